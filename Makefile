@@ -1,0 +1,36 @@
+# Each target does all the set-up itself, given Python 3.11 or newer and make.
+#   make test   run the tests              make demo    pick a small simulated field, print the score
+#   make lint   check style and types      make clean   remove what make has made
+# PYTHON chooses the interpreter, PYTEST_ARGS goes to pytest: make test PYTEST_ARGS="--slow -x"
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+
+.PHONY: test demo lint setup clean
+
+test: $(READY)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+demo: $(READY)
+	$(BIN)/python examples/demo.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch -e '.[test,lint]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo-out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,67 @@
+"""Micrographs: a file to be read (with what its tables say of it), and the image once it is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class MicrographFile:
+    """One micrograph that is not read yet.
+
+    Attributes:
+        path: where the image is.
+        name: how its table or the user calls it: what goes into `rlnMicrographName`.
+        key: its unique name in an output folder, a relative path without extension ("a" or "grid2/a").
+        pixel_size_angstrom: what the tables say, if they say it.
+        row: its row of the micrographs STAR, column names without the leading underscore; empty if there is none.
+        optics: its row of the optics table; empty if there is none.
+    """
+
+    path: Path
+    name: str
+    key: str
+    pixel_size_angstrom: float | None = None
+    row: Mapping[str, str] = field(default_factory=dict)
+    optics: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def defocus_angstrom(self) -> float | None:
+        """Mean defocus (positive is underfocus) from the CTF columns, or None where it could not be estimated."""
+        columns = ("rlnDefocusU", "rlnDefocusV")
+        if not all(c in self.row for c in columns):
+            return None
+        defocus = sum(float(self.row[c]) for c in columns) / 2
+        return defocus if math.isfinite(defocus) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Micrograph:
+    """One micrograph in memory.
+
+    Attributes:
+        image: (h, w) float32, row 0 first as stored, protein dark (as recorded, not inverted).
+        pixel_size_angstrom: size of a pixel in angstrom.
+        name: as in `MicrographFile`.
+        defocus_angstrom: mean defocus, where it is known.
+    """
+
+    image: NDArray[np.float32]
+    pixel_size_angstrom: float
+    name: str = "micrograph"
+    defocus_angstrom: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.image.shape
+        return height, width

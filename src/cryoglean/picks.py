@@ -1,0 +1,74 @@
+"""Picks: the one result of every picker, a table of particle centres with scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ScoreKind = Literal["uncalibrated", "probability", "foreign"]
+"""What a score means: monotone only, the probability of being a particle, or another program's own scale."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """Particle centres of one micrograph.
+
+    Coordinates are pixels of the micrograph as stored, `x` along a row and `y` down from the first stored row, the
+    centre of the first pixel at (0, 0). All three columns are float64 of shape (n,); n may be 0.
+
+    Attributes:
+        x: column coordinate of each centre, in pixels.
+        y: row coordinate of each centre, in pixels.
+        score: figure of merit, larger is surer; in [0, 1] unless `score_kind` is "foreign".
+        score_kind: what the score means.
+
+    Raises:
+        ValueError: if the columns differ in length, hold a value that is not finite, or a score leaves [0, 1].
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+    score_kind: ScoreKind = "uncalibrated"
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "score"):
+            column = np.array(getattr(self, name), dtype=np.float64).reshape(-1)
+            if not np.isfinite(column).all():
+                raise ValueError(f"Picks.{name} holds a value that is not finite")
+            column.flags.writeable = False
+            object.__setattr__(self, name, column)
+        if not len(self.x) == len(self.y) == len(self.score):
+            raise ValueError(f"Picks columns differ in length: {len(self.x)}, {len(self.y)}, {len(self.score)}")
+        if self.score_kind != "foreign" and len(self) and not (self.score.min() >= 0 and self.score.max() <= 1):
+            raise ValueError(f"Picks.score must lie in [0, 1], found {self.score.min():g} to {self.score.max():g}")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @classmethod
+    def empty(cls, score_kind: ScoreKind = "uncalibrated") -> Picks:
+        """Picks of a micrograph in which there is nothing: a valid answer."""
+        nothing = np.zeros(0)
+        return cls(nothing, nothing, nothing, score_kind)
+
+    @property
+    def xy(self) -> NDArray[np.float64]:
+        """Centres as an (n, 2) array, x first."""
+        return np.stack([self.x, self.y], axis=1)
+
+    def take(self, which: ArrayLike) -> Picks:
+        """Return the picks at `which`: an (m,) array of indices or an (n,) boolean mask."""
+        which = np.asarray(which)
+        return Picks(self.x[which], self.y[which], self.score[which], self.score_kind)
+
+    def best_first(self) -> Picks:
+        """Return the same picks by falling score; equal scores in order of y, then x."""
+        return self.take(np.lexsort((self.x, self.y, -self.score)))
+
+    def at_least(self, score: float) -> Picks:
+        """Return the picks whose score is `score` or more."""
+        return self.take(self.score >= score)

@@ -1,0 +1,28 @@
+"""What holds for all tests: slow ones on demand, one thread, and examples drawn the same way each time."""
+
+import pytest
+from hypothesis import settings
+
+from cryoglean.scale.threads import limit_threads
+
+settings.register_profile("ci", derandomize=True, deadline=None, database=None)
+settings.load_profile("ci")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the slow tests, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Small images are slower with many threads than with one, and results do not depend on the machine."""
+    limit_threads(1)
