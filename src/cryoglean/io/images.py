@@ -1,0 +1,221 @@
+"""The door for images: one file in, one checked float32 image out, or one line that says why not."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cryoglean.errors import MicrographError
+from cryoglean.io.mrc import read_mrc
+from cryoglean.io.raster import read_jpeg, read_png, read_tiff
+from cryoglean.micrograph import Micrograph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import MicrographFile
+
+    Reader = Callable[[Path], tuple[NDArray[np.float32], float | None]]
+
+MIN_SIDE_PX = 16
+MAX_VALUE = 1e15
+"""Largest magnitude of a pixel: its square still fits into float32."""
+
+_STRIP_PIXELS = 2**20
+_KINDS = {
+    ".mrc": "MRC",
+    ".mrc.gz": "gzip",
+    ".mrc.bz2": "bzip2",
+    ".mrc.xz": "xz",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+}
+SUFFIXES = tuple(_KINDS)
+"""Suffixes of micrographs, in lower case; a folder is searched for these."""
+
+_READERS: dict[str, Reader] = {"TIFF": read_tiff, "PNG": read_png, "JPEG": read_jpeg}
+_OTHER_MRC = (".mrcs", ".map", ".st", ".rec", ".ali")
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"(\xb5/\xfd", "Zstandard"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (b"PK\x03\x04", "zip"),
+    (b"%PDF", "PDF"),
+    (b"GIF8", "GIF"),
+)
+_MOTION_CORRECTION = "motion-correct it first, e.g. with relion_run_motioncorr, and give the average"
+_HINTS = {
+    ".eer": f"an EER movie: {_MOTION_CORRECTION}",
+    ".dm4": "a Digital Micrograph file: convert it to MRC first, e.g. with IMOD dm2mrc",
+    ".dm3": "a Digital Micrograph file: convert it to MRC first, e.g. with IMOD dm2mrc",
+    ".zst": "Zstandard compression is not read: decompress it first (zstd -d)",
+    ".hdf": "an HDF file: convert it to MRC first, e.g. with e2proc2d.py",
+    ".h5": "an HDF file: convert it to MRC first, e.g. with e2proc2d.py",
+    ".mdoc": "SerialEM's notes about an image: give the image itself",
+}
+
+
+def image_suffix(name: str) -> str:
+    """Return the suffix by which a file name is recognised as an image, as it is written there, or ""."""
+    lower = name.lower()
+    found = [suffix for suffix in SUFFIXES if lower.endswith(suffix) and len(lower) > len(suffix)]
+    return name[-len(found[0]) :] if found else ""
+
+
+def image_stem(name: str) -> str:
+    """Return a file name without its image suffix: "a.b.mrc.gz" -> "a.b"; an unknown suffix goes too."""
+    suffix = image_suffix(name) or Path(name).suffix
+    return name[: -len(suffix)] if suffix else name
+
+
+def read_image(path: Path) -> tuple[NDArray[np.float32], float | None]:
+    """Read a micrograph of any recognised format.
+
+    Args:
+        path: MRC (also compressed), TIFF, PNG or JPEG, told by its suffix; its content must agree.
+
+    Returns:
+        The image, (h, w) float32, C-contiguous, all values finite, row 0 first as stored; and the pixel size in
+        angstrom that the file gives, or None.
+
+    Raises:
+        MicrographError: if it is missing, unreadable, damaged, not one grey image, constant, too small, or holds
+            values that are not finite. Nothing else is raised for a bad file.
+    """
+    path = Path(path)
+    try:
+        kind = _kind(path)
+        image, pixel_size = _READERS.get(kind, read_mrc)(path)
+        _check_content(path, image)
+    except OSError as error:
+        raise MicrographError(path, _os_reason(error)) from error
+    except MemoryError as error:
+        raise MicrographError(path, "not enough memory to read it") from error
+    return image, pixel_size
+
+
+def _os_reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "missing: no such file"
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _kind(path: Path) -> str:
+    """Return the kind of file by its suffix, refusing what is not readable or is something else inside."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise MicrographError(path, "a folder, not an image" if path.is_dir() else "not a regular file")
+    if status.st_size == 0:
+        raise MicrographError(path, "empty: the file has 0 bytes")
+    suffix = path.suffix.lower()
+    if suffix in _HINTS:
+        raise MicrographError(path, _HINTS[suffix])
+    kind = "MRC" if suffix in _OTHER_MRC else _KINDS.get(image_suffix(path.name).lower(), "")
+    content = _content(path)
+    if not kind:
+        raise MicrographError(path, f"not a micrograph by its name: recognised are {' '.join(SUFFIXES)}")
+    if content != kind and (content or kind != "MRC"):  # old MRC files cannot be told by their first bytes
+        inside = content or "something else"
+        raise MicrographError(path, f"named as {kind}, but inside it is {inside}: {_rename_hint(content)}")
+    return kind
+
+
+def _rename_hint(content: str) -> str:
+    suffixes = [suffix for suffix, kind in _KINDS.items() if kind == content]
+    return f"name it {suffixes[0]}" if suffixes else "give an image"
+
+
+def _content(path: Path) -> str:
+    """Return the kind of file by its first bytes, or "" where they do not tell."""
+    with path.open("rb") as stream:
+        head = stream.read(212)
+    known = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
+    return known or ("MRC" if head[208:211] == b"MAP" else "")
+
+
+def _check_content(path: Path, image: NDArray[np.float32]) -> None:
+    height, width = image.shape
+    if min(height, width) < MIN_SIDE_PX:
+        raise MicrographError(
+            path, f"{width} x {height} px: too small for a micrograph (at least {MIN_SIDE_PX} a side)"
+        )
+    rows = max(1, _STRIP_PIXELS // width)
+    strips = [image[top : top + rows] for top in range(0, height, rows)]
+    bad = sum(strip.size - int(np.isfinite(strip).sum()) for strip in strips)
+    if bad:
+        raise MicrographError(path, f"{bad} of {image.size} pixels are NaN or infinite")
+    lowest, highest = float(image.min()), float(image.max())
+    if lowest == highest:
+        raise MicrographError(path, f"constant: every pixel is {lowest:g}")
+    if max(-lowest, highest) > MAX_VALUE:
+        raise MicrographError(path, f"corrupt: pixels from {lowest:.3g} to {highest:.3g} are not intensities")
+
+
+def pixel_size_of(
+    file: MicrographFile, option_angstrom: float | None, header_angstrom: float | None
+) -> tuple[float, str | None]:
+    """Choose the pixel size of a micrograph: what the user says, else what its table says, else its header.
+
+    Args:
+        file: the micrograph, with the pixel size of its STAR file in angstrom if there is one.
+        option_angstrom: what the user gave, or None.
+        header_angstrom: what the image's own header says, or None.
+
+    Returns:
+        The pixel size in angstrom, and one line about sources that differ from it by more than 1 %, or None.
+
+    Raises:
+        MicrographError: if no source knows it.
+    """
+    sources = {"--pixel-size": option_angstrom, "STAR file": file.pixel_size_angstrom, "header": header_angstrom}
+    known = {name: value for name, value in sources.items() if value is not None}
+    if not known:
+        raise MicrographError(file.path, "pixel size unknown: give --pixel-size", by_settings=True)
+    (chosen, size), *others = known.items()
+    differing = [f"{name} {value:.4g}" for name, value in others if abs(value - size) > 0.01 * size]
+    if not differing:
+        return size, None
+    return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} A; {chosen} is used"
+
+
+def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = None) -> Micrograph:
+    """Read a micrograph and settle its pixel size (see `pixel_size_of`, which also tells of disagreement).
+
+    Args:
+        file: what to read.
+        pixel_size_angstrom: the user's word on the pixel size, or None.
+
+    Raises:
+        MicrographError: if the image is unusable or its pixel size is unknown.
+    """
+    micrograph, _ = read_micrograph_with_note(file, pixel_size_angstrom)
+    return micrograph
+
+
+def read_micrograph_with_note(
+    file: MicrographFile, pixel_size_angstrom: float | None = None
+) -> tuple[Micrograph, str | None]:
+    """Do as `read_micrograph`, and return the line about disagreeing pixel sizes, or None, beside it.
+
+    Raises:
+        MicrographError: if the image is unusable or its pixel size is unknown.
+    """
+    image, header_angstrom = read_image(file.path)
+    size, note = pixel_size_of(file, pixel_size_angstrom, header_angstrom)
+    return Micrograph(image, size, file.name, file.defocus_angstrom), note

@@ -1,0 +1,270 @@
+"""From what the user names (folders, files, lists, STAR files) to the micrographs, each with a unique key."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
+from cryoglean.io.star import CONTROL, read_star
+from cryoglean.micrograph import MicrographFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+_LIST_SUFFIXES = (".txt", ".lst")
+_JOB_FOLDER = re.compile(r"(?:^|/)job\d{3,}/")
+_NUMERIC = ("rlnDefocusU", "rlnDefocusV")
+_PIXEL_SIZE = "rlnMicrographPixelSize"
+_DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
+_ANGSTROM_PER_MICROMETRE = 1e4
+_MICROGRAPH_TABLES = ("micrographs", "", "images")
+_NO_NAMES = ("", ".", "..")
+_OF_PARTICLES = ("rlnImageName", "rlnCoordinateX")
+
+
+def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
+    """Find the micrographs that the inputs name.
+
+    An input is a folder (its images, not those of its sub-folders), an image, a text list (`.txt`, `.lst`: a path a
+    line, relative to the working folder or else to the list's, `#` starts a comment), or a micrographs STAR of RELION
+    3.0 to 5 (names relative to the project folder: the working folder, or else the nearest one above the STAR file in
+    which they exist). Images are not opened; those named by a list or STAR file may be missing.
+
+    Args:
+        inputs: what the user named, in this order.
+
+    Returns:
+        The micrographs, each file once, in the order of the inputs; folders are sorted by name. Keys: for a STAR file
+        RELION's rule (everything up to `jobNNN/` and the extension dropped); else the name without suffix where these
+        differ, or the path below the common folder.
+
+    Raises:
+        SettingsError: if an input is missing, nothing is found, or two micrographs would get the same key.
+        TableError: if a list or STAR file cannot be understood.
+    """
+    found: list[MicrographFile] = []
+    loose: list[Path] = []
+    for path in map(Path, inputs):
+        if path.suffix.lower() == ".star" and path.is_file():
+            found += _from_star(path)
+        else:
+            loose += _loose(path)
+    if not found and not loose:
+        raise SettingsError("no micrographs given: name a folder, files, a list or a micrographs STAR file")
+    found = _each_once([*found, *_from_paths(loose)])
+    _refuse_equal_keys(found)
+    return found
+
+
+def _loose(path: Path) -> list[Path]:
+    """List the images of an input that is no STAR file."""
+    if path.is_dir():
+        return _from_folder(path)
+    if not os.path.lexists(path):
+        raise SettingsError(f"{path}: no such file or folder")
+    return _from_list(path) if path.suffix.lower() in _LIST_SUFFIXES else [path]
+
+
+def _from_folder(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+        # Hidden files are other programs' (macOS leaves ._a.mrc beside a.mrc).
+        images = [e for e in entries if image_suffix(e.name) and not e.name.startswith(".") and not e.is_dir()]
+        if not images:
+            raise SettingsError(_nothing_in(folder, [e for e in entries if e.is_dir()]))
+    except OSError as error:
+        raise SettingsError(f"{folder}: cannot be listed: {error.strerror or error}") from error
+    return images
+
+
+def _nothing_in(folder: Path, subfolders: list[Path]) -> str:
+    reason = f"{folder}: no micrographs in this folder; looked for {' '.join(SUFFIXES)}"
+    for subfolder in subfolders:
+        if os.access(subfolder, os.R_OK | os.X_OK) and any(image_suffix(e.name) for e in subfolder.iterdir()):
+            return f"{reason}; sub-folders are not searched, but {subfolder} has some: name it instead"
+    return reason
+
+
+def _from_list(path: Path) -> list[Path]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(path, "not a list of micrographs: it is not text in UTF-8") from error
+    except OSError as error:
+        raise TableError(path, f"cannot be read: {error.strerror or error}") from error
+    if "\0" in text:
+        raise TableError(path, "not a list of micrographs: it holds binary data")
+    names = [line.strip() for line in text.split("\n")]
+    names = [name for name in names if name and not name.startswith("#")]
+    if not names:
+        raise SettingsError(f"{path}: lists no micrographs; a path a line was expected")
+    return [_located(name, (Path(), path.parent)) for name in names]
+
+
+def _located(name: str, folders: Sequence[Path]) -> Path:
+    """Return where the file is, taking `name` relative to each folder in turn; the first if it is nowhere."""
+    for folder in folders:
+        if _exists(folder / name):
+            return folder / name
+    return folders[0] / name
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that the file system does not take
+        return False
+
+
+def _from_paths(paths: list[Path]) -> list[MicrographFile]:
+    """Make micrographs of image files, with the shortest keys that tell them apart."""
+    paths = _distinct(paths)
+    absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (resolve() would follow links)
+    keys = [image_stem(path.name) for path in absolute]
+    if len(set(keys)) < len(keys):
+        common = Path(os.path.commonpath([path.parent for path in absolute]))
+        keys = [(path.parent / image_stem(path.name)).relative_to(common).as_posix() for path in absolute]
+    return [
+        MicrographFile(path, path.as_posix(), _checked_key(path, key)) for path, key in zip(paths, keys, strict=True)
+    ]
+
+
+def _checked_key(path: Path, key: str) -> str:
+    """Return the key, or refuse a name that no table can hold or that is none."""
+    if CONTROL.search(str(path)) or any(0xD800 <= ord(c) < 0xE000 for c in str(path)):
+        raise SettingsError(f"{str(path)!r}: control or undecodable characters in a file name: rename it")
+    if key.rpartition("/")[2] in _NO_NAMES:
+        raise SettingsError(f"{path}: not a name for a micrograph: rename it")
+    return key
+
+
+def _distinct(paths: list[Path]) -> list[Path]:
+    return list({os.path.realpath(path): path for path in reversed(paths)}.values())[::-1]
+
+
+def _each_once(files: list[MicrographFile]) -> list[MicrographFile]:
+    first: dict[str, MicrographFile] = {}
+    for file in files:
+        first.setdefault(os.path.realpath(file.path), file)
+    return list(first.values())
+
+
+def _refuse_equal_keys(files: list[MicrographFile]) -> None:
+    by_key: dict[str, MicrographFile] = {}
+    for file in files:
+        other = by_key.setdefault(file.key, file)
+        if other is not file:
+            raise SettingsError(
+                f'{other.path} and {file.path} would both be "{file.key}" in the output folder: '
+                "rename one, or give them to runs of their own"
+            )
+
+
+def _from_star(path: Path) -> list[MicrographFile]:
+    tables = read_star(path)
+    table = _micrographs_table(path, tables)
+    optics = _optics_rows(path, tables)
+    folders = [Path(), *path.resolve().parents]
+    return [_from_row(path, row, optics, folders) for row in _records(table)]
+
+
+def _records(table: pd.DataFrame) -> Iterator[dict[str, str]]:
+    columns = [str(column) for column in table.columns]
+    for values in table.itertuples(index=False, name=None):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _micrographs_table(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    if "particles" in tables or any(c in t.columns for t in tables.values() for c in _OF_PARTICLES):
+        raise TableError(path, "a STAR file of particles: give the one of the micrographs (micrographs_ctf.star)")
+    table = next((tables[name] for name in _MICROGRAPH_TABLES if name in tables), None)
+    is_movies = "movies" in tables or (table is not None and "rlnMicrographMovieName" in table.columns)
+    if is_movies and (table is None or "rlnMicrographName" not in table.columns):
+        raise TableError(path, "a STAR file of movies: motion-correct them first and give corrected_micrographs.star")
+    if table is None:
+        raise TableError(path, f"no table of micrographs in it: found {', '.join(f'data_{name}' for name in tables)}")
+    if "rlnMicrographName" not in table.columns:
+        raise TableError(path, "the table of micrographs has no column rlnMicrographName")
+    if table.empty:
+        raise SettingsError(f"{path}: lists no micrographs")
+    return table
+
+
+def _optics_rows(path: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
+    """Return the optics groups by their number."""
+    if "optics" not in tables:
+        return {}
+    groups: dict[str, dict[str, str]] = {}
+    for row in _records(tables["optics"]):
+        if "rlnOpticsGroup" not in row:
+            raise TableError(path, "the optics table has no column rlnOpticsGroup")
+        number = row["rlnOpticsGroup"]
+        if number in groups:
+            raise TableError(path, f"optics group {number} twice")
+        groups[number] = row
+    return groups
+
+
+def _from_row(
+    path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]], folders: Sequence[Path]
+) -> MicrographFile:
+    name = row["rlnMicrographName"]
+    key = _relion_key(name)
+    if key.rpartition("/")[2] in _NO_NAMES or "@" in name:
+        raise TableError(path, f"rlnMicrographName {name!r} does not name a micrograph")
+    group = _group_of(path, row, optics)
+    for column in _NUMERIC:
+        if column in row:
+            _number(path, name, column, row[column])
+    pixel_size = _pixel_size(path, name, {**group, **row})
+    return MicrographFile(_located(name, folders), name, key, pixel_size, row, group)
+
+
+def _group_of(path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    if not optics:
+        return {}
+    if "rlnOpticsGroup" not in row and len(optics) == 1:
+        return next(iter(optics.values()))
+    number = row.get("rlnOpticsGroup", "(none)")
+    if number not in optics:
+        raise TableError(path, f"{row['rlnMicrographName']}: optics group {number} is not in the optics table")
+    return optics[number]
+
+
+def _pixel_size(path: Path, name: str, values: Mapping[str, str]) -> float | None:
+    """Return the pixel size in angstrom: as of RELION 3.1, or from detector and magnification as before it."""
+    if _PIXEL_SIZE in values:
+        return _positive(path, name, _PIXEL_SIZE, values)
+    if _DETECTOR in values and _MAGNIFICATION in values:
+        detector = _positive(path, name, _DETECTOR, values)
+        return detector * _ANGSTROM_PER_MICROMETRE / _positive(path, name, _MAGNIFICATION, values)
+    return None
+
+
+def _positive(path: Path, name: str, column: str, values: Mapping[str, str]) -> float:
+    value = _number(path, name, column, values[column])
+    if not (math.isfinite(value) and value > 0):
+        raise TableError(path, f"{name}: {column} {values[column]} is not a positive number")
+    return value
+
+
+def _number(path: Path, name: str, column: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise TableError(path, f"{name}: {column} {text!r} is not a number") from error
+
+
+def _relion_key(name: str) -> str:
+    """Apply RELION's rule for the place of an output; what would lead out of the output folder is dropped."""
+    job = _JOB_FOLDER.search(name)
+    parts = PurePosixPath(name[job.end() :] if job else name).parts
+    safe = [part for part in parts if part not in ("/", "//", "..", ".")]
+    return "/".join([*safe[:-1], image_stem(safe[-1])]) if safe else ""

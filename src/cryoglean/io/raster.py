@@ -1,0 +1,224 @@
+"""One grey image from a TIFF, PNG or JPEG file, rows as stored.
+
+tifffile reads TIFF (Pillow's libtiff takes over for codecs that tifffile lacks), Pillow reads PNG and JPEG. Both are
+lenient with damaged files in places, so that completeness is checked here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import warnings
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tifffile
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from cryoglean.errors import MicrographError
+from cryoglean.io.mrc import MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
+from cryoglean.io.y_conventions import RELION_TIFF, relion_y_convention
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# tifffile reports oddities by logging; unless the program listens, that is noise between the lines of a run.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+# What the two libraries raise for damaged or hostile files (tifffile.TiffFileError is a ValueError; Pillow uses
+# SyntaxError). Warnings are here because they arrive as exceptions where the program makes them errors.
+_LIBRARY_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    Image.DecompressionBombError,
+    struct.error,
+    zlib.error,
+)
+_ANGSTROM_PER_UNIT = {2: 2.54e8, 3: 1e8}  # TIFF ResolutionUnit: inch, centimetre
+_SMALL_BYTES = 2**26
+_TAIL_BYTES = 2**16
+_END_MARKS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
+_STRIP_ROWS = 256
+_GREY_TOLERANCE = 2  # levels by which JPEG's rounding may part equal channels
+
+
+def relion_flips_rows(path: Path) -> bool:
+    """Say whether RELION turns this image upside down when it reads it: it does so with TIFF.
+
+    This module does not: row 0 is the first row as stored, and the conversion belongs to the coordinate files.
+    """
+    return relion_y_convention(path) is RELION_TIFF
+
+
+def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:
+    """Read the one image of a TIFF file.
+
+    Args:
+        path: a regular file.
+
+    Returns:
+        The image, (h, w) float32, and the pixel size in angstrom of the resolution tags where they are plausible.
+
+    Raises:
+        MicrographError: if the file is not one whole grey image.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = _single_page(path, file)
+            _refuse_incomplete_tiff(path, page, file.filehandle.size)
+            image = _grey(path, _read_by_libtiff(path) if _needs_libtiff(page) else page.asarray(maxworkers=1))
+            if image.shape != (page.imagelength, page.imagewidth):
+                raise MicrographError(path, f"not a 2-D image: shape {image.shape}")
+            return image, _tiff_pixel_size(page)
+    except _LIBRARY_ERRORS as error:
+        raise MicrographError(path, f"truncated or corrupt TIFF ({_one_line(error)})") from error
+
+
+def _single_page(path: Path, file: tifffile.TiffFile) -> tifffile.TiffPage:
+    frames = len(file.pages)
+    if file.is_imagej:  # ImageJ keeps all planes of a large stack behind one page
+        frames = max(frames, int((file.imagej_metadata or {}).get("images", 1)))
+    if frames > 1:
+        raise MicrographError(path, stack_reason(frames))
+    page = file.pages.first
+    if page.imagedepth > 1:
+        raise MicrographError(path, stack_reason(page.imagedepth))
+    return page
+
+
+def _refuse_incomplete_tiff(path: Path, page: tifffile.TiffPage, size: int) -> None:
+    """Compare what the tags announce with the size of the file, before memory is asked for.
+
+    tifffile fills segments that are absent with a constant, which must not pass for a micrograph.
+    """
+    if page.dtype is None or page.dtype.kind not in "iuf" or page.dtype.itemsize > 8 or page.bitspersample % 8:
+        raise MicrographError(path, f"pixels of {page.bitspersample} bits in a format that is not supported")
+    _refuse_absurd(path, page.imagewidth, page.imagelength, page.dtype.itemsize * page.samplesperpixel, size)
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    is_whole = len(segments) >= math.prod(page.chunked) and all(o > 0 and 0 < n <= size - o for o, n in segments)
+    if not is_whole or (page.compression == 1 and sum(n for _, n in segments) < page.nbytes):
+        raise MicrographError(path, "truncated or corrupt TIFF: parts of the image are not in the file")
+
+
+def _refuse_absurd(path: Path, width: int, height: int, pixel_bytes: int, size: int) -> None:
+    """Refuse an image that cannot be in a file of `size` bytes, whatever its compression."""
+    announced = width * height * pixel_bytes
+    if not 0 < width * height <= MAX_PIXELS or announced > max(_SMALL_BYTES, MAX_EXPANSION * size):
+        raise MicrographError(path, f"announces {width} x {height} px in {size} bytes: corrupt, or not a micrograph")
+
+
+def _needs_libtiff(page: tifffile.TiffPage) -> bool:
+    """Say whether tifffile lacks what it needs to decode this page (without the optional imagecodecs)."""
+    try:
+        _ = tifffile.TIFF.DECOMPRESSORS[page.compression], tifffile.TIFF.UNPREDICTORS[page.predictor]
+    except KeyError:
+        return True
+    return False
+
+
+def _read_by_libtiff(path: Path) -> NDArray[np.generic]:
+    with warnings.catch_warnings():  # its size has been held against the file's: this is no bomb
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with path.open("rb") as stream, TiffImagePlugin.TiffImageFile(stream) as picture:
+            return np.asarray(picture)
+
+
+def _tiff_pixel_size(page: tifffile.TiffPage) -> float | None:
+    unit = _ANGSTROM_PER_UNIT.get(int(page.resolutionunit))
+    x, y = page.resolution
+    if unit is None or not (x > 0 and y > 0):
+        return None
+    return plausible_pixel_size(unit / x, unit / y)
+
+
+def read_png(path: Path) -> tuple[NDArray[np.float32], None]:
+    """Read a PNG file of 8 or 16 bit: (h, w) float32, and None, for PNG has no believable pixel size.
+
+    Raises:
+        MicrographError: if the file is not one whole grey image.
+    """
+    return _read_picture(path, "PNG"), None
+
+
+def read_jpeg(path: Path) -> tuple[NDArray[np.float32], None]:
+    """Read a JPEG file: (h, w) float32, and None, for JPEG has no believable pixel size.
+
+    Raises:
+        MicrographError: if the file is not one whole grey image.
+    """
+    return _read_picture(path, "JPEG"), None
+
+
+def _read_picture(path: Path, kind: str) -> NDArray[np.float32]:
+    plugin = PngImagePlugin.PngImageFile if kind == "PNG" else JpegImagePlugin.JpegImageFile
+    try:
+        size = path.stat().st_size
+        _refuse_unfinished(path, kind, size)
+        # The plugin is called itself: Image.open would take a large micrograph for a decompression bomb.
+        with path.open("rb") as stream, plugin(stream) as picture:
+            return _decode(path, picture, size)
+    except _LIBRARY_ERRORS as error:
+        raise MicrographError(path, f"truncated or corrupt {kind} ({_one_line(error)})") from error
+
+
+def _refuse_unfinished(path: Path, kind: str, size: int) -> None:
+    """Refuse a file that lacks its end mark: Pillow is content once it has all rows."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - _TAIL_BYTES))
+        if _END_MARKS[kind] not in stream.read():
+            raise MicrographError(path, f"truncated: the end mark of a {kind} file is missing")
+
+
+def _decode(path: Path, picture: ImageFile.ImageFile, size: int) -> NDArray[np.float32]:
+    width, height = picture.size
+    _refuse_absurd(path, width, height, max(1, len(picture.getbands())), size)
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise MicrographError(path, stack_reason(frames))
+    if picture.mode in ("P", "PA"):
+        picture.load()
+        return _grey(path, np.asarray(picture.convert("RGB")))
+    if picture.mode not in ("L", "LA", "RGB", "RGBA", "I", "F") and not picture.mode.startswith("I;16"):
+        raise MicrographError(path, f"not a grey image (mode {picture.mode}): save it in grey, 8 or 16 bit")
+    return _grey(path, np.asarray(picture))
+
+
+def _grey(path: Path, image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Turn (h, w) or (h, w, channels) of any real type into (h, w) float32; an alpha channel is dropped."""
+    if image.ndim == 3 and image.shape[2] in (3, 4):
+        if _is_coloured(image):
+            raise MicrographError(path, "a colour image is not a micrograph: save it in grey, 8 or 16 bit")
+        image = image[..., 0]
+    elif image.ndim == 3 and image.shape[2] in (1, 2):
+        image = image[..., 0]
+    if image.ndim != 2:
+        raise MicrographError(path, f"not a 2-D image: shape {image.shape}")
+    with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, and is counted as such
+        return np.ascontiguousarray(image, dtype=np.float32)
+
+
+def _is_coloured(image: NDArray[np.generic]) -> bool:
+    """Say whether the first three channels of (h, w, channels) differ by more than rounding, strip by strip."""
+    for top in range(0, len(image), _STRIP_ROWS):
+        red, green, blue = (image[top : top + _STRIP_ROWS, :, c].astype(np.float32) for c in range(3))
+        if max(np.abs(green - red).max(), np.abs(blue - red).max()) > _GREY_TOLERANCE:
+            return True
+    return False
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(f"{error or type(error).__name__}".split())[:120]
+    return "".join(c if c.isprintable() else "?" for c in text)

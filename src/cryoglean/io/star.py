@@ -1,0 +1,204 @@
+"""STAR tables as strings: what is written is what is read, and what cannot be understood is refused.
+
+Every value stays the text it is in the file, so that a micrograph called "0042" keeps its name and columns that nobody
+here knows pass through unchanged. The reader is our own because starfile, which the tests hold it against, turns such
+names into numbers, fills short rows with NaN, cuts values at a "#" and reads an undecodable file as an empty one.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cryoglean.errors import TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MAX_STAR_BYTES = 2**29
+
+_BLANK = re.compile(r"[ \t]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that no name or value may hold: they break lines, in tables and in messages, or steer the terminal."""
+
+_NEEDS_QUOTES = re.compile(r"""[\s"'#]|^[_;]|^(data_|loop_|save_|global_|stop_)""", re.IGNORECASE)
+
+
+class _Block:
+    """One data block while it is read: a loop, or a list of `_name value` lines, which is a loop of one row."""
+
+    def __init__(self) -> None:
+        self.columns: list[str] = []
+        self.rows: list[list[str]] = []
+        self.is_loop = False
+
+
+def read_star(path: Path) -> dict[str, pd.DataFrame]:
+    """Read all tables of a STAR file.
+
+    Args:
+        path: a STAR file in UTF-8, of RELION or another program.
+
+    Returns:
+        Table by block name without `data_` ("" where there is none), in the order of the file. Columns have no leading
+        underscore; all values are `str`. A block of `_name value` lines is a table of one row; an empty loop keeps its
+        columns.
+
+    Raises:
+        TableError: if the file cannot be read or is not whole: no block, a row of another length than the header, a
+            table or column twice, an unclosed quotation mark.
+    """
+    blocks: dict[str, _Block] = {}
+    block: _Block | None = None
+    for number, raw in enumerate(_lines(path), start=1):
+        line = raw.strip(" \t")
+        if not line or line.startswith("#"):
+            continue
+        try:
+            if line.startswith("data_") and not (block and _is_row(block, line)):
+                block = _new_block(blocks, line)
+            elif block is None:
+                raise ValueError("text before the first data_ line")
+            else:
+                _take_line(block, line)
+        except ValueError as error:
+            raise TableError(path, f"not a STAR table: line {number}: {error}") from error
+    if not blocks:
+        raise TableError(path, "not a STAR table: it has no data_ line")
+    return {name: pd.DataFrame(b.rows, columns=pd.Index(b.columns), dtype=object) for name, b in blocks.items()}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise TableError(path, "not a regular file")
+        if status.st_size > MAX_STAR_BYTES:
+            raise TableError(path, f"{status.st_size} bytes: too large for a STAR file")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(path, "not a STAR table: it is not text in UTF-8") from error
+    except OSError as error:
+        raise TableError(path, f"cannot be read: {error.strerror or error}") from error
+    if not text.strip():
+        raise TableError(path, "empty: a STAR table was expected")
+    lines = text.split("\n")
+    broken = next((number for number, line in enumerate(lines, start=1) if CONTROL.search(line)), None)
+    if broken is not None:
+        raise TableError(path, f"not a STAR table: line {broken} holds control characters")
+    return lines
+
+
+def _is_row(block: _Block, line: str) -> bool:
+    """Say whether a line starting with `data_` is a row: a file name may start like that."""
+    values = _values(line)
+    return block.is_loop and len(values) == len(block.columns) and (len(values) > 1 or "/" in line)
+
+
+def _new_block(blocks: dict[str, _Block], line: str) -> _Block:
+    name = _values(line)[0].removeprefix("data_")
+    if name in blocks:
+        raise ValueError(f'a second table "{name}"')
+    blocks[name] = _Block()
+    return blocks[name]
+
+
+def _take_line(block: _Block, line: str) -> None:
+    values = _values(line)
+    if line.lower() == "loop_":
+        if block.columns or block.is_loop:
+            raise ValueError("a second loop_ in one table")
+        block.is_loop = True
+    elif line.startswith("_") and block.is_loop and not block.rows:
+        _add_column(block, values, 1)
+    elif line.startswith("_") and not block.is_loop:
+        _add_column(block, values, 2)
+        block.rows = block.rows or [[]]
+        block.rows[0].append(values[1])
+    elif not block.is_loop:
+        raise ValueError("a value without a name; loop_ is missing")
+    elif len(values) != len(block.columns):
+        raise ValueError(f"{len(values)} values for {len(block.columns)} columns")
+    else:
+        block.rows.append(values)
+
+
+def _add_column(block: _Block, values: list[str], expected: int) -> None:
+    name = values[0][1:]
+    if len(values) != expected or not name:
+        raise ValueError(f'"{values[0]}" is followed by {len(values) - 1} values instead of {expected - 1}')
+    if name in block.columns:
+        raise ValueError(f"column {name} twice")
+    block.columns.append(name)
+
+
+def _values(line: str) -> list[str]:
+    """Split a line at blanks outside quotation marks, up to a comment; linear in its length."""
+    if not any(mark in line for mark in "\"'#"):
+        return line.split() if line.isascii() else _BLANK.split(line)
+    values, at = [], 0
+    while at < len(line):
+        if line[at] in "\"'":
+            end = _closing(line, at)
+            values.append(line[at + 1 : end])
+            at = end + 1
+        elif line[at] == "#":
+            break
+        else:
+            blank = _BLANK.search(line, at)
+            end = blank.start() if blank else len(line)
+            values.append(line[at:end])
+            at = end
+        blank = _BLANK.match(line, at)
+        at = blank.end() if blank else at
+    return values
+
+
+def _closing(line: str, at: int) -> int:
+    """Return where the quotation that opens at `at` ends: at the same mark before a blank or the end of the line."""
+    end = line.find(line[at], at + 1)
+    while end >= 0 and end + 1 < len(line) and line[end + 1] not in " \t":
+        end = line.find(line[at], end + 1)
+    if end < 0:
+        raise ValueError(f"a quotation mark ({line[at]}) is not closed")
+    return end
+
+
+def star_text(tables: Mapping[str, pd.DataFrame], version: int | None = 30001) -> str:
+    """Lay tables out as RELION does: each one a loop.
+
+    Args:
+        tables: table by name (without `data_`). Strings are written as they are, quoted where they must be; floats
+            with six decimals; a table without rows keeps its header.
+        version: of RELION's format, 30001 for 3.1 and 4, 50001 for 5; None for the layout of 3.0, which has no such
+            line.
+
+    Raises:
+        ValueError: if a value cannot be written in STAR: it holds control characters, or both kinds of quotation mark.
+    """
+    return "".join(_table_text(name, table, version) for name, table in tables.items())
+
+
+def _table_text(name: str, table: pd.DataFrame, version: int | None) -> str:
+    lines = ["", *([f"# version {version}", ""] if version is not None else []), f"data_{name}", "", "loop_"]
+    lines += [f"_{column} #{number}" for number, column in enumerate(table.columns, start=1)]
+    columns = [[_written(value) for value in table[column]] for column in table.columns]
+    lines += [" ".join(row) for row in zip(*columns, strict=True)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _written(value: object) -> str:
+    text = f"{value:.6f}" if isinstance(value, float | np.floating) else str(value)
+    if CONTROL.search(text):
+        raise ValueError(f"a STAR table cannot hold a value with control characters: {text!r}")
+    if text and not _NEEDS_QUOTES.search(text):
+        return text
+    for mark in "\"'":
+        if not re.search(rf"{mark}[ \t]", text):
+            return f"{mark}{text}{mark}"
+    raise ValueError(f"a STAR table cannot hold a value with both kinds of quotation mark: {text!r}")

@@ -1,0 +1,248 @@
+"""Laws of finding micrographs: every kind of input, unique keys that stay inside the output folder, clear refusals."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.io.star import star_text
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make(*names):
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def star(name="mics.star", version=30001, **tables):
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    frames = {key.strip("_"): pd.DataFrame(rows, dtype=object) for key, rows in tables.items()}
+    Path(name).write_text(star_text(frames, version))
+    return Path(name)
+
+
+def keys(*inputs):
+    return [file.key for file in find_micrographs([Path(i) for i in inputs])]
+
+
+def optics(group="1", **more):
+    return {"rlnOpticsGroupName": f"group{group}", "rlnOpticsGroup": group, "rlnMicrographPixelSize": "1.77", **more}
+
+
+def test_a_folder_gives_its_images_sorted_and_nothing_else():
+    make(
+        "f/b.mrc", "f/a.PNG", "f/c.mrc.gz", "f/notes.txt", "f/._b.mrc", "f/sub/d.mrc", "f/e.eer", "f/May08_03.13.02.tif"
+    )
+    Path("f/g.mrc").mkdir()
+    assert keys("f") == ["May08_03.13.02", "a", "b", "c"]
+    assert [f.path for f in find_micrographs([Path("f")])][2] == Path("f/b.mrc")
+
+
+def test_a_broken_link_in_a_folder_is_kept_to_be_reported_as_missing():
+    make("f/a.mrc")
+    Path("f/b.mrc").symlink_to("nowhere.mrc")
+    assert keys("f") == ["a", "b"]
+
+
+def test_a_folder_without_images_says_what_was_looked_for_and_where_some_are():
+    make("f/sub/a.mrc")
+    with pytest.raises(
+        SettingsError, match=r"looked for .*\.mrc .*\.jpeg; sub-folders are not searched, but f/sub has"
+    ):
+        find_micrographs([Path("f")])
+
+
+def test_nothing_given_and_missing_inputs_are_refused():
+    with pytest.raises(SettingsError, match="no micrographs given"):
+        find_micrographs([])
+    for name in ("none", "none.star", "none.mrc", "none.txt"):
+        with pytest.raises(SettingsError, match=f"{name}: no such file"):
+            find_micrographs([Path(name)])
+
+
+def test_files_are_taken_as_they_are_called():
+    make("x y/a.b.mrc", "ü.png", "odd.eer")
+    files = find_micrographs([Path("x y/a.b.mrc"), Path("ü.png"), Path("odd.eer")])
+    assert [(f.name, f.key) for f in files] == [("x y/a.b.mrc", "a.b"), ("ü.png", "ü"), ("odd.eer", "odd")]
+    assert files[0].row == {}
+    assert files[0].pixel_size_angstrom is None
+
+
+def test_each_file_is_taken_once():
+    make("f/a.mrc", "f/b.mrc")
+    Path("f/link.mrc").symlink_to("a.mrc")
+    assert keys("f/a.mrc", "f", Path("f/b.mrc").resolve()) == ["a", "b"]
+
+
+def test_equal_names_in_different_folders_get_keys_that_tell_them_apart():
+    make("p/grid1/a.mrc", "p/grid2/a.mrc.gz", "p/grid2/b.mrc")
+    assert keys("p/grid1", "p/grid2") == ["grid1/a", "grid2/a", "grid2/b"]
+
+
+def test_equal_names_in_one_folder_are_refused_by_name():
+    make("f/a.mrc", "f/a.tif")
+    with pytest.raises(SettingsError, match=r"f/a\.mrc and f/a\.tif would both"):
+        find_micrographs([Path("f")])
+
+
+def test_a_list_is_relative_to_the_working_folder_and_then_to_itself():
+    make("here.mrc", "lists/there.mrc", "lists/x y.mrc")
+    Path("lists/l.txt").write_text("# mine\n here.mrc \n\nthere.mrc\r\nx y.mrc\nnowhere.mrc\n")
+    files = find_micrographs([Path("lists/l.txt")])
+    assert [str(f.path) for f in files] == ["here.mrc", "lists/there.mrc", "lists/x y.mrc", "nowhere.mrc"]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"), [(b"", SettingsError), (b"# a\n", SettingsError), (b"\0", TableError), (b"\xff", TableError)]
+)
+def test_a_list_of_nothing_or_of_no_text_is_refused(content, error):
+    Path("l.lst").write_bytes(content)
+    with pytest.raises(error):
+        find_micrographs([Path("l.lst")])
+
+
+@pytest.mark.parametrize("line", [".", "/", "..mrc", "...mrc"])
+def test_a_name_that_is_no_name_is_refused(line):
+    Path("l.txt").write_text(line + "\n")
+    try:
+        files = find_micrographs([Path("l.txt")])
+    except SettingsError:
+        return
+    assert all(f.key.rpartition("/")[2] not in ("", ".", "..") for f in files)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_star_of_relion_31_brings_optics_and_ctf_whatever_the_order_of_its_tables(swapped):
+    make("MotionCorr/job002/Movies/a.mrc")
+    row = {"rlnMicrographName": "MotionCorr/job002/Movies/a.mrc", "rlnOpticsGroup": "2", "rlnDefocusU": "1e4"}
+    row |= {"rlnDefocusV": "12000", "rlnCtfFigureOfMerit": "nan", "rlnOther": "0042"}
+    groups = [optics("1"), optics("2", rlnMicrographPixelSize="0.885", rlnVoltage="300")]
+    tables = {"optics": groups, "micrographs": [row]}
+    path = star(**dict(reversed(tables.items())) if swapped else tables)
+    (file,) = find_micrographs([path])
+    assert file.key == "Movies/a"
+    assert file.name == "MotionCorr/job002/Movies/a.mrc"
+    assert file.path == Path("MotionCorr/job002/Movies/a.mrc")
+    assert file.pixel_size_angstrom == 0.885
+    assert file.defocus_angstrom == 11000
+    assert dict(file.row) == row
+    assert dict(file.optics) == groups[1]
+
+
+def test_a_column_of_the_row_overrides_the_optics():
+    path = star(optics=[optics()], micrographs=[{"rlnMicrographName": "a.mrc", "rlnMicrographPixelSize": "2.5"}])
+    assert find_micrographs([path])[0].pixel_size_angstrom == 2.5
+
+
+@pytest.mark.parametrize("table", ["_", "images", "micrographs"])
+def test_a_star_of_relion_30_gives_the_pixel_size_by_detector_and_magnification(table):
+    row = {"rlnMicrographName": "Micrographs/a.mrc", "rlnDetectorPixelSize": "5.0", "rlnMagnification": "28248.587571"}
+    (file,) = find_micrographs([star(version=None, **{table: [row]})])
+    assert file.pixel_size_angstrom == pytest.approx(1.77)
+    assert file.key == "Micrographs/a"
+    assert file.optics == {}
+
+
+def test_micrographs_are_looked_for_from_the_folders_above_the_star_file(project, monkeypatch):
+    make("proj/Movies/a.mrc", "else/x")
+    path = star(
+        "proj/CtfFind/job003/mics.star", micrographs=[{"rlnMicrographName": n} for n in ("Movies/a.mrc", "b.mrc")]
+    )
+    monkeypatch.chdir("else")
+    first, missing = find_micrographs([Path("..") / path])
+    assert first.path.resolve() == project / "proj/Movies/a.mrc"
+    assert first.name == "Movies/a.mrc"
+    assert missing.path == Path("b.mrc")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("MotionCorr/job002/Movies/a.mrc", "Movies/a"),
+        ("MotionCorr/job1234/a.b.mrc", "a.b"),
+        ("Movies/grid1/a.mrc", "Movies/grid1/a"),
+        ("a", "a"),
+        ("/data/x/a.mrc", "data/x/a"),
+        ("../../etc/a.mrc", "etc/a"),
+        ("MotionCorr/job002/../../../a.mrc", "a"),
+        ("MotionCorr/job002//a.mrc", "a"),
+        ("job12/a.mrc", "job12/a"),
+    ],
+)
+def test_keys_of_a_star_follow_relions_rule_and_stay_inside(name, key):
+    assert keys(star(micrographs=[{"rlnMicrographName": name}])) == [key]
+
+
+@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(["..", ".", "/", "a", "job001/", ".mrc", "b c", "\\", "~", " "]), min_size=1).map("".join)
+)
+def test_no_name_leads_out_of_the_output_folder(name):
+    try:
+        (file,) = find_micrographs([star(micrographs=[{"rlnMicrographName": name}])])
+    except (TableError, SettingsError):
+        return
+    for place in (f"/out/{file.key}", f"/out/{file.key}_autopick.star"):
+        assert os.path.normpath(place) == place
+    assert file.key.rpartition("/")[2] not in ("", ".", "..")
+
+
+def test_equal_keys_from_different_jobs_are_refused():
+    path = star(micrographs=[{"rlnMicrographName": f"MotionCorr/job00{i}/a.mrc"} for i in (1, 2)])
+    with pytest.raises(SettingsError, match=r"job001/a\.mrc and MotionCorr/job002/a\.mrc"):
+        find_micrographs([path])
+
+
+NAME = {"rlnMicrographName": "a.mrc"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "reason"),
+    [
+        ({"movies": [{"rlnMicrographMovieName": "a.tif"}]}, "motion-correct"),
+        ({"_": [{"rlnMicrographMovieName": "a.tif"}]}, "motion-correct"),
+        ({"particles": [{"rlnImageName": "1@a.mrcs"}], "optics": [optics()]}, "particles"),
+        ({"_": [NAME | {"rlnCoordinateX": "1"}]}, "particles"),
+        ({"coordinate_files": [NAME | {"rlnMicrographCoordinates": "a.star"}]}, "found data_coordinate_files"),
+        ({"micrographs": [{"rlnOther": "a"}]}, "no column rlnMicrographName"),
+        ({"micrographs": [NAME | {"rlnDefocusU": "high"}]}, "rlnDefocusU 'high' is not a number"),
+        ({"micrographs": [NAME | {"rlnMicrographPixelSize": "x"}]}, "not a number"),
+        ({"micrographs": [NAME | {"rlnMicrographPixelSize": "0"}]}, "not a positive number"),
+        ({"micrographs": [NAME | {"rlnMicrographPixelSize": "nan"}]}, "not a positive number"),
+        ({"micrographs": [NAME | {"rlnDetectorPixelSize": "5", "rlnMagnification": "0"}]}, "rlnMagnification 0"),
+        ({"micrographs": [NAME | {"rlnOpticsGroup": "3"}], "optics": [optics()]}, "optics group 3"),
+        ({"micrographs": [NAME], "optics": [optics("1"), optics("2")]}, r"optics group \(none\)"),
+        ({"micrographs": [NAME], "optics": [optics("1"), optics("1")]}, "optics group 1 twice"),
+        ({"micrographs": [NAME], "optics": [{"rlnVoltage": "300"}]}, "no column rlnOpticsGroup"),
+        ({"micrographs": [{"rlnMicrographName": "1@a.mrcs"}]}, "does not name a micrograph"),
+        ({"micrographs": [{"rlnMicrographName": ""}]}, "does not name a micrograph"),
+    ],
+)
+def test_a_star_that_is_not_of_micrographs_or_holds_nonsense_is_refused(tables, reason):
+    with pytest.raises(TableError, match=reason):
+        find_micrographs([star(**tables)])
+
+
+def test_a_star_without_rows_lists_nothing():
+    path = Path("m.star")
+    path.write_text(star_text({"micrographs": pd.DataFrame(columns=["rlnMicrographName"])}))
+    with pytest.raises(SettingsError, match="lists no micrographs"):
+        find_micrographs([path])
+
+
+def test_inputs_of_all_kinds_go_together():
+    make("Movies/a.mrc", "f/b.mrc", "c.mrc")
+    path = star(micrographs=[{"rlnMicrographName": "Movies/a.mrc"}])
+    Path("l.txt").write_text("c.mrc\nMovies/a.mrc\n")
+    assert keys(path, "f", "l.txt") == ["Movies/a", "b", "c"]

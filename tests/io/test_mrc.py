@@ -1,0 +1,265 @@
+"""Laws of the MRC reader: every mode, byte order and compression gives the same image; nothing damaged gives one."""
+
+import bz2
+import gzip
+import lzma
+import struct
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mrcfile.dtypes import HEADER_DTYPE
+
+from cryoglean.errors import MicrographError
+from cryoglean.io.images import read_image
+from cryoglean.io.mrc import read_mrc
+
+DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
+PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+STAMPS = {"<": (0x44, 0x44, 0, 0), ">": (0x11, 0x11, 0, 0)}
+
+
+def pixels(mode=2, shape=(20, 31)):
+    low, high = {0: (-100, 100), 1: (-9000, 9000), 6: (0, 65000), 101: (0, 16)}.get(mode, (-9, 9))
+    return np.random.default_rng(mode).integers(low, high, shape)
+
+
+def pack_four_bit(image):
+    padded = np.pad(image, ((0, 0), (0, image.shape[1] % 2))).astype(np.uint8)
+    return (padded[:, 0::2] | padded[:, 1::2] << 4).tobytes()
+
+
+def mrc_bytes(image, mode=2, order="<", extended=b"", pixel=1.5, **fields):
+    header = np.zeros((), HEADER_DTYPE.newbyteorder(order))
+    height, width = image.shape
+    values = {"nx": width, "ny": height, "nz": 1, "mx": width, "my": height, "mz": 1, "mode": mode, "map": b"MAP "}
+    values |= {"machst": STAMPS[order], "nsymbt": len(extended)} | fields
+    header["cella"]["x"], header["cella"]["y"] = pixel * width, pixel * height
+    for name, value in values.items():
+        header[name] = value
+    body = pack_four_bit(image) if mode == 101 else image.astype(order + DTYPES.get(mode, "f4")).tobytes()
+    return header.tobytes() + extended + body
+
+
+def patched(data, offset, layout, *values):
+    data = bytearray(data)
+    struct.pack_into(layout, data, offset, *values)
+    return bytes(data)
+
+
+def write(folder, data, name="a.mrc"):
+    path = Path(folder) / name
+    path.write_bytes(data)
+    return path
+
+
+def image_or_reason(path):
+    try:
+        return read_image(path)[0]
+    except MicrographError as error:
+        return error.reason
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("mode", [*DTYPES, 101])
+def test_every_mode_byte_order_and_compression_gives_the_same_image(tmp_path, mode, order, suffix):
+    image = pixels(mode)
+    path = write(tmp_path, PACKERS[suffix](mrc_bytes(image, mode, order, b"x" * 77)), "a.mrc" + suffix)
+    read, pixel_size = read_image(path)
+    np.testing.assert_array_equal(read, image)
+    assert read.dtype == np.float32
+    assert read.dtype.isnative
+    assert read.flags.c_contiguous
+    assert pixel_size == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
+@pytest.mark.parametrize("dtype", DTYPES.values())
+def test_files_that_mrcfile_writes_are_read_as_mrcfile_reads_them(tmp_path, dtype, suffix):
+    path = tmp_path / f"a.mrc{suffix}"
+    compression = {"": None, ".gz": "gzip", ".bz2": "bzip2"}[suffix]
+    with mrcfile.new(path, data=pixels(6).astype(dtype), compression=compression) as file:
+        file.voxel_size = 2.25
+        file.update_header_stats()
+    read, pixel_size = read_image(path)
+    np.testing.assert_array_equal(read, mrcfile.read(path).astype(np.float32))
+    assert pixel_size == pytest.approx(2.25)
+
+
+def test_four_bit_pixels_are_low_nibble_first_and_rows_are_whole_bytes(tmp_path):
+    image = np.array([[1, 2, 3], [4, 5, 15]])
+    data = mrc_bytes(image, 101)[:1024] + bytes([0x21, 0x03, 0x54, 0x0F])
+    np.testing.assert_array_equal(read_mrc(write(tmp_path, data))[0], image)
+
+
+def test_rows_are_kept_as_stored(tmp_path):
+    image = np.arange(16.0 * 17).reshape(16, 17)
+    read, _ = read_image(write(tmp_path, mrc_bytes(image)))
+    assert read[0, 0] == 0
+    assert read[0, 16] == 16
+    assert read[15, 0] == 15 * 17
+
+
+def test_an_image_of_many_strips_is_put_together_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("cryoglean.io.mrc._STRIP_BYTES", 300)
+    np.testing.assert_array_equal(read_mrc(write(tmp_path, mrc_bytes(pixels(), extended=b"e" * 1000)))[0], pixels())
+
+
+@pytest.mark.parametrize("pixel", [0.0, 1.0, -1.5, np.nan, np.inf, 1e-9, 1e9])
+def test_a_pixel_size_nobody_meant_is_unknown(tmp_path, pixel):
+    assert read_image(write(tmp_path, mrc_bytes(pixels(), pixel=pixel)))[1] is None
+
+
+def test_a_grid_of_zero_or_oblong_pixels_leave_the_pixel_size_unknown(tmp_path):
+    assert read_image(write(tmp_path, mrc_bytes(pixels(), mx=0, my=0)))[1] is None
+    assert read_image(write(tmp_path, mrc_bytes(pixels(), my=5)))[1] is None
+
+
+def test_the_pixel_size_is_that_of_the_grid_and_not_of_the_image(tmp_path):
+    assert read_image(write(tmp_path, mrc_bytes(pixels(), mx=310, my=200)))[1] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"machst": (0, 0, 0, 0)},
+        {"machst": (9, 9, 9, 9)},
+        {"machst": "other"},
+        {"map": b""},
+        {"dmin": np.nan},
+        {"mapc": 7},
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("mode", [0, 2])
+def test_fields_that_programs_get_wrong_may_be_wrong(tmp_path, mode, order, fields):
+    if fields.get("machst") == "other":
+        fields = {"machst": STAMPS["<" if order == ">" else ">"]}
+    path = write(tmp_path, mrc_bytes(pixels(mode), mode, order, **fields))
+    np.testing.assert_array_equal(read_image(path)[0], pixels(mode))
+
+
+def test_bytes_are_unsigned_where_imod_or_the_statistics_say_so(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (20, 20))
+    data = mrc_bytes(image.astype(np.uint8).view(np.int8), 0)
+    for unsigned in (patched(data, 152, "<2i", 1146047817, 0), patched(data, 76, "<2f", 0, 255)):
+        np.testing.assert_array_equal(read_image(write(tmp_path, unsigned))[0], image)
+    for signed in (data, patched(data, 152, "<2i", 1146047817, 1), patched(data, 76, "<2f", -128, 127)):
+        np.testing.assert_array_equal(read_image(write(tmp_path, signed))[0], image.astype(np.uint8).view(np.int8))
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("cut", [1, 2, 207, 1023, 1024, 1030, 1034, 1035, 1035 + 31 * 4, 2000, -5, -1])
+def test_a_body_that_is_not_whole_is_refused_wherever_it_was_cut(tmp_path, cut, suffix):
+    data = mrc_bytes(pixels(), extended=b"x" * 11)
+    with pytest.raises(MicrographError, match="truncated"):
+        read_mrc(write(tmp_path, PACKERS[suffix](data[:cut]), "a.mrc" + suffix))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_a_compressed_file_is_refused_at_every_length_but_its_own(tmp_path, suffix):
+    data = PACKERS[suffix](mrc_bytes(pixels(0), 0))
+    for cut in [*range(1, 40), *range(40, len(data), 37), *range(len(data) - 30, len(data))]:
+        with pytest.raises(MicrographError):
+            read_image(write(tmp_path, data[:cut], "a.mrc" + suffix))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_a_checksum_that_does_not_fit_is_refused(tmp_path, suffix):
+    data = bytearray(PACKERS[suffix](mrc_bytes(pixels(), 2)))
+    data[len(data) // 2] ^= 16
+    with pytest.raises(MicrographError):
+        read_image(write(tmp_path, bytes(data), "a.mrc" + suffix))
+
+
+@pytest.mark.parametrize("nsymbt", [-1, -1024, 100, 2**31 - 1])
+def test_a_wrong_length_of_the_extended_header_is_refused(tmp_path, nsymbt):
+    with pytest.raises(MicrographError, match=r"nsymbt|truncated"):
+        read_mrc(write(tmp_path, mrc_bytes(pixels(), nsymbt=nsymbt)))
+
+
+def test_an_extended_header_that_is_not_announced_is_refused_and_padding_is_not(tmp_path):
+    for length in (100, 1024, 8192):
+        with pytest.raises(MicrographError, match="nsymbt"):
+            read_mrc(write(tmp_path, mrc_bytes(pixels(), extended=b"\0" * length, nsymbt=0)))
+    np.testing.assert_array_equal(read_mrc(write(tmp_path, mrc_bytes(pixels()) + b"\0" * 512))[0], pixels())
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_without_the_map_identifier_the_size_must_be_right_to_the_byte(tmp_path, suffix):
+    data = mrc_bytes(pixels(), map=b"")
+    assert read_mrc(write(tmp_path, PACKERS[suffix](data), "a.mrc" + suffix))[0].shape == (20, 31)
+    with pytest.raises(MicrographError, match="map identifier"):
+        read_mrc(write(tmp_path, PACKERS[suffix](data + b"\0"), "a.mrc" + suffix))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"nz": 40}, "stack of 40 frames; motion-correct"),
+        ({"nz": 0}, "corrupt"),
+        ({"nx": 0}, "corrupt"),
+        ({"ny": -20}, "corrupt"),
+        ({"nx": 2**31 - 1, "ny": 2**31 - 1}, "corrupt"),
+        ({"nx": 99_999, "ny": 99_999}, "too large"),
+        ({"nx": 30_000, "ny": 30_000}, "truncated"),
+        ({"mode": 3}, "Fourier"),
+        ({"mode": 4}, "Fourier"),
+        ({"mode": 16}, "mode 16"),
+        ({"mode": -1}, "mode -1"),
+        ({"mode": 7}, "mode 7"),
+    ],
+)
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_header_that_is_not_of_one_image_is_refused_with_its_reason(tmp_path, fields, reason, suffix):
+    with pytest.raises(MicrographError, match=reason):
+        read_mrc(write(tmp_path, PACKERS[suffix](mrc_bytes(pixels(), **fields)), "a.mrc" + suffix))
+
+
+def test_old_packed_bytes_are_refused(tmp_path):
+    data = patched(mrc_bytes(pixels(0), 0), 152, "<2i", 1146047817, 16)
+    with pytest.raises(MicrographError, match="4-bit"):
+        read_mrc(write(tmp_path, data))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_a_decompression_bomb_is_refused_before_it_goes_off(tmp_path, suffix):
+    announced = PACKERS[suffix](mrc_bytes(pixels(), nx=30_000, ny=30_000))
+    with pytest.raises(MicrographError, match="truncated"):
+        read_mrc(write(tmp_path, announced, "a.mrc" + suffix))
+    endless = PACKERS[suffix](mrc_bytes(pixels()) + bytes(2**25))
+    with pytest.raises(MicrographError, match="longer"):
+        read_mrc(write(tmp_path, endless, "b.mrc" + suffix))
+
+
+@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_gives_a_clear_error_or_an_image_of_the_size_it_announces(tmp_path, data):
+    mode = data.draw(st.sampled_from([*DTYPES, 101]))
+    suffix = data.draw(st.sampled_from(["", "", ".gz", ".bz2", ".xz"]))
+    damaged = bytearray(mrc_bytes(pixels(mode), mode, data.draw(st.sampled_from("<>")), b"x" * 64))
+    if suffix:
+        damaged = bytearray(PACKERS[suffix](bytes(damaged)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, min(len(damaged), 300) - 1))
+        damaged[at] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        damaged = damaged[: data.draw(st.integers(0, len(damaged)))]
+    path = write(tmp_path, bytes(damaged), "a.mrc" + suffix)
+    outcome = image_or_reason(path)
+    if isinstance(outcome, str):
+        assert len(outcome.splitlines()) == 1
+    else:
+        assert np.isfinite(outcome).all()
+        assert outcome.size < 3 * 20 * 31 * 4
+
+
+@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=3000))
+def test_noise_is_no_micrograph(tmp_path, noise):
+    with pytest.raises(MicrographError):
+        read_image(write(tmp_path, noise))

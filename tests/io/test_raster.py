@@ -1,0 +1,199 @@
+"""Laws of the TIFF, PNG and JPEG readers: values and rows as stored; one whole grey image or a reason."""
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cryoglean.errors import MicrographError
+from cryoglean.io.images import read_image
+from cryoglean.io.raster import relion_flips_rows
+
+
+def pixels(dtype="u1", shape=(24, 37)):
+    return np.random.default_rng(7).integers(0, 250, shape).astype(dtype)
+
+
+def image_or_reason(path):
+    try:
+        return read_image(path)[0]
+    except MicrographError as error:
+        return error.reason
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"])
+def test_a_tiff_of_any_grey_type_is_read_row_by_row_as_stored(tmp_path, dtype, order):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels(dtype), byteorder=order)
+    image, pixel_size = read_image(path)
+    np.testing.assert_array_equal(image, pixels(dtype).astype(np.float32))
+    assert image.dtype == np.float32
+    assert image.dtype.isnative
+    assert image.flags.c_contiguous
+    assert pixel_size is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "zlib"},
+        {"compression": "zlib", "predictor": True},
+        {"compression": "lzma"},
+        {"tile": (16, 16)},
+        {"rowsperstrip": 5},
+        {"bigtiff": True},
+        {"imagej": True},
+    ],
+    ids=str,
+)
+def test_a_tiff_of_any_layout_gives_the_same_image(tmp_path, options):
+    path = tmp_path / "a.tiff"
+    try:
+        tifffile.imwrite(path, pixels("u2"), **options)
+    except (KeyError, ValueError, ImportError) as error:
+        pytest.skip(f"this tifffile cannot write it: {error}")
+    np.testing.assert_array_equal(read_image(path)[0], pixels("u2"))
+
+
+@pytest.mark.parametrize("mode", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate"])
+def test_a_compression_that_tifffile_lacks_is_read_too(tmp_path, compression, mode):
+    path = tmp_path / "a.tif"
+    Image.fromarray(pixels(mode)).save(path, compression=compression)
+    np.testing.assert_array_equal(read_image(path)[0], pixels(mode).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("pixels_per_unit", "unit", "expected"),
+    [
+        (1e8 / 1.77, "CENTIMETER", 1.77),
+        (2.54e8 / 0.83, "INCH", 0.83),
+        (72, "INCH", None),
+        (1e8, "CENTIMETER", None),
+        (1e8 / 1.77, "NONE", None),
+    ],
+)
+def test_the_resolution_of_a_tiff_is_its_pixel_size_where_plausible(tmp_path, pixels_per_unit, unit, expected):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels(), resolution=(int(pixels_per_unit), int(pixels_per_unit)), resolutionunit=unit)
+    assert read_image(path)[1] == (expected and pytest.approx(expected, rel=1e-4))
+
+
+@pytest.mark.parametrize("imagej", [False, True])
+def test_a_tiff_of_several_pages_is_refused_as_a_stack(tmp_path, imagej):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([pixels()] * 5), imagej=imagej, photometric="minisblack")
+    with pytest.raises(MicrographError, match="stack of 5 frames; motion-correct"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(("name", "flips"), [("a.tif", True), ("b/a.TIFF", True), ("a.mrc", False), ("a.png", False)])
+def test_relion_flips_tiff_and_nothing_else(tmp_path, name, flips):
+    assert relion_flips_rows(tmp_path / name) is flips
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_a_png_is_read_as_stored(tmp_path, dtype):
+    path = tmp_path / "May08_03.13.02.png"
+    stored = pixels(dtype) * (200 if dtype == "u2" else 1)
+    Image.fromarray(stored).save(path)
+    image, pixel_size = read_image(path)
+    np.testing.assert_array_equal(image, stored.astype(np.float32))
+    assert pixel_size is None
+
+
+def test_a_jpeg_is_read_as_pillow_reads_it(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(pixels()).save(path, quality=90)
+    with Image.open(path) as picture:
+        np.testing.assert_array_equal(read_image(path)[0], np.asarray(picture))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_grey_in_the_clothes_of_colour_is_grey(tmp_path, mode):
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels()).convert(mode).save(path)
+    np.testing.assert_array_equal(read_image(path)[0], pixels())
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_true_colour_is_refused(tmp_path, name):
+    colour = np.stack([pixels(), pixels()[::-1], pixels()], axis=2)
+    Image.fromarray(colour).save(tmp_path / name)
+    with pytest.raises(MicrographError, match="colour"):
+        read_image(tmp_path / name)
+
+
+def test_one_bit_is_refused(tmp_path):
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(pixels() > 100).save(tmp_path / name)
+        with pytest.raises(MicrographError):
+            read_image(tmp_path / name)
+
+
+def test_an_animation_is_refused_as_a_stack(tmp_path):
+    frames = [Image.fromarray(np.roll(pixels(), i)) for i in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(MicrographError, match="stack of 3 frames"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_large_micrograph_is_no_bomb_and_a_bomb_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)
+    for name in ("a.png", "a.jpg"):
+        Image.fromarray(pixels()).save(tmp_path / name)
+        assert read_image(tmp_path / name)[0].shape == (24, 37)
+    Image.fromarray(pixels()).save(tmp_path / "lzw.tif", compression="tiff_lzw")
+    assert read_image(tmp_path / "lzw.tif")[0].shape == (24, 37)
+    monkeypatch.undo()
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    (tmp_path / "bomb.png").write_bytes(data)
+    with pytest.raises(MicrographError):
+        read_image(tmp_path / "bomb.png")
+
+
+SAVE = {
+    "plain.tif": {},
+    "deflate.tif": {"compression": "tiff_adobe_deflate"},
+    "lzw.tif": {"compression": "tiff_lzw"},
+    "a.png": {},
+    "a.jpg": {},
+}
+
+
+@pytest.mark.parametrize("name", SAVE)
+def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, name):
+    path = tmp_path / name
+    Image.fromarray(pixels()).save(path, **SAVE[name])
+    whole, data = read_image(path)[0], path.read_bytes()
+    for cut in [*range(1, 30), *range(30, len(data), 41), *range(len(data) - 20, len(data))]:
+        path.write_bytes(data[:cut])
+        try:
+            image, _ = read_image(path)
+        except MicrographError:
+            continue
+        assert name.endswith(".tif"), f"cut at {cut} of {len(data)}"  # what was cut off was not of the image
+        np.testing.assert_array_equal(image, whole)
+
+
+@settings(max_examples=150, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(SAVE)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+)
+def test_a_damaged_picture_gives_a_clear_error_or_a_finite_image(tmp_path, name, damage):
+    path = tmp_path / name
+    Image.fromarray(pixels()).save(path, **SAVE[name])
+    data = bytearray(path.read_bytes())
+    for where, value in damage:
+        data[int(where**3 * len(data))] = value  # mostly in the header
+    path.write_bytes(data)
+    outcome = image_or_reason(path)
+    if isinstance(outcome, str):
+        assert len(outcome.splitlines()) == 1
+    else:
+        assert np.isfinite(outcome).all()
