@@ -1,0 +1,105 @@
+"""Picks of many micrographs, wherever they are: a folder, our output folder, a particle STAR or RELION's list of files.
+
+All are read into one dictionary by the stem of the micrograph's name, so that picks of different programs meet.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.coordinates import read_pick_tables
+from cryoglean.io.star import read_star
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from cryoglean.picks import Picks
+
+_PROGRAM = re.compile(
+    r"(_(autopick|manualpick|picks|particles|kpicker|localpicker|local|log|mae|emmae|auto|cryoglean))+$"
+)
+_IMAGE = re.compile(r"\.(mrcs?|tiff?|png|jpe?g)(\.(gz|bz2|xz))?$", re.IGNORECASE)
+_SUFFIXES = (".csv", ".star")
+_LIST = "coordinate_files"
+
+
+def stem_of(name: str) -> str:
+    """Return what identifies a micrograph: its base name without an image's suffix and a picker's `_autopick`."""
+    return _PROGRAM.sub("", _IMAGE.sub("", PurePath(name).name))
+
+
+def read_picks_folder(path: str | Path) -> dict[str, Picks]:
+    """Read the picks of many micrographs.
+
+    Args:
+        path: a folder with a STAR or CSV file for each micrograph (its sub-folders are read when the folder itself
+            holds none, or is called `picks`); an output folder, of which `picks` is read; one STAR with
+            `rlnMicrographName`; a STAR with the table `coordinate_files` (RELION 4 and 5), whose files are read; or the
+            file of one micrograph. Tables without coordinates are passed over in a folder.
+
+    Returns:
+        Picks by `stem_of` the micrograph's name, sorted; empty if the folder holds none.
+
+    Raises:
+        SettingsError: if the path does not exist.
+        TableError: if a listed file does not exist, a table is broken, or two files hold picks of one stem.
+    """
+    path = Path(path)
+    if path.is_file():
+        listed = _listed_files(path)
+        return _collect([(path, None)] if listed is None else listed)
+    if not path.is_dir():
+        raise SettingsError(f"{path}: no such file or folder")
+    folder = path / "picks" if (path / "picks").is_dir() else path
+    if folder.name == "picks":
+        return _collect((f, None) for f in _tables_in(folder, deep=True))
+    return _collect((f, None) for f in _tables_in(folder)) or _collect((f, None) for f in _tables_in(folder, deep=True))
+
+
+def _collect(files: Iterable[tuple[Path, str | None]]) -> dict[str, Picks]:
+    """Read (file, micrograph's name or None) pairs."""
+    found: dict[str, Picks] = {}
+    origin: dict[str, Path] = {}
+    for file, listed_name in files:
+        for name, picks in read_pick_tables(file).items():
+            stem = stem_of(listed_name or name or file.stem)
+            if stem in found:
+                hint = "leave one, or read each folder by itself"
+                raise TableError(file, f"two files with picks for {stem}, the other is {origin[stem]}: {hint}")
+            found[stem], origin[stem] = picks, file
+    return dict(sorted(found.items()))
+
+
+def _tables_in(folder: Path, *, deep: bool = False) -> list[Path]:
+    """Return the visible tables; RELION's coords_suffix files are called .star, too, but hold only a path."""
+    files = folder.rglob("*") if deep else folder.iterdir()
+    tables = (f for f in files if f.suffix in _SUFFIXES and f.is_file() and not f.name.startswith("coords_suffix_"))
+    return sorted(f for f in tables if not any(part.startswith(".") for part in f.relative_to(folder).parts))
+
+
+def _listed_files(path: Path) -> list[tuple[Path, str | None]] | None:
+    """Return the files of a `coordinate_files` table, or None if this is another kind of file."""
+    if path.suffix.lower() == ".csv":
+        return None
+    table: pd.DataFrame | None = read_star(path).get(_LIST)
+    if table is None:
+        return None
+    columns = ("rlnMicrographName", "rlnMicrographCoordinates")
+    if missing := [c for c in columns if c not in table.columns]:
+        raise TableError(path, f"table {_LIST} has no column {missing[0]}")
+    return [(_find(path, file), name) for name, file in zip(*(table[c] for c in columns), strict=True)]
+
+
+def _find(listing: Path, file: str) -> Path:
+    """Find a file named from the project's folder, which is where we are or some folder above the list."""
+    for folder in (Path(), *listing.resolve().parents):
+        if (folder / file).is_file():
+            if Path(file).suffix not in _SUFFIXES:
+                raise TableError(listing, f"cannot read the coordinates in {file}: only .star and .csv")
+            return folder / file
+    raise TableError(listing, f"names {file}, which is neither below this folder nor below one that holds the list")

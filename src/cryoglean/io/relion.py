@@ -1,0 +1,145 @@
+"""The files around the coordinates by which RELION finds them: of 3.1 (coords_suffix), and of 4 and 5 (autopick.star).
+
+Paths in all of them count from the folder of the RELION project.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.star import star_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cryoglean.micrograph import MicrographFile
+
+_JOB_FOLDER = re.compile(r"(?:^|/)job\d{3}[^/]*/")
+_PACKED = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.[^./]*$")
+_GROUP, _GROUP_NAME, _PIXEL_SIZE = "rlnOpticsGroup", "rlnOpticsGroupName", "rlnMicrographPixelSize"
+_OPTICS_OF_A_ROW = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+
+
+def pipeline_stem(micrograph_name: str) -> str:
+    """Return where RELION expects the files of a micrograph below a job's folder, without extension.
+
+    Everything up to and with the first folder `jobNNN` goes (`MotionCorr/job002/Movies/a.mrc` gives `Movies/a`); a name
+    without such a folder stays whole, as relative path. That is RELION's `decomposePipelineFileName`, as seen from the
+    outside with 3.1.3. Steps upwards (`../`) stay, too: they lead out of the job's folder.
+    """
+    job = _JOB_FOLDER.search(micrograph_name)
+    rest = micrograph_name[job.end() :] if job else micrograph_name
+    return _EXTENSION.sub("", _PACKED.sub("", rest)).removeprefix("./").lstrip("/")
+
+
+def write_autopick_star(path: str | Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Write the list of coordinate files that RELION 4 and 5 extract from, `autopick.star`.
+
+    Args:
+        path: the file; written whole or not at all.
+        rows: for each micrograph its `rlnMicrographName` and the path of its coordinate file, both from the folder of
+            the project. RELION skips the micrographs that are not in the list.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    table = pd.DataFrame(list(rows), columns=["rlnMicrographName", "rlnMicrographCoordinates"], dtype=object)
+    write_atomic_text(path, star_text({"coordinate_files": table}))
+
+
+def write_coords_suffix(folder: str | Path, micrographs_star: str) -> Path:
+    """Write `coords_suffix_autopick.star`, by which RELION 3.1 (and still 5) knows a folder of coordinate files.
+
+    It holds one path, that of the micrographs STAR; the coordinates are found beside it as
+    `<pipeline_stem>_autopick.star`.
+
+    Args:
+        folder: the folder of the coordinate files.
+        micrographs_star: path of the micrographs STAR from the folder of the project.
+
+    Returns:
+        The file written.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path = Path(folder) / "coords_suffix_autopick.star"
+    write_atomic_text(path, f"{micrographs_star}\n")
+    return path
+
+
+def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) -> None:
+    """Write micrographs with their optics groups and CTF columns as RELION 3.1 and later have them.
+
+    The numbers of optics groups are kept, unless two different groups (of two tables) share one: the later gets the
+    next free number. A micrograph without optics gets a group of its pixel size and of what its row says of the
+    microscope (RELION 3.0 has it there). A column that is not known for every micrograph cannot be written, as STAR has
+    no empty cell, and is left out.
+
+    Args:
+        path: the file; written whole or not at all.
+        files: the micrographs, `name` as RELION is to find them from the folder of the project.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    groups: dict[str, Mapping[str, str]] = {}
+    rows: list[dict[str, str]] = []
+    for file in files:
+        optics = file.optics or _optics_from_row(file)
+        number = _group_number(groups, optics)
+        groups[number] = {**optics, _GROUP: number}
+        rows.append({**_row_without_optics(file), _GROUP: number})
+    tables = {
+        "optics": _shared_columns(_named(groups), first=(_GROUP_NAME, _GROUP)),
+        "micrographs": _shared_columns(rows, first=("rlnMicrographName", _GROUP)),
+    }
+    write_atomic_text(path, star_text(tables))
+
+
+def _optics_from_row(file: MicrographFile) -> dict[str, str]:
+    pixel_size = file.pixel_size_angstrom
+    known = {_PIXEL_SIZE: f"{pixel_size:.6g}"} if pixel_size is not None else {}
+    return known | {c: file.row[c] for c in _OPTICS_OF_A_ROW if c in file.row}
+
+
+def _row_without_optics(file: MicrographFile) -> dict[str, str]:
+    moved = () if file.optics else _OPTICS_OF_A_ROW
+    return {**{c: v for c, v in file.row.items() if c not in moved}, "rlnMicrographName": file.name}
+
+
+def _group_number(groups: Mapping[str, Mapping[str, str]], optics: Mapping[str, str]) -> str:
+    """Return the group's own number, unless another group has it; then that of an equal group, or the next free."""
+    said, wanted = _said(optics), optics.get(_GROUP, "")
+    same = [number for number, group in groups.items() if _said(group) == said]
+    if wanted and (wanted in same or wanted not in groups):
+        return wanted
+    if same:
+        return same[0]
+    return str(1 + max((int(number) for number in groups if number.isdigit()), default=0))
+
+
+def _said(optics: Mapping[str, str]) -> dict[str, str]:
+    """Return what a group says of its images: all but its labels."""
+    return {c: v for c, v in optics.items() if c not in (_GROUP, _GROUP_NAME)}
+
+
+def _named(groups: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the groups with a name each; RELION takes two of one name for one group."""
+    named: dict[str, dict[str, str]] = {}
+    for number, group in groups.items():
+        name = group.get(_GROUP_NAME, f"opticsGroup{number}")
+        named[name if name not in named else f"{name}_{number}"] = {**group}
+    return [{**group, _GROUP_NAME: name} for name, group in named.items()]
+
+
+def _shared_columns(rows: Sequence[Mapping[str, str]], first: Sequence[str]) -> pd.DataFrame:
+    columns = [*first, *(c for c in (rows[0] if rows else ()) if c not in first)]
+    shared = [c for c in columns if all(c in row for row in rows)]
+    return pd.DataFrame([[row[c] for c in shared] for row in rows], columns=shared, dtype=object)

@@ -1,0 +1,287 @@
+"""Coordinates written and read back: the same picks, whatever the file and the side from which rows count."""
+
+import contextlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.coordinates import read_picks, write_picks_csv, write_picks_star
+from cryoglean.io.pick_folders import read_picks_folder, stem_of
+from cryoglean.io.star import read_star, star_text
+from cryoglean.io.y_conventions import CRYOPPP_CSV, RELION_MRC, RELION_TIFF, YConvention, relion_y_convention
+from cryoglean.picks import Picks
+
+HEADER_30 = "data_\n\nloop_ \n"
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def some_picks(n=5, kind="uncalibrated", seed=0):
+    rng = np.random.default_rng(seed)
+    return Picks(rng.uniform(0, 11_519, n), rng.uniform(0, 8_183, n), rng.uniform(0, 1, n), kind)
+
+
+def assert_same(a, b, atol=1e-5):
+    for name in ("x", "y", "score"):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=atol, rtol=1e-8)
+
+
+def field(shape, xy, sigma=2.0):
+    """Blobs at xy on an image: what a reader of the coordinates must find under them."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return sum(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)) for x, y in xy)
+
+
+columns = st.lists(
+    st.tuples(st.floats(-10, 20_000), st.floats(-10, 20_000), st.floats(0, 1), st.booleans()), max_size=20
+)
+
+
+@quick
+@given(rows=columns, kind=st.sampled_from(["uncalibrated", "probability", "foreign"]), suffix=st.sampled_from("sc"))
+def test_round_trip_keeps_picks_to_a_ten_thousandth_pixel(tmp_path, rows, kind, suffix):
+    x, y, score, _ = np.array(rows, dtype=float).reshape(-1, 4).T
+    picks = Picks(x, y, score, kind)
+    if suffix == "s":
+        write_picks_star(tmp_path / "a.star", picks, "a.mrc")
+        back = read_picks(tmp_path / "a.star")
+    else:
+        write_picks_csv(tmp_path / "a.csv", picks)
+        back = read_picks(tmp_path / "a.csv")
+    assert_same(back, picks)
+    assert back.score_kind == kind or (suffix == "c" and not len(picks))
+
+
+def test_the_star_has_the_five_columns_of_relions_own_pickers_and_a_header_without_picks(tmp_path):
+    for picks in (some_picks(), Picks.empty("probability")):
+        write_picks_star(tmp_path / "a_autopick.star", picks, "Movies/a.mrc")
+        (name, table), *others = read_star(tmp_path / "a_autopick.star").items()
+        assert (name, others) == ("", [])
+        expected = ["rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit", "rlnClassNumber", "rlnAnglePsi"]
+        assert list(table.columns) == expected
+        assert set(table["rlnClassNumber"]) | set(table["rlnAnglePsi"]) <= {"0"}
+        back = read_picks(tmp_path / "a_autopick.star")
+        assert (len(back), back.score_kind) == (len(picks), picks.score_kind)
+
+
+def test_a_micrograph_name_of_any_characters_stays_in_its_comment(tmp_path):
+    write_picks_star(tmp_path / "a.star", some_picks(), "a\ndata_x\nloop_ # score: probability.mrc")
+    assert read_picks(tmp_path / "a.star").score_kind == "uncalibrated"
+
+
+def test_a_failed_write_leaves_the_old_picks(tmp_path, monkeypatch):
+    write_picks_star(tmp_path / "a.star", some_picks(3), "a.mrc")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        write_picks_star(tmp_path / "a.star", some_picks(4), "a.mrc")
+    assert len(read_picks(tmp_path / "a.star")) == 3
+
+
+# ---- what other programs write
+
+
+def test_columns_are_found_by_name_in_any_order_and_any_layout(tmp_path):
+    rows = "_rlnAnglePsi #1 \n_rlnCoordinateY #2 \n_rlnCoordinateX #3 \n-999 20.5 10.25\n 3 40 30\n"
+    for text in (HEADER_30 + rows, "# version 30001\n" + HEADER_30 + rows, "data_picks\nloop_\n" + rows):
+        (tmp_path / "a.star").write_text(text)
+        picks = read_picks(tmp_path / "a.star")
+        assert picks.xy.tolist() == [[10.25, 20.5], [30, 40]]
+        assert (picks.score.tolist(), picks.score_kind) == ([1, 1], "foreign")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x,y,score\n10.25,20.5,-999\n30,40,7.5\n",
+        "\ufeffscore, Y ,X\r\n-999,20.5,10.25\r\n7.5,40,30\r\n\r\n",
+        "fom,x,y\n-999,10.25,20.5\n7.5,30,40\n",
+        "id,X-Coordinate,Y-Coordinate,Diameter,score\n1,10.25,20.5,108,-999\n2,30,40,108,7.5\n",
+    ],
+)
+def test_csv_columns_are_found_by_name(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8", newline="")
+    picks = read_picks(tmp_path / "a.csv")
+    assert picks.xy.tolist() == [[10.25, 20.5], [30, 40]]
+    assert (picks.score.tolist(), picks.score_kind) == ([-999, 7.5], "foreign")
+
+
+def test_cryoppps_rows_count_from_the_last_one(tmp_path):
+    text = "X-Coordinate,Y-Coordinate,Diameter,Angle-Psi,Origin X (Ang)\n10,4089,108,12.5,0.1\n"
+    (tmp_path / "a.csv").write_text(text)
+    picks = read_picks(tmp_path / "a.csv", y_convention=CRYOPPP_CSV, height_px=4096)
+    assert picks.xy.tolist() == [[10, 6]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.csv", "", "empty"),
+        ("a.csv", "a,b\n1,2\n", "no coordinates"),
+        ("a.csv", "x,y\n1,2\n3\n", "row 2 has no y"),
+        ("a.csv", "x,y\n1,2\n3,\n", "row 2 has no y"),
+        ("a.csv", "x,y\n1,two\n", "broken value.*two"),
+        ("a.csv", "x,y\n1,nan\n", "not finite"),
+        ("a.csv", "x,y,score,score_kind\n1,2,1.5,probability\n", r"\[0, 1\]"),
+        ("a.star", HEADER_30 + "_rlnMicrographName #1\na.mrc\n", "no coordinates"),
+        ("a.star", HEADER_30 + "_rlnCoordinateX #1\n_rlnCoordinateY #2\n1 inf\n", "not finite"),
+        ("a.star", HEADER_30 + "_rlnCoordinateX #1\n_rlnCoordinateY #2\n1\n", "columns"),
+        (
+            "a.star",
+            HEADER_30 + "_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\na 1 2\nb 1 2\n",
+            "of 2 micrographs",
+        ),
+    ],
+)
+def test_what_holds_no_whole_picks_is_named_with_the_reason(tmp_path, name, text, reason):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TableError, match=rf"{name}: .*{reason}"):
+        read_picks(tmp_path / name)
+
+
+def test_binary_and_missing_files_are_named(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"x,y\n\xff\xfe\x00,1\n")
+    for name in ("a.csv", "b.csv", "c.star"):
+        with pytest.raises(TableError, match=name):
+            read_picks(tmp_path / name)
+
+
+@quick
+@given(data=st.binary(max_size=200), head=st.sampled_from([b"", b"x,y\n", b"data_\nloop_\n_rlnCoordinateX\n"]))
+def test_no_bytes_give_anything_but_picks_or_a_table_error(tmp_path, data, head):
+    for name in ("a.csv", "a.star"):
+        (tmp_path / name).write_bytes(head + data)
+        with contextlib.suppress(TableError):
+            assert isinstance(read_picks(tmp_path / name), Picks)
+
+
+# ---- from which side rows count
+
+
+@pytest.mark.parametrize(
+    ("suffix", "convention"), [(".mrc", RELION_MRC), (".tif", RELION_TIFF), (".TIFF", RELION_TIFF)]
+)
+def test_what_relion_reads_lies_on_the_particles_of_the_image_as_relion_reads_it(tmp_path, suffix, convention):
+    xy = [(10, 7), (40, 12), (31, 33)]
+    image = field((50, 61), xy)
+    picks = Picks(*np.array(xy).T, np.ones(3))
+    assert relion_y_convention("Movies/a" + suffix) is convention
+    write_picks_star(
+        tmp_path / "a.star", picks, "a" + suffix, y_convention=relion_y_convention("a" + suffix), height_px=50
+    )
+    table = read_star(tmp_path / "a.star")[""]
+    as_relion_sees_it = image[::-1] if convention is RELION_TIFF else image
+    x, y = (table[c].astype(float).astype(int) for c in ("rlnCoordinateX", "rlnCoordinateY"))
+    assert (as_relion_sees_it[y, x] > 0.99).all()
+    back = read_picks(tmp_path / "a.star")
+    assert (image[back.y.astype(int), back.x.astype(int)] > 0.99).all()
+
+
+@given(y=st.floats(0, 99), height=st.integers(100, 200))
+@settings(deadline=None)
+def test_turning_rows_twice_is_the_identity(y, height):
+    for convention in YConvention:
+        once = convention.stored(np.array([y]), height)
+        assert convention.stored(once, height) == pytest.approx(y)
+        assert -1e-9 <= once[0] <= height - 1 + 1e-9
+
+
+def test_counting_from_the_last_row_needs_a_height(tmp_path):
+    with pytest.raises(ValueError, match="height"):
+        write_picks_star(tmp_path / "a.star", some_picks(), "a.tif", y_convention=RELION_TIFF)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- many micrographs
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a_autopick", "a"),
+        ("dir/a.mrc", "a"),
+        ("a.mrc.gz", "a"),
+        ("a_local_autopick", "a"),
+        ("May08_03.13.02_picks", "May08_03.13.02"),
+        ("a.TIFF", "a"),
+        ("b_analog", "b_analog"),
+        ("a_log", "a"),
+    ],
+)
+def test_the_stem_of_a_micrograph(name, stem):
+    assert stem_of(name) == stem
+
+
+def test_a_folder_is_read_by_stem_and_other_tables_are_passed_over(tmp_path):
+    write_picks_star(tmp_path / "a_autopick.star", some_picks(2), "a.mrc")
+    write_picks_csv(tmp_path / "b.1.csv", some_picks(3))
+    write_picks_csv(tmp_path / ".hidden.csv", some_picks(3))
+    (tmp_path / "rejected.csv").write_text("path,reason\nc.mrc,empty\n")
+    (tmp_path / "coords_suffix_autopick.star").write_text("CtfFind/job003/micrographs_ctf.star\n")
+    (tmp_path / "micrographs.star").write_text(HEADER_30 + "_rlnMicrographName #1\na.mrc\n")
+    (tmp_path / "notes.txt").write_text("x,y\n1,2\n")
+    (tmp_path / "deep").mkdir()
+    write_picks_csv(tmp_path / "deep" / "c.csv", some_picks(4))
+    found = read_picks_folder(tmp_path)
+    assert {k: len(v) for k, v in found.items()} == {"a": 2, "b.1": 3}
+
+
+def test_sub_folders_are_read_when_the_top_holds_none_and_always_below_picks(tmp_path):
+    for place in ("out/picks/Movies/a_autopick.star", "out/picks/b_autopick.star", "deep/er/c.star"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        write_picks_star(tmp_path / place, some_picks(), place)
+    (tmp_path / "out" / "rejected.csv").write_text("path,reason\n")
+    assert sorted(read_picks_folder(tmp_path / "out")) == ["a", "b"]
+    assert sorted(read_picks_folder(tmp_path / "out" / "picks")) == ["a", "b"]
+    assert sorted(read_picks_folder(tmp_path / "deep")) == ["c"]
+    (tmp_path / "nothing").mkdir()
+    assert read_picks_folder(tmp_path / "nothing") == {}
+
+
+def test_two_files_for_one_micrograph_are_refused_with_both_names(tmp_path):
+    write_picks_csv(tmp_path / "a.csv", some_picks())
+    write_picks_star(tmp_path / "a_autopick.star", some_picks(), "a.mrc")
+    with pytest.raises(TableError, match=r"a_autopick\.star: two files with picks for a, the other is .*a\.csv"):
+        read_picks_folder(tmp_path)
+
+
+def test_one_star_with_many_micrographs_is_split_by_name(tmp_path):
+    n = 6
+    table = pd.DataFrame(
+        {
+            "rlnCoordinateX": [f"{i}.5" for i in range(n)],
+            "rlnCoordinateY": ["1"] * n,
+            "rlnMicrographName": ["M/a.mrc", "M/0042.mrc", "M/a.mrc", "M/a.mrc", "M/b c.mrc", "M/0042.mrc"],
+            "rlnAutopickFigureOfMerit": [f"-{i}" for i in range(n)],
+        }
+    )
+    optics = pd.DataFrame({"rlnOpticsGroup": ["1"]})
+    (tmp_path / "particles.star").write_text(star_text({"optics": optics, "particles": table}))
+    found = read_picks_folder(tmp_path / "particles.star")
+    assert {k: v.x.tolist() for k, v in found.items()} == {"0042": [1.5, 5.5], "a": [0.5, 2.5, 3.5], "b c": [4.5]}
+    assert found["0042"].score.tolist() == [-1, -5]
+
+
+def test_a_list_of_coordinate_files_is_followed_from_the_project_folder(tmp_path):
+    job = tmp_path / "project" / "AutoPick" / "job003"
+    for name in ("Movies/a", "Movies/deep/b"):
+        (job / name).parent.mkdir(parents=True, exist_ok=True)
+        write_picks_star(job / f"{name}_autopick.star", some_picks(), name)
+    table = pd.DataFrame(
+        {
+            "rlnMicrographName": ["MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/deep/other_name.mrc"],
+            "rlnMicrographCoordinates": [f"AutoPick/job003/Movies/{n}_autopick.star" for n in ("a", "deep/b")],
+        }
+    )
+    (job / "autopick.star").write_text(star_text({"coordinate_files": table}))
+    assert sorted(read_picks_folder(job / "autopick.star")) == ["a", "other_name"]
+    (job / "Movies" / "a_autopick.star").unlink()
+    with pytest.raises(TableError, match=r"autopick\.star: names AutoPick/job003/Movies/a_autopick\.star"):
+        read_picks_folder(job / "autopick.star")
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="absent"):
+        read_picks_folder(tmp_path / "absent")
