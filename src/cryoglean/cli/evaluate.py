@@ -1,0 +1,160 @@
+"""`cryoglean evaluate`: compare picks with known particles."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cryoglean.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cryoglean.evaluate import Evaluation
+    from cryoglean.evaluate.metrics import Counts
+
+
+def evaluate(
+    picks: Annotated[Path, typer.Argument(help="Output folder, folder of STAR or CSV files, or one STAR file.")],
+    truth: Annotated[Path, typer.Argument(help="The same with the true centres, matched by the micrograph's name.")],
+    diameter: Annotated[float | None, typer.Option(help="Particle diameter in angstrom.")] = None,
+    pixel_size: Annotated[float | None, typer.Option(help="Pixel size in angstrom, with --diameter.")] = None,
+    diameter_px: Annotated[float | None, typer.Option(help="Particle diameter in pixels, instead of both.")] = None,
+    margin: Annotated[float, typer.Option(help="Ignore centres nearer than this to the border, in pixels.")] = 0.0,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the micrographs, px.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Count only picks that score this or more.")] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="Also show the best cut, found with the truth: an oracle.")
+    ] = False,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Distances, as 10,20,40: angstrom with --diameter, pixels with --diameter-px."),
+    ] = None,
+    only_with_picks: Annotated[
+        bool, typer.Option("--only-with-picks", help="Leave out micrographs without a file of picks.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    curve: Annotated[Path | None, typer.Option(help="Write the precision-recall curve as CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the precision-recall curve (png, pdf, svg).")] = None,
+) -> None:
+    """Compare picks with known particles.
+
+    Matching is one to one; a pair counts when square boxes of one diameter overlap with an IoU of 0.6 or more.
+
+    A micrograph without a file of picks counts as empty.
+
+    For example:
+
+        cryoglean evaluate OUT particles --diameter 191 --pixel-size 1.77
+
+        cryoglean evaluate OUT/picks particles --diameter-px 75 --margin 37.5 --size 1200x1240 --best
+
+        cryoglean evaluate particles.star truth --diameter-px 108 --within 10,27 --json --plot curve.png
+    """
+    from cryoglean.evaluate import Protocol, evaluate_picks
+    from cryoglean.evaluate.plot import check_plot_path, plot_curve
+    from cryoglean.io.atomic import write_atomic_text
+    from cryoglean.io.pick_folders import read_picks_folder
+
+    unit = _pixels_per_unit(diameter, pixel_size, diameter_px)
+    protocol = Protocol((diameter or diameter_px or 0) * unit, margin, _size(size))
+    distances = _distances(within, protocol.diameter_px / unit)
+    if threshold is not None and not math.isfinite(threshold):
+        raise SettingsError(f"--threshold must be a finite number, got {threshold}")
+    if plot is not None:
+        check_plot_path(plot)
+    result = evaluate_picks(
+        read_picks_folder(truth),
+        read_picks_folder(picks),
+        protocol,
+        threshold=threshold,
+        within_px=tuple(d * unit for d in distances),
+        find_best=best,
+        only_with_picks=only_with_picks,
+    )
+    if curve is not None:
+        write_atomic_text(curve, result.curve.csv_text())
+    if plot is not None:
+        plot_curve(plot, result)
+    if as_json:
+        said = {"diameter_px": protocol.diameter_px, "margin_px": margin, "size_px": protocol.size_px}
+        typer.echo(json.dumps({**said, **result.as_dict()}, allow_nan=False))
+    else:
+        _show(result, [f"{d:g} {'A' if diameter_px is None else 'px'}" for d in distances])
+
+
+def _pixels_per_unit(diameter: float | None, pixel_size: float | None, diameter_px: float | None) -> float:
+    """Return the pixels of one unit of length: of an angstrom, or 1 where lengths are given in pixels."""
+    if (diameter is None) == (diameter_px is None):
+        given = "both" if diameter_px is not None else "neither"
+        raise SettingsError(f"give --diameter with --pixel-size, or --diameter-px: {given} given")
+    if diameter_px is not None:
+        if pixel_size is not None:
+            raise SettingsError("--pixel-size goes with --diameter, not with --diameter-px")
+        return 1.0
+    if pixel_size is None:
+        raise SettingsError(f"--diameter {diameter:g} is in angstrom and needs --pixel-size")
+    if not (math.isfinite(pixel_size) and pixel_size > 0):
+        raise SettingsError(f"--pixel-size must be above 0 angstrom, got {pixel_size:g}")
+    return 1.0 / pixel_size
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", text.strip())
+    if not found or "0" in (found[1].lstrip("0") or "0", found[2].lstrip("0") or "0"):
+        raise SettingsError(f"--size must be HEIGHTxWIDTH in pixels, as 4096x4096, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def _distances(text: str | None, diameter: float) -> tuple[float, ...]:
+    """Return the distances asked for, in the unit of the diameter; by default some shares of it."""
+    if text is None:
+        return tuple(float(f"{share * diameter:.3g}") for share in (0.1, 0.25, 0.5))
+    try:
+        distances = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"--within must be distances with commas between, as 10,20,40, got {text!r}") from None
+    if not all(math.isfinite(d) and d > 0 for d in distances):
+        raise SettingsError(f"--within must be distances above 0, got {text!r}")
+    return distances
+
+
+def _show(result: Evaluation, distances: list[str]) -> None:
+    out = Console()
+    if not out.is_terminal:  # a log has no width
+        out = Console(width=160)
+    names = ("recall", "precision", "F1", "mean IoU", "true", "picks", "hits")
+    summary = _table("", names)
+    cut = "all picks" if result.threshold is None else f"score >= {result.threshold:g}"
+    summary.add_row(cut, *_cells(result.overall))
+    if result.best is not None:
+        summary.add_row(f"best cut, {result.best.threshold:.4g} (oracle)", *_cells(result.best.counts))
+    each = _table("micrograph", names)
+    for one in result.micrographs:
+        each.add_row(one.stem, *_cells(one.counts))
+    out.print(each, "", summary, "", sep="\n")
+    out.print(f"average precision {result.curve.average_precision:.3f} (scores: {', '.join(result.score_kinds)})")
+    shares = [f"{d} {share:.3f}" for d, (_, share) in zip(distances, result.within, strict=True)]
+    out.print(f"true particles with a pick within: {'   '.join(shares)}")
+    for what, stems in (("no file of picks", result.without_picks), ("picks but no truth", result.without_truth)):
+        if stems:
+            out.print(f"{what} for {len(stems)} micrographs: {', '.join(stems[:5])}{', ...' if stems[5:] else ''}")
+
+
+def _table(title: str, names: tuple[str, ...]) -> Table:
+    table = Table(title, box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(counts: Counts) -> tuple[str, ...]:
+    shares: tuple[Any, ...] = (counts.recall, counts.precision, counts.f1, counts.mean_iou)
+    return (*(f"{v:.3f}" for v in shares), *(str(n) for n in (counts.n_truth, counts.n_picks, counts.n_hits)))

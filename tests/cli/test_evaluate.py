@@ -1,0 +1,157 @@
+"""The command `evaluate`: what it shows, what it writes, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cryoglean.cli.evaluate import evaluate
+from cryoglean.errors import CryogleanError, SettingsError
+from cryoglean.io.coordinates import write_picks_csv, write_picks_star
+from cryoglean.picks import Picks
+
+PX = ["--diameter-px", "50"]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    rng = np.random.default_rng(0)
+    for stem in ("May08_03.13.02", "b"):
+        xy = rng.uniform(0, 900, (40, 2))
+        write_picks_csv(tmp_path / "truth" / f"{stem}.csv", Picks(*xy.T, np.ones(40)))
+        found = np.concatenate([xy[:30] + rng.normal(0, 2, (30, 2)), rng.uniform(0, 900, (20, 2))])
+        score = np.r_[rng.uniform(0.5, 1, 30), rng.uniform(0, 0.6, 20)]
+        write_picks_star(tmp_path / "out" / "picks" / f"{stem}_autopick.star", Picks(*found.T, score), stem)
+    return tmp_path
+
+
+def run(folders, *options, picks="out", truth="truth"):
+    app = typer.Typer()
+    app.command("evaluate")(evaluate)
+    arguments = [str(folders / picks), str(folders / truth), *map(str, options)]
+    result = CliRunner().invoke(app, arguments)
+    if isinstance(result.exception, CryogleanError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def as_json(folders, *options, **where):
+    return json.loads(run(folders, *options, "--json", **where))
+
+
+def test_the_tables_name_every_micrograph_and_the_totals(folders):
+    text = run(folders, *PX, "--best")
+    for piece in ("May08_03.13.02", "all picks", "oracle", "average precision", "uncalibrated", "5 px", "recall"):
+        assert piece in text
+    assert "\x1b" not in text
+
+
+def test_json_holds_the_same_numbers_for_every_way_to_name_the_picks(folders):
+    from_out = as_json(folders, *PX)
+    assert from_out["overall"]["n_truth"] == 80
+    assert from_out["overall"]["n_picks"] == 100
+    assert from_out["overall"]["recall"] == pytest.approx(0.75, abs=0.05)
+    assert [m["stem"] for m in from_out["micrographs"]] == ["May08_03.13.02", "b"]
+    assert from_out["best_cut"] is None
+    assert as_json(folders, *PX, picks="out/picks") == from_out
+    one = as_json(folders, *PX, picks="out/picks/b_autopick.star")
+    assert one["without_picks"] == ["May08_03.13.02"]
+    assert one["micrographs"][1] == from_out["micrographs"][1]
+
+
+def test_angstrom_and_pixels_say_the_same(folders):
+    in_px = as_json(folders, *PX, "--within", "5,25")
+    in_angstrom = as_json(folders, "--diameter", "100", "--pixel-size", "2", "--within", "10,50")
+    assert in_px == in_angstrom
+    assert [w["distance_px"] for w in in_px["within"]] == [5, 25]
+    assert "10 A" in run(folders, "--diameter", "100", "--pixel-size", "2", "--within", "10,50")
+
+
+def test_threshold_margin_best_and_only_with_picks_reach_the_library(folders):
+    everything = as_json(folders, *PX)["overall"]
+    assert as_json(folders, *PX, "--threshold", "0.5")["overall"]["n_picks"] < everything["n_picks"]
+    with_margin = as_json(folders, *PX, "--margin", "100", "--size", "900x900")
+    assert with_margin["overall"]["n_truth"] < everything["n_truth"]
+    assert with_margin["size_px"] == [900, 900]
+    best = as_json(folders, *PX, "--best")["best_cut"]
+    assert best["oracle"] is True
+    assert best["f1"] >= everything["f1"]
+    (folders / "out" / "picks" / "b_autopick.star").unlink()
+    assert as_json(folders, *PX)["overall"]["n_truth"] == 80
+    assert as_json(folders, *PX, "--only-with-picks")["overall"]["n_truth"] == 40
+
+
+def test_micrographs_of_one_side_only_are_named(folders):
+    (folders / "truth" / "b.csv").rename(folders / "truth" / "c.csv")
+    text = run(folders, *PX)
+    assert "no file of picks for 1 micrographs: c" in text
+    assert "picks but no truth for 1 micrographs: b" in text
+
+
+def test_no_picks_in_the_files_is_an_answer(folders):
+    for stem in ("May08_03.13.02", "b"):
+        write_picks_star(folders / "out" / "picks" / f"{stem}_autopick.star", Picks.empty(), stem)
+    result = as_json(folders, *PX, "--best")
+    assert (result["overall"]["f1"], result["average_precision"], result["best_cut"]) == (0, 0, None)
+
+
+def test_the_curve_is_written_as_csv_and_picture(folders):
+    run(folders, *PX, "--curve", folders / "new" / "curve.csv", "--plot", folders / "curve.png")
+    lines = (folders / "new" / "curve.csv").read_text().splitlines()
+    assert lines[0].startswith("threshold,recall,precision")
+    assert len(lines) > 50
+    assert (folders / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ([], "neither given"),
+        (["--diameter", 5, "--diameter-px", 5], "both given"),
+        (["--diameter", 100], "needs --pixel-size"),
+        (["--diameter", 100, "--pixel-size", 0], "--pixel-size must be above 0"),
+        (["--diameter", -3, "--pixel-size", 2], "diameter must be above 0"),
+        (["--diameter-px", 0], "diameter must be above 0"),
+        (["--diameter-px", "nan"], "diameter must be above 0"),
+        (["--diameter-px", 50, "--pixel-size", 2], "--pixel-size goes with --diameter"),
+        ([*PX, "--margin", 5], "--size"),
+        ([*PX, "--margin", -5], "margin"),
+        ([*PX, "--size", "4096"], "HEIGHTxWIDTH.*'4096'"),
+        ([*PX, "--size", "0x10"], "HEIGHTxWIDTH"),
+        ([*PX, "--within", "10,far"], "--within.*far"),
+        ([*PX, "--within", "-1"], "--within"),
+        ([*PX, "--threshold", "nan"], "--threshold"),
+        ([*PX, "--plot", "curve.xyz"], "xyz"),
+    ],
+)
+def test_unusable_options_are_refused_in_one_line(folders, options, reason):
+    with pytest.raises(SettingsError, match=reason) as error:
+        run(folders, *options)
+    assert "\n" not in str(error.value)
+
+
+def test_unusable_folders_are_refused(folders):
+    (folders / "empty").mkdir()
+    for where in ({"picks": "absent"}, {"truth": "absent"}, {"picks": "empty"}, {"truth": "empty"}):
+        with pytest.raises(SettingsError):
+            run(folders, *PX, **where)
+    (folders / "stranger.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(SettingsError, match="stranger"):
+        run(folders, *PX, picks="stranger.csv")
+
+
+def test_nothing_is_written_when_the_call_is_refused(folders):
+    with pytest.raises(SettingsError):
+        run(folders, *PX, "--margin", 5, "--curve", folders / "curve.csv")
+    assert not (folders / "curve.csv").exists()
+
+
+def test_help_shows_commands_to_copy(folders):
+    app = typer.Typer()
+    app.command("evaluate")(evaluate)
+    text = CliRunner().invoke(app, ["--help"], terminal_width=200).stdout
+    assert "cryoglean evaluate OUT particles --diameter 191 --pixel-size 1.77" in text
+    assert "--only-with-picks" in text
