@@ -1,0 +1,245 @@
+"""Localpicker: shape-based picking that finds the particle's scale, profile and threshold in the micrographs.
+
+The idea is that of McSweeney et al. (IUCrJ 7, 719, 2020): local contrast, then blobs of the particle's size. Here shape
+and threshold are not given but found, in two steps: `fit_localpicker` learns from a few micrographs of a set,
+`Localpicker` picks each of them with what was learned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+from scipy.special import expit
+from scipy.stats import norm
+
+from cryoglean.pickers.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
+from cryoglean.pickers.peaks import Peaks, find_peaks
+from cryoglean.pickers.skewness import Skewness, field_skewness
+from cryoglean.pickers.template_search import Field, Template, field_peaks, respond, search_template
+from cryoglean.picks import Picks
+from cryoglean.preprocess import WorkingImage, working_image
+from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+
+FIT_MICROGRAPHS = 8
+"""As many micrographs tell scale, profile and threshold; more change nothing."""
+
+_OUTLIER_DEVIATIONS = 5.0
+_SURE_ERRORS = 3.0
+SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone it reaches 4
+_FALSE_MAXIMA = 0.05
+
+
+class LocalpickerSettings(BaseModel):
+    """What the user decides.
+
+    Attributes:
+        method: which picker this is for.
+        preset: which of its ways.
+        diameter_angstrom: particle diameter.
+        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
+        threshold: least score of a pick; 0.5 is the cut that the program finds by itself.
+        edge_distance_diameters: least distance of a pick from the edge of the exposed area; at a third, no more than a
+            tenth of the particle's disc is cut off.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["localpicker"] = "localpicker"
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Limits(ge=0, le=1)] = 0.5
+    edge_distance_diameters: Annotated[float, Limits(ge=0, le=2)] = 1 / 3
+
+
+class LocalpickerModel(BaseModel):
+    """What Localpicker has found out about a set of micrographs: all that picking one of them needs.
+
+    Attributes:
+        diameter_angstrom: the diameter it was made for.
+        disc_diameters: diameter of the best disc, in units of the particle's diameter.
+        profile: radial template at multiples of `template_search.PROFILE_STEP_DIAMETERS`; None where no learned
+            profile was better than the disc.
+        skewness: typical skewness of the response in tiles of the micrographs.
+        skewness_error: its standard error, were the response nothing but noise.
+        mixture: the mixture of peak heights, in robust standard deviations of the response.
+        cut: least height of a particle.
+        expected_f1: F1 that the mixture expects at the cut.
+        contrast: median, over the picks, of the local contrast under them (natural logarithm).
+        contrast_deviation: its robust standard deviation.
+        micrographs: the micrographs it was learned from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter_angstrom: float
+    disc_diameters: float
+    profile: tuple[float, ...] | None
+    skewness: float
+    skewness_error: float
+    mixture: HeightMixture
+    cut: float
+    expected_f1: float
+    contrast: float
+    contrast_deviation: float
+    micrographs: tuple[str, ...]
+
+    @property
+    def found_particles(self) -> bool:
+        """Whether anything like particles was found: the response is skewed beyond doubt."""
+        return self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
+
+    def in_words(self) -> str:
+        """Say in one line what was found."""
+        shape = "its learned radial profile" if self.profile else "disc minus ring"
+        verdict = "stands out" if self.found_particles else "does not stand out"
+        return (
+            f"a dark disc {self.disc_diameters:g} diameters across fits best; template: {shape}; it {verdict} "
+            f"(skewness {self.skewness:.3f} +- {self.skewness_error:.3f}); cut at {self.cut:.2f} standard deviations, "
+            f"expected F1 {self.expected_f1:.2f}"
+        )
+
+    @property
+    def template(self) -> Template:
+        """The template to correlate with."""
+        return Template(self.disc_diameters, None if self.profile is None else np.asarray(self.profile))
+
+
+class Localpicker:
+    """Pick particles by the shape that was learned from the set."""
+
+    def __init__(
+        self, settings: LocalpickerSettings, model: LocalpickerModel, device: torch.device | None = None
+    ) -> None:
+        self.settings, self.model, self.device = settings, model, device
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that the model was learned from.
+
+        Returns:
+            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
+        """
+        if not self.model.found_particles:
+            return Picks.empty()
+        field = _field(micrograph, self.settings.diameter_angstrom, self.device)
+        response = respond(field, self.model.template)
+        distance = self._min_distance_px(micrograph, field.working)
+        skewness = Skewness.of([field_skewness(response, field.working.diameter_px)])
+        peaks = find_peaks(response, distance)
+        peaks = peaks.take(_inside(peaks, field.working, self.settings.edge_distance_diameters))
+        peaks = peaks.take(self._alike(peaks, field.working))
+        score = expit(peaks.height - self._cut(skewness, field.capacity))
+        kept = score >= self.settings.threshold
+        x, y = field.working.to_stored(torch.from_numpy(peaks.x[kept]), torch.from_numpy(peaks.y[kept]))
+        return Picks(x.numpy(), y.numpy(), score[kept])
+
+    def _min_distance_px(self, micrograph: Micrograph, working: WorkingImage) -> float:
+        distance = self.settings.min_distance_angstrom
+        if distance is None:
+            distance = self.settings.diameter_angstrom / 2
+        return distance / micrograph.pixel_size_angstrom / working.bin_factor
+
+    def _cut(self, skewness: Skewness, capacity: float) -> float:
+        """Least height of a particle; in a micrograph that seems empty, one that noise alone does not reach."""
+        if skewness.typical > _SURE_ERRORS * skewness.noise_error:
+            return self.model.cut
+        maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
+        return max(self.model.cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
+
+    def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
+        """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
+        off = np.abs(_contrast_under(peaks, working) - self.model.contrast)
+        return off <= _OUTLIER_DEVIATIONS * self.model.contrast_deviation
+
+
+def fit_localpicker(
+    micrographs: Iterable[Micrograph],
+    diameter_angstrom: float,
+    threads: int = 1,
+    device: torch.device | None = None,
+) -> LocalpickerModel:
+    """Find scale, profile and threshold in a few micrographs.
+
+    Args:
+        micrographs: the micrographs to learn from, one or more; `FIT_MICROGRAPHS` are plenty. Each is needed only
+            until the next is taken.
+        diameter_angstrom: particle diameter.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
+        device: where to compute; the CPU by default.
+
+    Returns:
+        The model to pick these and all others of the set with.
+    """
+    fields, names = [], []
+    for micrograph in micrographs:
+        fields.append(_field(micrograph, diameter_angstrom, device))
+        names.append(micrograph.name)
+    template, skewness = search_template(fields, threads)
+    peaks = [field_peaks(field, template) for field in fields]
+    heights = np.concatenate([p.height for p in peaks])
+    if len(heights) < LEAST_HEIGHTS:
+        return _nothing_found(names, diameter_angstrom, template)
+    mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
+    cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+    contrast = np.concatenate(
+        [_contrast_under(p.take(p.height >= cut), f.working) for p, f in zip(peaks, fields, strict=True)]
+    )
+    return LocalpickerModel(
+        diameter_angstrom=diameter_angstrom,
+        disc_diameters=template.disc_diameters,
+        profile=None if template.profile is None else tuple(template.profile.tolist()),
+        skewness=skewness.typical,
+        skewness_error=skewness.noise_error,
+        mixture=mixture,
+        cut=cut,
+        expected_f1=expected_f1,
+        contrast=float(np.median(contrast)),
+        contrast_deviation=MAD_TO_SIGMA * float(np.median(np.abs(contrast - np.median(contrast)))),
+        micrographs=tuple(names),
+    )
+
+
+def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Template) -> LocalpickerModel:
+    """Return the model of micrographs that are flat, or hardly larger than a particle: too few peaks to tell."""
+    return LocalpickerModel(
+        diameter_angstrom=diameter_angstrom,
+        disc_diameters=template.disc_diameters,
+        profile=None,
+        skewness=0.0,
+        skewness_error=0.0,
+        mixture=HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0),
+        cut=0.0,
+        expected_f1=0.0,
+        contrast=0.0,
+        contrast_deviation=0.0,
+        micrographs=tuple(names),
+    )
+
+
+def _field(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> Field:
+    return Field.of(working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device))
+
+
+def _contrast_under(peaks: Peaks, working: WorkingImage) -> NDArray[np.float64]:
+    rows, columns = (torch.from_numpy(np.rint(v).astype(np.int64)) for v in (peaks.y, peaks.x))
+    return working.contrast[rows, columns].cpu().double().numpy()
+
+
+def _inside(peaks: Peaks, working: WorkingImage, edge_distance_diameters: float) -> NDArray[np.bool_]:
+    margin, (height, width) = edge_distance_diameters * working.diameter_px, working.image.shape
+    inside_x = (peaks.x >= margin) & (peaks.x <= width - 1 - margin)
+    return inside_x & (peaks.y >= margin) & (peaks.y <= height - 1 - margin)

@@ -1,0 +1,132 @@
+"""Which peaks are particles: a two-part mixture of peak heights, bounded by how many particles fit into the area."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+JAMMING_COVERAGE = 0.547
+"""Largest share of an area that discs cover when they fall on it at random and do not overlap (J. Feder, J. Theor.
+Biol. 87, 237, 1980): particles in one layer of ice are no denser."""
+
+LEAST_HEIGHTS = 4
+"""Fewer heights than this tell nothing of two distributions."""
+
+_ITERATIONS = 300
+_TOLERANCE = 1e-7
+_SMALLEST_DEVIATION = 1e-3
+
+
+class HeightMixture(NamedTuple):
+    """Peak heights as a sum of two normal densities: background below, particles above.
+
+    Attributes:
+        particle_share: share of the peaks that are particles.
+        background_mean: mean height of background peaks.
+        background_deviation: their standard deviation.
+        particle_mean: mean height of particles' peaks.
+        particle_deviation: their standard deviation.
+    """
+
+    particle_share: float
+    background_mean: float
+    background_deviation: float
+    particle_mean: float
+    particle_deviation: float
+
+    def posterior(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability that a peak of each height is a particle.
+
+        The wider of two normal densities wins on both sides of the narrower one. Of the two ends only the upper means
+        something: up to the background's mean the probability is 0, and far above the particles' mean it is 1.
+
+        Args:
+            height: (n,) peak heights.
+
+        Returns:
+            (n,) probabilities.
+        """
+        particle = self.particle_share * norm.pdf(height, self.particle_mean, self.particle_deviation)
+        background = (1 - self.particle_share) * norm.pdf(height, self.background_mean, self.background_deviation)
+        both = particle + background
+        share = np.divide(particle, both, out=np.zeros_like(particle), where=both > 0)
+        far_above = height >= self.particle_mean + 3 * self.particle_deviation
+        return np.where(height <= self.background_mean, 0.0, np.where(far_above, 1.0, share))
+
+
+def most_particles(area_px: float, diameter_px: float) -> float:
+    """Return how many particles of a diameter an area can hold in one layer at random."""
+    return JAMMING_COVERAGE * area_px / (math.pi / 4 * diameter_px**2)
+
+
+def fit_height_mixture(heights: NDArray[np.float64], most: float) -> HeightMixture:
+    """Fit the mixture by expectation maximisation (Dempster, Laird and Rubin 1977) under a bound on its particles.
+
+    Where particles and noise overlap, many splits of the heights are about equally likely; the bound rules out those
+    with more particles than there is room for.
+
+    Args:
+        heights: (n,) heights of all peaks, n of `LEAST_HEIGHTS` or more.
+        most: the most particles there can be.
+
+    Returns:
+        The mixture of largest likelihood reached from a split of the heights that separates them best (Otsu 1979).
+    """
+    share_bound = min(max(most / len(heights), 1 / len(heights)), 0.95)
+    particle = (heights > _otsu_threshold(heights)).astype(float)
+    likelihood = -np.inf
+    for _ in range(_ITERATIONS):
+        share = min(max(float(particle.mean()), 1e-9), share_bound)
+        high = _weighted_normal(heights, particle)
+        low = _weighted_normal(heights, 1 - particle)
+        log_particle = math.log(share) + norm.logpdf(heights, *high)
+        log_background = math.log(1 - share) + norm.logpdf(heights, *low)
+        log_both = np.logaddexp(log_particle, log_background)
+        particle = np.exp(log_particle - log_both)
+        previous, likelihood = likelihood, float(log_both.mean())
+        if abs(likelihood - previous) < _TOLERANCE:
+            break
+    return HeightMixture(share, *low, *high)
+
+
+def best_cut(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> tuple[float, float]:
+    """Find the height above which the expected F1 is largest.
+
+    With n peaks kept, of which t are expected to be particles out of p in all, F1 is 2 t / (n + p); the best cut
+    keeps what is more probable than half of that maximum (Lipton, Elkan and Naryanaswamy 2014).
+
+    Args:
+        heights: (n,) heights of all peaks, n of 1 or more.
+        posterior: (n,) probability that each is a particle.
+
+    Returns:
+        The cut, halfway between the lowest height to keep and the next below it, so that rounding moves no peak across;
+        and the expected F1.
+    """
+    order = np.argsort(-heights, kind="stable")
+    expected_true = np.cumsum(posterior[order])
+    f1 = 2 * expected_true / (np.arange(1, len(heights) + 1) + expected_true[-1])
+    best = int(np.argmax(f1))
+    return float(heights[order][best : best + 2].mean()), float(f1[best])
+
+
+def _otsu_threshold(values: NDArray[np.float64]) -> float:
+    ordered = np.sort(values)
+    below = np.arange(1, len(ordered))
+    sums = np.cumsum(ordered)[:-1]
+    mean_below, mean_above = sums / below, (ordered.sum() - sums) / (len(ordered) - below)
+    between = below * (len(ordered) - below) * (mean_above - mean_below) ** 2
+    return float(ordered[int(np.argmax(between))])
+
+
+def _weighted_normal(values: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:
+    total = max(float(weight.sum()), 1e-12)
+    mean = float((weight * values).sum()) / total
+    variance = float((weight * (values - mean) ** 2).sum()) / total
+    return mean, max(math.sqrt(variance), _SMALLEST_DEVIATION)

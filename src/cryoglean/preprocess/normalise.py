@@ -1,0 +1,75 @@
+"""Binning and local standardisation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from cryoglean.preprocess.fourier import filtered, gaussian_transfer, padded_spectrum
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_REACH_SIGMAS = 2.0
+_FLAT_SHARE = 1e-3
+
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+
+def bin_by_mean(image: Tensor, factor: int) -> Tensor:
+    """Average blocks of `factor` x `factor` pixels; incomplete blocks at the far edges average what there is of them.
+
+    The centre of binned pixel i lies at `factor * i + (factor - 1) / 2` of the image.
+
+    Args:
+        image: `(h, w)` float32.
+        factor: 1 or more.
+
+    Returns:
+        `(ceil(h / factor), ceil(w / factor))` float32.
+    """
+    if factor == 1:
+        return image.contiguous()
+    return torch.nn.functional.avg_pool2d(image[None, None], factor, ceil_mode=True, count_include_pad=False)[0, 0]
+
+
+class Standardised(NamedTuple):
+    """An image standardised locally, and the contrast that it had.
+
+    Attributes:
+        image: `(h, w)` float32 of about zero mean and unit variance everywhere; zero where the image was flat.
+        contrast: `(h, w)` natural logarithm of the local standard deviation over its median in the image.
+    """
+
+    image: Tensor
+    contrast: Tensor
+
+
+def standardise_locally(image: Tensor, window_px: float, contrast_window_px: float) -> Standardised:
+    """Subtract the local mean and divide by the local standard deviation, both under a Gaussian window.
+
+    Args:
+        image: `(h, w)` float32.
+        window_px: standard deviation of the window, in pixels.
+        contrast_window_px: the same, of the (smaller) window under which the contrast is measured.
+    """
+    window, reach = gaussian_transfer(window_px), _REACH_SIGMAS * window_px
+    resolution = torch.finfo(image.dtype).eps * image.abs().max()
+    centred = image - image.mean()  # float32 squares of large offsets would lose the variance
+    deviation = centred - filtered(padded_spectrum(centred, reach), window)
+    squares = padded_spectrum(deviation.square(), reach)
+    variance, floor = _positive(filtered(squares, window), resolution.square())
+    standardised = torch.where(variance > floor, deviation * variance.rsqrt(), 0.0)
+    near, _ = _positive(filtered(squares, gaussian_transfer(contrast_window_px)), resolution.square())
+    return Standardised(standardised, 0.5 * (near / near.median()).log())
+
+
+def _positive(variance: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
+    """Lift a variance (a flat area's may round to zero or below) to a small share of its median; return that, too.
+
+    Where the whole image is flat, its variance is rounding error: nothing below `least` is more than that.
+    """
+    floor = torch.maximum(_FLAT_SHARE * variance.median(), least).clamp_min(torch.finfo(variance.dtype).tiny)
+    return torch.maximum(variance, floor), floor

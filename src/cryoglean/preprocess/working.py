@@ -1,0 +1,91 @@
+"""The working image: live area, binned to the particle's size, locally standardised, protein bright."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from cryoglean.preprocess.borders import live_area
+from cryoglean.preprocess.normalise import MAD_TO_SIGMA, bin_by_mean, standardise_locally
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+WORKING_DIAMETER_PX = 24
+"""A particle is this many working pixels across, or up to twice as many: binning is by whole pixels."""
+
+WINDOW_DIAMETERS = 2.0
+"""Standard deviation of the standardising window, in particle diameters."""
+
+CONTRAST_WINDOW_DIAMETERS = 0.5
+"""Standard deviation of the window under which contrast is measured: about one particle."""
+
+CLIP_SIGMAS = 4.0
+"""Grey values beyond this many local standard deviations (gold, ice, defective pixels) count as this much."""
+
+OUTLIER_SIGMAS = 10.0
+"""The same before, in robust standard deviations of the whole image: one hot pixel must not set its surroundings'
+standard deviation."""
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingImage:
+    """What the shape-based picker looks at.
+
+    Attributes:
+        image: `(h, w)` float32, local mean 0 and variance 1, protein bright.
+        contrast: `(h, w)` natural logarithm of the local contrast before, over its median in the micrograph.
+        diameter_px: particle diameter in working pixels.
+        bin_factor: stored pixels per working pixel.
+        left: first stored column of the live area.
+        top: first stored row of the live area.
+    """
+
+    image: Tensor
+    contrast: Tensor
+    diameter_px: float
+    bin_factor: int
+    left: int = 0
+    top: int = 0
+
+    def to_stored(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Convert working coordinates to pixels of the micrograph as stored."""
+        shift = (self.bin_factor - 1) / 2
+        return x * self.bin_factor + shift + self.left, y * self.bin_factor + shift + self.top
+
+
+def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> WorkingImage:
+    """Prepare a micrograph for shape-based picking.
+
+    Args:
+        image: (h, w) micrograph as stored, protein dark.
+        diameter_px: particle diameter in stored pixels.
+        device: where to compute; the CPU by default.
+
+    Returns:
+        The working image; every scaling is isotropic, whatever the micrograph's shape.
+    """
+    rows, columns = live_area(image)
+    factor = max(1, int(diameter_px / WORKING_DIAMETER_PX))
+    live = _as_tensor(image[rows, columns])
+    binned = _without_outliers(bin_by_mean(live.to(device) if device else live, factor))
+    diameter = diameter_px / factor
+    level, contrast = standardise_locally(-binned, WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
+    return WorkingImage(level.clamp(-CLIP_SIGMAS, CLIP_SIGMAS), contrast, diameter, factor, columns.start, rows.start)
+
+
+def _as_tensor(image: NDArray[np.float32]) -> Tensor:
+    """Share memory where torch can: not with read-only arrays, nor with rows or columns in reverse."""
+    shareable = image.flags.writeable and min(image.strides) > 0
+    return torch.from_numpy(image if shareable else image.copy())
+
+
+def _without_outliers(image: Tensor) -> Tensor:
+    median = image.median()
+    deviation = MAD_TO_SIGMA * (image - median).abs().median()
+    reach = OUTLIER_SIGMAS * deviation
+    return image.clamp(median - reach, median + reach) if deviation > 0 else image
