@@ -1,0 +1,115 @@
+"""The strip under a picture: what it shows, its scale bar and the legend of its colours."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HEIGHT_PX = 58
+LEAST_WIDTH_PX = 720
+"""A footer is at least this wide: narrow pictures are padded."""
+
+BACKGROUND = (22, 24, 28)
+_INK, _FAINT = (238, 238, 238), (160, 164, 170)
+_TEXT_PX, _SMALL_PX = 16, 13
+_MARGIN_PX = 14
+_GAP_PX = 26
+_BAR_WIDTH_PX, _BAR_HEIGHT_PX = 150, 10
+_BAR_TOP_PX, _LABEL_TOP_PX = 18, 34
+_SCALE_BAR_SHARE = 0.15
+_ROUND_LENGTHS = (1, 2, 5)
+
+
+class Legend(NamedTuple):
+    """A colour bar.
+
+    Attributes:
+        colours: (n, 3) uint8 RGB, lowest value first.
+        low: text at its left end.
+        title: text in its middle.
+        high: text at its right end.
+    """
+
+    colours: NDArray[np.uint8]
+    low: str
+    title: str
+    high: str
+
+
+def footer(
+    width_px: int, caption: str, remark: str, *, angstrom_per_px: float | None = None, legend: Legend | None = None
+) -> NDArray[np.uint8]:
+    """Draw the strip.
+
+    Args:
+        width_px: its width, `LEAST_WIDTH_PX` or more.
+        caption: first line, cut in its middle where it is too long.
+        remark: second line, smaller.
+        angstrom_per_px: scale of the picture above; no scale bar where it is None.
+        legend: the colour bar, if there is one.
+
+    Returns:
+        (HEIGHT_PX, width_px, 3) uint8 RGB.
+    """
+    strip = Image.new("RGB", (width_px, HEIGHT_PX), BACKGROUND)
+    draw = ImageDraw.Draw(strip)
+    right = width_px - _MARGIN_PX
+    if legend is not None:
+        right = _draw_legend(strip, draw, right, legend) - _GAP_PX
+    if angstrom_per_px is not None:
+        right = _draw_scale_bar(draw, right, width_px, angstrom_per_px) - _GAP_PX
+    room = right - _MARGIN_PX
+    draw.text((_MARGIN_PX, 8), _fit(draw, caption, _font(_TEXT_PX), room), _INK, _font(_TEXT_PX))
+    draw.text((_MARGIN_PX, 33), _fit(draw, remark, _font(_SMALL_PX), room), _FAINT, _font(_SMALL_PX))
+    return np.asarray(strip)
+
+
+def round_length(longest: float) -> float:
+    """Return the longest of 1, 2, 5, 10, 20, 50, ... (and 0.5, 0.2, ...) that is not longer than `longest`."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(step for step in _ROUND_LENGTHS if step * power <= longest * (1 + 1e-9)) * power)
+
+
+@lru_cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size_px)
+
+
+def _fit(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, room_px: float) -> str:
+    """Cut letters from the middle, where names of micrographs differ least, until the text fits."""
+    shown, kept = text, len(text)
+    while kept > 2 and draw.textlength(shown, font) > room_px:
+        kept -= 1
+        shown = f"{text[: kept // 3]}…{text[len(text) - (kept - kept // 3) :]}"
+    return shown
+
+
+def _draw_legend(strip: Image.Image, draw: ImageDraw.ImageDraw, right: int, legend: Legend) -> int:
+    """Draw the colour bar up to the column `right` and return its left end."""
+    left = right - _BAR_WIDTH_PX
+    ramp = Image.fromarray(legend.colours[None]).resize((_BAR_WIDTH_PX, _BAR_HEIGHT_PX), Image.Resampling.BILINEAR)
+    strip.paste(ramp, (left, _BAR_TOP_PX))
+    for text, x, anchor in (
+        (legend.low, left, "la"),
+        (legend.title, left + _BAR_WIDTH_PX / 2, "ma"),
+        (legend.high, right, "ra"),
+    ):
+        draw.text((x, _LABEL_TOP_PX), text, _INK, _font(_SMALL_PX), anchor=anchor)
+    return left
+
+
+def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, width_px: int, angstrom_per_px: float) -> int:
+    """Draw a scale bar of a round length up to the column `right` and return its left end."""
+    length = round_length(_SCALE_BAR_SHARE * width_px * angstrom_per_px)
+    left = right - round(length / angstrom_per_px)
+    draw.rectangle((left, _BAR_TOP_PX + 2, right, _BAR_TOP_PX + 6), _INK)
+    draw.text(((left + right) / 2, _LABEL_TOP_PX), f"{length:g} Å", _INK, _font(_SMALL_PX), anchor="ma")
+    return min(left, (left + right) // 2 - 30)

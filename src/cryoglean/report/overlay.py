@@ -1,0 +1,186 @@
+"""A micrograph with its picks drawn on it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from cryoglean.io.atomic import write_atomic_bytes
+from cryoglean.preprocess.borders import live_area
+from cryoglean.report.footer import BACKGROUND, LEAST_WIDTH_PX, Legend, footer
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from cryoglean.picks import Picks
+
+LONGEST_SIDE_PX = 1400
+"""Micrographs are binned to this or less."""
+
+_MOST_MAGNIFICATION = 4
+_SMOOTHING_DIAMETERS = 0.045
+_LEAST_SMOOTHING_PX = 0.6
+_BACKGROUND_DIAMETERS = 2.5
+_BACKGROUND_SHARE = 0.7
+_PERCENTILES = (0.3, 99.7)
+_MOST_DEVIATIONS = 5.0
+_GREYS = (14.0, 226.0)
+_SUBPIXEL_BITS = 4
+_COLOURS_FROM = 70  # the darkest part of the colour map does not show on a dark micrograph
+_FINE_LINES_BELOW_PX = 20
+_LINE_OPACITY = 0.8
+_USUAL_LOWEST_SCORE = 0.5
+_UNEXPOSED_BRIGHTNESS = 0.3
+_PNG_EFFORT = 1
+
+
+def draw_overlay(
+    path: str | os.PathLike[str],
+    image: NDArray[np.float32],
+    picks: Picks,
+    diameter_px: float,
+    *,
+    caption: str = "",
+    pixel_size_angstrom: float | None = None,
+) -> None:
+    """Draw a circle of the particle's diameter round each pick, coloured by its score, and write it as PNG.
+
+    The micrograph is binned (or magnified, a small one), slow changes of grey are softened, and fine noise is smoothed,
+    so that particles can be seen; the centre of a pick stays free. A strip below tells what is seen.
+
+    Args:
+        path: the picture; written whole or not at all.
+        image: (h, w) micrograph as stored.
+        picks: what to draw, possibly nothing.
+        diameter_px: particle diameter in pixels of the micrograph.
+        caption: what to call it, as the file's name.
+        pixel_size_angstrom: for the scale bar; none is drawn without it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    scale = _scale(max(image.shape))
+    grey = _visible(_resized(image, scale), diameter_px * scale)
+    canvas = np.repeat(grey[..., None], 3, axis=2)
+    lowest = _lowest_score(picks)
+    _draw_circles(canvas, picks, lowest, scale, diameter_px * scale)
+    canvas = _padded(canvas)
+    strip = footer(
+        canvas.shape[1],
+        caption,
+        _remark(picks, diameter_px, pixel_size_angstrom),
+        angstrom_per_px=None if pixel_size_angstrom is None else pixel_size_angstrom / scale,
+        legend=_legend(picks, lowest) if len(picks) else None,
+    )
+    whole = cv2.cvtColor(np.concatenate([canvas, strip]), cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".png", whole, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_EFFORT])
+    write_atomic_bytes(path, encoded.tobytes())
+
+
+def _scale(longest_px: int) -> float:
+    """Return picture pixels per stored pixel: one over a whole number, or a whole number for small micrographs."""
+    if longest_px > LONGEST_SIDE_PX:
+        return 1 / math.ceil(longest_px / LONGEST_SIDE_PX)
+    return float(min(LONGEST_SIDE_PX // longest_px, _MOST_MAGNIFICATION))
+
+
+def _resized(image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Bin or magnify; what is left over at the far edges when binning by whole pixels is left out."""
+    if scale > 1:
+        return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.float32)
+    factor = round(1 / scale)
+    height, width = (max(1, side // factor) for side in image.shape)
+    whole = image[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _visible(image: NDArray[np.float32], diameter_px: float) -> NDArray[np.uint8]:
+    """Turn a micrograph into grey values 0 to 255 in which particles are easy to see."""
+    centred = image - np.float32(image.mean())
+    fine = cv2.GaussianBlur(centred, (0, 0), max(_SMOOTHING_DIAMETERS * diameter_px, _LEAST_SMOOTHING_PX))
+    level = fine - _BACKGROUND_SHARE * _background(centred, _BACKGROUND_DIAMETERS * diameter_px)
+    exposed = live_area(image)
+    dark, bright = _contrast_range(level[exposed])
+    low, high = _GREYS
+    grey = np.clip(low + (level - dark) * ((high - low) / (bright - dark)), low, high)
+    brightness = np.full(grey.shape, _UNEXPOSED_BRIGHTNESS, np.float32)
+    brightness[exposed] = 1
+    return np.asarray(grey * brightness, np.uint8)
+
+
+def _background(image: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
+    """Smooth widely: on a small copy, as no detail is left anyway."""
+    height, width = image.shape
+    factor = max(1, int(sigma_px / 4))
+    small = cv2.resize(image, (-(-width // factor), -(-height // factor)), interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(small, (0, 0), sigma_px / factor, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _contrast_range(level: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the grey values to show as dark and bright: percentiles, but no outlier may take all of the contrast."""
+    sample = level[::3, ::3]
+    dark, median, bright = np.percentile(sample, (_PERCENTILES[0], 50, _PERCENTILES[1]))
+    most = _MOST_DEVIATIONS * 1.4826 * float(np.median(np.abs(sample - median)))
+    if most > 0:
+        dark, bright = max(dark, median - most), min(bright, median + most)
+    return (float(dark), float(bright)) if bright > dark else (float(median) - 1, float(median) + 1)
+
+
+def _lowest_score(picks: Picks) -> float:
+    """Return the score of the weakest colour: a round number, so that the pictures of one set agree about colours."""
+    if not len(picks):
+        return 0.0
+    lowest = float(picks.score.min())
+    return lowest if picks.score_kind == "foreign" else min(math.floor(lowest * 10) / 10, _USUAL_LOWEST_SCORE)
+
+
+def _highest_score(picks: Picks) -> float:
+    return float(picks.score.max()) if picks.score_kind == "foreign" else 1.0
+
+
+def _palette() -> NDArray[np.uint8]:
+    """Return (n, 3) RGB colours, the weakest first: violet to yellow by even steps of lightness."""
+    ramp = np.arange(_COLOURS_FROM, 256, dtype=np.uint8)[:, None]
+    return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_PLASMA)[:, 0, ::-1], np.uint8)
+
+
+def _draw_circles(canvas: NDArray[np.uint8], picks: Picks, lowest: float, scale: float, diameter_px: float) -> None:
+    """Draw all picks, the strongest on top, on an RGB canvas of `scale` picture pixels per stored pixel."""
+    if not len(picks):
+        return
+    palette, bare = _palette(), canvas.copy()
+    weakest_first = picks.best_first().take(np.arange(len(picks))[::-1])
+    share = (weakest_first.score - lowest) / max(_highest_score(picks) - lowest, 1e-9)
+    colours = palette[np.rint(share * (len(palette) - 1)).astype(int)]
+    centres = np.rint(((weakest_first.xy + 0.5) * scale - 0.5) * 2**_SUBPIXEL_BITS).astype(int)
+    radius = round(max(diameter_px / 2, 2.0) * 2**_SUBPIXEL_BITS)
+    thickness = 1 if diameter_px < _FINE_LINES_BELOW_PX else 2
+    for centre, colour in zip(centres.tolist(), colours.tolist(), strict=True):
+        cv2.circle(canvas, centre, radius, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.addWeighted(canvas, _LINE_OPACITY, bare, 1 - _LINE_OPACITY, 0, canvas)
+
+
+def _padded(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put a narrow picture into the middle of one that is wide enough for the strip below."""
+    missing = max(LEAST_WIDTH_PX - canvas.shape[1], 0)
+    left = missing // 2
+    return np.asarray(
+        cv2.copyMakeBorder(canvas, 0, 0, left, missing - left, cv2.BORDER_CONSTANT, value=BACKGROUND), np.uint8
+    )
+
+
+def _remark(picks: Picks, diameter_px: float, pixel_size_angstrom: float | None) -> str:
+    count = {0: "no picks", 1: "1 pick"}.get(len(picks), f"{len(picks)} picks")
+    if pixel_size_angstrom is None:
+        return f"{count}, circles of {diameter_px:.4g} px"
+    return f"{count}, circles of {diameter_px * pixel_size_angstrom:.4g} Å"
+
+
+def _legend(picks: Picks, lowest: float) -> Legend:
+    return Legend(_palette(), f"{lowest:.3g}", "score", f"{_highest_score(picks):.3g}")
