@@ -1,0 +1,78 @@
+"""`cryoglean`: the sub-commands, and how errors become one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+import cryoglean
+from cryoglean.cli.doctor import doctor
+from cryoglean.cli.evaluate import evaluate
+from cryoglean.cli.pick import pick
+from cryoglean.errors import CryogleanError, SettingsError, TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Arguments = ParamSpec("Arguments")
+
+INTERNAL_ERROR, REFUSED, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="cryoglean",
+    help="Find particles in cryo-EM micrographs without labels.",
+    epilog="Exit status: 0 all done, 1 internal error, 2 refused before any work, 3 some micrographs rejected, "
+    "4 all rejected, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, None]:
+    """Turn what a command returns or raises into an exit status, and an error into one line on standard error."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            status = command(*args, **kwargs)
+        except KeyboardInterrupt:
+            complaint, status = "interrupted: what is finished is kept; the same command goes on from here", INTERRUPTED
+        except (SettingsError, TableError) as error:
+            complaint, status = str(error), REFUSED
+        except (CryogleanError, OSError) as error:
+            complaint, status = str(error), INTERNAL_ERROR
+        else:
+            complaint = ""
+        if complaint:
+            sys.stderr.write(f"cryoglean: {complaint}\n")
+        raise typer.Exit(status or 0)
+
+    return run
+
+
+for each in (pick, evaluate, doctor):
+    app.command()(guarded(each))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cryoglean {cryoglean.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line, and leave with its exit status."""
+    app()

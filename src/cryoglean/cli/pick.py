@@ -1,0 +1,160 @@
+"""`cryoglean pick`: micrographs in, picks out."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from cryoglean.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryoglean.workflow.pick_job import PickJob, Summary
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class Method(StrEnum):
+    """The pickers."""
+
+    localpicker = "localpicker"
+
+
+class Preset(StrEnum):
+    """Ways to set a picker."""
+
+    default = "default"
+    paper = "paper"
+
+
+def pick(
+    micrographs: Annotated[
+        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
+    ],
+    diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
+    out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
+    method: Annotated[Method, typer.Option(help="Which picker.")] = Method.localpicker,
+    preset: Annotated[
+        Preset, typer.Option(help="default: finds shape and threshold by itself; paper: as published in 2020.")
+    ] = Preset.default,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+    ] = None,
+    min_distance: Annotated[
+        float | None, typer.Option(help="Least distance of two picks in angstrom; half a diameter by default.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="default preset: least score, 0 to 1, where 0.5 is the cut the program finds; "
+            "paper preset: least determinant of Hessian."
+        ),
+    ] = None,
+    bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning, 9 by default.")] = None,
+    plots: Annotated[bool, typer.Option("--plots", help="Draw each micrograph with its picks.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Write picks as CSV, too.")] = False,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell of each micrograph and what was learned.")
+    ] = False,
+) -> int:
+    """Find particles in micrographs.
+
+    Each micrograph gets OUT/picks/NAME_autopick.star, with scores from 0 to 1. Running it again does only what is
+    missing. Micrographs that cannot be used are named in OUT/rejected.csv.
+
+    For example:
+
+        cryoglean pick micrographs --diameter 191 --pixel-size 1.77 --out OUT --plots
+
+        cryoglean pick MotionCorr/job002/corrected_micrographs.star --diameter 120 --out OUT
+
+        cryoglean pick micrographs --diameter 212 --pixel-size 0.885 --preset paper --out PAPER
+    """
+    from cryoglean.cli.progress import JobProgress
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.pickers.localpicker import LocalpickerSettings
+    from cryoglean.pickers.localpicker_paper import PaperLocalpickerSettings
+    from cryoglean.scale.devices import choose_device
+    from cryoglean.scale.threads import available_cpus, limit_threads
+    from cryoglean.workflow.pick_job import PickJob, run_pick_job
+
+    kinds: dict[tuple[Method, Preset], type[LocalpickerSettings | PaperLocalpickerSettings]] = {
+        (Method.localpicker, Preset.default): LocalpickerSettings,
+        (Method.localpicker, Preset.paper): PaperLocalpickerSettings,
+    }
+    given = {
+        "diameter_angstrom": diameter,
+        "min_distance_angstrom": min_distance,
+        "threshold": threshold,
+        "bin_factor": bin_factor,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    workers = cpus or available_cpus()
+    job = _checked(
+        PickJob,
+        {
+            "picker": _checked(kinds[method, preset], given),
+            "pixel_size_angstrom": pixel_size,
+            "plots": plots,
+            "csv": csv,
+            "cpus": workers,
+            "device": choose_device(device),
+            "force": force,
+        },
+    )
+    limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
+    files = find_micrographs(micrographs)
+    with JobProgress(verbose=verbose) as progress:
+        progress.say(f"{len(files)} micrographs, {workers} processors, device {job.device}")
+        summary = run_pick_job(files, job, out, progress)
+        if verbose and summary.model is not None:
+            progress.say(summary.model.in_words())
+    _show(job, summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _checked(kind: type[Checked], values: Mapping[str, object]) -> Checked:
+    """Build settings; say in one line which value is wrong and what is allowed."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        option = "--" + name.removesuffix("_angstrom").removesuffix("_factor").replace("_", "-")
+        said = first["msg"][:1].lower() + first["msg"][1:]
+        if first["type"] == "extra_forbidden":
+            said = "has no effect with this method and preset"
+        raise SettingsError(f"{option} {first['input']}: {said}") from error
+
+
+def _show(job: PickJob, summary: Summary, out: Path, *, as_json: bool) -> None:
+    total = sum(o.picks for o in summary.picked)
+    if as_json:
+        said = {
+            "out": str(out),
+            "micrographs": len(summary.outcomes),
+            "picked": {o.file.key: o.picks for o in summary.picked},
+            "picks": total,
+            "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "settings": job.recorded(),
+            "model": None if summary.model is None else summary.model.model_dump(mode="json"),
+        }
+        typer.echo(json.dumps(said))
+        return
+    typer.echo(f"{total} picks in {len(summary.picked)} micrographs: {out / 'picks'}")
+    if summary.rejected:
+        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+    if summary.model is not None and not summary.model.found_particles:
+        typer.echo("nothing like particles of this diameter stands out in these micrographs: is --diameter right?")

@@ -1,0 +1,231 @@
+"""The main job: micrographs in, picks out. Splits by micrograph, goes on where it was, never stops for a bad one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.pickers.localpicker import (
+    FIT_MICROGRAPHS,
+    Localpicker,
+    LocalpickerModel,
+    LocalpickerSettings,
+    fit_localpicker,
+)
+from cryoglean.pickers.localpicker_paper import PaperLocalpicker, PaperLocalpickerSettings
+from cryoglean.report.fit_picture import draw_counts, draw_fit
+from cryoglean.workflow.one_micrograph import Outcome, Wanted, pick_one, read_usable
+from cryoglean.workflow.output_folder import Entry, OutputFolder
+from cryoglean.workflow.pool import map_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.workflow.one_micrograph import Picker
+
+
+class PickJob(BaseModel):
+    """All that a job is told.
+
+    Attributes:
+        picker: which picker, with its settings.
+        pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
+        plots: draw a picture of each micrograph with its picks.
+        csv: write the picks as CSV, too.
+        cpus: worker processes.
+        device: where to compute, as torch names it.
+        force: make everything anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    picker: LocalpickerSettings | PaperLocalpickerSettings
+    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    plots: bool = False
+    csv: bool = False
+    cpus: int = Field(default=1, ge=1)
+    device: str = "cpu"
+    force: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
+        return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom}
+
+    def wanted(self, folder: OutputFolder) -> Wanted:
+        """Return what to make of each micrograph."""
+        return Wanted(folder, self.picker.diameter_angstrom, self.pixel_size_angstrom, self.csv, self.plots)
+
+
+@dataclass
+class Summary:
+    """What became of the micrographs of a job.
+
+    Attributes:
+        outcomes: one for each micrograph that was looked at, in the order of the input.
+        model: what was learned of the set, if the picker learns.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    model: LocalpickerModel | None = None
+
+    @property
+    def rejected(self) -> list[Outcome]:
+        """The micrographs set aside."""
+        return [o for o in self.outcomes if o.reason is not None]
+
+    @property
+    def picked(self) -> list[Outcome]:
+        """The micrographs that have picks now, or are known to hold none."""
+        return [o for o in self.outcomes if o.reason is None]
+
+    @property
+    def exit_status(self) -> int:
+        """0 all done, 3 some rejected, 4 all rejected."""
+        if not self.rejected:
+            return 0
+        return 3 if self.picked else 4
+
+
+class Watcher(Protocol):
+    """Who wants to know how the job goes on."""
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
+        ...
+
+    def begin(self, total: int, done: int) -> None:
+        """Start counting: so many micrographs in all, so many of them done before."""
+        ...
+
+    def step(self, outcome: Outcome) -> None:
+        """One more micrograph is done or rejected."""
+        ...
+
+
+def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watcher: Watcher) -> Summary:
+    """Pick all micrographs that are not picked yet, and write the lists that name them all.
+
+    Args:
+        files: the micrographs.
+        job: what to do.
+        out: output folder; it may hold an earlier part of the same job.
+        watcher: who is told of progress.
+
+    Returns:
+        What became of each micrograph.
+
+    Raises:
+        SettingsError: before any work, if the settings do not fit the micrographs or the folder cannot be used.
+        OSError: if results cannot be written; what was written is whole.
+        CryogleanError: if a worker process is killed.
+    """
+    folder = OutputFolder(out)
+    wanted = job.wanted(folder)
+    outcomes = _unreadable_at_first(files, wanted)
+    folder.claim(job.recorded(), files, force=job.force)
+    done = [outcome for file in files if (outcome := wanted.done(file)) is not None]
+    outcomes |= {outcome.file.key: outcome for outcome in done}
+    todo = [f for f in files if f.key not in outcomes]
+    summary = Summary()
+    try:
+        picker = _make_picker(folder, files, job, watcher, summary) if todo or done else None
+        watcher.begin(len(files), len(outcomes))
+        if picker is not None:
+            for outcome in map_processes(partial(pick_one, wanted, picker), todo, job.cpus):
+                outcomes[outcome.file.key] = outcome
+                watcher.step(outcome)
+    finally:
+        summary.outcomes = [outcomes[f.key] for f in files if f.key in outcomes]
+        _write_lists(folder, summary)
+    if job.plots:
+        draw_counts(folder.root / "counts.png", {o.file.key: o.picks for o in summary.picked})
+    return summary
+
+
+def _unreadable_at_first(files: Sequence[MicrographFile], wanted: Wanted) -> dict[str, Outcome]:
+    """Read micrographs until one is usable, so that wrong settings fail before any work.
+
+    Returns:
+        The outcomes of those before it, none of which can be read.
+
+    Raises:
+        SettingsError: if the settings fit none of the first few that can be read.
+    """
+    failed: dict[str, Outcome] = {}
+    misfits: list[MicrographError] = []
+    for file in files:
+        try:
+            read_usable(wanted, file)
+        except MicrographError as error:
+            failed[file.key] = Outcome(file, reason=error.reason)
+            misfits += [error] * error.by_settings
+            if len(misfits) < FIT_MICROGRAPHS:
+                continue
+        else:
+            return failed
+        break
+    if misfits:
+        raise SettingsError(str(misfits[0]))
+    return failed
+
+
+def _make_picker(
+    folder: OutputFolder, files: Sequence[MicrographFile], job: PickJob, watcher: Watcher, summary: Summary
+) -> Picker:
+    """Return the picker, with what it learns now or has learned before in this folder."""
+    if isinstance(job.picker, PaperLocalpickerSettings):
+        return PaperLocalpicker(job.picker)
+    model = folder.read_model()
+    if model is None:
+        watcher.say(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
+        sample, device = _sample(files, job.wanted(folder)), torch.device(job.device)
+        model = fit_localpicker(sample, job.picker.diameter_angstrom, threads=job.cpus, device=device)
+        write_atomic_text(folder.model_path, model.model_dump_json(indent=2) + "\n")
+        draw_fit(folder.model_path.with_suffix(".png"), model)
+    summary.model = model
+    return Localpicker(job.picker, model, torch.device(job.device))
+
+
+def _sample(files: Sequence[MicrographFile], wanted: Wanted) -> Iterator[Micrograph]:
+    """Read micrographs spread evenly over the set; unusable ones give way to their neighbours."""
+    stride, found = max(1, len(files) // FIT_MICROGRAPHS), 0
+    for file in (f for start in range(stride) for f in files[start::stride]):
+        try:
+            micrograph, _ = read_usable(wanted, file)
+        except MicrographError:
+            continue  # it is named when its turn comes
+        yield micrograph
+        found += 1
+        if found == FIT_MICROGRAPHS:
+            return
+
+
+def _write_lists(folder: OutputFolder, summary: Summary) -> None:
+    """Write what names all micrographs: the ledger, the rejected ones, and the files by which RELION finds picks."""
+    entries = folder.ledger()
+    for o in summary.picked:
+        entries[o.file.key] = Entry(o.file.key, o.file.name, str(o.file.path.resolve()), o.picks)
+    folder.write_ledger(entries.values())
+    folder.write_rejected([(o.file.name, str(o.file.path), o.reason or "") for o in summary.rejected])
+    listed = [(e.micrograph, _from_project(folder.picks_path(e.key))) for _, e in sorted(entries.items())]
+    write_autopick_star(folder.autopick_path, listed)
+    in_tables = [o.file for o in summary.picked if o.file.row]
+    if in_tables:
+        micrographs_star = folder.root / "micrographs.star"
+        write_micrographs_star(micrographs_star, in_tables)
+        write_coords_suffix(folder.root / "picks", _from_project(micrographs_star))
+
+
+def _from_project(path: Path) -> str:
+    """Return a path as RELION wants it: from the project's folder, which is the working folder, if it lies below."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path.resolve())

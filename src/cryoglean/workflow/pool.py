@@ -1,0 +1,64 @@
+"""Worker processes: one micrograph each at a time, results as they come, memory flat in their number."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, TypeVar
+
+from cryoglean.errors import CryogleanError
+from cryoglean.scale.threads import limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_QUEUED_PER_WORKER = 2
+
+
+def map_processes(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Apply a function to items, in this process for one worker and in processes of one thread each for more.
+
+    Args:
+        work: a function that can be pickled.
+        items: taken as workers become free, so there may be any number of them.
+        workers: how many at a time.
+
+    Yields:
+        The results in the order in which they are ready.
+
+    Raises:
+        CryogleanError: if a worker process is killed from outside.
+    """
+    if workers == 1:
+        limit_threads(1)
+        yield from map(work, items)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), limit_threads, (1,)) as pool:
+        try:
+            yield from _as_completed(pool, work, iter(items), _QUEUED_PER_WORKER * workers)
+        except BrokenProcessPool as error:
+            raise CryogleanError(
+                "a worker process was killed, most likely for want of memory: what is finished is kept; "
+                f"run the same command again with fewer than --cpus {workers}"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _as_completed(
+    pool: ProcessPoolExecutor, work: Callable[[Item], Result], items: Iterator[Item], queued: int
+) -> Iterator[Result]:
+    running: set[Future[Result]] = set()
+    for item in items:
+        running.add(pool.submit(work, item))
+        if len(running) >= queued:
+            ready, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in ready)
+    while running:
+        ready, running = wait(running, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in ready)

@@ -1,0 +1,171 @@
+"""`cryoglean pick` as a user meets it: what it says, and with which status it leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mrcfile
+import pytest
+from typer.testing import CliRunner
+
+from cryoglean.cli.main import app
+from cryoglean.simulate.shells import ShellField
+
+FIELD = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4)
+BASE = ["--diameter", "120", "--cpus", "1"]
+
+
+@pytest.fixture(scope="module")
+def micrographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("micrographs")
+    for seed in range(4):
+        micrograph, _ = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4, seed=seed).render()
+        with mrcfile.new(folder / f"m{seed}.mrc", micrograph.image) as file:
+            file.voxel_size = 4.0
+    return folder
+
+
+def cryoglean(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_it_says_where_the_picks_are(micrographs, tmp_path):
+    result = cryoglean("pick", micrographs, *BASE, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert str(tmp_path / "out" / "picks") in result.stdout
+    assert "[4/4] " in result.stderr
+    assert "device cpu" in result.stderr
+
+
+def test_json_on_standard_output_is_all_there_is(micrographs, tmp_path):
+    result = cryoglean("pick", micrographs, *BASE, "--out", tmp_path / "out", "--json")
+    said = json.loads(result.stdout)
+    assert said["micrographs"] == 4
+    assert said["picks"] == sum(said["picked"].values()) > 0
+    assert said["settings"]["diameter_angstrom"] == 120
+    assert said["model"]["micrographs"]
+
+
+def test_verbose_tells_what_was_learned(micrographs, tmp_path):
+    result = cryoglean("pick", micrographs, *BASE, "--out", tmp_path / "out", "-v")
+    assert "skewness" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--diameter", "0"], "--diameter 0"),
+        (["--diameter", "-5"], "--diameter -5"),
+        (["--diameter", "nan"], "--diameter nan"),
+        (["--diameter", "9999"], "larger than the micrograph"),
+        (["--pixel-size", "0"], "--pixel-size 0"),
+        (["--threshold", "1.5"], "--threshold 1.5"),
+        (["--bin", "4"], "no effect with this method and preset"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--device", "abacus"], "none of auto"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line_before_any_work(micrographs, tmp_path, words, said):
+    result = cryoglean("pick", micrographs, *BASE, "--out", tmp_path / "out", *words)
+    assert result.exit_code == 2
+    complaint = [line for line in result.stderr.splitlines() if line.startswith("cryoglean: ")]
+    assert len(complaint) == 1
+    assert said in complaint[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_is_not_there_is_named(tmp_path):
+    result = cryoglean("pick", tmp_path / "nowhere", *BASE, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+
+
+def test_some_rejected_and_all_rejected_have_their_own_status(micrographs, tmp_path):
+    bad = tmp_path / "bad.mrc"
+    bad.write_bytes(b"")
+    some = cryoglean("pick", micrographs / "m0.mrc", bad, *BASE, "--out", tmp_path / "some")
+    assert some.exit_code == 3
+    assert "rejected" in some.stdout
+    assert "bad.mrc" in some.stderr
+    assert cryoglean("pick", bad, *BASE, "--out", tmp_path / "all").exit_code == 4
+
+
+def test_the_paper_preset_picks(micrographs, tmp_path):
+    result = cryoglean(
+        "pick", micrographs, *BASE, "--out", tmp_path / "out", "--preset", "paper", "--bin", "2", "--json"
+    )
+    assert result.exit_code == 0
+    said = json.loads(result.stdout)
+    assert said["settings"]["preset"] == "paper"
+    assert said["settings"]["bin_factor"] == 2
+    assert said["model"] is None
+
+
+@pytest.mark.parametrize("command", [[], ["pick"], ["evaluate"], ["doctor"]])
+def test_help_is_there(command):
+    result = cryoglean(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_the_examples_of_help_name_options_that_exist():
+    words = cryoglean("pick", "--help").stdout
+    assert {"--diameter", "--pixel-size", "--out", "--plots", "--preset"} <= set(words.split())
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_with_the_same_picks_as_undisturbed(micrographs, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "cryoglean.cli",
+        "pick",
+        str(micrographs),
+        "--diameter",
+        "120",
+        "--cpus",
+        "2",
+        "--plots",
+    ]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    start = time.monotonic()
+    subprocess.run([*command, "--out", str(whole)], check=True, capture_output=True)
+    took = time.monotonic() - start
+    for kill in range(8):
+        process = subprocess.Popen(
+            [*command, "--out", str(broken)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(took * (0.3 + 0.09 * kill))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for path in (broken / "picks").glob("*.star") if broken.exists() else ():
+            assert path.read_bytes() == (whole / "picks" / path.name).read_bytes()
+    subprocess.run([*command, "--out", str(broken)], check=True, capture_output=True)
+    files = {p.relative_to(whole) for p in whole.rglob("*") if p.is_file()}
+    assert {p.relative_to(broken) for p in broken.rglob("*") if p.is_file()} == files
+    for path in (whole / "picks").glob("*.star"):
+        assert path.read_bytes() == (broken / "picks" / path.name).read_bytes()
+
+
+def test_an_interrupt_has_its_own_status_and_keeps_what_is_done(micrographs, tmp_path, monkeypatch):
+    from cryoglean.workflow import pick_job
+
+    real, seen = pick_job.pick_one, []
+
+    def interrupted(wanted, picker, file):
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(file.key)
+        return real(wanted, picker, file)
+
+    monkeypatch.setattr(pick_job, "pick_one", interrupted)
+    result = cryoglean("pick", micrographs, *BASE, "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert [p.name for p in Path(tmp_path / "out/picks").iterdir()] == [f"{seen[0]}_autopick.star"]

@@ -1,0 +1,56 @@
+"""Worker processes give what one process gives."""
+
+import os
+import signal
+
+import pytest
+
+from cryoglean.errors import CryogleanError, MicrographError
+from cryoglean.workflow.pool import map_processes
+
+
+def square(number):
+    return number * number
+
+
+def fail_at_three(number):
+    if number == 3:
+        raise MicrographError("a.mrc", "it is three")
+    return number
+
+
+def die_at_three(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_item_is_worked_on_once(workers):
+    assert sorted(map_processes(square, range(20), workers)) == [n * n for n in range(20)]
+
+
+def test_items_are_taken_only_as_workers_become_free():
+    taken = []
+
+    def items():
+        for n in range(50):
+            taken.append(n)
+            yield n
+
+    results = map_processes(square, items(), 2)
+    next(results)
+    assert len(taken) < 10
+    assert sum(1 for _ in results) == 49
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_comes_back_as_it_was(workers):
+    with pytest.raises(MicrographError, match=r"a\.mrc: it is three") as caught:
+        list(map_processes(fail_at_three, range(10), workers))
+    assert caught.value.reason == "it is three"
+
+
+def test_a_killed_worker_is_told_with_the_remedy():
+    with pytest.raises(CryogleanError, match="--cpus"):
+        list(map_processes(die_at_three, range(10), 2))
