@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
+from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.star import CONTROL, read_star
 from cryoglean.micrograph import MicrographFile
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LIST_SUFFIXES = (".txt", ".lst")
-_JOB_FOLDER = re.compile(r"(?:^|/)job\d{3,}/")
 _NUMERIC = ("rlnDefocusU", "rlnDefocusV")
 _PIXEL_SIZE = "rlnMicrographPixelSize"
 _DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
@@ -264,7 +263,4 @@ def _number(path: Path, name: str, column: str, text: str) -> float:
 
 def _relion_key(name: str) -> str:
     """Apply RELION's rule for the place of an output; what would lead out of the output folder is dropped."""
-    job = _JOB_FOLDER.search(name)
-    parts = PurePosixPath(name[job.end() :] if job else name).parts
-    safe = [part for part in parts if part not in ("/", "//", "..", ".")]
-    return "/".join([*safe[:-1], image_stem(safe[-1])]) if safe else ""
+    return "/".join(part for part in PurePosixPath(pipeline_stem(name)).parts if part not in ("/", "//", "..", "."))

@@ -87,7 +87,7 @@ class PaperLocalpickerSettings(BaseModel):
 
 
 class PaperLocalpicker:
-    """Pick blobs as the paper does: bright ones as well as dark, for the determinant does not tell them apart."""
+    """Pick blobs as the paper does."""
 
     def __init__(self, settings: PaperLocalpickerSettings) -> None:
         self.settings = settings

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
 from cryoglean.io.atomic import atomic_path
+from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST
 from cryoglean.pickers.profiles import PROFILE_REACH_DIAMETERS, RING_RATIO
 from cryoglean.pickers.template_search import PROFILE_STEP_DIAMETERS
 
@@ -144,14 +145,15 @@ def _draw_mixture(axes: Axes, model: LocalpickerModel) -> None:
 
 
 def _draw_verdict(axes: Axes, model: LocalpickerModel) -> None:
-    stands_out, bar = model.found_particles, 3 * model.skewness_error
+    stands_out, bar = model.found_particles, SURE_ERRORS_OF_BEST * model.skewness_error
     colour = _PARTICLE if stands_out else _NOISE
     axes.errorbar([model.skewness], [0], xerr=[bar], fmt="o", color=colour, capsize=4, linewidth=1.6)
     axes.axvline(0, ymax=0.5, color=_GUIDE, linewidth=1)
     ends = min(0.0, model.skewness - bar), max(0.0, model.skewness + bar)
     margin = max(0.15 * (ends[1] - ends[0]), 1e-6)
     axes.set(title="particles stand out" if stands_out else "particles do not stand out", yticks=[], ylim=(-1, 3.2))
-    axes.set(xlabel="skewness of the response\n(bar: three standard errors)", xlim=(ends[0] - margin, ends[1] + margin))
+    errors = f"{SURE_ERRORS_OF_BEST:g} standard errors of noise"
+    axes.set(xlabel=f"skewness of the response\n(bar: {errors})", xlim=(ends[0] - margin, ends[1] + margin))
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.text(0.04, 0.97, _summary(model), transform=axes.transAxes, **_TEXT_STYLE)
 

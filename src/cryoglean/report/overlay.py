@@ -10,6 +10,7 @@ import numpy as np
 
 from cryoglean.io.atomic import write_atomic_bytes
 from cryoglean.preprocess.borders import live_area
+from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 from cryoglean.report.footer import BACKGROUND, LEAST_WIDTH_PX, Legend, footer
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _contrast_range(level: NDArray[np.float32]) -> tuple[float, float]:
     """Return the grey values to show as dark and bright: percentiles, but no outlier may take all of the contrast."""
     sample = level[::3, ::3]
     dark, median, bright = np.percentile(sample, (_PERCENTILES[0], 50, _PERCENTILES[1]))
-    most = _MOST_DEVIATIONS * 1.4826 * float(np.median(np.abs(sample - median)))
+    most = _MOST_DEVIATIONS * MAD_TO_SIGMA * float(np.median(np.abs(sample - median)))
     if most > 0:
         dark, bright = max(dark, median - most), min(bright, median + most)
     return (float(dark), float(bright)) if bright > dark else (float(median) - 1, float(median) + 1)

@@ -10,14 +10,10 @@ import numpy as np
 from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.peaks import separated
 from cryoglean.picks import Picks
+from cryoglean.simulate.ctf import ContrastTransfer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_ENERGY_EV = 300e3
-_ELECTRON_WAVELENGTH_ANGSTROM = 12.2643 / np.sqrt(_ENERGY_EV + 0.97845e-6 * _ENERGY_EV**2)
-_AMPLITUDE_CONTRAST = 0.1
-_SPHERICAL_ABERRATION_ANGSTROM = 2.7e7
 
 
 @dataclass(frozen=True)
@@ -75,21 +71,14 @@ class ShellField:
         column = np.exp(-2j * np.pi * ky * (truth.y + frame))  # (h, n)
         row = np.exp(-2j * np.pi * (truth.x + frame)[:, None] * kx)  # (n, w // 2 + 1)
         frequency = np.hypot(ky, kx) / self.pixel_size_angstrom
-        spectrum = (column @ row) * self._shell(frequency) * self._transfer(frequency)
+        transfer = ContrastTransfer(self.defocus_angstrom, self.defocus_angstrom).at(frequency, np.zeros(1))
+        spectrum = (column @ row) * self._shell(frequency) * transfer
         return np.fft.irfft2(spectrum, s=(height, width))[frame:-frame, frame:-frame]
 
     def _shell(self, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
         """Transform of the projection of a shell as thick as a sixth of its diameter (central slice theorem)."""
         outer, inner = self.diameter_angstrom / 2, self.diameter_angstrom / 3
         return _ball(frequency, outer) - _ball(frequency, inner)
-
-    def _transfer(self, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Contrast transfer, protein dark (e.g. Rohou and Grigorieff, J. Struct. Biol. 192, 216, 2015, eq. 1-4)."""
-        squared, wavelength = frequency**2, _ELECTRON_WAVELENGTH_ANGSTROM
-        defocus_phase = np.pi * wavelength * squared * self.defocus_angstrom
-        phase = defocus_phase - np.pi / 2 * wavelength**3 * squared**2 * _SPHERICAL_ABERRATION_ANGSTROM
-        transfer: NDArray[np.float64] = -np.sin(phase + np.arcsin(_AMPLITUDE_CONTRAST))
-        return transfer
 
 
 def _ball(frequency: NDArray[np.float64], radius_angstrom: float) -> NDArray[np.float64]:

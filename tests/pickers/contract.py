@@ -1,0 +1,117 @@
+"""What every picker keeps to, whatever its method: a test class to inherit, with `picker` and the field to pick."""
+
+import abc
+
+import numpy as np
+import pytest
+from tests.fields import disc, f1_score, noise_field, particle_field
+
+from cryoglean.micrograph import Micrograph
+
+
+class PickerContract(abc.ABC):
+    """Laws of `pick`.
+
+    Attributes:
+        diameter: particle diameter in pixels; micrographs have pixels of `pixel_size` angstrom.
+        noise: standard deviation of the field's noise, particles having unit contrast.
+        crowded_shape: shape of the crowded field.
+        bin_factor: stored pixels per pixel that the picker looks at.
+        tolerance: how far, in stored pixels, a pick may move when the grid of binned pixels does.
+        least_f1: what the picker reaches on the field.
+    """
+
+    diameter = 30.0
+    pixel_size = 1.4
+    bin_factor = 1
+    tolerance = 0.2
+    least_f1 = 0.95
+    noise = 1.0
+    crowded_shape = (960, 1080)
+
+    @abc.abstractmethod
+    def picker(self):
+        """Return a picker that is ready for `field`."""
+
+    @pytest.fixture
+    def field(self):
+        return self.make_field()
+
+    def make_field(self, shape=(480, 540), seed=3):
+        return particle_field(shape, self.diameter, disc, n=60, noise=self.noise, seed=seed)
+
+    def crowded_field(self):
+        """Particles that touch and overlap, in a part of the micrograph."""
+        size = {"n": 60, "distance": 0.7, "margin": 3}
+        return particle_field(self.crowded_shape, self.diameter, disc, noise=self.noise, **size)
+
+    def pick(self, image):
+        return self.picker().pick(Micrograph(np.asarray(image), self.pixel_size))
+
+    def assert_same_centres(self, found, wanted, share=1.0, tolerance=None):
+        assert f1_score(found, wanted, tolerance or self.tolerance) >= share
+
+    def test_finds_the_particles(self, field):
+        assert f1_score(self.pick(field.image).xy, field.xy, self.diameter / 5) >= self.least_f1
+
+    @pytest.mark.parametrize("shape", [(480, 540), (397, 331), (128, 601), (64, 64), (17, 16)])
+    def test_picks_lie_inside_the_micrograph_best_first_and_scored_from_0_to_1(self, shape):
+        picks = self.pick(self.make_field(shape).image)
+        assert ((picks.xy >= 0) & (picks.xy <= np.array(shape)[::-1] - 1)).all()
+        assert (np.diff(picks.score) <= 0).all()
+        assert ((picks.score >= 0) & (picks.score <= 1)).all()
+        assert picks.score_kind == "uncalibrated"
+
+    def test_no_two_picks_are_closer_than_half_a_diameter(self):
+        crowded = self.crowded_field().image
+        xy = self.pick(crowded).xy
+        apart = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
+        assert len(xy) > 20
+        assert apart[~np.eye(len(xy), dtype=bool)].min() >= self.diameter / 2 - 1e-9
+
+    def test_the_same_micrograph_yields_the_same_picks(self, field):
+        first, second = self.pick(field.image), self.pick(field.image.copy())
+        np.testing.assert_array_equal(first.xy, second.xy)
+        np.testing.assert_array_equal(first.score, second.score)
+
+    def test_the_micrograph_is_left_as_it_was(self, field):
+        before = field.image.copy()
+        field.image.flags.writeable = False
+        self.pick(field.image)
+        np.testing.assert_array_equal(field.image, before)
+
+    @pytest.mark.parametrize("value", [0.0, 1.0, 1e6, -1 / 3])
+    @pytest.mark.parametrize("shape", [(200, 240), (201, 77)])
+    def test_a_constant_micrograph_is_empty(self, value, shape):
+        assert len(self.pick(np.full(shape, value, np.float32))) == 0
+
+    @pytest.mark.parametrize(("gain", "offset"), [(1e-3, 0.0), (250.0, 3e4), (1.0, -77.0)])
+    def test_grey_values_may_be_scaled_and_shifted(self, field, gain, offset):
+        picks, scaled = self.pick(field.image), self.pick((gain * field.image + offset).astype(np.float32))
+        assert len(picks) == len(scaled) > 0
+        self.assert_same_centres(scaled.xy, picks.xy)
+
+    @pytest.mark.parametrize("axis", [0, 1])
+    def test_a_flipped_micrograph_yields_flipped_picks(self, field, axis):
+        flipped = self.pick(np.flip(field.image, axis)).xy
+        expected = self.pick(field.image).xy
+        column = 1 - axis
+        expected[:, column] = field.image.shape[axis] - 1 - expected[:, column]
+        self.assert_same_centres(flipped, expected, 0.95)
+
+    def test_a_transposed_micrograph_yields_transposed_picks(self, field):
+        self.assert_same_centres(self.pick(field.image.T).xy, self.pick(field.image).xy[:, ::-1], 0.95)
+
+    def test_picks_move_with_the_field(self, field):
+        dy, dx = 4 * self.bin_factor, 7 * self.bin_factor
+        here = self.pick(field.image[:-dy, :-dx]).xy
+        there = self.pick(field.image[dy:, dx:]).xy + np.array([dx, dy])
+        margin = 1.5 * self.diameter
+        low, high = margin + np.array([dx, dy]), np.array(field.image.shape[::-1]) - margin - (dx, dy)
+        here, there = (xy[((xy >= low) & (xy <= high)).all(1)] for xy in (here, there))
+        assert len(here) > 20
+        self.assert_same_centres(there, here, 0.95)
+
+    def test_a_micrograph_of_noise_is_all_but_empty(self):
+        least_found = len(self.pick(self.make_field().image))
+        assert len(self.pick(noise_field((480, 540)))) <= 0.1 * least_found
