@@ -17,7 +17,6 @@ SETS = {  # diameter A, pixel size A, and of the score: diameter px, margin px, 
     "empiar-10146-noisy": (112.5, 1.5, 75, 37.5, "1200x1240"),
     "empiar-10017": (191, 1.77, 108, 144, "4096x4096"),
 }
-PAPER_BIN = {"empiar-10146": 3, "empiar-10146-noisy": 3, "empiar-10017": 4}
 
 
 def main() -> None:
@@ -41,8 +40,7 @@ def pick(shared: Path, name: str, out: Path, preset: str) -> Path:
     diameter, pixel_size, *_ = SETS[name]
     command = [sys.executable, "-m", "cryoglean.cli", "pick", str(shared / "data" / name / "micrographs")]
     command += ["--diameter", str(diameter), "--pixel-size", str(pixel_size), "--out", str(out / name), "--plots"]
-    if preset == "paper":
-        command += ["--preset", "paper", "--bin", str(PAPER_BIN[name])]
+    command += ["--preset", preset]
     subprocess.run([*command, "--force"], check=True, capture_output=True)
     return out / name / "picks"
 
