@@ -63,9 +63,7 @@ def measure(folder: Path, count: int, few: int, *, large: bool) -> None:
     if large:
         big = ShellField(8184, 11520, 900, 150.0, 0.6)
         cost = pick(micrographs(folder / "large", big, 1), folder / "out-large")
-        print(
-            f"\n11,520 x 8,184 px float32, learning and picking: {cost.seconds:.1f} s, {cost.peak_mib:.0f} MiB at the peak"
-        )
+        print(f"\n11,520 x 8,184 px float32, learning and picking: {cost.seconds:.1f} s, peak {cost.peak_mib:.0f} MiB")
 
 
 def micrographs(folder: Path, field: ShellField, count: int) -> Path:
@@ -96,7 +94,14 @@ def pick(folder: Path, out: Path) -> Cost:
 
 def relion_log(folder: Path, count: int) -> Cost:
     """Pick the same files with RELION's Laplacian of Gaussian."""
-    optics = "OpticsGroupName OpticsGroup MicrographPixelSize Voltage SphericalAberration AmplitudeContrast".split()
+    optics = [
+        "OpticsGroupName",
+        "OpticsGroup",
+        "MicrographPixelSize",
+        "Voltage",
+        "SphericalAberration",
+        "AmplitudeContrast",
+    ]
     header = "".join(f"_rln{column}\n" for column in optics)
     optics_table = f"{header}g1 1 {PIXEL_SIZE} 300 2.7 0.1\n"
     names = "\n".join(f"m{n:04}.mrc 1" for n in range(count))

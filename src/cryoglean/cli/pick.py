@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel, ValidationError
 
-from cryoglean.errors import SettingsError
+from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cryoglean.workflow.pick_job import PickJob, Summary
-
-Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Method(StrEnum):
@@ -102,10 +97,10 @@ def pick(
     }
     given = {name: value for name, value in given.items() if value is not None}
     workers = cpus or available_cpus()
-    job = _checked(
+    job = checked(
         PickJob,
         {
-            "picker": _checked(kinds[method, preset], given),
+            "picker": checked(kinds[method, preset], given),
             "pixel_size_angstrom": pixel_size,
             "plots": plots,
             "csv": csv,
@@ -116,27 +111,13 @@ def pick(
     )
     limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
     files = find_micrographs(micrographs)
-    with JobProgress(verbose=verbose) as progress:
+    with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
         progress.say(f"{len(files)} micrographs, {workers} processors, device {job.device}")
         summary = run_pick_job(files, job, out, progress)
         if verbose and summary.model is not None:
             progress.say(summary.model.in_words())
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
-
-
-def _checked(kind: type[Checked], values: Mapping[str, object]) -> Checked:
-    """Build settings; say in one line which value is wrong and what is allowed."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        option = "--" + name.removesuffix("_angstrom").removesuffix("_factor").replace("_", "-")
-        said = first["msg"][:1].lower() + first["msg"][1:]
-        if first["type"] == "extra_forbidden":
-            said = "has no effect with this method and preset"
-        raise SettingsError(f"{option} {first['input']}: {said}") from error
 
 
 def _show(job: PickJob, summary: Summary, out: Path, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,10 +19,13 @@ class JobProgress:
     """Shows how a job over micrographs goes on; a context manager.
 
     Args:
+        doing: what the bar says.
+        result: what is said of a micrograph that is done; "{n}" stands for how many picks or particles it has.
         verbose: tell of every micrograph, also on a terminal.
     """
 
-    def __init__(self, *, verbose: bool) -> None:
+    def __init__(self, doing: str, result: str, *, verbose: bool) -> None:
+        self._doing, self._result = doing, result
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._each = verbose or not self._console.is_terminal
         self._bar = Progress(
@@ -37,8 +39,7 @@ class JobProgress:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._count = self._total = self._picks = 0
-        self._start = time.perf_counter()
+        self._count = self._total = 0
 
     def __enter__(self) -> JobProgress:
         self._bar.start()
@@ -55,21 +56,20 @@ class JobProgress:
 
     def begin(self, total: int, done: int) -> None:
         """Start counting."""
-        self._count, self._total, self._start = done, total, time.perf_counter()
+        self._count, self._total = done, total
         if done:
             self.say(f"{done} of {total} micrographs are done already")
-        self._task = self._bar.add_task("picking", total=total, completed=done)
+        self._task = self._bar.add_task(self._doing, total=total, completed=done)
 
     def step(self, outcome: Outcome) -> None:
         """Count one micrograph, and show what became of it where that is wanted or needed."""
         self._count += 1
-        self._picks += outcome.picks
         if self._task is not None:
-            self._bar.update(self._task, advance=1, description=f"picking ({self._picks} picks)")
+            self._bar.update(self._task, advance=1)
         place = f"[{self._count}/{self._total}] {outcome.file.name}:"
         if outcome.reason is not None:
             self.say(f"{place} rejected, {outcome.reason}")
         elif self._each:
-            self.say(f"{place} {outcome.picks} picks, {outcome.seconds:.2f} s")
+            self.say(f"{place} {self._result.format(n=outcome.picks)}, {outcome.seconds:.2f} s")
         if outcome.note is not None:
             self.say(f"{outcome.file.name}: {outcome.note}")

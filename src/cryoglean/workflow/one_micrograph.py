@@ -15,7 +15,7 @@ from cryoglean.report.overlay import draw_overlay
 if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.picks import Picks
-    from cryoglean.workflow.output_folder import OutputFolder
+    from cryoglean.workflow.output_folder import PickFolder
 
 LEAST_DIAMETER_PX = 4.0
 """A particle must be this many stored pixels across to have a shape."""
@@ -60,7 +60,7 @@ class Wanted:
         plots: draw a picture with the picks.
     """
 
-    folder: OutputFolder
+    folder: PickFolder
     diameter_angstrom: float
     pixel_size_angstrom: float | None
     csv: bool = False
@@ -123,7 +123,7 @@ def pick_one(wanted: Wanted, picker: Picker, file: MicrographFile) -> Outcome:
     return Outcome(file, len(picks), perf_counter() - start, note=note)
 
 
-def _write_star(folder: OutputFolder, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:
+def _write_star(folder: PickFolder, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:
     height, _ = micrograph.shape
     convention = relion_y_convention(file.name)
     write_picks_star(folder.picks_path(file.key), picks, file.name, y_convention=convention, height_px=height)

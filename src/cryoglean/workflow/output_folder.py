@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
+    from cryoglean.workflow.one_micrograph import Outcome
 
 _LEDGER_COLUMNS = ("key", "micrograph", "path", "picks")
 _REJECTED_COLUMNS = ("micrograph", "path", "reason")
@@ -27,13 +28,13 @@ _REJECTED_COLUMNS = ("micrograph", "path", "reason")
 
 @dataclass(frozen=True)
 class Entry:
-    """One picked micrograph in the folder's list.
+    """One micrograph with results in the folder's list.
 
     Attributes:
         key: its unique name in the folder.
         micrograph: its name in tables.
         path: its file, absolute.
-        picks: how many picks it has.
+        picks: how many picks, or particles, it has.
     """
 
     key: str
@@ -44,13 +45,155 @@ class Entry:
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """Names and state of an output folder.
+    """State of an output folder.
 
     Attributes:
         root: the folder.
+        job: the command whose results it holds.
+        results: what the job leaves in it, as patterns below the folder.
     """
 
     root: Path
+    job: str
+    results: tuple[str, ...]
+
+    @property
+    def settings_path(self) -> Path:
+        """What the results were made with."""
+        return self.root / "settings.json"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The list of all micrographs with results."""
+        return self.root / "micrographs.csv"
+
+    @property
+    def rejected_path(self) -> Path:
+        """The list of micrographs set aside, with the reasons."""
+        return self.root / "rejected.csv"
+
+    def claim(self, settings: Mapping[str, Any], files: Sequence[MicrographFile], *, force: bool) -> None:
+        """Take the folder for a job: make it, see that it can be written and holds no other job's results.
+
+        Args:
+            settings: all that decides the result, as JSON values.
+            files: the micrographs.
+            force: forget what this command has left here, with whatever settings.
+
+        Raises:
+            SettingsError: if it cannot be written, holds results of another command, of other settings or of another
+                micrograph of the same name.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            clean_leftovers(self.root)
+            self._refuse_other_results(settings, force=force)
+            if force:
+                self._forget()
+            self._refuse_others_of_same_name(files)
+            said = {
+                "job": self.job,
+                "settings": dict(settings),
+                "inputs": [str(file.path) for file in files],
+                "version": cryoglean.__version__,
+            }
+            write_atomic_text(self.settings_path, json.dumps(said, indent=2) + "\n")
+        except OSError as error:
+            raise SettingsError(f"--out {self.root} cannot be written: {error.strerror or error}") from error
+
+    def recorded(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the command whose results are here and its settings, or None in a new folder.
+
+        Raises:
+            SettingsError: if the record is there and cannot be understood.
+        """
+        try:
+            said = json.loads(self.settings_path.read_text(encoding="utf-8"))
+            return said["job"], dict(said["settings"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingsError(f"{self.settings_path} is damaged ({error!r}): name another --out") from error
+
+    def _refuse_other_results(self, settings: Mapping[str, Any], *, force: bool) -> None:
+        recorded = self.recorded()
+        if recorded is None:
+            return
+        job, before = recorded
+        if job != self.job:
+            raise SettingsError(f"{self.root} holds results of cryoglean {job}, not of {self.job}: name another --out")
+        if before != settings and not force:
+            raise SettingsError(
+                f"{self.root} holds results of other settings ({_difference(before, settings)}): "
+                "name another --out, or --force to make them anew"
+            )
+
+    def _refuse_others_of_same_name(self, files: Iterable[MicrographFile]) -> None:
+        """See that no result is of another micrograph of equal name: it would pass for this one's."""
+        known = self.ledger()
+        for file in files:
+            entry = known.get(file.key)
+            if entry is not None and entry.path != str(file.path.resolve()):
+                raise SettingsError(
+                    f"{self.root} holds results of {entry.path} as {file.key!r}, the name of {file.path}: "
+                    "name another --out"
+                )
+
+    def _forget(self) -> None:
+        """Remove the results of earlier runs, all of them: an old file left over would pass for a new one."""
+        for pattern in (*self.results, self.ledger_path.name, self.rejected_path.name):
+            for path in self.root.glob(pattern):
+                path.unlink()
+
+    def ledger(self) -> dict[str, Entry]:
+        """Return the micrographs with results by key, of all runs in this folder.
+
+        Raises:
+            SettingsError: if the list is there and cannot be understood.
+        """
+        try:
+            with self.ledger_path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            return {row["key"]: Entry(row["key"], row["micrograph"], row["path"], int(row["picks"])) for row in rows}
+        except FileNotFoundError:
+            return {}
+        except (KeyError, ValueError, TypeError, csv.Error) as error:
+            raise SettingsError(f"{self.ledger_path} is damaged ({error}): --force makes it anew") from error
+
+    def record(self, outcomes: Iterable[Outcome]) -> dict[str, Entry]:
+        """Write the lists of micrographs with results, those of earlier runs too, and of those set aside in this one.
+
+        Returns:
+            The micrographs with results by key, in order of their keys.
+        """
+        entries, rejected = self.ledger(), []
+        for o in outcomes:
+            if o.reason is None:
+                entries[o.file.key] = Entry(o.file.key, o.file.name, str(o.file.path.resolve()), o.picks)
+            else:
+                rejected.append((o.file.name, str(o.file.path), o.reason))
+        entries = dict(sorted(entries.items()))
+        rows = ((e.key, e.micrograph, e.path, e.picks) for e in entries.values())
+        write_atomic_text(self.ledger_path, _csv_text(_LEDGER_COLUMNS, rows))
+        write_atomic_text(self.rejected_path, _csv_text(_REJECTED_COLUMNS, rejected))
+        return entries
+
+
+PICK_RESULTS = (
+    "picks/**/*_autopick.star",
+    "csv/**/*.csv",
+    "plots/**/*.png",
+    "localpicker.*",
+    "autopick.star",
+    "counts.png",
+)
+
+
+class PickFolder(OutputFolder):
+    """The output folder of `cryoglean pick`: where each file lies, and what is there already."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, "pick", PICK_RESULTS)
 
     def picks_path(self, key: str) -> Path:
         """Where the picks of a micrograph lie."""
@@ -65,21 +208,6 @@ class OutputFolder:
         return self.root / "plots" / f"{key}.png"
 
     @property
-    def settings_path(self) -> Path:
-        """What the picks were made with."""
-        return self.root / "settings.json"
-
-    @property
-    def ledger_path(self) -> Path:
-        """The list of all picked micrographs."""
-        return self.root / "micrographs.csv"
-
-    @property
-    def rejected_path(self) -> Path:
-        """The list of micrographs set aside, with the reasons."""
-        return self.root / "rejected.csv"
-
-    @property
     def model_path(self) -> Path:
         """What Localpicker learned from the set."""
         return self.root / "localpicker.json"
@@ -88,46 +216,6 @@ class OutputFolder:
     def autopick_path(self) -> Path:
         """The list of coordinate files for RELION 4 and 5."""
         return self.root / "autopick.star"
-
-    def claim(self, settings: Mapping[str, Any], files: Sequence[MicrographFile], *, force: bool) -> None:
-        """Take the folder for a job: make it, see that it can be written and holds no other job's results.
-
-        Args:
-            settings: all that decides the result, as JSON values.
-            files: the micrographs to be picked.
-            force: take it whatever it holds, and forget what is done.
-
-        Raises:
-            SettingsError: if it cannot be written, was made with other settings, or holds picks of another micrograph
-                of the same name.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            clean_leftovers(self.root)
-            before = None if force else self._settings_before()
-            if before is not None and before != settings:
-                raise SettingsError(
-                    f"{self.root} holds picks made with other settings ({_difference(before, settings)}): "
-                    "name another --out, or --force to make them anew"
-                )
-            if force:
-                self._forget()
-            self._refuse_others_of_same_name(files)
-            inputs = [str(file.path) for file in files]
-            said = {"settings": dict(settings), "inputs": inputs, "version": cryoglean.__version__}
-            write_atomic_text(self.settings_path, json.dumps(said, indent=2) + "\n")
-        except OSError as error:
-            raise SettingsError(f"--out {self.root} cannot be written: {error.strerror or error}") from error
-
-    def _refuse_others_of_same_name(self, files: Iterable[MicrographFile]) -> None:
-        """See that no micrograph of equal name from elsewhere was picked here: its picks would pass for this one's."""
-        known = self.ledger()
-        for file in files:
-            entry = known.get(file.key)
-            if entry is not None and entry.path != str(file.path.resolve()):
-                raise SettingsError(
-                    f"{self.picks_path(file.key)} was made from {entry.path}, not from {file.path}: name another --out"
-                )
 
     def read_model(self) -> LocalpickerModel | None:
         """Return what Localpicker learned here before, or None.
@@ -148,49 +236,6 @@ class OutputFolder:
             return read_picks(self.picks_path(key))
         except (FileNotFoundError, TableError):
             return None
-
-    def ledger(self) -> dict[str, Entry]:
-        """Return the picked micrographs by key, of all runs in this folder.
-
-        Raises:
-            SettingsError: if the list is there and cannot be understood.
-        """
-        try:
-            with self.ledger_path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            return {row["key"]: Entry(row["key"], row["micrograph"], row["path"], int(row["picks"])) for row in rows}
-        except FileNotFoundError:
-            return {}
-        except (KeyError, ValueError, TypeError, csv.Error) as error:
-            raise SettingsError(f"{self.ledger_path} is damaged ({error}): --force makes it anew") from error
-
-    def write_ledger(self, entries: Iterable[Entry]) -> None:
-        """Write the list of picked micrographs, in order of their keys."""
-        rows = ((e.key, e.micrograph, e.path, e.picks) for e in sorted(entries, key=lambda e: e.key))
-        write_atomic_text(self.ledger_path, _csv_text(_LEDGER_COLUMNS, rows))
-
-    def write_rejected(self, rejected: Iterable[tuple[str, str, str]]) -> None:
-        """Write the list of micrographs set aside: (micrograph, path, reason)."""
-        write_atomic_text(self.rejected_path, _csv_text(_REJECTED_COLUMNS, rejected))
-
-    def _settings_before(self) -> Mapping[str, Any] | None:
-        try:
-            said = json.loads(self.settings_path.read_text(encoding="utf-8"))
-            settings: Mapping[str, Any] = said["settings"]
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise SettingsError(f"{self.settings_path} is damaged ({error}): --force makes it anew") from error
-        return settings
-
-    def _forget(self) -> None:
-        """Remove the results of earlier jobs, all of them: an old file left over would pass for a new one."""
-        results = {"picks": "*_autopick.star", "csv": "*.csv", "plots": "*.png"}
-        for folder, pattern in results.items():
-            for path in (self.root / folder).rglob(pattern):
-                path.unlink()
-        for path in (self.ledger_path, self.rejected_path, self.model_path, self.autopick_path):
-            path.unlink(missing_ok=True)
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

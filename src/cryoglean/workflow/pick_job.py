@@ -24,7 +24,7 @@ from cryoglean.pickers.localpicker import (
 from cryoglean.pickers.localpicker_paper import PaperLocalpicker, PaperLocalpickerSettings
 from cryoglean.report.fit_picture import draw_counts, draw_fit
 from cryoglean.workflow.one_micrograph import Outcome, Wanted, pick_one, read_usable
-from cryoglean.workflow.output_folder import Entry, OutputFolder
+from cryoglean.workflow.output_folder import PickFolder
 from cryoglean.workflow.pool import map_processes
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PickJob(BaseModel):
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
         return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom}
 
-    def wanted(self, folder: OutputFolder) -> Wanted:
+    def wanted(self, folder: PickFolder) -> Wanted:
         """Return what to make of each micrograph."""
         return Wanted(folder, self.picker.diameter_angstrom, self.pixel_size_angstrom, self.csv, self.plots)
 
@@ -129,7 +129,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
         OSError: if results cannot be written; what was written is whole.
         CryogleanError: if a worker process is killed.
     """
-    folder = OutputFolder(out)
+    folder = PickFolder(out)
     wanted = job.wanted(folder)
     outcomes = _unreadable_at_first(files, wanted)
     folder.claim(job.recorded(), files, force=job.force)
@@ -180,7 +180,7 @@ def _unreadable_at_first(files: Sequence[MicrographFile], wanted: Wanted) -> dic
 
 
 def _make_picker(
-    folder: OutputFolder, files: Sequence[MicrographFile], job: PickJob, watcher: Watcher, summary: Summary
+    folder: PickFolder, files: Sequence[MicrographFile], job: PickJob, watcher: Watcher, summary: Summary
 ) -> Picker:
     """Return the picker, with what it learns now or has learned before in this folder."""
     if isinstance(job.picker, PaperLocalpickerSettings):
@@ -210,14 +210,10 @@ def _sample(files: Sequence[MicrographFile], wanted: Wanted) -> Iterator[Microgr
             return
 
 
-def _write_lists(folder: OutputFolder, summary: Summary) -> None:
+def _write_lists(folder: PickFolder, summary: Summary) -> None:
     """Write what names all micrographs: the ledger, the rejected ones, and the files by which RELION finds picks."""
-    entries = folder.ledger()
-    for o in summary.picked:
-        entries[o.file.key] = Entry(o.file.key, o.file.name, str(o.file.path.resolve()), o.picks)
-    folder.write_ledger(entries.values())
-    folder.write_rejected([(o.file.name, str(o.file.path), o.reason or "") for o in summary.rejected])
-    listed = [(e.micrograph, _from_project(folder.picks_path(e.key))) for _, e in sorted(entries.items())]
+    entries = folder.record(summary.outcomes)
+    listed = [(e.micrograph, _from_project(folder.picks_path(e.key))) for e in entries.values()]
     write_autopick_star(folder.autopick_path, listed)
     in_tables = [o.file for o in summary.picked if o.file.row]
     if in_tables:
