@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 import cryoglean
+from cryoglean.cli.ctf import ctf
 from cryoglean.cli.doctor import doctor
 from cryoglean.cli.evaluate import evaluate
+from cryoglean.cli.extract import extract
 from cryoglean.cli.pick import pick
 from cryoglean.errors import CryogleanError, SettingsError, TableError
 
@@ -54,7 +56,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run
 
 
-for each in (pick, evaluate, doctor):
+for each in (pick, ctf, extract, evaluate, doctor):
     app.command()(guarded(each))
 
 

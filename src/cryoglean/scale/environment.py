@@ -30,6 +30,7 @@ REQUIRED_PACKAGES = {
     "threadpoolctl": "threadpoolctl",
     "tifffile": "tifffile",
     "torch": "torch",
+    "torch-ctf": "torch_ctf",
     "typer": "typer",
 }
 """What Cryoglean stands on: as pip knows it, and as Python imports it."""

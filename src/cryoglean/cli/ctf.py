@@ -1,0 +1,119 @@
+"""`cryoglean ctf`: micrographs in, their contrast transfer functions out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoglean.cli.settings import checked
+from cryoglean.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cryoglean.workflow.pick_job import Summary
+
+
+def ctf(
+    micrographs: Annotated[
+        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
+    voltage: Annotated[float, typer.Option(help="Kilovolts, where the STAR file does not say it.")] = 300.0,
+    cs: Annotated[float, typer.Option(help="Spherical aberration in millimetres, likewise.")] = 2.7,
+    amplitude_contrast: Annotated[float, typer.Option(help="Share of amplitude contrast, likewise.")] = 0.1,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+    ] = None,
+    min_defocus: Annotated[float, typer.Option(help="Least defocus to look for, in angstrom.")] = 3_000.0,
+    max_defocus: Annotated[float, typer.Option(help="Largest defocus to look for, in angstrom.")] = 60_000.0,
+    resolution_limit: Annotated[
+        float | None, typer.Option(help="Select micrographs with a fit to this resolution in angstrom or better.")
+    ] = None,
+    defocus_range: Annotated[
+        str | None, typer.Option(metavar="LOW,HIGH", help="Select micrographs of this mean defocus in angstrom.")
+    ] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(help="Choose so many to begin with: fit to 4 angstrom, half below 1 um defocus, half to 2 um."),
+    ] = None,
+    plots: Annotated[bool, typer.Option(help="Draw each power spectrum with its fit.")] = True,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
+) -> int:
+    """Estimate the contrast transfer function of micrographs.
+
+    Writes OUT/micrographs_ctf.star (RELION 3.1 layout) and a picture of each power spectrum. A CTF that a STAR file
+    gives is taken as it is. Micrographs without Thon rings, such as denoised ones, are named in OUT/rejected.csv.
+
+    For example:
+
+        cryoglean ctf micrographs --pixel-size 1.5 --out CTF
+
+        cryoglean ctf corrected_micrographs.star --voltage 200 --cs 1.4 --out CTF --resolution-limit 4 --subset 20
+    """
+    from cryoglean.cli.progress import JobProgress
+    from cryoglean.ctf.job import CtfJob, run_ctf_job
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.scale.threads import available_cpus, limit_threads
+
+    job = checked(
+        CtfJob,
+        {
+            "voltage_kv": voltage,
+            "spherical_aberration_mm": cs,
+            "amplitude_contrast": amplitude_contrast,
+            "min_defocus_angstrom": min_defocus,
+            "max_defocus_angstrom": max_defocus,
+            "pixel_size_angstrom": pixel_size,
+            "resolution_limit_angstrom": resolution_limit,
+            "selected_defocus_angstrom": None if defocus_range is None else _pair(defocus_range),
+            "subset": subset,
+            "plots": plots,
+            "cpus": cpus or available_cpus(),
+            "force": force,
+        },
+        {"spherical_aberration_mm": "--cs", "selected_defocus_angstrom": "--defocus-range"},
+    )
+    limit_threads(1)  # work is split by micrographs
+    files = find_micrographs(micrographs)
+    with JobProgress("estimating CTF", "CTF found", verbose=verbose) as progress:
+        progress.say(f"{len(files)} micrographs, {job.cpus} processors")
+        summary = run_ctf_job(files, job, out, progress)
+    _show(summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _pair(text: str) -> tuple[float, float]:
+    """Read "5000,10000".
+
+    Raises:
+        SettingsError: if it is not two numbers in order.
+    """
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"--defocus-range {text}: two numbers are expected, as in 5000,20000") from None
+    if not low < high:
+        raise SettingsError(f"--defocus-range {text}: the first must be below the second")
+    return low, high
+
+
+def _show(summary: Summary, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        said = {
+            "out": str(out),
+            "known": [o.file.key for o in summary.picked],
+            "rejected": {o.file.name: o.reason for o in summary.rejected},
+        }
+        typer.echo(json.dumps(said))
+        return
+    if summary.picked:
+        typer.echo(f"CTF of {len(summary.picked)} micrographs: {out / 'micrographs_ctf.star'}")
+    if summary.rejected:
+        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -1,0 +1,111 @@
+"""`cryoglean extract`: picks and micrographs in, a stack of particles out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoglean.cli.settings import checked
+
+if TYPE_CHECKING:
+    from cryoglean.extract.settings import ExtractJob
+    from cryoglean.workflow.pick_job import Summary
+
+
+def extract(
+    picks: Annotated[
+        Path, typer.Argument(help="Output folder with picks, folder of coordinate files, or a STAR file of particles.")
+    ],
+    micrographs: Annotated[
+        list[Path], typer.Option(help="A folder, an image, a list or a micrographs STAR file; may be given repeatedly.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
+    diameter: Annotated[
+        float | None, typer.Option(help="Particle diameter in angstrom; by default that of the picks' folder.")
+    ] = None,
+    box_diameters: Annotated[float, typer.Option(help="Side of a box in diameters.")] = 1.5,
+    box_size_px: Annotated[int | None, typer.Option(help="Side of a box in pixels of the micrograph, instead.")] = None,
+    scale_to: Annotated[int, typer.Option(help="Side of the boxes written in pixels; 0 leaves them as cut.")] = 64,
+    background_radius: Annotated[
+        float, typer.Option(help="Radius of the particle's circle as a share of half a box.")
+    ] = 25 / 32,
+    ramp: Annotated[bool, typer.Option("--ramp", help="Subtract a plane fitted to the background.")] = False,
+    invert: Annotated[bool, typer.Option(help="Make protein bright.")] = True,
+    phase_flip: Annotated[bool, typer.Option("--phase-flip", help="Turn back the phases that the CTF turns.")] = False,
+    pad: Annotated[bool, typer.Option("--pad", help="Keep particles whose box leaves the micrograph.")] = False,
+    float16: Annotated[bool, typer.Option("--float16", help="Half-precision stacks (RELION 4 and later).")] = False,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+    ] = None,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
+) -> int:
+    """Cut particles out of micrographs, for 2D classification.
+
+    Writes OUT/particles.star (RELION 3.1 layout) and a stack for each micrograph, OUT/particles/NAME.mrcs: boxes scaled
+    by Fourier cropping, background of mean 0 and standard deviation 1, protein bright. Running it again does only what
+    is missing. Given a STAR file of aligned particles, boxes are centred anew.
+
+    For example:
+
+        cryoglean extract PICKED --micrographs micrographs --out PARTICLES
+
+        cryoglean extract PICKED --micrographs CtfFind/job003/micrographs_ctf.star --phase-flip --out PARTICLES
+
+        cryoglean extract run_it025_data.star --micrographs micrographs --box-size-px 256 --scale-to 128 --out AGAIN
+    """
+    from cryoglean.cli.progress import JobProgress
+    from cryoglean.extract.job import run_extract_job
+    from cryoglean.extract.settings import ExtractJob
+    from cryoglean.extract.sources import diameter_of
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.scale.threads import available_cpus, limit_threads
+
+    job = checked(
+        ExtractJob,
+        {
+            "diameter_angstrom": diameter_of(picks) if diameter is None else diameter,
+            "box_diameters": box_diameters,
+            "box_size_px": box_size_px,
+            "scale_to": scale_to or None,
+            "background_radius": background_radius,
+            "ramp": ramp,
+            "invert": invert,
+            "phase_flip": phase_flip,
+            "pad": pad,
+            "float16": float16,
+            "pixel_size_angstrom": pixel_size,
+            "cpus": cpus or available_cpus(),
+            "force": force,
+        },
+    )
+    limit_threads(1)  # work is split by micrographs
+    files = find_micrographs(micrographs)
+    with JobProgress("extracting", "{n} particles", verbose=verbose) as progress:
+        summary = run_extract_job(picks, files, job, out, progress)
+    _show(job, summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _show(job: ExtractJob, summary: Summary, out: Path, *, as_json: bool) -> None:
+    total = sum(o.picks for o in summary.picked)
+    if as_json:
+        said = {
+            "out": str(out),
+            "particles": total,
+            "extracted": {o.file.key: o.picks for o in summary.picked},
+            "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "settings": job.recorded(),
+        }
+        typer.echo(json.dumps(said))
+        return
+    typer.echo(f"{total} particles of {len(summary.picked)} micrographs: {out / 'particles.star'}")
+    if summary.rejected:
+        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

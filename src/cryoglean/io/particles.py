@@ -1,0 +1,276 @@
+"""Stacks of particle images and the particles STAR that names them (3.1 layout): written, joined, read back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import mrcfile  # type: ignore[import-untyped]
+import numpy as np
+import pandas as pd
+from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
+
+from cryoglean.errors import TableError
+from cryoglean.io.atomic import atomic_path, write_atomic_text
+from cryoglean.io.star import read_star, star_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+IMAGE, MICROGRAPH, GROUP, GROUP_NAME = "rlnImageName", "rlnMicrographName", "rlnOpticsGroup", "rlnOpticsGroupName"
+X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"
+ORIGIN_X, ORIGIN_Y = "rlnOriginXAngst", "rlnOriginYAngst"
+IMAGE_PIXEL_SIZE, IMAGE_SIZE, DIMENSIONALITY = "rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality"
+
+_MODES = {"float32": 2, "float16": 12}
+_LITTLE_ENDIAN = (0x44, 0x44, 0, 0)
+_PLACE = re.compile(r"^(\d+)@(.+)$")
+
+
+class ParticleTable(NamedTuple):
+    """A particles STAR: all values are text, as in the file.
+
+    Attributes:
+        optics: one row per optics group; without rows in the layout of RELION 3.0.
+        particles: one row per particle.
+    """
+
+    optics: pd.DataFrame
+    particles: pd.DataFrame
+
+
+class ParticlePlaces(NamedTuple):
+    """Where the particles of one micrograph are, as a particles STAR has it.
+
+    Attributes:
+        x: (n,) `rlnCoordinateX` in pixels of the micrograph.
+        y: (n,) `rlnCoordinateY`; counts from the last row if the micrograph is a TIFF.
+        score: (n,) figure of merit, 1 where there is none.
+        shifts_angstrom: (n, 2) `rlnOriginX/YAngst`, 0 where there is none.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+    shifts_angstrom: NDArray[np.float64]
+
+
+def write_stack(
+    path: str | Path, chunks: Iterable[NDArray[np.float32]], pixel_size_angstrom: float, *, float16: bool = False
+) -> int:
+    """Write images as one MRC stack, a chunk at a time, so that they need not all be in memory.
+
+    Args:
+        path: the file, `.mrcs`; written whole or not at all, and not at all if there are no images.
+        chunks: (n, size, size) images each.
+        pixel_size_angstrom: size of their pixels.
+        float16: half the size on disk (mode 12): RELION 4 and later read it, 3.1 does not.
+
+    Returns:
+        How many images were written.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    dtype, count, limits = np.dtype("<f2" if float16 else "<f4"), 0, np.array([np.inf, -np.inf])
+    sums, shape = np.zeros(2), (0, 0)
+    present = iter(chunks)
+    first = next((chunk for chunk in present if len(chunk)), None)
+    if first is None:
+        return 0
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        stream.write(bytes(HEADER_DTYPE.itemsize))
+        for chunk in _chain(first, present):
+            stored = chunk.astype(dtype)
+            stream.write(stored.tobytes())
+            values = stored.astype(np.float64)
+            limits = np.array([min(limits[0], values.min()), max(limits[1], values.max())])
+            sums += values.sum(), np.square(values).sum()
+            count, shape = count + len(chunk), chunk.shape[1:]
+        mean, square = sums / (count * shape[0] * shape[1])
+        statistics = (limits[0], limits[1], mean, np.sqrt(max(square - mean**2, 0)))
+        stream.seek(0)
+        stream.write(_header((count, *shape), "float16" if float16 else "float32", pixel_size_angstrom, statistics))
+    return count
+
+
+def _chain(first: NDArray[np.float32], rest: Iterable[NDArray[np.float32]]) -> Iterable[NDArray[np.float32]]:
+    yield first
+    yield from (chunk for chunk in rest if len(chunk))
+
+
+def _header(
+    shape: tuple[int, ...], kind: str, pixel_size_angstrom: float, statistics: tuple[float, float, float, float]
+) -> bytes:
+    """Return the header of a stack of images (space group 0), as MRC2014 has it."""
+    header = np.zeros((), HEADER_DTYPE.newbyteorder("<"))
+    count, height, width = shape
+    sizes = {"nx": width, "ny": height, "nz": count, "mx": width, "my": height, "mz": 1, "mode": _MODES[kind]}
+    axes = {"mapc": 1, "mapr": 2, "maps": 3, "nversion": 20140}
+    for name, value in {**sizes, **axes}.items():
+        header[name] = value
+    for name, length in (("x", width), ("y", height), ("z", 1)):
+        header["cella"][name] = length * pixel_size_angstrom
+        header["cellb"][{"x": "alpha", "y": "beta", "z": "gamma"}[name]] = 90
+    header["dmin"], header["dmax"], header["dmean"], header["rms"] = statistics
+    header["map"], header["machst"] = b"MAP ", _LITTLE_ENDIAN
+    return bytes(header.tobytes())
+
+
+def read_stack(path: str | Path, indices: Sequence[int] | None = None) -> NDArray[np.float32]:
+    """Read images of a stack.
+
+    Args:
+        path: an MRC stack; one image is a stack of one.
+        indices: which, counted from 0, in the order wanted; all by default.
+
+    Returns:
+        (n, h, w) float32.
+
+    Raises:
+        TableError: if it cannot be read, has no such image, or holds values that are not finite.
+    """
+    path = Path(path)
+    try:
+        with mrcfile.mmap(path, permissive=False) as stack:
+            data = stack.data.reshape(-1, *stack.data.shape[-2:])
+            images = np.array(data if indices is None else data[list(indices)], dtype=np.float32)
+    except FileNotFoundError:
+        raise TableError(path, "missing: no such stack of images") from None
+    except IndexError:
+        raise TableError(path, f"has {len(data)} images, but number {max(indices or ()) + 1} is asked for") from None
+    except (OSError, ValueError) as error:
+        raise TableError(path, f"not a whole MRC stack: {error}") from None
+    bad = int((~np.isfinite(images).all(axis=(1, 2))).sum())
+    if bad:
+        raise TableError(path, f"{bad} of {len(images)} images hold NaN or infinite values")
+    return images
+
+
+def read_images(table: ParticleTable, star_path: str | Path) -> NDArray[np.float32]:
+    """Read the images of all particles of a table, in its order.
+
+    Args:
+        table: with `rlnImageName`, paths relative to the project folder: the working folder, or the nearest one above
+            the STAR file in which they exist.
+        star_path: where the table came from.
+
+    Returns:
+        (n, size, size) float32.
+
+    Raises:
+        TableError: if a name or a stack is not usable, or images differ in size.
+    """
+    star_path = Path(star_path)
+    names = table.particles.get(IMAGE)
+    if names is None:
+        raise TableError(star_path, f"the table of particles has no column {IMAGE}")
+    places = [_place(star_path, str(name)) for name in names]
+    found: dict[str, list[int]] = {}
+    for row, (_, stack) in enumerate(places):
+        found.setdefault(stack, []).append(row)
+    images: NDArray[np.float32] | None = None
+    for stack, rows in found.items():
+        several = read_stack(_located(stack, star_path), [places[row][0] for row in rows])
+        images = np.empty((len(places), *several.shape[1:]), np.float32) if images is None else images
+        if several.shape[1:] != images.shape[1:]:
+            raise TableError(star_path, f"images of different sizes: {several.shape[1:]} px in {stack}")
+        images[rows] = several
+    return np.zeros((0, 0, 0), np.float32) if images is None else images
+
+
+def _place(star_path: Path, name: str) -> tuple[int, str]:
+    match = _PLACE.match(name)
+    if match is None or int(match[1]) < 1:
+        raise TableError(star_path, f"{IMAGE} {name!r} is not of the form 000001@stack.mrcs")
+    return int(match[1]) - 1, match[2]
+
+
+def _located(name: str, star_path: Path) -> Path:
+    folders = (Path(), *star_path.resolve().parents)
+    return next((folder / name for folder in folders if (folder / name).exists()), Path(name))
+
+
+def write_particles(path: str | Path, table: ParticleTable, notes: Iterable[str] = ()) -> None:
+    """Write a particles STAR, with comment lines above the tables.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if a name cannot be written in STAR.
+    """
+    text = star_text({"optics": table.optics, "particles": table.particles})
+    write_atomic_text(path, "".join(f"# {note}\n" for note in notes) + text)
+
+
+def read_particles(path: str | Path) -> ParticleTable:
+    """Read a particles STAR of RELION 3.0 (one table) to 5.
+
+    Raises:
+        TableError: if it cannot be understood or holds no table of particles.
+    """
+    tables = read_star(Path(path))
+    particles = next((tables[name] for name in ("particles", "images", "") if name in tables), None)
+    if particles is None or X not in particles.columns:
+        raise TableError(Path(path), f"not a STAR file of particles: no table with {X}")
+    return ParticleTable(tables.get("optics", pd.DataFrame()), particles)
+
+
+def joined(tables: Iterable[ParticleTable]) -> ParticleTable:
+    """Join tables into one; optics groups that say the same become one, numbered from 1.
+
+    A column that not all tables with particles have cannot be written and is left out.
+    """
+    groups: dict[tuple[tuple[str, str], ...], str] = {}
+    parts: list[pd.DataFrame] = []
+    for optics, particles in tables:
+        numbers = {}
+        for row in optics.to_dict("records"):
+            said = tuple((str(c), str(v)) for c, v in row.items() if c not in (GROUP, GROUP_NAME))
+            numbers[str(row[GROUP])] = groups.setdefault(said, str(len(groups) + 1))
+        parts.append(particles.assign(**{GROUP: particles[GROUP].map(numbers)}))
+    filled = [part for part in parts if len(part)] or parts[:1]
+    columns = [c for c in filled[0].columns if all(c in part.columns for part in filled)] if filled else []
+    rows = [{GROUP_NAME: f"opticsGroup{n}", GROUP: n, **dict(said)} for said, n in groups.items()]
+    shared = [c for c in (rows[0] if rows else ()) if all(c in row for row in rows)]
+    whole = pd.concat([part[columns] for part in filled], ignore_index=True) if filled else pd.DataFrame()
+    return ParticleTable(pd.DataFrame([[row[c] for c in shared] for row in rows], columns=shared, dtype=object), whole)
+
+
+def places_by_micrograph(path: str | Path, table: ParticleTable) -> dict[str, ParticlePlaces]:
+    """Return where the particles are, by `rlnMicrographName`.
+
+    Args:
+        path: of the table, for messages.
+        table: with coordinates and, after an alignment, origins in angstrom.
+
+    Raises:
+        TableError: if a column is missing or broken, or origins are in pixels, as before RELION 3.1.
+    """
+    path, particles = Path(path), table.particles
+    if MICROGRAPH not in particles.columns:
+        raise TableError(path, f"the table of particles has no column {MICROGRAPH}")
+    if "rlnOriginX" in particles.columns:
+        raise TableError(path, "origins in pixels (rlnOriginX): rewrite it first with relion_convert_star")
+    x, y = _floats(path, particles, X), _floats(path, particles, Y)
+    score = _floats(path, particles, SCORE, 1.0)
+    shifts = np.stack([_floats(path, particles, c, 0.0) for c in (ORIGIN_X, ORIGIN_Y)], axis=1)
+    names = particles[MICROGRAPH].astype(str)
+    groups = names.groupby(names, sort=False).indices
+    return {str(n): ParticlePlaces(x[rows], y[rows], score[rows], shifts[rows]) for n, rows in groups.items()}
+
+
+def _floats(path: Path, table: pd.DataFrame, column: str, default: float | None = None) -> NDArray[np.float64]:
+    if column not in table.columns:
+        if default is None:
+            raise TableError(path, f"the table of particles has no column {column}")
+        return np.full(len(table), default)
+    try:
+        values = np.array(table[column], dtype=np.float64)
+    except ValueError as error:
+        raise TableError(path, f"{column}: {error}") from None
+    if not np.isfinite(values).all():
+        raise TableError(path, f"{column} holds a value that is not finite")
+    return values

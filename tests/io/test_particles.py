@@ -1,0 +1,130 @@
+"""Stacks and particles STAR: round trips, another program's reading of them, and files that are not what they say."""
+
+import mrcfile
+import numpy as np
+import pandas as pd
+import pytest
+import starfile
+
+from cryoglean.errors import TableError
+from cryoglean.io.particles import (
+    ParticleTable,
+    joined,
+    places_by_micrograph,
+    read_images,
+    read_particles,
+    read_stack,
+    write_particles,
+    write_stack,
+)
+
+IMAGES = np.random.default_rng(0).normal(size=(7, 12, 12)).astype(np.float32)
+
+
+def table(names, group="1", size="2.0", **more):
+    optics = pd.DataFrame(
+        [{"rlnOpticsGroupName": "g", "rlnOpticsGroup": group, "rlnImagePixelSize": size, **more}], dtype=object
+    )
+    columns = {
+        "rlnCoordinateX": [f"{10.5 + i}" for i in range(len(names))],
+        "rlnCoordinateY": ["20.0"] * len(names),
+        "rlnOriginXAngst": ["1.5"] * len(names),
+        "rlnOriginYAngst": ["-3"] * len(names),
+        "rlnImageName": list(names),
+        "rlnMicrographName": ["a.mrc"] * len(names),
+        "rlnOpticsGroup": [group] * len(names),
+    }
+    return ParticleTable(optics, pd.DataFrame(columns, dtype=object))
+
+
+@pytest.mark.parametrize(("float16", "mode", "exact"), [(False, 2, 0.0), (True, 12, 2e-3)])
+def test_a_stack_reads_back_and_mrcfile_finds_nothing_wrong_with_it(tmp_path, float16, mode, exact):
+    path = tmp_path / "deep" / "a.mrcs"
+    assert write_stack(path, iter([IMAGES[:3], IMAGES[3:3], IMAGES[3:]]), 1.5, float16=float16) == 7
+    assert mrcfile.validate(path)
+    with mrcfile.open(path) as stack:
+        assert stack.is_image_stack()
+        assert int(stack.header.mode) == mode
+        assert float(stack.voxel_size.x) == pytest.approx(1.5)
+        assert float(stack.header.rms) == pytest.approx(IMAGES.std(), rel=1e-3)
+    np.testing.assert_allclose(read_stack(path), IMAGES, atol=exact * 4)
+    np.testing.assert_allclose(read_stack(path, [6, 0]), IMAGES[[6, 0]], atol=exact * 4)
+
+
+def test_nothing_is_written_where_there_is_nothing(tmp_path):
+    assert write_stack(tmp_path / "a.mrcs", [], 1.5) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path):
+    def chunks():
+        yield IMAGES
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        write_stack(tmp_path / "a.mrcs", chunks(), 1.5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_come_in_the_order_of_the_table_from_whatever_stack(tmp_path):
+    write_stack(tmp_path / "job" / "a.mrcs", [IMAGES[:4]], 2)
+    write_stack(tmp_path / "job" / "b.mrcs", [IMAGES[4:]], 2)
+    names = ["000002@job/b.mrcs", "1@job/a.mrcs", "000001@job/b.mrcs", "000004@job/a.mrcs"]
+    path = tmp_path / "job" / "particles.star"
+    write_particles(path, table(names))
+    np.testing.assert_array_equal(read_images(read_particles(path), path), IMAGES[[5, 0, 4, 3]])
+
+
+@pytest.mark.parametrize(
+    "name", ["a.mrcs", "0@a.mrcs", "x@a.mrcs", "9@a.mrcs", "1@missing.mrcs", "1@broken.mrcs", "1@nan.mrcs"]
+)
+def test_bad_names_and_stacks_are_one_clear_error(tmp_path, name):
+    write_stack(tmp_path / "a.mrcs", [IMAGES], 2)
+    (tmp_path / "broken.mrcs").write_bytes((tmp_path / "a.mrcs").read_bytes()[:-100])
+    write_stack(tmp_path / "nan.mrcs", [np.full_like(IMAGES, np.nan)], 2)
+    with pytest.raises(TableError) as error:
+        read_images(table([name]), tmp_path / "p.star")
+    assert "\n" not in str(error.value)
+
+
+def test_starfile_reads_what_is_written(tmp_path):
+    write_particles(tmp_path / "p.star", table(["1@a.mrcs", "2@a.mrcs"]), ["a note"])
+    tables = starfile.read(tmp_path / "p.star", always_dict=True)
+    assert list(tables["particles"]["rlnImageName"]) == ["1@a.mrcs", "2@a.mrcs"]
+    assert float(tables["optics"]["rlnImagePixelSize"].iloc[0]) == 2
+
+
+def test_joining_renumbers_groups_and_keeps_equal_ones_together():
+    whole = joined([table(["1@a"]), table(["1@b"], size="3.0"), table([]), table(["1@c"])])
+    assert list(whole.particles["rlnOpticsGroup"]) == ["1", "2", "1"]
+    assert list(whole.optics["rlnOpticsGroup"]) == ["1", "2"]
+    assert list(whole.optics["rlnImagePixelSize"]) == ["2.0", "3.0"]
+    assert list(whole.particles["rlnImageName"]) == ["1@a", "1@b", "1@c"]
+
+
+def test_what_only_some_tables_know_is_left_out():
+    other = table(["1@b"], rlnVoltage="300")
+    other = ParticleTable(other.optics, other.particles.assign(rlnDefocusU="1"))
+    whole = joined([table(["1@a"]), other])
+    assert "rlnDefocusU" not in whole.particles.columns
+    assert "rlnVoltage" not in whole.optics.columns
+    assert len(whole.particles) == 2
+
+
+def test_places_by_micrograph_carry_origins(tmp_path):
+    places = places_by_micrograph(tmp_path, table(["1@a", "2@a"]))["a.mrc"]
+    np.testing.assert_allclose(places.x, [10.5, 11.5])
+    np.testing.assert_allclose(places.shifts_angstrom, [[1.5, -3], [1.5, -3]])
+
+
+def test_origins_in_pixels_and_broken_values_are_refused(tmp_path):
+    good = table(["1@a"])
+    for column, value in (("rlnOriginX", "1"), ("rlnCoordinateX", "nan"), ("rlnCoordinateY", "left")):
+        with pytest.raises(TableError, match=r"rlnOriginX|rlnCoordinate"):
+            places_by_micrograph(tmp_path, ParticleTable(good.optics, good.particles.assign(**{column: value})))
+
+
+def test_a_micrographs_star_is_not_a_particles_star(tmp_path):
+    (tmp_path / "m.star").write_text("data_micrographs\nloop_\n_rlnMicrographName\na.mrc\n")
+    with pytest.raises(TableError, match="not a STAR file of particles"):
+        read_particles(tmp_path / "m.star")
