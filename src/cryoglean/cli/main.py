@@ -14,6 +14,7 @@ from cryoglean.cli.doctor import doctor
 from cryoglean.cli.evaluate import evaluate
 from cryoglean.cli.extract import extract
 from cryoglean.cli.pick import pick
+from cryoglean.cli.simulate import simulate
 from cryoglean.errors import CryogleanError, SettingsError, TableError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run
 
 
-for each in (pick, ctf, extract, evaluate, doctor):
+for each in (pick, ctf, extract, evaluate, simulate, doctor):
     app.command()(guarded(each))
 
 

@@ -17,6 +17,7 @@ from cryoglean.scale.machine import Device, Place, library_threads, memory_bytes
 from cryoglean.scale.threads import available_cpus
 
 REQUIRED_PACKAGES = {
+    "gemmi": "gemmi",
     "matplotlib": "matplotlib",
     "mrcfile": "mrcfile",
     "numpy": "numpy",
