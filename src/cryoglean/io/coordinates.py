@@ -7,7 +7,6 @@ STAR joiner wants to see). What RELION has no column for stands in comment lines
 from __future__ import annotations
 
 import csv
-import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -17,6 +16,7 @@ import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.star import read_star, star_text
 from cryoglean.io.y_conventions import PLAIN_CSV, RELION_MRC, YConvention
 from cryoglean.picks import Picks, ScoreKind
@@ -76,12 +76,9 @@ def write_picks_csv(path: str | Path, picks: Picks) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["x", "y", "score", "score_kind"])
-    for x, y, score in zip(picks.x, picks.y, picks.score, strict=True):
-        table.writerow([f"{x:.6f}", f"{y:.6f}", f"{score:.9g}", picks.score_kind])
-    write_atomic_text(path, text.getvalue())
+    cells = zip(picks.x, picks.y, picks.score, strict=True)
+    rows = ((f"{x:.6f}", f"{y:.6f}", f"{score:.9g}", picks.score_kind) for x, y, score in cells)
+    write_atomic_text(path, csv_text(("x", "y", "score", "score_kind"), rows))
 
 
 def read_picks(path: str | Path, *, y_convention: YConvention = PLAIN_CSV, height_px: int | None = None) -> Picks:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mrcfile  # type: ignore[import-untyped]
 import pandas as pd
 
-import cryoglean
-from cryoglean.errors import SettingsError
-from cryoglean.io.atomic import atomic_path, clean_leftovers, write_atomic_text
+from cryoglean.io.atomic import atomic_path, write_atomic_text
+from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.io.star import star_text
 from cryoglean.micrograph import MicrographFile
+from cryoglean.workflow.output_folder import OutputFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -39,15 +35,20 @@ _PARTICLE_COLUMNS = (
 _LABEL = "cryoglean simulate"
 
 
-@dataclass(frozen=True)
-class SimulationFolder:
-    """Names and state of the folder.
+_RESULTS = (
+    "micrographs/simulated_*.mrc",
+    "truth/simulated_*.csv",
+    "nuisances/simulated_*.csv",
+    "micrographs.star",
+    "particles.star",
+)
 
-    Attributes:
-        root: the folder; names in its tables count from here.
-    """
 
-    root: Path
+class SimulationFolder(OutputFolder):
+    """The output folder of `cryoglean simulate`; names in its tables count from here."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, "simulate", _RESULTS)
 
     def name(self, number: int) -> str:
         """Return the name of a micrograph in tables."""
@@ -79,38 +80,6 @@ class SimulationFolder:
         """The truth of all micrographs."""
         return self.root / "particles.star"
 
-    @property
-    def settings_path(self) -> Path:
-        """What everything was made with."""
-        return self.root / "settings.json"
-
-    def claim(self, settings: Mapping[str, Any], *, force: bool) -> None:
-        """Take the folder: make it, and see that it can be written and holds no other simulation.
-
-        Args:
-            settings: all that decides the result, as JSON values.
-            force: take it whatever it holds, and remove earlier results.
-
-        Raises:
-            SettingsError: if it cannot be written, or was made with other settings.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            clean_leftovers(self.root)
-            before = None if force else self._settings_before()
-            if before is not None and before != settings:
-                names = sorted(n for n in before.keys() | settings.keys() if before.get(n) != settings.get(n))
-                raise SettingsError(
-                    f"{self.root} was simulated with other settings ({', '.join(names)}): "
-                    "name another --out, or --force to make it anew"
-                )
-            if force:
-                self._forget()
-            said = {"settings": dict(settings), "version": cryoglean.__version__}
-            write_atomic_text(self.settings_path, json.dumps(said, indent=2) + "\n")
-        except OSError as error:
-            raise SettingsError(f"--out {self.root} cannot be written: {error.strerror or error}") from error
-
     def is_done(self, number: int, shape: tuple[int, int]) -> bool:
         """Whether a micrograph of a shape and its tables are there and whole."""
         path = self.micrograph_path(number)
@@ -137,9 +106,9 @@ class SimulationFolder:
     def write_truth(self, plan: Plan, species: Sequence[str]) -> None:
         """Write the truth of a micrograph: x, y and Euler angles in pixels and degrees, species and flags."""
         rows = [(*_place(p), species[p.species], int(p.overlapped), int(p.at_edge), p.covered) for p in plan.particles]
-        write_atomic_text(self.truth_path(plan.number), _csv_text(_TRUTH_COLUMNS, rows))
+        write_atomic_text(self.truth_path(plan.number), csv_text(_TRUTH_COLUMNS, rows))
         dirt = [(str(n.kind), *_decimals(n.x, n.y, n.radius_px)) for n in plan.nuisances]
-        write_atomic_text(self.nuisances_path(plan.number), _csv_text(_NUISANCE_COLUMNS, dirt))
+        write_atomic_text(self.nuisances_path(plan.number), csv_text(_NUISANCE_COLUMNS, dirt))
 
     def write_lists(self, plans: Sequence[Plan], microscope: Microscope) -> None:
         """Write the STAR files that name all micrographs and all particles."""
@@ -168,21 +137,6 @@ class SimulationFolder:
         for p in plan.particles:
             yield [self.name(plan.number), *_place(p), str(p.species + 1), *ctf.values(), "1"]
 
-    def _settings_before(self) -> Mapping[str, Any] | None:
-        try:
-            said = json.loads(self.settings_path.read_text(encoding="utf-8"))
-            settings: Mapping[str, Any] = said["settings"]
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise SettingsError(f"{self.settings_path} is damaged ({error}): --force makes it anew") from error
-        return settings
-
-    def _forget(self) -> None:
-        for number in self.numbers():
-            for path in (self.micrograph_path(number), self.truth_path(number), self.nuisances_path(number)):
-                path.unlink(missing_ok=True)
-
 
 def _decimals(*values: float) -> list[str]:
     return [f"{value:.6f}" for value in values]
@@ -190,14 +144,6 @@ def _decimals(*values: float) -> list[str]:
 
 def _place(particle: PlacedParticle) -> list[str]:
     return _decimals(particle.x, particle.y, particle.rot_deg, particle.tilt_deg, particle.psi_deg)
-
-
-def _csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
-    return text.getvalue()
 
 
 def _optics(microscope: Microscope) -> dict[str, str]:

@@ -100,7 +100,7 @@ def run_simulation(
     species = read_species(simulation.specimen)
     _refuse_misfits(simulation, species)
     folder, shape = SimulationFolder(out), (simulation.height_px, simulation.width_px)
-    folder.claim(recorded(simulation, species), force=force)
+    folder.claim(recorded(simulation, species), [], force=force)
     for one in species:
         watcher.say(f"{one.name}: {one.mass_kda:.0f} kDa, {2 * one.radius_angstrom:.0f} A across")
     renderer = Renderer(simulation, species)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import cryoglean
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
 from cryoglean.io.coordinates import read_picks
+from cryoglean.io.csv_tables import csv_text
 from cryoglean.pickers.localpicker import LocalpickerModel
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ class OutputFolder:
                 rejected.append((o.file.name, str(o.file.path), o.reason))
         entries = dict(sorted(entries.items()))
         rows = ((e.key, e.micrograph, e.path, e.picks) for e in entries.values())
-        write_atomic_text(self.ledger_path, _csv_text(_LEDGER_COLUMNS, rows))
-        write_atomic_text(self.rejected_path, _csv_text(_REJECTED_COLUMNS, rejected))
+        write_atomic_text(self.ledger_path, csv_text(_LEDGER_COLUMNS, rows))
+        write_atomic_text(self.rejected_path, csv_text(_REJECTED_COLUMNS, rejected))
         return entries
 
 
@@ -240,14 +240,16 @@ class PickFolder(OutputFolder):
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Name the settings that differ, old and new value."""
-    names = sorted(before.keys() | now.keys())
-    said = [f"{n} {before.get(n)!r}, now {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
+    old, new = _flat(before), _flat(now)
+    said = [
+        f"{n} {old.get(n)!r}, now {new.get(n)!r}" for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)
+    ]
     return "; ".join(said)
 
 
-def _csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
-    return text.getvalue()
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Name settings within settings as in `specimen.spacing`."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= {f"{name}.{n}": v for n, v in _flat(value).items()} if isinstance(value, dict) else {name: value}
+    return flat
