@@ -285,3 +285,10 @@ def test_a_list_of_coordinate_files_is_followed_from_the_project_folder(tmp_path
 def test_a_missing_path_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="absent"):
         read_picks_folder(tmp_path / "absent")
+
+
+def test_a_folder_of_cryoppp_tables_is_turned_and_refused_without_a_height(tmp_path):
+    (tmp_path / "a.csv").write_text("X-Coordinate,Y-Coordinate,Diameter\n10,4089,108\n")
+    with pytest.raises(TableError, match="--size"):
+        read_picks_folder(tmp_path)
+    np.testing.assert_allclose(read_picks_folder(tmp_path, height_px=4096)["a"].xy, [[10, 6]])

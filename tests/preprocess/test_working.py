@@ -65,3 +65,10 @@ def test_it_is_the_same_on_a_gpu():
     assert there.image.is_cuda
     assert there.contrast.is_cuda
     torch.testing.assert_close(there.image.cpu(), here.image, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("diameter", "factor"), [(12.0, 1), (25.0, 2), (60.0, 2), (80.0, 3)])
+def test_a_large_micrograph_of_small_particles_is_binned_further_but_particles_keep_ten_pixels(diameter, factor):
+    working = working_image(noise_field((2100, 2400)), diameter)
+    assert working.bin_factor == factor
+    assert working.diameter_px >= min(diameter, 10)

@@ -269,3 +269,62 @@ def test_nothing_but_picks_lies_in_the_folder_of_picks(micrographs, tmp_path):
     run(micrographs, tmp_path / "out", plots=True, csv=True)
     names = {p.name for p in (tmp_path / "out/picks").rglob("*") if p.is_file()}
     assert names == {f"{n}_autopick.star" for n in FIELDS}
+
+
+def test_a_micrograph_keeps_its_name_when_another_folder_joins(micrographs, tmp_path):
+    run(micrographs, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other / "grid.0.mrc", ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=7))
+    listener = Listener()
+    run_pick_job(find_micrographs([micrographs, other]), job(), tmp_path / "out", listener)
+    assert listener.steps == ["other/grid.0"]
+    after = contents(tmp_path / "out")
+    assert before.items() <= after.items()
+    assert len(read_star(tmp_path / "out/autopick.star")["coordinate_files"]) == len(after) == len(FIELDS) + 1
+
+
+def test_what_a_killed_run_left_is_not_taken_for_picks_of_another_folder(micrographs, tmp_path):
+    run(micrographs, tmp_path / "out")
+    for name in ("micrographs.csv", "rejected.csv", "autopick.star"):  # a kill comes before these
+        (tmp_path / "out" / name).unlink()
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other / "grid.0.mrc", FIELDS["grid.1"])
+    with pytest.raises(SettingsError, match="name another --out"):
+        run(other, tmp_path / "out")
+
+
+def test_picks_that_were_not_made_here_are_neither_used_nor_removed_even_by_force(micrographs, tmp_path):
+    mine = [tmp_path / "out" / name for name in ("picks/grid.0_autopick.star", "csv/precious.csv", "plots/figure.png")]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    for force in (False, True):
+        with pytest.raises(SettingsError, match="was not made here"):
+            run(micrographs, tmp_path / "out", force=force)
+    assert [path.read_text() for path in mine] == ["mine"] * 3
+
+
+def test_bad_micrographs_before_the_first_good_one_are_told_like_the_others(micrographs, tmp_path):
+    (micrographs / "a-bad.mrc").write_bytes(b"")
+    _, listener = run(micrographs, tmp_path / "out")
+    assert listener.done == 0
+    assert sorted(listener.steps) == ["a-bad", *sorted(FIELDS)]
+
+
+def test_tables_of_two_runs_end_in_one(micrographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in FIELDS:
+        Path(f"{name}.star").write_text(
+            f"data_\n\nloop_\n_rlnMicrographName\n_rlnDefocusU\n_rlnDefocusV\nmicrographs/{name}.mrc 15000 14000\n"
+        )
+        run(f"{name}.star", Path("out"))
+    names = read_star(Path("out/micrographs.star"))["micrographs"]["rlnMicrographName"]
+    assert set(names) == {f"micrographs/{name}.mrc" for name in FIELDS}
+
+
+def test_the_folder_of_the_micrographs_is_no_output_folder(micrographs):
+    with pytest.raises(SettingsError, match="where the micrographs are"):
+        run(micrographs, micrographs)

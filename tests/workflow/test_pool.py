@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from cryoglean.errors import CryogleanError, MicrographError
@@ -54,3 +57,22 @@ def test_an_error_comes_back_as_it_was(workers):
 def test_a_killed_worker_is_told_with_the_remedy():
     with pytest.raises(CryogleanError, match="--cpus"):
         list(map_processes(die_at_three, range(10), 2))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_do_not_outlive_their_parent(how, tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, time\nfrom cryoglean.workflow.pool import map_processes\n"
+        "if __name__ == '__main__':\n    for n in map_processes(time.sleep, [0.1] * 1000, 2):\n"
+        "        print(n, flush=True)\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    parent.stdout.readline()
+    workers = psutil.Process(parent.pid).children(recursive=True)
+    assert len(workers) >= 2
+    parent.send_signal(how)
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []

@@ -63,14 +63,15 @@ def evaluate(
 
     unit = _pixels_per_unit(diameter, pixel_size, diameter_px)
     protocol = Protocol((diameter or diameter_px or 0) * unit, margin, _size(size))
+    height_px = protocol.size_px[0] if protocol.size_px else None
     distances = _distances(within, protocol.diameter_px / unit)
     if threshold is not None and not math.isfinite(threshold):
         raise SettingsError(f"--threshold must be a finite number, got {threshold}")
     if plot is not None:
         check_plot_path(plot)
     result = evaluate_picks(
-        read_picks_folder(truth),
-        read_picks_folder(picks),
+        read_picks_folder(truth, height_px=height_px),
+        read_picks_folder(picks, height_px=height_px),
         protocol,
         threshold=threshold,
         within_px=tuple(d * unit for d in distances),

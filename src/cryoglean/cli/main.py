@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, ParamSpec
@@ -77,5 +78,6 @@ def _main(
 
 
 def main() -> None:
-    """Run the command line, and leave with its exit status."""
+    """Run the command line, and leave with its exit status; a request to end (of a batch system) is an interrupt."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

@@ -18,7 +18,7 @@ from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.star import read_star, star_text
-from cryoglean.io.y_conventions import PLAIN_CSV, RELION_MRC, YConvention
+from cryoglean.io.y_conventions import CRYOPPP_CSV, PLAIN_CSV, RELION_MRC, YConvention
 from cryoglean.picks import Picks, ScoreKind
 
 if TYPE_CHECKING:
@@ -111,18 +111,28 @@ def read_picks(path: str | Path, *, y_convention: YConvention = PLAIN_CSV, heigh
 
 
 def read_pick_tables(
-    path: str | Path, *, y_convention: YConvention = PLAIN_CSV, height_px: int | None = None
+    path: str | Path, *, y_convention: YConvention | None = None, height_px: int | None = None
 ) -> dict[str | None, Picks]:
     """Read all picks of a STAR or CSV file, by `rlnMicrographName`, or under None where there is no such column.
 
-    Arguments and errors are those of `read_picks`, but a table without coordinates gives an empty dictionary.
+    Arguments and errors are those of `read_picks`, but a table without coordinates gives an empty dictionary, and
+    without a convention that of the format holds: CryoPPP's tables (`X-Coordinate`) count from the last row.
     """
     path = Path(path)
     if not path.is_file():
         raise TableError(path, "no such file")
     if path.suffix.lower() == ".csv":
         return _read_csv(path, y_convention, height_px)
-    return _read_star(path, y_convention, height_px)
+    return _read_star(path, y_convention or RELION_MRC, height_px)
+
+
+def _csv_convention(path: Path, names: Sequence[str], height_px: int | None) -> YConvention:
+    """Return from where the y of a CSV file counts, told by its column names."""
+    if "y-coordinate" not in names:
+        return PLAIN_CSV
+    if height_px is None:
+        raise TableError(path, "CryoPPP counts y from the last row: give the height, --size HEIGHTxWIDTH in pixels")
+    return CRYOPPP_CSV
 
 
 def _read_star(path: Path, y_convention: YConvention, height_px: int | None) -> dict[str | None, Picks]:
@@ -167,7 +177,7 @@ def _notes(path: Path) -> dict[str, str]:
     return notes
 
 
-def _read_csv(path: Path, y_convention: YConvention, height_px: int | None) -> dict[str | None, Picks]:
+def _read_csv(path: Path, y_convention: YConvention | None, height_px: int | None) -> dict[str | None, Picks]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.reader(lines))
@@ -179,6 +189,7 @@ def _read_csv(path: Path, y_convention: YConvention, height_px: int | None) -> d
     places = {n: names.index(a) for n, aliases in _CSV_COLUMNS.items() for a in reversed(aliases) if a in names}
     if "x" not in places or "y" not in places:
         return {}
+    y_convention = y_convention or _csv_convention(path, names, height_px)
     body = [row for row in rows[1:] if any(cell.strip() for cell in row)]
     x, y = (_column(path, body, places[n], n) for n in ("x", "y"))
     score = [_cell(row, places["score"]) or str(_NO_SCORE) for row in body] if "score" in places else None

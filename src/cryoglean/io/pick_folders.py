@@ -33,7 +33,7 @@ def stem_of(name: str) -> str:
     return _PROGRAM.sub("", _IMAGE.sub("", PurePath(name).name))
 
 
-def read_picks_folder(path: str | Path) -> dict[str, Picks]:
+def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict[str, Picks]:
     """Read the picks of many micrographs.
 
     Args:
@@ -41,6 +41,7 @@ def read_picks_folder(path: str | Path) -> dict[str, Picks]:
             holds none, or is called `picks`); an output folder, of which `picks` is read; one STAR with
             `rlnMicrographName`; a STAR with the table `coordinate_files` (RELION 4 and 5), whose files are read; or the
             file of one micrograph. Tables without coordinates are passed over in a folder.
+        height_px: number of rows of the micrographs, needed for CryoPPP's tables, which count from the last one.
 
     Returns:
         Picks by `stem_of` the micrograph's name, sorted; empty if the folder holds none.
@@ -52,21 +53,22 @@ def read_picks_folder(path: str | Path) -> dict[str, Picks]:
     path = Path(path)
     if path.is_file():
         listed = _listed_files(path)
-        return _collect([(path, None)] if listed is None else listed)
+        return _collect([(path, None)] if listed is None else listed, height_px)
     if not path.is_dir():
         raise SettingsError(f"{path}: no such file or folder")
     folder = path / "picks" if (path / "picks").is_dir() else path
     if folder.name == "picks":
-        return _collect((f, None) for f in _tables_in(folder, deep=True))
-    return _collect((f, None) for f in _tables_in(folder)) or _collect((f, None) for f in _tables_in(folder, deep=True))
+        return _collect(((f, None) for f in _tables_in(folder, deep=True)), height_px)
+    shallow = _collect(((f, None) for f in _tables_in(folder)), height_px)
+    return shallow or _collect(((f, None) for f in _tables_in(folder, deep=True)), height_px)
 
 
-def _collect(files: Iterable[tuple[Path, str | None]]) -> dict[str, Picks]:
+def _collect(files: Iterable[tuple[Path, str | None]], height_px: int | None) -> dict[str, Picks]:
     """Read (file, micrograph's name or None) pairs."""
     found: dict[str, Picks] = {}
     origin: dict[str, Path] = {}
     for file, listed_name in files:
-        for name, picks in read_pick_tables(file).items():
+        for name, picks in read_pick_tables(file, height_px=height_px).items():
             stem = stem_of(listed_name or name or file.stem)
             if stem in found:
                 hint = "leave one, or read each folder by itself"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_CELLS = 2048
 
 
 class Peaks(NamedTuple):
@@ -52,6 +56,9 @@ def find_peaks(response: Tensor, min_distance_px: float) -> Peaks:
 def separated(x: NDArray[np.float64], y: NDArray[np.float64], min_distance_px: float) -> NDArray[np.bool_]:
     """Walk through points in order and keep each that is not closer than a distance to one already kept.
 
+    Done for all points at once: in rounds, a point that comes before all undecided ones around it is kept, and what is
+    too close to it is not. That gives what the walk gives, as a point depends on nothing else.
+
     Args:
         x: (n,) coordinates, best point first.
         y: (n,) coordinates.
@@ -60,17 +67,47 @@ def separated(x: NDArray[np.float64], y: NDArray[np.float64], min_distance_px: f
     Returns:
         (n,) mask of the points kept.
     """
-    kept = np.ones(len(x), dtype=bool)
-    if len(x) == 0 or min_distance_px <= 0:
-        return kept
-    tree = cKDTree(np.stack([x, y], axis=1))
-    just_below = np.nextafter(min_distance_px, 0)  # points at exactly the distance may both stay
-    pairs = tree.query_pairs(just_below, output_type="ndarray")
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # pairs come as (better, worse)
-    for better, worse in pairs:
-        if kept[better]:
-            kept[worse] = False
+    if min_distance_px <= 0:
+        return np.ones(len(x), dtype=bool)
+    if len(x) == 0:
+        return np.ones(0, dtype=bool)
+    kept = np.zeros(len(x), dtype=bool)
+    side = max(min_distance_px, float(max(np.ptp(x), np.ptp(y))) / _MOST_CELLS)
+    column, row = (np.floor((v - v.min()) / side).astype(np.int64) + 1 for v in (x, y))
+    across = int(column.max()) + 2  # an empty cell all round: neighbours need no check for the border
+    cell = row * across + column
+    cells = (int(row.max()) + 2) * across
+    near = [dy * across + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    undecided = np.arange(len(x))
+    while len(undecided):
+        first = np.full(cells, len(x))  # of the undecided points in each cell
+        np.minimum.at(first, cell[undecided], undecided)
+        best_around = np.min([first[cell[undecided] + step] for step in near], axis=0)
+        winners = undecided[undecided == best_around]
+        kept[winners] = True
+        undecided = _not_close_to(winners, undecided, x, y, cell, cells, near, min_distance_px)
     return kept
+
+
+def _not_close_to(
+    winners: NDArray[np.int64],
+    points: NDArray[np.int64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    cell: NDArray[np.int64],
+    cells: int,
+    near: Sequence[int],
+    distance: float,
+) -> NDArray[np.int64]:
+    """Drop the winners, of which no two lie in neighbouring cells, and what is closer to one than the distance."""
+    winner_in = np.full(cells, -1)
+    winner_in[cell[winners]] = winners
+    free = np.ones(len(points), dtype=bool)
+    for step in near:
+        winner = winner_in[cell[points] + step]
+        close = (x[points] - x[winner]) ** 2 + (y[points] - y[winner]) ** 2 < distance**2
+        free &= ~((winner >= 0) & (close | (winner == points)))
+    return points[free]
 
 
 def _local_maxima(response: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 WORKING_DIAMETER_PX = 24
 """A particle is this many working pixels across, or up to twice as many: binning is by whole pixels."""
+
+LEAST_DIAMETER_PX = 10
+"""Where the working image would be larger than `MOST_PIXELS`, a particle may be as small as this."""
+
+MOST_PIXELS = 2**22
+"""A working image is no larger, as long as particles keep `LEAST_DIAMETER_PX`: it bounds time and memory."""
 
 WINDOW_DIAMETERS = 2.0
 """Standard deviation of the standardising window, in particle diameters."""
@@ -70,12 +77,18 @@ def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.
         The working image; every scaling is isotropic, whatever the micrograph's shape.
     """
     rows, columns = live_area(image)
-    factor = max(1, int(diameter_px / WORKING_DIAMETER_PX))
     live = _as_tensor(image[rows, columns])
+    factor = _bin_factor(live.numel(), diameter_px)
     binned = _without_outliers(bin_by_mean(live.to(device) if device else live, factor))
     diameter = diameter_px / factor
     level, contrast = standardise_locally(-binned, WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
     return WorkingImage(level.clamp(-CLIP_SIGMAS, CLIP_SIGMAS), contrast, diameter, factor, columns.start, rows.start)
+
+
+def _bin_factor(pixels: int, diameter_px: float) -> int:
+    usual = max(1, int(diameter_px / WORKING_DIAMETER_PX))
+    small_enough = math.ceil(math.sqrt(pixels / MOST_PIXELS))
+    return max(usual, min(small_enough, int(diameter_px / LEAST_DIAMETER_PX)))
 
 
 def _as_tensor(image: NDArray[np.float32]) -> Tensor:

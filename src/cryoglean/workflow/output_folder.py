@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cryoglean
@@ -88,13 +88,13 @@ class OutputFolder:
             self.root.mkdir(parents=True, exist_ok=True)
             clean_leftovers(self.root)
             self._refuse_other_results(settings, force=force)
-            if force:
+            if force and self.recorded() is not None:
                 self._forget()
             self._refuse_others_of_same_name(files)
             said = {
                 "job": self.job,
                 "settings": dict(settings),
-                "inputs": [str(file.path) for file in files],
+                "inputs": self.inputs() | {file.key: str(file.path.resolve()) for file in files},
                 "version": cryoglean.__version__,
             }
             write_atomic_text(self.settings_path, json.dumps(said, indent=2) + "\n")
@@ -110,10 +110,26 @@ class OutputFolder:
         try:
             said = json.loads(self.settings_path.read_text(encoding="utf-8"))
             return said["job"], dict(said["settings"])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"{self.settings_path} is damaged ({error!r}): name another --out") from error
+
+    def inputs(self) -> dict[str, str]:
+        """Return the files of all runs in this folder by key; written before work begins, so a kill loses none."""
+        if self.recorded() is None:
+            return {}
+        known: dict[str, str] = json.loads(self.settings_path.read_text(encoding="utf-8")).get("inputs", {})
+        return known
+
+    def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
+        """Give micrographs the keys that they had in earlier runs: a key may depend on what else is named."""
+        key_of = {path: key for key, path in self.inputs().items()}
+        return [replace(file, key=key_of.get(str(file.path.resolve()), file.key)) for file in files]
+
+    def result_path(self, key: str) -> Path | None:  # noqa: ARG002 (a folder of micrographs' results has one)
+        """Return the file that shows that a micrograph is done, if there is one."""
+        return None
 
     def _refuse_other_results(self, settings: Mapping[str, Any], *, force: bool) -> None:
         recorded = self.recorded()
@@ -130,18 +146,21 @@ class OutputFolder:
 
     def _refuse_others_of_same_name(self, files: Iterable[MicrographFile]) -> None:
         """See that no result is of another micrograph of equal name: it would pass for this one's."""
-        known = self.ledger()
+        known = self.inputs()
         for file in files:
-            entry = known.get(file.key)
-            if entry is not None and entry.path != str(file.path.resolve()):
+            before = known.get(file.key)
+            if before is not None and before != str(file.path.resolve()):
                 raise SettingsError(
-                    f"{self.root} holds results of {entry.path} as {file.key!r}, the name of {file.path}: "
+                    f"{self.root} holds results of {before} as {file.key!r}, the name of {file.path}: "
                     "name another --out"
                 )
+            if before is None and (path := self.result_path(file.key)) is not None and path.exists():
+                raise SettingsError(f"{path} is there and was not made here: move it away, or name another --out")
 
     def _forget(self) -> None:
         """Remove the results of earlier runs, all of them: an old file left over would pass for a new one."""
-        for pattern in (*self.results, self.ledger_path.name, self.rejected_path.name):
+        lists = (self.ledger_path.name, self.rejected_path.name, self.settings_path.name)
+        for pattern in (*self.results, *lists):
             for path in self.root.glob(pattern):
                 path.unlink()
 
@@ -198,6 +217,10 @@ class PickFolder(OutputFolder):
     def picks_path(self, key: str) -> Path:
         """Where the picks of a micrograph lie."""
         return self.root / "picks" / f"{key}_autopick.star"
+
+    def result_path(self, key: str) -> Path:
+        """Do as `OutputFolder.result_path`."""
+        return self.picks_path(key)
 
     def csv_path(self, key: str) -> Path:
         """Where the same picks lie as CSV, if asked for."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.pickers.localpicker import (
     FIT_MICROGRAPHS,
@@ -130,16 +131,23 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
         CryogleanError: if a worker process is killed.
     """
     folder = PickFolder(out)
+    if any(file.path.resolve().parent == out.resolve() for file in files):
+        raise SettingsError(
+            f"--out {out} is where the micrographs are: pictures there would pass for some; name another"
+        )
     wanted = job.wanted(folder)
-    outcomes = _unreadable_at_first(files, wanted)
+    files = folder.with_known_keys(files) if not job.force else files
+    unreadable = _unreadable_at_first(files, wanted)
     folder.claim(job.recorded(), files, force=job.force)
     done = [outcome for file in files if (outcome := wanted.done(file)) is not None]
-    outcomes |= {outcome.file.key: outcome for outcome in done}
+    outcomes = unreadable | {outcome.file.key: outcome for outcome in done}
     todo = [f for f in files if f.key not in outcomes]
     summary = Summary()
     try:
         picker = _make_picker(folder, files, job, watcher, summary) if todo or done else None
-        watcher.begin(len(files), len(outcomes))
+        watcher.begin(len(files), len(done))
+        for outcome in unreadable.values():
+            watcher.step(outcome)
         if picker is not None:
             for outcome in map_processes(partial(pick_one, wanted, picker), todo, job.cpus):
                 outcomes[outcome.file.key] = outcome
@@ -215,10 +223,12 @@ def _write_lists(folder: PickFolder, summary: Summary) -> None:
     entries = folder.record(summary.outcomes)
     listed = [(e.micrograph, _from_project(folder.picks_path(e.key))) for e in entries.values()]
     write_autopick_star(folder.autopick_path, listed)
-    in_tables = [o.file for o in summary.picked if o.file.row]
+    in_tables = {o.file.name: o.file for o in summary.picked if o.file.row}
     if in_tables:
         micrographs_star = folder.root / "micrographs.star"
-        write_micrographs_star(micrographs_star, in_tables)
+        before = find_micrographs([micrographs_star]) if micrographs_star.exists() else []
+        all_runs = {file.name: file for file in before} | in_tables
+        write_micrographs_star(micrographs_star, list(all_runs.values()))
         write_coords_suffix(folder.root / "picks", _from_project(micrographs_star))
 
 

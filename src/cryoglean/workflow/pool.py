@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, TypeVar
 
 from cryoglean.errors import CryogleanError
@@ -37,7 +40,7 @@ def map_processes(work: Callable[[Item], Result], items: Iterable[Item], workers
         limit_threads(1)
         yield from map(work, items)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), limit_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
         try:
             yield from _as_completed(pool, work, iter(items), _QUEUED_PER_WORKER * workers)
         except BrokenProcessPool as error:
@@ -48,6 +51,20 @@ def map_processes(work: Callable[[Item], Result], items: Iterable[Item], workers
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _start_worker() -> None:
+    """Compute with one thread, leave interrupts to the parent, and do not outlive it: it may have been killed."""
+    limit_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # results are written whole or not at all
 
 
 def _as_completed(
