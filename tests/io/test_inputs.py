@@ -66,7 +66,7 @@ def test_a_folder_without_images_says_what_was_looked_for_and_where_some_are():
 def test_nothing_given_and_missing_inputs_are_refused():
     with pytest.raises(SettingsError, match="no micrographs given"):
         find_micrographs([])
-    for name in ("none", "none.star", "none.mrc", "none.txt"):
+    for name in ("none", "none.star", "none.txt"):
         with pytest.raises(SettingsError, match=f"{name}: no such file"):
             find_micrographs([Path(name)])
 
@@ -246,3 +246,14 @@ def test_inputs_of_all_kinds_go_together():
     path = star(micrographs=[{"rlnMicrographName": "Movies/a.mrc"}])
     Path("l.txt").write_text("c.mrc\nMovies/a.mrc\n")
     assert keys(path, "f", "l.txt") == ["Movies/a", "b", "c"]
+
+
+def test_a_missing_image_is_kept_to_be_reported_as_missing():
+    make("a.mrc")
+    assert [f.path.name for f in find_micrographs([Path("a.mrc"), Path("gone.mrc")])] == ["a.mrc", "gone.mrc"]
+
+
+def test_previews_beside_the_originals_are_left_out_of_a_folder_but_not_when_named():
+    make("f/a.mrc", "f/a.jpg", "f/b.tif", "f/b.png", "f/c.png")
+    assert [f.path.name for f in find_micrographs([Path("f")])] == ["a.mrc", "b.tif", "c.png"]
+    assert [f.path.name for f in find_micrographs([Path("f/a.jpg")])] == ["a.jpg"]

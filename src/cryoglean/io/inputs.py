@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+_PICTURES = (".png", ".jpg", ".jpeg")
 _LIST_SUFFIXES = (".txt", ".lst")
 _NUMERIC = ("rlnDefocusU", "rlnDefocusV")
 _PIXEL_SIZE = "rlnMicrographPixelSize"
@@ -31,10 +32,11 @@ _OF_PARTICLES = ("rlnImageName", "rlnCoordinateX")
 def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
     """Find the micrographs that the inputs name.
 
-    An input is a folder (its images, not those of its sub-folders), an image, a text list (`.txt`, `.lst`: a path a
-    line, relative to the working folder or else to the list's, `#` starts a comment), or a micrographs STAR of RELION
-    3.0 to 5 (names relative to the project folder: the working folder, or else the nearest one above the STAR file in
-    which they exist). Images are not opened; those named by a list or STAR file may be missing.
+    An input is a folder (its images, not those of its sub-folders, nor PNG and JPEG previews of an MRC or TIFF of the
+    same name), an image, a text list (`.txt`, `.lst`: a path a line, relative to the working folder or else to the
+    list's, `#` starts a comment), or a micrographs STAR of RELION 3.0 to 5 (names relative to the project folder: the
+    working folder, or else the nearest one above the STAR file in which they exist). Images are not opened; those
+    named by themselves, by a list or a STAR file may be missing.
 
     Args:
         inputs: what the user named, in this order.
@@ -66,7 +68,7 @@ def _loose(path: Path) -> list[Path]:
     """List the images of an input that is no STAR file."""
     if path.is_dir():
         return _from_folder(path)
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) and not image_suffix(path.name):  # a missing image is one bad micrograph
         raise SettingsError(f"{path}: no such file or folder")
     return _from_list(path) if path.suffix.lower() in _LIST_SUFFIXES else [path]
 
@@ -80,7 +82,17 @@ def _from_folder(folder: Path) -> list[Path]:
             raise SettingsError(_nothing_in(folder, [e for e in entries if e.is_dir()]))
     except OSError as error:
         raise SettingsError(f"{folder}: cannot be listed: {error.strerror or error}") from error
-    return images
+    return _without_previews(images)
+
+
+def _without_previews(images: list[Path]) -> list[Path]:
+    """Leave out the PNG and JPEG pictures that acquisition software lays beside the MRC or TIFF of the same name."""
+    originals = {image_stem(path.name) for path in images if not _is_picture(path)}
+    return [path for path in images if not (_is_picture(path) and image_stem(path.name) in originals)]
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURES
 
 
 def _nothing_in(folder: Path, subfolders: list[Path]) -> str:
