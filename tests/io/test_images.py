@@ -19,7 +19,6 @@ from cryoglean.io.images import (
     pixel_size_of,
     read_image,
     read_micrograph,
-    read_micrograph_with_note,
 )
 from cryoglean.micrograph import MicrographFile
 
@@ -198,11 +197,11 @@ def test_an_unknown_pixel_size_is_an_error_that_says_what_to_give(tmp_path):
 def test_a_micrograph_knows_its_name_pixel_size_and_defocus(tmp_path):
     path = write_mrc(tmp_path / "a.mrc")
     row = {"rlnDefocusU": "10000", "rlnDefocusV": "12000"}
-    micrograph = read_micrograph(MicrographFile(path, "job/a.mrc", "a", row=row))
+    micrograph, _ = read_micrograph(MicrographFile(path, "job/a.mrc", "a", row=row))
     np.testing.assert_array_equal(micrograph.image, NOISE)
     assert micrograph.pixel_size_angstrom == pytest.approx(1.5)
     assert micrograph.name == "job/a.mrc"
     assert micrograph.defocus_angstrom == 11000
-    failed, note = read_micrograph_with_note(MicrographFile(path, "a", "a", row=row | {"rlnDefocusU": "nan"}), 3.0)
+    failed, note = read_micrograph(MicrographFile(path, "a", "a", row=row | {"rlnDefocusU": "nan"}), 3.0)
     assert failed.defocus_angstrom is None
     assert "disagree" in note

@@ -9,7 +9,6 @@ from PIL import Image
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_image
-from cryoglean.io.raster import relion_flips_rows
 
 
 def pixels(dtype="u1", shape=(24, 37)):
@@ -88,11 +87,6 @@ def test_a_tiff_of_several_pages_is_refused_as_a_stack(tmp_path, imagej):
     tifffile.imwrite(path, np.stack([pixels()] * 5), imagej=imagej, photometric="minisblack")
     with pytest.raises(MicrographError, match="stack of 5 frames; motion-correct"):
         read_image(path)
-
-
-@pytest.mark.parametrize(("name", "flips"), [("a.tif", True), ("b/a.TIFF", True), ("a.mrc", False), ("a.png", False)])
-def test_relion_flips_tiff_and_nothing_else(tmp_path, name, flips):
-    assert relion_flips_rows(tmp_path / name) is flips
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2"])

@@ -9,7 +9,7 @@ import pytest
 
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate import Protocol, evaluate_picks
-from cryoglean.io.images import read_micrograph_with_note
+from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.io.star import read_star
@@ -92,7 +92,7 @@ def test_the_micrographs_star_keeps_the_ctf(folder):
         assert float(file.optics["rlnAmplitudeContrast"]) == 0.1
         assert float(file.row["rlnDefocusU"]) >= float(file.row["rlnDefocusV"]) > 0
         assert 8_000 <= file.defocus_angstrom <= 20_000
-        micrograph, _ = read_micrograph_with_note(file, None)
+        micrograph, _ = read_micrograph(file, None)
         assert micrograph.shape == (203, 240)
 
 

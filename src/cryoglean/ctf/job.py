@@ -19,7 +19,7 @@ from cryoglean.ctf.picture import draw_ctf
 from cryoglean.ctf.subset import paper_subset, passing
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.images import read_micrograph_with_note
+from cryoglean.io.images import read_micrograph
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.preprocess.borders import live_area
 from cryoglean.workflow.one_micrograph import Outcome
@@ -173,7 +173,7 @@ def estimate_one(wanted: Wanted, file: MicrographFile) -> Outcome:
     """
     start, job = perf_counter(), wanted.job
     try:
-        micrograph, note = read_micrograph_with_note(file, job.pixel_size_angstrom)
+        micrograph, note = read_micrograph(file, job.pixel_size_angstrom)
         live = torch.from_numpy(micrograph.image[live_area(micrograph.image)].copy())
         limits = (job.min_defocus_angstrom, job.max_defocus_angstrom)
         found = estimate_ctf(live, micrograph.pixel_size_angstrom, job.microscope(file), limits)
@@ -221,7 +221,7 @@ def _refuse_unknown_pixels(job: CtfJob, files: Sequence[MicrographFile]) -> None
     """See that the first readable micrograph has a pixel size."""
     for file in files:
         try:
-            read_micrograph_with_note(file, job.pixel_size_angstrom)
+            read_micrograph(file, job.pixel_size_angstrom)
         except MicrographError as error:
             if error.by_settings:
                 raise SettingsError(str(error)) from error

@@ -16,7 +16,7 @@ from cryoglean.ctf.model import ctf_2d, ctf_of
 from cryoglean.errors import CryogleanError, MicrographError, TableError
 from cryoglean.extract.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
 from cryoglean.extract.tables import particle_table
-from cryoglean.io.images import read_micrograph_with_note
+from cryoglean.io.images import read_micrograph
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
 from cryoglean.io.y_conventions import YConvention, relion_y_convention
 from cryoglean.picks import Picks
@@ -112,7 +112,7 @@ def read_fitting(job: ExtractJob, file: MicrographFile) -> tuple[Micrograph, str
     Raises:
         MicrographError: if it cannot be read, or the settings do not fit it.
     """
-    micrograph, note = read_micrograph_with_note(file, job.pixel_size_angstrom)
+    micrograph, note = read_micrograph(file, job.pixel_size_angstrom)
     box, (height, width) = job.box_px(micrograph.pixel_size_angstrom), micrograph.shape
     said = f"a box of {box} px at {micrograph.pixel_size_angstrom:.4g} A/px"
     reason = None

@@ -194,24 +194,15 @@ def pixel_size_of(
     return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} A; {chosen} is used"
 
 
-def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = None) -> Micrograph:
-    """Read a micrograph and settle its pixel size (see `pixel_size_of`, which also tells of disagreement).
+def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = None) -> tuple[Micrograph, str | None]:
+    """Read a micrograph and settle its pixel size (see `pixel_size_of`).
 
     Args:
         file: what to read.
         pixel_size_angstrom: the user's word on the pixel size, or None.
 
-    Raises:
-        MicrographError: if the image is unusable or its pixel size is unknown.
-    """
-    micrograph, _ = read_micrograph_with_note(file, pixel_size_angstrom)
-    return micrograph
-
-
-def read_micrograph_with_note(
-    file: MicrographFile, pixel_size_angstrom: float | None = None
-) -> tuple[Micrograph, str | None]:
-    """Do as `read_micrograph`, and return the line about disagreeing pixel sizes, or None, beside it.
+    Returns:
+        The micrograph, and one line about pixel sizes that disagree, or None.
 
     Raises:
         MicrographError: if the image is unusable or its pixel size is unknown.

@@ -19,7 +19,6 @@ from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlug
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
-from cryoglean.io.y_conventions import RELION_TIFF, relion_y_convention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,14 +52,6 @@ _TAIL_BYTES = 2**16
 _END_MARKS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _STRIP_ROWS = 256
 _GREY_TOLERANCE = 2  # levels by which JPEG's rounding may part equal channels
-
-
-def relion_flips_rows(path: Path) -> bool:
-    """Say whether RELION turns this image upside down when it reads it: it does so with TIFF.
-
-    This module does not: row 0 is the first row as stored, and the conversion belongs to the coordinate files.
-    """
-    return relion_y_convention(path) is RELION_TIFF
 
 
 def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:

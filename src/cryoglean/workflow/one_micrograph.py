@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.coordinates import write_picks_csv, write_picks_star
-from cryoglean.io.images import read_micrograph_with_note
+from cryoglean.io.images import read_micrograph
 from cryoglean.io.y_conventions import relion_y_convention
 from cryoglean.report.overlay import draw_overlay
 
@@ -80,7 +80,7 @@ def read_usable(wanted: Wanted, file: MicrographFile) -> tuple[Micrograph, str |
         MicrographError: if it cannot be read, or the diameter does not fit it.
     """
     try:
-        micrograph, note = read_micrograph_with_note(file, wanted.pixel_size_angstrom)
+        micrograph, note = read_micrograph(file, wanted.pixel_size_angstrom)
     except MemoryError as error:
         raise MicrographError(file.path, "not enough memory to read it") from error
     misfit = diameter_misfit(micrograph, wanted.diameter_angstrom)
