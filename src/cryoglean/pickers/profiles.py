@@ -69,10 +69,10 @@ def mean_radial_profile(image: Tensor, peaks: Peaks, reach_px: float) -> NDArray
     if len(x) == 0:
         return np.zeros(radius + 1)
     offset = torch.arange(-radius, radius + 1, device=image.device)
-    mean = torch.zeros(len(offset), len(offset), dtype=torch.float64, device=image.device)
+    mean = torch.zeros(len(offset), len(offset), dtype=torch.float64)  # on the CPU: not every device has float64
     for row, dy in enumerate(offset):  # row by row: memory grows with the windows' width, not with their area
-        mean[row] = image[(y + dy)[:, None], x[:, None] + offset].double().mean(dim=0)
-    return _radial_mean(mean.cpu().numpy(), radius)
+        mean[row] = image[(y + dy)[:, None], x[:, None] + offset].cpu().double().mean(dim=0)
+    return _radial_mean(mean.numpy(), radius)
 
 
 def _radial_mean(window: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
