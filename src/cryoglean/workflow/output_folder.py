@@ -204,6 +204,7 @@ PICK_RESULTS = (
     "plots/**/*.png",
     "localpicker.*",
     "autopick.star",
+    "micrographs.star",
     "counts.png",
 )
 
