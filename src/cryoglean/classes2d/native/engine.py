@@ -1,0 +1,271 @@
+"""The loop of expectation and maximisation."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from cryoglean.classes2d.classification import Classification
+from cryoglean.classes2d.native.outcome import Alignment, assignments, class_results
+from cryoglean.classes2d.native.plan import Geometry, Progression
+from cryoglean.classes2d.native.polar import PolarGrid
+from cryoglean.classes2d.native.references import Averages, Sums, maximise, power, residual_noise, unfiltered
+from cryoglean.classes2d.native.rings import reproducible_rings, ring_ctf
+from cryoglean.classes2d.native.search import Found, Grid, References, expect
+from cryoglean.classes2d.native.splits import Splits, plan_splits
+from cryoglean.classes2d.particle_set import check_particles
+from cryoglean.classes2d.progress import Iteration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from cryoglean.classes2d.particle_set import ParticleSet
+    from cryoglean.classes2d.settings import ClassifySettings
+
+_SHIFT_SPREAD = 0.5
+_LEAST_BATCH, _MOST_BATCH, _BATCH_VALUES = 16, 128, 2**25
+
+
+def classify(
+    particles: ParticleSet,
+    settings: ClassifySettings,
+    device: str = "cpu",
+    threads: int = 1,
+    on_iteration: Callable[[Iteration], None] | None = None,
+) -> Classification:
+    """Sort particles into classes by what they look like, in any in-plane turn and shift.
+
+    Maximum likelihood over class, turn and shift (Sigworth, J. Struct. Biol. 122, 328, 1998), regularised as in
+    Scheres, J. Mol. Biol. 415, 406 (2012), on polar Fourier samples. The result depends on the seed, not on `threads`.
+
+    Args:
+        particles: images with CTF, if known.
+        settings: how.
+        device: a torch device.
+        threads: batches computed side by side on the CPU.
+        on_iteration: called after each iteration.
+
+    Raises:
+        SettingsError: if the settings do not fit the particles.
+    """
+    check_particles(particles, settings)
+    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+        state = _State.start(particles, settings, torch.device(device))
+        for number in range(settings.iterations):
+            state.prepare(pool)
+            state.iterate(pool)
+            if on_iteration is not None:
+                on_iteration(state.told(number + 1))
+        return state.result()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let torch compute each operation in one thread: batches are what runs side by side, in fixed parts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass
+class _State:
+    """All that changes from one iteration to the next. Images are in random order, one half after the other."""
+
+    settings: ClassifySettings
+    geometry: Geometry
+    progress: Progression
+    images: Tensor
+    ctf: Tensor
+    order: Tensor
+    half: Tensor
+    classes: int
+    random: torch.Generator
+    dtype: torch.dtype
+    pixel_size: float
+    alignment: Alignment
+    centre: Tensor
+    log_prior: Tensor
+    splits: Splits
+    polar: PolarGrid | None = None
+    samples: Tensor = field(default_factory=lambda: torch.empty(0))
+    images_power: Tensor = field(default_factory=lambda: torch.empty(0))
+    noise: Tensor = field(default_factory=lambda: torch.empty(0))
+    averages: Averages | None = None
+    compared: int = 0
+    changed: float = 1.0
+
+    @classmethod
+    def start(cls, particles: ParticleSet, settings: ClassifySettings, device: torch.device) -> _State:
+        """Divide the images into halves."""
+        count, classes = len(particles), settings.classes_for(len(particles))
+        geometry = Geometry.of(particles.box_px, particles.pixel_size_angstrom, settings)
+        random = torch.Generator().manual_seed(settings.seed)
+        order = torch.randperm(count, generator=random)
+        width = 1 / (particles.box_px * particles.pixel_size_angstrom)
+        ctf = ring_ctf(
+            particles.ctfs, count, particles.box_px // 2 - 1, width, is_phase_flipped=particles.is_phase_flipped
+        )
+        return cls(
+            settings,
+            geometry,
+            Progression(geometry, settings.iterations),
+            torch.from_numpy(particles.images).to(device)[order.to(device)],
+            ctf[order].to(device),
+            order,
+            (torch.arange(count) >= count // 2).long(),
+            classes,
+            random,
+            search_dtype(device),
+            particles.pixel_size_angstrom,
+            Alignment.unknown(count, device),
+            torch.zeros(count, 2, dtype=torch.long, device=device),
+            torch.full((classes,), -math.log(classes), device=device),
+            Splits.none(count, device),
+        )
+
+    def batches(self) -> list[slice]:
+        """Return parts of the images that lie in one half each and whose search needs little memory."""
+        shifts = len(self.progress.shifts())
+        per_image = 2 * self.classes * shifts * (self.polar.harmonics_count if self.polar else 1)
+        size = min(max(_BATCH_VALUES // per_image, _LEAST_BATCH), _MOST_BATCH)
+        middle, count = len(self.half) // 2, len(self.half)
+        return [
+            slice(start, min(start + size, stop))
+            for begin, stop in ((0, middle), (middle, count))
+            for start in range(begin, stop, size)
+        ]
+
+    def prepare(self, pool: ThreadPoolExecutor) -> None:
+        """Sample the images on as many rings as this iteration needs, if they are not."""
+        rings, anew = self.progress.kept_rings, self.progress.centres_anew
+        if self.polar is not None and self.polar.rings == rings and not anew:
+            return
+        if anew:
+            self.centre = self.alignment.shift.round().long()
+        geometry = self.geometry
+        polar = PolarGrid(geometry.box_px, rings, geometry.radius_px, geometry.edge_px, self.images.device)
+        self.polar = polar
+
+        def sampled(rows: slice) -> Tensor:
+            return polar.samples(_moved(self.images[rows], self.centre[rows]))
+
+        self.samples = torch.cat(list(pool.map(sampled, self.batches())))
+        self.images_power = self.samples.abs().square().mean((0, 2))
+        known = min(len(self.noise), rings)
+        self.noise = torch.cat([self.noise[:known], self.images_power[known:]])
+        if self.averages is None:
+            self.averages = self._first_averages(polar)
+        else:
+            halves, correlation = self.averages.halves, self.averages.ring_correlation
+            self.averages = Averages(polar.fitted(halves), correlation)
+
+    def _first_averages(self, polar: PolarGrid) -> Averages:
+        """Average images at random, as RELION begins, each half its own."""
+        member = torch.randint(self.classes, (len(self.samples),), generator=self.random)
+        sums, ctf = Sums.empty(self.classes, polar), self.ctf[:, : polar.rings]
+        for half in (0, 1):
+            for index in range(self.classes):
+                rows = torch.nonzero((member == index) & (self.half == half)).flatten().to(self.images.device)
+                sums.numerator[half, index] = (polar.harmonics(self.samples[rows]) * ctf[rows, :, None]).sum(0)
+                sums.denominator[half, index] = ctf[rows].square().sum(0)
+                sums.mass[half, index] = len(rows)
+        plain = unfiltered(sums, self.geometry.shared_rings)
+        plain[..., self.progress.rings :, :] = 0
+        return Averages(plain, torch.zeros(self.classes, polar.rings))
+
+    def iterate(self, pool: ThreadPoolExecutor) -> None:
+        """Do one expectation and one maximisation."""
+        polar, averages = self.polar, self.averages
+        if polar is None or averages is None:
+            raise RuntimeError("prepare first")
+        grid, references = self._grid(polar), self._references(polar, averages)
+        begin = torch.zeros_like(self.alignment.shift) if self.progress.is_global else self.alignment.shift
+
+        def search(rows: slice) -> Found:
+            stand = begin[rows] - self.centre[rows]
+            samples = self.samples[rows] * polar.moves(stand)
+            half = references[int(self.half[rows.start])]
+            return expect(polar, samples, self.ctf[rows, : polar.rings], half, grid, self.splits.part(rows))
+
+        sums, found = Sums.empty(self.classes, polar), []
+        for rows, part in zip(self.batches(), pool.map(search, self.batches()), strict=True):
+            sums.add(int(self.half[rows.start]), part)
+            found.append(part)
+        before = self.alignment.class_index
+        self.alignment = Alignment.of(found, begin)
+        self.changed = float((before != self.alignment.class_index).float().mean())
+        self._learn(polar, sums)
+
+    def _references(self, polar: PolarGrid, averages: Averages) -> list[References]:
+        closed = self.log_prior.clone()
+        closed[self.splits.closed] = -torch.inf
+        return [References(h, power(polar, h), closed) for h in averages.halves]
+
+    def _grid(self, polar: PolarGrid) -> Grid:
+        shifts = self.progress.shifts().to(self.images.device)
+        spread = max(_SHIFT_SPREAD * self.geometry.max_shift_px, 1e-3)
+        prior = -shifts.square().sum(1) / (2 * spread**2) * self.progress.is_global
+        return Grid(shifts, prior, self.progress.rings, (polar.members / self.noise)[: self.progress.rings], self.dtype)
+
+    def _learn(self, polar: PolarGrid, sums: Sums) -> None:
+        """Make averages, noise and shares of what was found, and see how fine the next iteration may look."""
+        self.averages = maximise(polar, sums, self.geometry.shared_rings, self.settings.regularisation)
+        self.noise = residual_noise(polar, self.images_power, sums, self.averages, len(self.samples))
+        self.log_prior = torch.log((sums.mass.sum(0) + 1) / (len(self.samples) + self.classes))
+        counts = torch.bincount(self.alignment.class_index, minlength=self.classes)
+        self.splits = Splits.none(len(self.samples), self.images.device)
+        if self.progress.may_split:
+            self.splits = plan_splits(self.alignment.class_index, self.alignment.likelihood, self.classes)
+        large = counts > 0.3 * len(self.samples) / self.classes
+        supported = reproducible_rings(self.averages.ring_correlation, polar.members)
+        self.compared = self.progress.rings
+        self.progress.advance(int(supported[large].max()) if bool(large.any()) else 0)
+
+    def result(self) -> Classification:
+        """Return what was found, in the order in which the images came."""
+        classes = class_results(
+            self.images, self.ctf, self.half, self.alignment, self.geometry, self.classes, self.pixel_size
+        )
+        return Classification(
+            classes, assignments(self.alignment.sorted_back(self.order), self.pixel_size), self.pixel_size
+        )
+
+    def told(self, number: int) -> Iteration:
+        """Return what to tell of the iteration just done."""
+        counts = torch.bincount(self.alignment.class_index, minlength=self.classes)
+        width = self.geometry.box_px * self.pixel_size
+        return Iteration(
+            number,
+            self.settings.iterations,
+            width / self.compared,
+            self.changed,
+            int((counts == 0).sum()),
+            float(self.alignment.likelihood.double().sum()),
+        )
+
+
+def search_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the device multiplies matrices of it by hardware, several times faster; else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _moved(images: Tensor, pixels: Tensor) -> Tensor:
+    """Move `(n, box, box)` images by `(n, 2)` whole pixels, around the border."""
+    box = images.shape[-1]
+    place = torch.arange(box, device=images.device)
+    row, column = (place - pixels[:, :1]) % box, (place - pixels[:, 1:]) % box
+    which = torch.arange(len(images), device=images.device)[:, None, None]
+    return images[which, row[:, :, None], column[:, None, :]]

@@ -1,0 +1,221 @@
+"""The expectation step: where each image may belong, over classes, turns and shifts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cryoglean.classes2d.native.polar import PolarGrid
+    from cryoglean.classes2d.native.splits import Splits
+
+_KEPT_PER_IMAGE = 16
+_NEGLIGIBLE_NATS = 8.0
+_LEAST_SHARE = 1e-3
+
+
+@dataclass(frozen=True)
+class References:
+    """What images are compared with.
+
+    Attributes:
+        harmonics: (k, rings, harmonics) complex.
+        power: (k, rings) mean squared amplitude.
+        log_prior: (k,) logarithm of the classes' shares; minus infinity closes a class.
+    """
+
+    harmonics: Tensor
+    power: Tensor
+    log_prior: Tensor
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shifts that are tried, and the rings that are compared.
+
+    Attributes:
+        shifts: (s, 2) y and x in pixels, from where an image stands.
+        log_prior: (s,) logarithm of their probabilities, but for a constant.
+        rings: how many, from the first.
+        weights: (rings,) Fourier pixels of a ring over the noise's variance.
+        dtype: what the full search computes with; its best places are computed anew in float32.
+    """
+
+    shifts: Tensor
+    log_prior: Tensor
+    rings: int
+    weights: Tensor
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the expectation step finds for n images.
+
+    Attributes:
+        numerator: (k, rings, harmonics) sum of CTF times aligned images, by probability.
+        denominator: (k, rings) sum of squared CTF, by probability.
+        mass: (k,) sum of probabilities.
+        class_index: (n,) best class.
+        posterior: (n,) its probability.
+        angle: (n,) radians by which the average is turned, from x towards y.
+        shift: (n, 2) pixels, y and x, by which the image was moved to the middle.
+        likelihood: (n,) logarithm of how much likelier the image is with the classes than without.
+        correlation: (n,) normalised, weighted correlation with the best class, -1 to 1.
+    """
+
+    numerator: Tensor
+    denominator: Tensor
+    mass: Tensor
+    class_index: Tensor
+    posterior: Tensor
+    angle: Tensor
+    shift: Tensor
+    likelihood: Tensor
+    correlation: Tensor
+
+
+def expect(
+    polar: PolarGrid,
+    samples: Tensor,
+    ctf: Tensor,
+    references: References,
+    grid: Grid,
+    splits: Splits,
+) -> Found:
+    """Compare images with all classes in all places.
+
+    Follows the mixture model of Sigworth, J. Struct. Biol. 122, 328 (1998), and Scheres, J. Mol. Biol. 415, 406 (2012):
+    white noise on each ring, its variance known, CTF as ring weights. Per harmonic, the products with all classes are
+    one matrix product over rings; a transform over harmonics gives all turns. That search is in low precision; the
+    best places of each image are computed anew, and only those count: the others have next to no probability.
+
+    Args:
+        polar: the grid the samples are on.
+        samples: (n, rings, angles / 2) images, standing where the search begins.
+        ctf: (n, rings) CTF.
+        references: classes.
+        grid: the search.
+        splits: which of these images count to another class.
+    """
+    used = grid.rings
+    moved = polar.harmonics((samples * ctf[:, :, None])[:, None] * polar.moves(grid.shifts)[None])
+    penalty = 0.5 * (ctf[:, :used].square() * grid.weights) @ references.power[:, :used].T
+    bias = grid.log_prior[None, :, None] + (references.log_prior - penalty)[:, None, :]
+    weighted = references.harmonics[:, :used] * grid.weights[:, None]
+    best = _best_of_turns(polar, moved[:, :, :used], weighted, grid.dtype)
+    image, shift, index = _likely((best + bias).flatten(1), len(references.power))
+
+    there = moved[image, shift]
+    product = (there[:, :used] * weighted[index].conj()).sum(1)
+    scores = polar.turned(product) + bias[image, shift, index][:, None]
+    top = torch.full((len(samples),), -torch.inf, device=samples.device)
+    top = top.scatter_reduce(0, image, scores.amax(1), "amax")
+    chances = torch.exp(scores - top[image, None])
+    total = torch.zeros_like(top).index_add_(0, image, chances.sum(1))
+    chances = chances / total[image, None]
+
+    share = chances.sum(1)
+    counted = splits.counted(image, index)
+    of_class = torch.zeros(len(samples), len(references.power), device=samples.device)
+    of_class.index_put_((image, counted), share, accumulate=True)
+    numerator, denominator = _sums(there, chances, share, ctf[image], counted, of_class.shape[1])
+
+    row = _best_row(scores.amax(1), image, len(samples))
+    turn, height = _peak(scores[row])
+    energy = samples[:, :used].abs().square().mean(-1) @ grid.weights
+    expected = 2 * penalty[image[row], index[row]]
+    agreement = height - bias[image[row], shift[row], index[row]]
+    return Found(
+        numerator,
+        denominator,
+        of_class.sum(0),
+        of_class.argmax(1),
+        of_class.amax(1),
+        turn * (math.tau / polar.angles),
+        grid.shifts[shift[row]],
+        top + total.log(),
+        agreement / torch.sqrt(energy * expected).clamp_min(1e-12),
+    )
+
+
+def _best_of_turns(polar: PolarGrid, images: Tensor, references: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the highest correlation over all turns, `(n, s, k)`, in low precision.
+
+    Args:
+        polar: the grid.
+        images: (n, s, rings, harmonics).
+        references: (k, rings, harmonics).
+        dtype: to compute with.
+    """
+    n, s, rings, orders = images.shape
+    k = len(references)
+    parts = torch.view_as_real(images).to(dtype).permute(3, 0, 1, 4, 2).reshape(orders, n * s, 2 * rings)
+    averages = references.permute(2, 1, 0)
+    products = torch.empty(2, orders, n * s, k, dtype=dtype, device=images.device)
+    torch.bmm(parts, torch.cat([averages.real, averages.imag], 1).to(dtype), out=products[0])
+    torch.bmm(parts, torch.cat([-averages.imag, averages.real], 1).to(dtype), out=products[1])
+    turns = torch.mm(_turning(polar, dtype), products.reshape(2 * orders, n * s * k))
+    return turns.amax(0).reshape(n, s, k).float()
+
+
+def _turning(polar: PolarGrid, dtype: torch.dtype) -> Tensor:
+    """Return the matrix from real and imaginary parts of harmonics to all turns."""
+    turns = torch.arange(polar.angles, device=polar.device)[:, None]
+    phase = math.tau * turns * torch.arange(polar.harmonics_count, device=polar.device) / polar.angles
+    return torch.cat([torch.cos(phase) * polar.twice, -torch.sin(phase) * polar.twice], 1).to(dtype)
+
+
+def _likely(scores: Tensor, classes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return image, shift and class of all places that may hold some of an image's probability.
+
+    Args:
+        scores: (n, shifts * classes) highest log-likelihood over turns.
+        classes: how many.
+    """
+    height, place = scores.topk(min(_KEPT_PER_IMAGE, scores.shape[1]), 1)
+    image, rank = torch.nonzero(height > height[:, :1] - _NEGLIGIBLE_NATS, as_tuple=True)
+    place = place[image, rank]
+    return image, place // classes, place % classes
+
+
+def _best_row(height: Tensor, image: Tensor, images: int) -> Tensor:
+    """Return for each image the row of its highest value; the first of equals."""
+    order = torch.argsort(height, stable=True, descending=True)
+    order = order[torch.argsort(image[order], stable=True)]
+    counts = torch.bincount(image, minlength=images)
+    return order[counts.cumsum(0) - counts]
+
+
+def _peak(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the place of each row's highest value along the circle, by a parabola, and that value."""
+    top = scores.argmax(1)
+    row = torch.arange(len(scores), device=scores.device)
+    length = scores.shape[1]
+    before, here, after = scores[row, (top - 1) % length], scores[row, top], scores[row, (top + 1) % length]
+    bend = (before - 2 * here + after).clamp_max(-1e-12)
+    return top + (0.5 * (before - after) / bend).clamp(-0.5, 0.5), here
+
+
+def _sums(
+    moved: Tensor, chances: Tensor, share: Tensor, ctf: Tensor, index: Tensor, classes: int
+) -> tuple[Tensor, Tensor]:
+    """Add up images times CTF, turned back onto their classes, and squared CTF, both by probability."""
+    rows = torch.nonzero(share > _LEAST_SHARE).flatten()
+    moved, chances, share, ctf, index = moved[rows], chances[rows], share[rows], ctf[rows], index[rows]
+    back = torch.fft.rfft(chances, dim=-1)[:, : moved.shape[2]].conj()
+    return _by_class(moved * back[:, None, :], index, classes), _by_class(share[:, None] * ctf.square(), index, classes)
+
+
+def _by_class(rows: Tensor, index: Tensor, classes: int) -> Tensor:
+    """Add up rows of the same class, always in the same order."""
+    if rows.device.type == "cpu":
+        return torch.zeros(classes, *rows.shape[1:], dtype=rows.dtype).index_add_(0, index, rows)
+    # index_add_ on CUDA adds in no fixed order; a matrix product does.
+    member = torch.nn.functional.one_hot(index, classes).T.to(rows.dtype)
+    return (member @ rows.flatten(1)).reshape(classes, *rows.shape[1:])

@@ -1,0 +1,68 @@
+"""Empty classes made anew from large ones, by the images that fit their large class least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_EMPTY_SHARE = 0.1
+_LEAST_SPLIT = 8
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which images count to another class in the next iteration.
+
+    Attributes:
+        closed: (s,) classes that no image is compared with, because they are made anew.
+        source: (n,) class from which an image is taken, -1 for none.
+        target: (n,) class to which it counts then.
+    """
+
+    closed: Tensor
+    source: Tensor
+    target: Tensor
+
+    @classmethod
+    def none(cls, images: int, device: torch.device) -> Splits:
+        """Return no splits."""
+        nothing = torch.full((images,), -1, dtype=torch.long, device=device)
+        return cls(nothing[:0], nothing, nothing)
+
+    def part(self, rows: slice) -> Splits:
+        """Return what concerns some images."""
+        return Splits(self.closed, self.source[rows], self.target[rows])
+
+    def counted(self, image: Tensor, index: Tensor) -> Tensor:
+        """Return the classes to which images count that are found in the classes `index`."""
+        return torch.where(index == self.source[image], self.target[image], index)
+
+
+def plan_splits(class_index: Tensor, likelihood: Tensor, classes: int) -> Splits:
+    """Plan to make each class that has hardly any image anew from half of a large one, the largest first.
+
+    The half that fits least is taken: a large class that absorbs what it should not is told apart by that. No class
+    is split that would not be of ordinary size after it.
+
+    Args:
+        class_index: (n,) present classes.
+        likelihood: (n,) how well images fit.
+        classes: how many.
+    """
+    splits = Splits.none(len(class_index), class_index.device)
+    counts = torch.bincount(class_index, minlength=classes)
+    ordinary = len(class_index) / classes
+    empty = torch.nonzero(counts < max(_EMPTY_SHARE * ordinary, 1)).flatten()
+    large = torch.argsort(counts, descending=True, stable=True)
+    large = large[counts[large] >= max(ordinary, _LEAST_SPLIT)]
+    source, target = splits.source.clone(), splits.target.clone()
+    for new, old in zip(empty, large, strict=False):
+        member = class_index == old
+        poor = member & (likelihood <= likelihood[member].median())
+        source[poor], target[poor] = old, new
+    return Splits(empty[: len(large)], source, target)

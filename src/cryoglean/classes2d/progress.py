@@ -1,0 +1,26 @@
+"""What an engine tells while it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One iteration that is done.
+
+    Attributes:
+        number: counted from 1.
+        total: how many there will be.
+        resolution_angstrom: finest detail of the averages that the images are aligned to next; infinite if none.
+        changed: share of the particles whose class is another than after the iteration before; 1 after the first.
+        empty: classes without a particle.
+        likelihood: logarithm of the likelihood of the images, or None where the engine does not know it.
+    """
+
+    number: int
+    total: int
+    resolution_angstrom: float
+    changed: float
+    empty: int
+    likelihood: float | None = None

@@ -1,0 +1,49 @@
+"""What a 2D classification is to do; every engine takes the same."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PARTICLES_PER_CLASS = 200
+"""McSweeney et al., J. Struct. Biol. 209, 2020, section 2.4: one class per 200 particles."""
+
+MIN_PARTICLES_PER_CLASS = 2
+
+
+class ClassifySettings(BaseModel):
+    """Settings of one classification.
+
+    Attributes:
+        diameter_angstrom: of the particle; what lies outside it is masked.
+        classes: how many; by default one per 200 particles, 2 at least and `MOST_BY_DEFAULT` at most.
+        iterations: of expectation and maximisation.
+        max_shift_diameters: how far a particle may be from the middle of its box.
+        resolution_limit_angstrom: finer detail is not looked at.
+        regularisation: RELION's T: how much the signal is trusted over the noise.
+        seed: of the only random choices, those of the start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    classes: Annotated[int, Field(ge=1)] | None = None
+    iterations: Annotated[int, Field(ge=1)] = 25
+    max_shift_diameters: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    resolution_limit_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def classes_for(self, particles: int) -> int:
+        """Return how many classes so many particles are sorted into."""
+        if self.classes is not None:
+            return self.classes
+        return min(max(particles // PARTICLES_PER_CLASS, 2), MOST_BY_DEFAULT)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values."""
+        return self.model_dump()
+
+
+MOST_BY_DEFAULT = 100

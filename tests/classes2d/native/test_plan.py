@@ -1,0 +1,59 @@
+"""From coarse to fine."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryoglean.classes2d.native.plan import Geometry, Progression
+from cryoglean.classes2d.settings import ClassifySettings
+
+
+def geometry_of(box=64, diameter_px=42.0, **settings):
+    return Geometry.of(box, 2.0, ClassifySettings(diameter_angstrom=2 * diameter_px, **settings))
+
+
+@given(st.integers(16, 300), st.floats(0.2, 0.98), st.integers(1, 40), st.integers(0, 200))
+def test_rings_never_shrink_and_stay_within_the_box(box, share, iterations, supported):
+    geometry = geometry_of(box, share * box)
+    progress = Progression(geometry, iterations)
+    before = 0
+    for _ in range(iterations):
+        assert before <= progress.rings <= progress.kept_rings <= geometry.most_rings <= box // 2
+        assert torch.isfinite(progress.shifts()).all()
+        before = progress.rings
+        progress.advance(supported)
+
+
+def test_rings_grow_only_as_far_as_halves_agree():
+    progress = Progression(geometry_of(), 20)
+    for _ in range(20):
+        progress.advance(9)
+    assert progress.rings == 9
+
+
+def test_all_shifts_within_reach_are_tried_at_first_and_neighbours_later():
+    progress = Progression(geometry_of(max_shift_diameters=0.2), 20)
+    wide = progress.shifts()
+    assert wide.norm(dim=1).max() == pytest.approx(8.4, abs=1.5)
+    for _ in range(12):
+        progress.advance(30)
+    near = progress.shifts()
+    assert len(near) == 5
+    assert near.norm(dim=1).max() <= 1
+    for shifts in (wide, near):
+        assert (shifts == 0).all(1).any()
+        assert torch.allclose(shifts.sum(0), torch.zeros(2), atol=1e-4)
+
+
+def test_no_reach_leaves_images_where_they_are():
+    assert Progression(geometry_of(max_shift_diameters=0), 5).shifts().tolist() == [[0.0, 0.0]]
+
+
+def test_the_mask_stays_within_the_box():
+    tight = geometry_of(64, 64.0)
+    assert tight.radius_px + tight.edge_px / 2 <= 32
+
+
+def test_a_resolution_limit_is_a_limit_of_rings():
+    assert geometry_of(resolution_limit_angstrom=16.0).most_rings == 8
