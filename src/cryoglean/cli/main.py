@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 import cryoglean
+from cryoglean.cli.classify import classify
 from cryoglean.cli.ctf import ctf
 from cryoglean.cli.doctor import doctor
 from cryoglean.cli.evaluate import evaluate
@@ -58,7 +59,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run
 
 
-for each in (pick, ctf, extract, evaluate, simulate, doctor):
+for each in (pick, ctf, extract, classify, evaluate, simulate, doctor):
     app.command()(guarded(each))
 
 

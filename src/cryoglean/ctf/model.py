@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 ANGSTROM_PER_MICROMETRE = 1e4
 
-_DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
-_OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+CTF_DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
+CTF_OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+CTF_PHASE_SHIFT = "rlnPhaseShift"
 
 
 @dataclass(frozen=True)
@@ -136,19 +137,34 @@ def ctf_of(file: MicrographFile) -> Ctf | None:
         MicrographError: if it gives a defocus, but not the voltage, Cs and amplitude contrast that go with it, or
             values that are none.
     """
-    known: Mapping[str, str] = {**file.optics, **file.row}
-    if not all(column in known for column in _DEFOCUS):
+    try:
+        return ctf_from_columns({**file.optics, **file.row})
+    except ValueError as error:
+        raise MicrographError(file.path, str(error)) from error
+
+
+def ctf_from_columns(known: Mapping[str, str]) -> Ctf | None:
+    """Return the CTF that columns of a STAR file give, or None where they give none or it could not be estimated.
+
+    Args:
+        known: values by column of one micrograph or particle, with those of its optics group.
+
+    Raises:
+        ValueError: if there is a defocus, but not the voltage, Cs and amplitude contrast that go with it, or values
+            that are none; says so in a line.
+    """
+    if not all(column in known for column in CTF_DEFOCUS):
         return None
     try:
-        u, v, angle = (float(known[column]) for column in _DEFOCUS)
+        u, v, angle = (float(known[column]) for column in CTF_DEFOCUS)
         if not all(map(math.isfinite, (u, v, angle))):
             return None
-        voltage, cs, amplitude = (float(known[column]) for column in _OPTICS)
-        microscope = Microscope(voltage, cs, amplitude, float(known.get("rlnPhaseShift", 0)))
+        voltage, cs, amplitude = (float(known[column]) for column in CTF_OPTICS)
+        microscope = Microscope(voltage, cs, amplitude, float(known.get(CTF_PHASE_SHIFT, 0)))
     except KeyError as error:
-        raise MicrographError(file.path, f"its STAR file gives a defocus, but no {error.args[0]}") from error
+        raise ValueError(f"its STAR file gives a defocus, but no {error.args[0]}") from error
     except ValueError as error:
-        raise MicrographError(file.path, f"a broken value among its CTF columns: {error}") from error
+        raise ValueError(f"a broken value among its CTF columns: {error}") from error
     if not (voltage > 0 and 0 <= amplitude < 1 and math.isfinite(cs)):
-        raise MicrographError(file.path, f"no microscope: {voltage:g} kV, Cs {cs:g} mm, amplitude contrast {amplitude}")
+        raise ValueError(f"no microscope: {voltage:g} kV, Cs {cs:g} mm, amplitude contrast {amplitude}")
     return Ctf(u, v, angle, microscope)

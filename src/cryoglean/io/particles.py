@@ -120,18 +120,21 @@ def _header(
     return bytes(header.tobytes())
 
 
-def read_stack(path: str | Path, indices: Sequence[int] | None = None) -> NDArray[np.float32]:
+def read_stack(
+    path: str | Path, indices: Sequence[int] | None = None, *, must_be_finite: bool = True
+) -> NDArray[np.float32]:
     """Read images of a stack.
 
     Args:
         path: an MRC stack; one image is a stack of one.
         indices: which, counted from 0, in the order wanted; all by default.
+        must_be_finite: refuse images with values that are not finite.
 
     Returns:
         (n, h, w) float32.
 
     Raises:
-        TableError: if it cannot be read, has no such image, or holds values that are not finite.
+        TableError: if it cannot be read, has no such image, or holds values that are not finite and must not.
     """
     path = Path(path)
     try:
@@ -145,18 +148,19 @@ def read_stack(path: str | Path, indices: Sequence[int] | None = None) -> NDArra
     except (OSError, ValueError) as error:
         raise TableError(path, f"not a whole MRC stack: {error}") from None
     bad = int((~np.isfinite(images).all(axis=(1, 2))).sum())
-    if bad:
+    if bad and must_be_finite:
         raise TableError(path, f"{bad} of {len(images)} images hold NaN or infinite values")
     return images
 
 
-def read_images(table: ParticleTable, star_path: str | Path) -> NDArray[np.float32]:
+def read_images(table: ParticleTable, star_path: str | Path, *, must_be_finite: bool = True) -> NDArray[np.float32]:
     """Read the images of all particles of a table, in its order.
 
     Args:
         table: with `rlnImageName`, paths relative to the project folder: the working folder, or the nearest one above
             the STAR file in which they exist.
         star_path: where the table came from.
+        must_be_finite: refuse images with values that are not finite.
 
     Returns:
         (n, size, size) float32.
@@ -165,21 +169,31 @@ def read_images(table: ParticleTable, star_path: str | Path) -> NDArray[np.float
         TableError: if a name or a stack is not usable, or images differ in size.
     """
     star_path = Path(star_path)
-    names = table.particles.get(IMAGE)
-    if names is None:
-        raise TableError(star_path, f"the table of particles has no column {IMAGE}")
-    places = [_place(star_path, str(name)) for name in names]
+    places = image_places(table, star_path)
     found: dict[str, list[int]] = {}
     for row, (_, stack) in enumerate(places):
         found.setdefault(stack, []).append(row)
     images: NDArray[np.float32] | None = None
     for stack, rows in found.items():
-        several = read_stack(_located(stack, star_path), [places[row][0] for row in rows])
+        indices = [places[row][0] for row in rows]
+        several = read_stack(located(stack, star_path), indices, must_be_finite=must_be_finite)
         images = np.empty((len(places), *several.shape[1:]), np.float32) if images is None else images
         if several.shape[1:] != images.shape[1:]:
             raise TableError(star_path, f"images of different sizes: {several.shape[1:]} px in {stack}")
         images[rows] = several
     return np.zeros((0, 0, 0), np.float32) if images is None else images
+
+
+def image_places(table: ParticleTable, star_path: Path) -> list[tuple[int, str]]:
+    """Return for each particle the number of its image, counted from 0, and the stack, as the table names it.
+
+    Raises:
+        TableError: if there is no column of image names, or one is of another form.
+    """
+    names = table.particles.get(IMAGE)
+    if names is None:
+        raise TableError(star_path, f"the table of particles has no column {IMAGE}")
+    return [_place(star_path, str(name)) for name in names]
 
 
 def _place(star_path: Path, name: str) -> tuple[int, str]:
@@ -189,9 +203,24 @@ def _place(star_path: Path, name: str) -> tuple[int, str]:
     return int(match[1]) - 1, match[2]
 
 
-def _located(name: str, star_path: Path) -> Path:
+def located(name: str, star_path: Path) -> Path:
+    """Return the path of a file that a STAR file names; as it is named if it is nowhere."""
+    folder = project_folder(name, star_path)
+    return Path(name) if folder is None else folder / name
+
+
+def project_folder(name: str, star_path: Path) -> Path | None:
+    """Return the folder that a name in a STAR file counts from: the working folder, or the nearest above the file.
+
+    Args:
+        name: of a file in the table.
+        star_path: where the table is.
+
+    Returns:
+        The first of these folders in which the file exists, or None.
+    """
     folders = (Path(), *star_path.resolve().parents)
-    return next((folder / name for folder in folders if (folder / name).exists()), Path(name))
+    return next((folder for folder in folders if (folder / name).exists()), None)
 
 
 def write_particles(path: str | Path, table: ParticleTable, notes: Iterable[str] = ()) -> None:
@@ -213,8 +242,8 @@ def read_particles(path: str | Path) -> ParticleTable:
     """
     tables = read_star(Path(path))
     particles = next((tables[name] for name in ("particles", "images", "") if name in tables), None)
-    if particles is None or X not in particles.columns:
-        raise TableError(Path(path), f"not a STAR file of particles: no table with {X}")
+    if particles is None or not {X, IMAGE} & set(particles.columns):
+        raise TableError(Path(path), f"not a STAR file of particles: no table with {X} or {IMAGE}")
     return ParticleTable(tables.get("optics", pd.DataFrame()), particles)
 
 

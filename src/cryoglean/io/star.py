@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 MAX_STAR_BYTES = 2**29
 
 _BLANK = re.compile(r"[ \t]+")
@@ -167,6 +169,28 @@ def _closing(line: str, at: int) -> int:
     if end < 0:
         raise ValueError(f"a quotation mark ({line[at]}) is not closed")
     return end
+
+
+def star_floats(path: Path, table: pd.DataFrame, column: str, default: float | None = None) -> NDArray[np.float64]:
+    """Return a column as numbers, which need not be finite.
+
+    Args:
+        path: of the file, for messages.
+        table: as `read_star` returns it.
+        column: its name.
+        default: value of all rows if there is no such column; None refuses that.
+
+    Raises:
+        TableError: if the column is missing, or holds what is no number.
+    """
+    if column not in table.columns:
+        if default is None:
+            raise TableError(path, f"no column {column}")
+        return np.full(len(table), default)
+    try:
+        return np.array(table[column], dtype=np.float64)
+    except ValueError as error:
+        raise TableError(path, f"{column}: {error}") from None
 
 
 def star_text(tables: Mapping[str, pd.DataFrame], version: int | None = 30001) -> str:

@@ -67,8 +67,8 @@ def footer(
     if angstrom_per_px is not None:
         right = _draw_scale_bar(draw, right, width_px, angstrom_per_px) - _GAP_PX
     room = right - _MARGIN_PX
-    draw.text((_MARGIN_PX, 8), _fit(draw, caption, _font(_TEXT_PX), room), _INK, _font(_TEXT_PX))
-    draw.text((_MARGIN_PX, 33), _fit(draw, remark, _font(_SMALL_PX), room), _FAINT, _font(_SMALL_PX))
+    draw.text((_MARGIN_PX, 8), fitted(draw, caption, font(_TEXT_PX), room), _INK, font(_TEXT_PX))
+    draw.text((_MARGIN_PX, 33), fitted(draw, remark, font(_SMALL_PX), room), _FAINT, font(_SMALL_PX))
     return np.asarray(strip)
 
 
@@ -79,14 +79,15 @@ def round_length(longest: float) -> float:
 
 
 @lru_cache
-def _font(size_px: int) -> ImageFont.FreeTypeFont:
+def font(size_px: int) -> ImageFont.FreeTypeFont:
+    """Return the font of all pictures."""
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size_px)
 
 
-def _fit(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, room_px: float) -> str:
+def fitted(draw: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, room_px: float) -> str:
     """Cut letters from the middle, where names of micrographs differ least, until the text fits."""
     shown, kept = text, len(text)
-    while kept > 2 and draw.textlength(shown, font) > room_px:
+    while kept > 2 and draw.textlength(shown, letters) > room_px:
         kept -= 1
         shown = f"{text[: kept // 3]}…{text[len(text) - (kept - kept // 3) :]}"
     return shown
@@ -102,7 +103,7 @@ def _draw_legend(strip: Image.Image, draw: ImageDraw.ImageDraw, right: int, lege
         (legend.title, left + _BAR_WIDTH_PX / 2, "ma"),
         (legend.high, right, "ra"),
     ):
-        draw.text((x, _LABEL_TOP_PX), text, _INK, _font(_SMALL_PX), anchor=anchor)
+        draw.text((x, _LABEL_TOP_PX), text, _INK, font(_SMALL_PX), anchor=anchor)
     return left
 
 
@@ -111,5 +112,5 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, width_px: int, angstr
     length = round_length(_SCALE_BAR_SHARE * width_px * angstrom_per_px)
     left = right - round(length / angstrom_per_px)
     draw.rectangle((left, _BAR_TOP_PX + 2, right, _BAR_TOP_PX + 6), _INK)
-    draw.text(((left + right) / 2, _LABEL_TOP_PX), f"{length:g} Å", _INK, _font(_SMALL_PX), anchor="ma")
+    draw.text(((left + right) / 2, _LABEL_TOP_PX), f"{length:g} Å", _INK, font(_SMALL_PX), anchor="ma")
     return min(left, (left + right) // 2 - 30)

@@ -1,0 +1,123 @@
+"""Tables of classes: `model.star`, written and read, and what is written to be looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cryoglean.errors import TableError
+from cryoglean.io.csv_tables import csv_text
+from cryoglean.io.star import read_star, star_floats, star_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cryoglean.classes2d.classification import Classes
+    from cryoglean.classes2d.progress import Iteration
+
+_INDEX, _FREQUENCY, _ANGSTROM = "rlnSpectralIndex", "rlnResolution", "rlnAngstromResolution"
+_CORRELATION, _SSNR = "rlnFourierShellCorrelation", "rlnSsnrMap"
+_RESOLUTION, _PIXEL_SIZE = "rlnEstimatedResolution", "rlnPixelSize"
+_NO_ANGSTROM = 999.0
+_CLASS_COLUMNS = ("class", "particles", "share_percent", "resolution_angstrom", "percent_per_resolution")
+_ITERATION_COLUMNS = ("iteration", "resolution_angstrom", "changed_percent", "empty_classes", "log_likelihood")
+
+
+class Model(NamedTuple):
+    """What `model.star` says.
+
+    Attributes:
+        pixel_size_angstrom: of the averages.
+        resolution_angstrom: (k,).
+        ring_correlation: (k, rings).
+        signal_to_noise: (k, rings).
+    """
+
+    pixel_size_angstrom: float
+    resolution_angstrom: NDArray[np.float64]
+    ring_correlation: NDArray[np.float64]
+    signal_to_noise: NDArray[np.float64]
+
+
+def model_text(classes: Classes, pixel_size_angstrom: float, stack_name: str) -> str:
+    """Return `model.star` in the layout of RELION 3.1; an infinite resolution is "inf", as RELION has it.
+
+    Args:
+        classes: all of them.
+        pixel_size_angstrom: of the averages.
+        stack_name: of the averages, as RELION is to find it from the project's folder.
+    """
+    side = classes.averages.shape[-1] * pixel_size_angstrom
+    curves = zip(classes.ring_correlation, classes.signal_to_noise, strict=True)
+    each = {f"model_class_{n}": _curves(*pair, side) for n, pair in enumerate(curves, start=1)}
+    best = classes.resolution_angstrom.min(initial=np.inf)
+    general = {
+        "rlnReferenceDimensionality": 2,
+        "rlnDataDimensionality": 2,
+        "rlnOriginalImageSize": classes.averages.shape[-1],
+        "rlnCurrentResolution": f"{best:.9g}",
+        _PIXEL_SIZE: f"{pixel_size_angstrom:.9g}",
+        "rlnNrClasses": len(classes),
+    }
+    table = {
+        "rlnReferenceImage": [f"{n:06d}@{stack_name}" for n in range(1, len(classes) + 1)],
+        "rlnClassDistribution": _texts(classes.share),
+        _RESOLUTION: _texts(classes.resolution_angstrom),
+    }
+    return star_text({"model_general": pd.DataFrame([general]), "model_classes": pd.DataFrame(table), **each})
+
+
+def _curves(correlation: NDArray[np.float64], ssnr: NDArray[np.float64], side_angstrom: float) -> pd.DataFrame:
+    ring = np.arange(len(correlation))
+    columns = {
+        _INDEX: ring,
+        _FREQUENCY: ring / side_angstrom,
+        _ANGSTROM: np.where(ring > 0, side_angstrom / np.maximum(ring, 1), _NO_ANGSTROM),
+        _CORRELATION: _texts(correlation),
+        _SSNR: _texts(ssnr),
+    }
+    return pd.DataFrame(columns)
+
+
+def _texts(values: NDArray[np.float64]) -> list[str]:
+    return [f"{value:.9g}" for value in values]
+
+
+def read_model(path: Path) -> Model:
+    """Read a `model.star` as `model_text` makes it.
+
+    Raises:
+        TableError: if a table or a column is missing or broken.
+    """
+    tables = read_star(path)
+    missing = [name for name in ("model_general", "model_classes") if not len(tables.get(name, ()))]
+    if missing:
+        raise TableError(path, f"no table {missing[0]}")
+    resolution = star_floats(path, tables["model_classes"], _RESOLUTION)
+    each = [tables.get(f"model_class_{n}", pd.DataFrame()) for n in range(1, len(resolution) + 1)]
+    if len({len(table) for table in each}) > 1:
+        raise TableError(path, "classes with curves of different lengths")
+    correlation, ssnr = (np.stack([star_floats(path, t, name) for t in each]) for name in (_CORRELATION, _SSNR))
+    return Model(float(star_floats(path, tables["model_general"], _PIXEL_SIZE)[0]), resolution, correlation, ssnr)
+
+
+def classes_csv(classes: Classes) -> str:
+    """Return classes as CSV, by number; shares in per cent, resolutions in angstrom, "inf" where there is none."""
+    columns = (classes.counts, 100 * classes.share, classes.resolution_angstrom, classes.percent_per_resolution)
+    rows = enumerate(zip(*columns, strict=True), start=1)
+    return csv_text(_CLASS_COLUMNS, [(n, c, f"{s:.4f}", f"{r:.4f}", f"{p:.6f}") for n, (c, s, r, p) in rows])
+
+
+def iterations_csv(iterations: Iterable[Iteration]) -> str:
+    """Return iterations as CSV; the likelihood is empty where it is not known."""
+    rows = []
+    for each in iterations:
+        likelihood = "" if each.likelihood is None else f"{each.likelihood:.9g}"
+        told = (each.number, f"{each.resolution_angstrom:.4f}", f"{100 * each.changed:.4f}", each.empty, likelihood)
+        rows.append(told)
+    return csv_text(_ITERATION_COLUMNS, rows)

@@ -1,0 +1,180 @@
+"""What a particles STAR says of its images: pixel size, CTF, phases; of RELION 3.0 (no optics table) to 5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT, Ctf, ctf_from_columns
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.particles import (
+    DIMENSIONALITY,
+    GROUP,
+    GROUP_NAME,
+    IMAGE,
+    IMAGE_PIXEL_SIZE,
+    IMAGE_SIZE,
+    ParticleTable,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+PHASE_FLIPPED, PREMULTIPLIED = "rlnCtfDataArePhaseFlipped", "rlnCtfDataAreCtfPremultiplied"
+NO_CTF = "no CTF: phases stay as they are, low resolution only"
+
+_DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
+_ANGSTROM_PER_MICROMETRE = 1e4
+_ORIGINS_IN_PIXELS = ("rlnOriginX", "rlnOriginY")
+_SAME_PIXEL_SIZE = 1e-3
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of images besides their pixels.
+
+    Attributes:
+        pixel_size_angstrom: of all of them.
+        ctfs: (n,) of each particle, or None if not one is known.
+        is_phase_flipped: whether the phases that the CTF turns are turned back in the images.
+    """
+
+    pixel_size_angstrom: float
+    ctfs: tuple[Ctf, ...] | None
+    is_phase_flipped: bool
+
+
+def image_facts(path: Path, table: ParticleTable) -> ImageFacts:
+    """Read what a table says of its images; what a particle's row says goes before what its optics group says.
+
+    Args:
+        path: of the table, for messages.
+        table: of RELION 3.0 or later.
+
+    Raises:
+        TableError: if a value is broken, or the CTF of some particles is known and that of others is not.
+        SettingsError: if the images cannot be classified together, or their pixel size is not known.
+    """
+    if any(_flags(path, table, PREMULTIPLIED)):
+        raise SettingsError(f"{path}: images multiplied by their CTF ({PREMULTIPLIED}): extract them without that")
+    flipped = _flags(path, table, PHASE_FLIPPED)
+    if len(set(flipped)) > 1:
+        raise SettingsError(
+            f"{path}: phases are flipped in {sum(flipped)} of {len(flipped)} images: classify them apart"
+        )
+    return ImageFacts(_pixel_size(path, table), _ctfs(path, table), flipped[:1] == [True])
+
+
+def with_optics(path: Path, table: ParticleTable, pixel_size_angstrom: float, box_px: int) -> ParticleTable:
+    """Return a table in the layout of RELION 3.1: with optics groups that tell pixel size and size of the images.
+
+    Args:
+        path: of the table, for messages.
+        table: of RELION 3.0 or later; origins in pixels, of 3.0, are left out.
+        pixel_size_angstrom: of the images.
+        box_px: side of the images.
+
+    Raises:
+        TableError: if a particle is of an optics group that is not there.
+    """
+    optics, particles = table.optics, table.particles.drop(columns=[*_ORIGINS_IN_PIXELS], errors="ignore")
+    if not len(optics):
+        optics, particles = _made_optics(particles)
+    particles = particles.assign(**{GROUP: _groups(path, ParticleTable(optics, particles))})
+    known = {IMAGE_PIXEL_SIZE: f"{pixel_size_angstrom:.6f}", IMAGE_SIZE: str(box_px), DIMENSIONALITY: "2"}
+    return ParticleTable(optics.assign(**{c: v for c, v in known.items() if c not in optics.columns}), particles)
+
+
+def _made_optics(particles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Move what rows of RELION 3.0 say of the microscope into optics groups."""
+    said = [c for c in CTF_OPTICS if c in particles.columns]
+    kinds = list(zip(*(particles[c] for c in said), strict=True)) if said else [()] * len(particles)
+    number = {kind: str(n) for n, kind in enumerate(dict.fromkeys(kinds), start=1)}
+    rows = [
+        {GROUP_NAME: f"opticsGroup{n}", GROUP: n, **dict(zip(said, kind, strict=True))} for kind, n in number.items()
+    ]
+    return pd.DataFrame(rows, dtype=object), particles.drop(columns=said).assign(**{GROUP: [number[k] for k in kinds]})
+
+
+def _groups(path: Path, table: ParticleTable) -> pd.Series[str]:
+    """Return the optics group of each particle; a table with one group need not say it."""
+    there = [str(group) for group in table.optics.get(GROUP, ["1"] * len(table.optics))]
+    if GROUP not in table.particles.columns:
+        if len(there) > 1:
+            raise TableError(path, f"{len(there)} optics groups, and the table of particles has no column {GROUP}")
+        return pd.Series([there[0]] * len(table.particles), table.particles.index, dtype=object)
+    groups = table.particles[GROUP].astype(str)
+    for group in groups[~groups.isin(there)][:1]:
+        raise TableError(path, f"a particle is of optics group {group}, which the table of optics does not have")
+    return groups
+
+
+def _column(path: Path, table: ParticleTable, name: str) -> pd.Series[str] | None:
+    """Return a value for each particle, of its row or else of its optics group, or None."""
+    if name in table.particles.columns:
+        return table.particles[name].astype(str)
+    if name in table.optics.columns:
+        groups = _groups(path, table)
+        return groups.map(dict(zip(table.optics.get(GROUP, ["1"]), table.optics[name], strict=False)))
+    return None
+
+
+def _numbers(path: Path, table: ParticleTable, name: str) -> NDArray[np.float64] | None:
+    column = _column(path, table, name)
+    if column is None:
+        return None
+    try:
+        values = column.to_numpy(np.float64)
+    except ValueError as error:
+        raise TableError(path, f"{name}: {error}") from None
+    if not (np.isfinite(values) & (values > 0)).all():
+        raise TableError(path, f"{name} holds a value that is no size")
+    return values
+
+
+def _pixel_size(path: Path, table: ParticleTable) -> float:
+    sizes = _numbers(path, table, IMAGE_PIXEL_SIZE)
+    detector, magnification = (_numbers(path, table, name) for name in (_DETECTOR, _MAGNIFICATION))
+    if sizes is None and detector is not None and magnification is not None:
+        sizes = detector * _ANGSTROM_PER_MICROMETRE / magnification
+    if sizes is None:
+        raise SettingsError(f"{path}: the pixel size of the images is not known: it has no column {IMAGE_PIXEL_SIZE}")
+    least, most = sizes.min(initial=np.inf), sizes.max(initial=0)
+    if most > least * (1 + _SAME_PIXEL_SIZE):
+        raise SettingsError(f"{path}: images of {least:g} and of {most:g} A/px: extract them again with one pixel size")
+    return float(sizes[0]) if len(sizes) else 0.0
+
+
+def _flags(path: Path, table: ParticleTable, name: str) -> list[bool]:
+    column = _column(path, table, name)
+    return [False] * len(table.particles) if column is None else [value.strip() in ("1", "true") for value in column]
+
+
+def _ctfs(path: Path, table: ParticleTable) -> tuple[Ctf, ...] | None:
+    """Return the CTF of each particle; those of a micrograph share one object."""
+    columns = {name: _column(path, table, name) for name in (*CTF_DEFOCUS, *CTF_OPTICS, CTF_PHASE_SHIFT)}
+    known = {name: column for name, column in columns.items() if column is not None}
+    rows = list(zip(*known.values(), strict=True)) if known else [()] * len(table.particles)
+    of_row: dict[tuple[str, ...], Ctf | None] = {}
+    for number, row in enumerate(rows):
+        if row not in of_row:
+            try:
+                of_row[row] = ctf_from_columns(dict(zip(known, row, strict=True)))
+            except ValueError as error:
+                raise TableError(path, f"{_image(table, number)}: {error}") from None
+    ctfs = [of_row[row] for row in rows]
+    present = tuple(ctf for ctf in ctfs if ctf is not None)
+    if present and len(present) < len(ctfs):
+        first = _image(table, ctfs.index(None))
+        missing = f"{len(ctfs) - len(present)} of {len(ctfs)} particles have no CTF, the first is {first}"
+        raise TableError(path, f"{missing}: leave those out, or run cryoglean ctf and extract again")
+    return present or None
+
+
+def _image(table: ParticleTable, number: int) -> str:
+    return str(table.particles[IMAGE].iloc[number]) if IMAGE in table.particles.columns else f"particle {number + 1}"
