@@ -16,6 +16,7 @@ from cryoglean.cli.doctor import doctor
 from cryoglean.cli.evaluate import evaluate
 from cryoglean.cli.extract import extract
 from cryoglean.cli.pick import pick
+from cryoglean.cli.select import select
 from cryoglean.cli.simulate import simulate
 from cryoglean.errors import CryogleanError, SettingsError, TableError
 
@@ -59,7 +60,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run
 
 
-for each in (pick, ctf, extract, classify, evaluate, simulate, doctor):
+for each in (pick, ctf, extract, classify, select, evaluate, simulate, doctor):
     app.command()(guarded(each))
 
 

@@ -1,0 +1,217 @@
+"""What a class average tells of its class, in numbers without units: the same for any box, pixel size and count."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cryoglean.classes2d.classification import Classes
+
+_SMOOTHING_DIAMETERS = 0.07
+_RIM_FROM, _SECTORS = 0.7, 16
+_COARSE_WAVES = 2.0
+_SOFT_SHARE = 0.3
+_BINS = 128
+_MOST_SIGNAL = 1e4
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the class averages show. The circle is that of the particle's diameter, round the middle of the box.
+
+    Attributes:
+        details: (k,) diameter over resolution: how many resolved steps fit across the particle.
+        evidence: (k,) squared signal over noise of one image of the class, summed over the circle.
+        off_centre: (k,) distance of the particle from the middle of the box in diameters.
+        edge_energy: (k,) energy at the rim of the particle that is on one side only, over that inside.
+        filling: (k,) share of the circle's area that the particle takes.
+        coarseness: (k,) share of the power in waves longer than half a diameter.
+    """
+
+    details: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    off_centre: NDArray[np.float64]
+    edge_energy: NDArray[np.float64]
+    filling: NDArray[np.float64]
+    coarseness: NDArray[np.float64]
+
+
+def features_of(classes: Classes, pixel_size_angstrom: float, diameter_angstrom: float) -> Features:
+    """Look at all class averages.
+
+    Args:
+        classes: k classes.
+        pixel_size_angstrom: of the averages.
+        diameter_angstrom: of the particle.
+    """
+    diameter_px = diameter_angstrom / pixel_size_angstrom
+    masks = particle_masks(classes.averages, diameter_px)
+    centres = _centres(masks)
+    circle = max(int((_grid(masks.shape[-1])[2] <= diameter_px / 2).sum()), 1)
+    return Features(
+        details=details(classes.resolution_angstrom, diameter_angstrom),
+        evidence=evidence(classes, diameter_px),
+        off_centre=np.hypot(centres[:, 0], centres[:, 1]) / diameter_px,
+        edge_energy=edge_energy(classes.averages, diameter_px, centres),
+        filling=masks.sum(axis=(1, 2)) / circle,
+        coarseness=coarseness(classes, diameter_px),
+    )
+
+
+def details(resolution_angstrom: NDArray[np.float64], diameter_angstrom: float) -> NDArray[np.float64]:
+    """Return (k,) diameter over resolution; 0 where the resolution is infinite or not above 0."""
+    known = np.isfinite(resolution_angstrom) & (resolution_angstrom > 0)
+    return np.where(known, diameter_angstrom / np.where(known, resolution_angstrom, 1), 0.0)
+
+
+def evidence(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+    """Return (k,) squared signal over noise of one image of the class, summed over the particle's circle.
+
+    It is the square of the height that a matched filter reaches, so it can be held against what the best of many
+    alignments of mere noise reaches. It is taken from the rings, where the signal-to-noise ratio of the average is that
+    of an image times the number of images; and from the picture, as images have noise of deviation 1. The lesser
+    counts: the rings are misled by what all images have in common (a mask), the picture by noise that is not white.
+
+    Args:
+        classes: k classes.
+        diameter_px: of the particle, in pixels of the averages.
+    """
+    counts = np.maximum(classes.counts, 1)
+    inside = _grid(classes.averages.shape[-1])[2] <= diameter_px / 2
+    square = np.square(classes.uncorrected[:, inside].astype(np.float64)).sum(axis=1) - inside.sum() / counts
+    least = np.minimum(_by_ring(classes, diameter_px).sum(axis=1) / counts, square.clip(0))
+    return np.where(classes.counts > 0, least, 0.0)
+
+
+def coarseness(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+    """Return (k,) share of the power inside the circle that is in waves longer than half a diameter.
+
+    Of ice and carbon it is nine tenths. Plain means are looked at, as correction for the CTF raises long waves. Where
+    there are none (`uncorrected` is the same as `averages`), the share of the evidence counts if it is less.
+
+    Args:
+        classes: k classes.
+        diameter_px: of the particle, in pixels of the averages.
+    """
+    box = classes.averages.shape[-1]
+    radius = _grid(box)[2]
+    inward = ((1 - radius / (diameter_px / 2)) / _SOFT_SHARE).clip(0, 1)
+    window = np.square(np.sin(math.pi / 2 * inward))  # a hard edge would be detail
+    power = np.abs(np.fft.fftshift(np.fft.fft2(classes.uncorrected * window), axes=(-2, -1))) ** 2
+    ring = radius * diameter_px / box  # the transform's middle is where the image's is
+    varying = (ring > 0) & (radius <= box // 2)
+    coarse = _ratio(power[:, varying & (ring <= _COARSE_WAVES)].sum(axis=1), power[:, varying].sum(axis=1))
+    if not np.array_equal(classes.averages, classes.uncorrected):
+        return coarse
+    rings = _by_ring(classes, diameter_px)
+    waves = np.arange(rings.shape[1]) * (diameter_px / box)
+    return np.minimum(coarse, _ratio(rings[:, waves <= _COARSE_WAVES].sum(axis=1), rings.sum(axis=1)))
+
+
+def _by_ring(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+    """Return (k, rings) signal over noise times the number of independent values in the circle.
+
+    A ring of radius k holds 2 pi k values, of which the circle's share of the box is independent.
+    """
+    share = min(math.pi / 4 * (diameter_px / classes.averages.shape[-1]) ** 2, 1)
+    independent = 2 * math.pi * np.arange(classes.signal_to_noise.shape[1]) * share
+    ratio = np.nan_to_num(classes.signal_to_noise, nan=0.0, posinf=_MOST_SIGNAL).clip(0, _MOST_SIGNAL)
+    rings: NDArray[np.float64] = ratio * independent
+    return rings
+
+
+def particle_masks(averages: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]:
+    """Return (k, box, box) where the particle is.
+
+    It is the largest connected piece of what is bright inside the circle, its hollows filled, so that two halves of
+    neighbours on either side do not pass for one particle between them.
+
+    Args:
+        averages: (k, box, box), protein bright.
+        diameter_px: of the particle.
+    """
+    return np.array([_mask(average, diameter_px) for average in averages], dtype=bool).reshape(averages.shape)
+
+
+def _mask(average: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]:
+    inside = _grid(average.shape[-1])[2] <= diameter_px / 2
+    smooth = ndimage.gaussian_filter(average.astype(np.float64), _SMOOTHING_DIAMETERS * diameter_px)
+    level = two_group_threshold(smooth[inside])
+    if level is None:
+        return np.zeros(average.shape, dtype=bool)
+    pieces, _ = ndimage.label(ndimage.binary_fill_holes(inside & (smooth > level)))
+    largest: NDArray[np.bool_] = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
+    return largest
+
+
+def density_centres(averages: NDArray[np.float32], diameter_px: float) -> NDArray[np.float64]:
+    """Return (k, 2) the middle of each particle, x first, in pixels from the middle of the box (`box // 2`).
+
+    Args:
+        averages: (k, box, box), protein bright.
+        diameter_px: of the particle.
+    """
+    return _centres(particle_masks(averages, diameter_px))
+
+
+def _centres(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    y, x, _ = _grid(masks.shape[-1])
+    area = np.maximum(masks.sum(axis=(1, 2)), 1)
+    return np.stack([(masks * x).sum(axis=(1, 2)) / area, (masks * y).sum(axis=(1, 2)) / area], axis=1)
+
+
+def edge_energy(averages: NDArray[np.float32], diameter_px: float, centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (k,) energy at the rim of the particle that is on one side only, over that inside its circle.
+
+    The rim is the outer 0.3 of the radius of the circle round the particle itself. There a particle leaves little; or
+    much all round, if the diameter is tight; or much at two ends, if it is long. Half a particle, a neighbour and a
+    carbon edge differ from side to side, so the differences of opposite sectors count.
+
+    Args:
+        averages: (k, box, box), background at 0.
+        diameter_px: of the particle.
+        centres: (k, 2) of the particles, from `density_centres`.
+    """
+    pairs = zip(averages, centres, strict=True)
+    return np.array([_one_sided(average, diameter_px, centre) for average, centre in pairs]).reshape(-1)
+
+
+def _one_sided(average: NDArray[np.float32], diameter_px: float, centre: NDArray[np.float64]) -> float:
+    y, x, _ = _grid(average.shape[-1])
+    x, y = x - centre[0], y - centre[1]
+    share = np.hypot(x, y) / (diameter_px / 2)
+    rim = (share > _RIM_FROM) & (share <= 1)
+    sector = np.floor((np.arctan2(y, x) / (2 * math.pi) + 0.5) * _SECTORS).astype(int) % _SECTORS
+    values, sector = average[rim].astype(np.float64), sector[rim]
+    sums = np.bincount(sector, values, _SECTORS) / np.maximum(np.bincount(sector, minlength=_SECTORS), 1)
+    inside = float(np.square(average[share <= 1].astype(np.float64)).mean())
+    return float(np.square(sums - np.roll(sums, _SECTORS // 2)).mean() / 4 / inside) if inside > 0 else 0.0
+
+
+def two_group_threshold(values: NDArray[np.float64]) -> float | None:
+    """Return what parts values best into two groups (Otsu, IEEE Trans. SMC 9, 1979), or None if all are equal."""
+    low, high = float(values.min()), float(values.max())
+    if not high > low:
+        return None
+    counts, edges = np.histogram(values, _BINS, (low, high))
+    middles = (edges[1:] + edges[:-1]) / 2
+    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * middles)[:-1]
+    above = len(values) - below
+    apart = sums / below - (float((counts * middles).sum()) - sums) / above
+    return float(edges[1 + int(np.argmax(below * above * apart**2))])
+
+
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(below > 0, above / np.where(below > 0, below, 1), 0.0)
+
+
+def _grid(box: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    y, x = np.mgrid[:box, :box].astype(np.float64) - box // 2
+    return y, x, np.hypot(y, x)

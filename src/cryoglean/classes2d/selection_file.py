@@ -1,0 +1,158 @@
+"""The selection as a table that a user may edit: what its column `keep` says goes before any rule."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cryoglean.errors import TableError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.csv_tables import csv_text
+
+if TYPE_CHECKING:
+    from cryoglean.classes2d.classification import Classes
+    from cryoglean.classes2d.selection import Selection
+
+COLUMNS = ("class", "keep", "reason", "score", "particles", "percent", "resolution_angstrom", "percent_per_resolution")
+_CLASS, _KEEP, _REASON = "class", "keep", "reason"
+_HINT = "# edit the column keep (yes or no), and give this file to: cryoglean select CLASSES --selection FILE\n"
+_YES = {"yes", "y", "1", "true", "keep", "kept", "x"}
+_NO = {"no", "n", "0", "false", "drop", "dropped"}
+_DELIMITERS = ",;\t"
+_HALF = 0.5
+_BELOW_HALF = math.nextafter(_HALF, 0)
+
+Row = tuple[int, list[str]]
+"""A line's number in the file and its cells."""
+
+
+def write_selection(path: str | Path, classes: Classes, selection: Selection) -> None:
+    """Write one row a class, best first; classes are counted from 1, as `rlnClassNumber` and the gallery do.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    rows = [
+        (
+            k + 1,
+            "yes" if selection.kept[k] else "no",
+            selection.reasons[k],
+            f"{selection.score[k]:.4f}",
+            int(classes.counts[k]),
+            f"{100 * classes.share[k]:.3f}",
+            f"{classes.resolution_angstrom[k]:.2f}",
+            f"{classes.percent_per_resolution[k]:.4f}",
+        )
+        for k in selection.best_first()
+    ]
+    write_atomic_text(path, _HINT + csv_text(COLUMNS, rows))
+
+
+def edited(path: str | Path, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
+    """Let a user's table overrule a selection.
+
+    Blanks, upper case, quotes, lines that start with "#", other columns, semicolons, tabs and the mark that Excel puts
+    at the start do no harm. Scores of classes decided by hand are moved to the side of 0.5 where they now belong.
+
+    Args:
+        path: a table with the columns `class` (from 1) and `keep`: yes, y, 1, true, keep or x; no, n, 0, false or drop.
+        selection: what the rule says.
+
+    Returns:
+        The selection as the user wants it, and notes: which classes the table does not name.
+
+    Raises:
+        TableError: if the table cannot be understood, or names a class that is not there, or one twice.
+    """
+    path = Path(path)
+    wanted = _wanted(path, len(selection.kept))
+    kept, score, reasons = selection.kept.copy(), selection.score.copy(), list(selection.reasons)
+    for k, keep in wanted.items():
+        score[k] = max(score[k], _HALF) if keep else min(score[k], _BELOW_HALF)
+        if keep != kept[k]:
+            reasons[k] = "kept: by hand" if keep else "dropped: by hand"
+        kept[k] = keep
+    missing = [str(k + 1) for k in range(len(kept)) if k not in wanted]
+    notes = (f"{path} does not name class {', '.join(missing)}: left to the rule",) if missing else ()
+    return replace(selection, kept=kept, score=np.asarray(score), reasons=tuple(reasons)), notes
+
+
+def is_edited(path: str | Path) -> bool:
+    """Say whether a table written here says by now something else than its reasons do, or cannot be understood."""
+    path = Path(path)
+    try:
+        rows = _rows(path)
+    except TableError:
+        return True
+    names = rows[0][1]
+    if _KEEP not in names or _REASON not in names or min(len(cells) for _, cells in rows) < len(names):
+        return True
+    keep, reason = names.index(_KEEP), names.index(_REASON)
+    return any(cells[keep] != ("yes" if cells[reason].startswith("kept") else "no") for _, cells in rows[1:])
+
+
+def _wanted(path: Path, classes: int) -> dict[int, bool]:
+    """Return what the table says, by class counted from 0."""
+    rows = _rows(path)
+    names = [cell.lower() for cell in rows[0][1]]
+    for name in (_CLASS, _KEEP):
+        if names.count(name) != 1:
+            raise TableError(path, f"line {rows[0][0]}: one column {name!r} is needed, found {', '.join(names)}")
+    wanted: dict[int, bool] = {}
+    for line, cells in rows[1:]:
+        cells += [""] * (len(names) - len(cells))
+        k = _class(path, line, cells[names.index(_CLASS)], classes)
+        if k in wanted:
+            raise TableError(path, f"line {line}: class {k + 1} a second time: leave one of the two")
+        wanted[k] = _keep(path, line, k, cells[names.index(_KEEP)])
+    if not wanted:
+        raise TableError(path, "names no class: one row a class was expected, below a line class,keep")
+    return wanted
+
+
+def _class(path: Path, line: int, text: str, classes: int) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (number.is_integer() and 1 <= number <= classes):
+        raise TableError(path, f"line {line}: no class {text!r}: classes are 1 to {classes}")
+    return int(number) - 1
+
+
+def _keep(path: Path, line: int, k: int, text: str) -> bool:
+    said = text.lower()
+    if said in _YES or said in _NO:
+        return said in _YES
+    raise TableError(path, f"line {line}: keep of class {k + 1} is {text!r}: write yes or no")
+
+
+def _rows(path: Path) -> list[Row]:
+    """Return the lines that say something, the header first, cells without blanks around them."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise TableError(path, 'not text in UTF-8: save it as "CSV UTF-8"') from None
+    except OSError as error:
+        raise TableError(path, f"cannot be read: {error.strerror or error}") from error
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if _says_something(line)]
+    if not lines:
+        raise TableError(path, "empty: a table with the columns class and keep was expected")
+    if "\0" in text:
+        raise TableError(path, "not a table: it holds binary data")
+    delimiter = max(_DELIMITERS, key=lines[0][1].count)
+    try:
+        return [(n, [c.strip() for c in next(csv.reader([line], delimiter=delimiter))]) for n, line in lines]
+    except csv.Error as error:
+        raise TableError(path, f"not a CSV table: {error}") from None
+
+
+def _says_something(line: str) -> bool:
+    """Say whether a line is neither a comment, nor Excel's `sep=;`, nor empty but for delimiters."""
+    bare = line.strip(' "' + _DELIMITERS)
+    return bool(bare) and not bare.startswith("#") and not bare.lower().startswith("sep=")

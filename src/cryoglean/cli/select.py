@@ -1,0 +1,118 @@
+"""`cryoglean select`: classes in, the particles of the good ones out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoglean.classes2d.selection import Rule
+from cryoglean.cli.settings import checked
+
+if TYPE_CHECKING:
+    from cryoglean.classes2d.purify import Pass
+    from cryoglean.classes2d.select_job import Selected
+
+
+def select(
+    classes: Annotated[
+        Path, typer.Argument(help="Output folder of cryoglean classify, or of RELION's Class2D, or a file of its runs.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output folder; an earlier selection from the same classes is replaced.")],
+    rule: Annotated[Rule, typer.Option(help="How classes are judged.")] = Rule.automatic,
+    threshold: Annotated[
+        float | None, typer.Option(help="Of %/Res (literal) or its like for any number of classes (normalised).")
+    ] = None,
+    selection: Annotated[
+        Path | None, typer.Option(help="A selection.csv whose column keep was edited; it goes before the rule.")
+    ] = None,
+    diameter: Annotated[
+        float | None, typer.Option(help="Particle diameter in angstrom; by default that of the classes.")
+    ] = None,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Of the micrographs, in angstrom; by default that of the particles' table.")
+    ] = None,
+    purify: Annotated[
+        bool, typer.Option("--purify", help="Classify what is kept again, until nearly all is kept.")
+    ] = False,
+    keep_share: Annotated[float, typer.Option(help="With --purify: share of a pass to be kept to be done.")] = 0.9,
+    max_passes: Annotated[int, typer.Option(help="With --purify: at most so many, the given classes included.")] = 5,
+    device: Annotated[str, typer.Option(help="With --purify: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    cpus: Annotated[int | None, typer.Option(min=1, help="With --purify: processors to use.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace also other results, and edited decisions.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> int:
+    """Select 2D classes, and with them particles.
+
+    Writes OUT/particles.star (kept), OUT/dropped.star, picks of each micrograph at the particles' true centres,
+    gallery.png to look at, and selection.csv: change its column keep and give it back with --selection.
+
+    For example:
+
+        cryoglean select CLASSES --out SELECTED
+
+        cryoglean select Class2D/job010 --out SELECTED --rule literal --threshold 0.1
+
+        cryoglean select CLASSES --out SELECTED --selection SELECTED/selection.csv
+
+        cryoglean select CLASSES --out PURE --purify
+    """
+    from cryoglean.classes2d.purify import Purifying
+    from cryoglean.classes2d.purify_job import run_purify_job
+    from cryoglean.classes2d.select_job import SelectFolder, SelectJob, run_select_job
+    from cryoglean.classes2d.selection_source import read_source
+    from cryoglean.scale.devices import choose_device
+    from cryoglean.scale.threads import available_cpus, limit_threads
+
+    values = {
+        "rule": rule,
+        "threshold": threshold,
+        "diameter_angstrom": diameter,
+        "pixel_size_angstrom": pixel_size,
+        "selection": selection,
+    }
+    job = checked(SelectJob, values)
+    how = checked(Purifying, {"keep_share": keep_share, "max_passes": max_passes})
+    source, folder = read_source(classes), SelectFolder(out, classes, force)
+    passes: tuple[Pass, ...] = ()
+    if purify:
+        threads = cpus or available_cpus()
+        limit_threads(threads)
+        done, passes = run_purify_job(source, job, how, folder, choose_device(device), threads, _tell)
+    else:
+        done = run_select_job(source, job, folder)
+    _show(done, passes, out, as_json=as_json)
+    return 0 if done.kept.any() else 4
+
+
+def _tell(number: int, done: Pass) -> None:
+    typer.echo(f"pass {number}: {done}", err=True)
+
+
+def _show(done: Selected, passes: tuple[Pass, ...], out: Path, *, as_json: bool) -> None:
+    kept, classes = done.kept, done.selection.kept
+    if as_json:
+        said = {
+            "out": str(out),
+            "particles": int(kept.sum()),
+            "dropped": int((~kept).sum()),
+            "classes_kept": [int(k) + 1 for k in classes.nonzero()[0]],
+            "reasons": {str(k + 1): reason for k, reason in enumerate(done.selection.reasons)},
+            "passes": [{"input": len(each.which), "kept": len(each.kept)} for each in passes],
+            "notes": list(done.notes),
+        }
+        typer.echo(json.dumps(said))
+        return
+    for note in done.notes:
+        typer.echo(note, err=True)
+    share = kept.mean() if len(kept) else 0.0
+    typer.echo(
+        f"{kept.sum()} of {len(kept)} particles kept ({share:.0%}), in {classes.sum()} of {len(classes)} classes: "
+        f"{out / 'particles.star'}"
+    )
+    if not kept.any():
+        typer.echo(
+            f"look at {out / 'gallery.png'}; edit {out / 'selection.csv'} and give it with --selection", err=True
+        )
