@@ -1,0 +1,150 @@
+"""2D classification by RELION of the cases that classes2d_cases.py builds: its classes, and the time it takes.
+
+usage: python benchmarks/classes2d_relion.py CASES OUT [CASE ...] [--results FOLDER] [--threads 2]
+
+CASES is the folder that classes2d_cases.py has filled; RELION (3.1 or later) must be installed. Of each case the part
+that truth.csv calls the subset is classified, at most 2,000 particles, into 10 classes in 15 iterations, with the flags
+that RELION's own interface gives. OUT/<case> keeps `data.star`, `model.star`, `classes.mrcs`, `command.txt` and
+`time.json`: wall seconds, and processor seconds of all threads. The rest goes to FOLDER (by default the folder
+`relion_2d` beside this script), so that comparisons can be repeated without RELION:
+
+<case>.csv: `index` of the particle in truth.csv, its `class` (from 1), the `probability` of that class's best pose
+(rlnMaxValueProbDistribution) and its `log_likelihood` (rlnLogLikeliContribution).
+<case>_classes.csv: `class`, the share of particles `assigned` to it, RELION's class `distribution`, and its estimated
+`resolution` in angstrom.
+
+times.csv: seconds and processor seconds of each case.
+
+A case that OUT/READY lists is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cryoglean.extract.settings import PAPER_BACKGROUND_RADIUS
+from cryoglean.io.particles import IMAGE, ParticleTable, read_particles, write_particles
+from cryoglean.io.star import read_star
+
+CASES = ("10146", "sim-mid", "10017", "species", "sim-high", "sim-low", "10146-noisy")
+CLASSES, ITERATIONS, SEED = 10, 15, 20240
+SIZE_PX = 64
+FLAGS = (
+    "--flatten_solvent --zero_mask --norm --scale --tau2_fudge 2 --psi_step 12 --offset_range 5 --offset_step 2 "
+    "--oversampling 1 --pad 2 --dont_combine_weights_via_disc --dont_check_norm"
+)
+OPTICS = {"rlnVoltage": "300", "rlnSphericalAberration": "2.7", "rlnAmplitudeContrast": "0.1"}
+KEPT = ("data.star", "model.star", "classes.mrcs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("case", nargs="*", default=CASES)
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "relion_2d")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    ready = arguments.out / "READY"
+    for name in arguments.case:
+        if not (ready.is_file() and name in ready.read_text().split()):
+            classify(arguments.cases / name, arguments.out / name, arguments.threads)
+            write_results(arguments.cases / name, arguments.out / name, arguments.results)
+            with ready.open("a") as stream:
+                print(name, file=stream)
+    write_times(arguments.out, arguments.results)
+
+
+def classify(case: Path, out: Path, threads: int) -> None:
+    """Run RELION on the subset of one case, and keep what its last iteration says."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "particles.mrcs").symlink_to((case / "particles.mrcs").resolve())
+        table = subset_table(case)
+        write_particles(work / "subset.star", table)
+        command = relion_command(table, threads)
+        (out / "command.txt").write_text(" ".join(command) + "\n")
+        used = timed(command, work, out / "relion.log")
+        (out / "time.json").write_text(json.dumps({**used, "particles": len(table.particles), "threads": threads}))
+        for name in KEPT:
+            shutil.copy(work / f"run_it{ITERATIONS:03d}_{name}", out / name)
+    print(f"{case.name}: {used['wall_seconds']:.0f} s, {used['user_seconds']:.0f} s of processor time", flush=True)
+
+
+def subset_table(case: Path) -> ParticleTable:
+    """Return the table of the particles that RELION gets; optics that it demands but does not use are made up."""
+    table, truth = read_particles(case / "particles.star"), pd.read_csv(case / "truth.csv")
+    rows = np.flatnonzero(truth["subset"])
+    unknown = {column: value for column, value in OPTICS.items() if column not in table.optics}
+    return ParticleTable(table.optics.assign(**unknown), table.particles.iloc[rows].reset_index(drop=True))
+
+
+def relion_command(table: ParticleTable, threads: int) -> list[str]:
+    """Return the command; the mask is as wide as the circle outside which the background was normalised."""
+    diameter = PAPER_BACKGROUND_RADIUS * SIZE_PX * float(table.optics["rlnImagePixelSize"][0])
+    command = ["relion_refine", "--i", "subset.star", "--o", "./run", "--K", str(CLASSES), "--iter", str(ITERATIONS)]
+    command += ["--particle_diameter", f"{diameter:.1f}", *FLAGS.split()]
+    command += ["--random_seed", str(SEED), "--j", str(threads)]
+    return [*command, "--ctf"] if "rlnDefocusU" in table.particles else command
+
+
+def timed(command: list[str], folder: Path, log: Path) -> dict[str, float]:
+    """Run a command in a folder; return its wall and processor seconds."""
+    start, before = time.perf_counter(), os.times()
+    with log.open("w") as stream:
+        subprocess.run(command, cwd=folder, check=True, stdout=stream, stderr=subprocess.STDOUT)
+    wall, after = time.perf_counter() - start, os.times()
+    return {
+        "wall_seconds": round(wall, 1),
+        "user_seconds": round(after.children_user - before.children_user, 1),
+        "system_seconds": round(after.children_system - before.children_system, 1),
+    }
+
+
+def write_results(case: Path, out: Path, results: Path) -> None:
+    """Write the two compact tables of one case."""
+    data = read_particles(out / "data.star").particles
+    index = [int(str(name).partition("@")[0]) - 1 for name in data[IMAGE]]
+    particles = pd.DataFrame(
+        {
+            "index": index,
+            "class": data["rlnClassNumber"].astype(int),
+            "probability": data["rlnMaxValueProbDistribution"].astype(float).round(4),
+            "log_likelihood": data["rlnLogLikeliContribution"].astype(float).round(2),
+        }
+    ).sort_values("index")
+    particles.to_csv(results / f"{case.name}.csv", index=False)
+    classes = read_star(out / "model.star")["model_classes"]
+    numbers = np.arange(1, len(classes) + 1)
+    table = pd.DataFrame(
+        {
+            "class": numbers,
+            "assigned": [round(float((particles["class"] == n).mean()), 4) for n in numbers],
+            "distribution": classes["rlnClassDistribution"].astype(float).round(4),
+            "resolution": classes["rlnEstimatedResolution"].astype(float).round(2),
+        }
+    )
+    table.to_csv(results / f"{case.name}_classes.csv", index=False)
+
+
+def write_times(out: Path, results: Path) -> None:
+    """Write the times of all cases that are done."""
+    done = [name for name in CASES if (out / name / "time.json").is_file()]
+    rows = [{"case": name, **json.loads((out / name / "time.json").read_text())} for name in done]
+    pd.DataFrame(rows).to_csv(results / "times.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()
