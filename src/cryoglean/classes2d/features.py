@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from cryoglean.classes2d.half_bit import half_bit
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ _RIM_FROM, _SECTORS = 0.7, 16
 _COARSE_WAVES = 2.0
 _SOFT_SHARE = 0.3
 _BINS = 128
+_JUDGED_WAVES = (3.0, 6.0)
 _MOST_SIGNAL = 1e4
 
 
@@ -28,6 +31,7 @@ class Features:
 
     Attributes:
         details: (k,) diameter over resolution: how many resolved steps fit across the particle.
+        agreement: (k,) correlation of the halves in waves of a third to a sixth of a diameter, over what is asked.
         evidence: (k,) squared signal over noise of one image of the class, summed over the circle.
         off_centre: (k,) distance of the particle from the middle of the box in diameters.
         edge_energy: (k,) energy at the rim of the particle that is on one side only, over that inside.
@@ -36,6 +40,7 @@ class Features:
     """
 
     details: NDArray[np.float64]
+    agreement: NDArray[np.float64]
     evidence: NDArray[np.float64]
     off_centre: NDArray[np.float64]
     edge_energy: NDArray[np.float64]
@@ -57,6 +62,7 @@ def features_of(classes: Classes, pixel_size_angstrom: float, diameter_angstrom:
     circle = max(int((_grid(masks.shape[-1])[2] <= diameter_px / 2).sum()), 1)
     return Features(
         details=details(classes.resolution_angstrom, diameter_angstrom),
+        agreement=agreement(classes, diameter_px),
         evidence=evidence(classes, diameter_px),
         off_centre=np.hypot(centres[:, 0], centres[:, 1]) / diameter_px,
         edge_energy=edge_energy(classes.averages, diameter_px, centres),
@@ -69,6 +75,24 @@ def details(resolution_angstrom: NDArray[np.float64], diameter_angstrom: float) 
     """Return (k,) diameter over resolution; 0 where the resolution is infinite or not above 0."""
     known = np.isfinite(resolution_angstrom) & (resolution_angstrom > 0)
     return np.where(known, diameter_angstrom / np.where(known, resolution_angstrom, 1), 0.0)
+
+
+def agreement(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+    """Return (k,) how far halves agree in waves of a third to a sixth of a diameter together; 1 is half a bit.
+
+    It ranks classes that are not resolved: coarser waves say little, and finer ones are lost in noise first.
+
+    Args:
+        classes: k classes.
+        diameter_px: of the particle, in pixels of the averages.
+    """
+    waves = np.arange(classes.ring_correlation.shape[1]) * (diameter_px / classes.averages.shape[-1])
+    judged = (waves >= _JUDGED_WAVES[0]) & (waves <= _JUDGED_WAVES[1])
+    members = _independent(classes, diameter_px) * judged
+    total = np.array([max(float(members.sum()), 1.0)])
+    mean = np.nan_to_num(classes.ring_correlation) @ members / total
+    ratio: NDArray[np.float64] = mean.clip(min=0) / half_bit(total)
+    return ratio
 
 
 def evidence(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
@@ -120,11 +144,15 @@ def _by_ring(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
 
     A ring of radius k holds 2 pi k values, of which the circle's share of the box is independent.
     """
-    share = min(math.pi / 4 * (diameter_px / classes.averages.shape[-1]) ** 2, 1)
-    independent = 2 * math.pi * np.arange(classes.signal_to_noise.shape[1]) * share
     ratio = np.nan_to_num(classes.signal_to_noise, nan=0.0, posinf=_MOST_SIGNAL).clip(0, _MOST_SIGNAL)
-    rings: NDArray[np.float64] = ratio * independent
+    rings: NDArray[np.float64] = ratio * _independent(classes, diameter_px)
     return rings
+
+
+def _independent(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+    """Return how many independent values of the circle a ring holds."""
+    share = min(math.pi / 4 * (diameter_px / classes.averages.shape[-1]) ** 2, 1)
+    return 2 * math.pi * np.arange(classes.signal_to_noise.shape[1]) * share
 
 
 def particle_masks(averages: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]:

@@ -29,7 +29,7 @@ def test_rings_grow_only_as_far_as_halves_agree():
     progress = Progression(geometry_of(), 20)
     for _ in range(20):
         progress.advance(9)
-    assert progress.rings == 9
+    assert progress.rings == 8
 
 
 def test_all_shifts_within_reach_are_tried_at_first_and_neighbours_later():

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.native.plan import Geometry
     from cryoglean.classes2d.native.search import Found
 
-_MASK_LEAK_RINGS = 2
 _JUDGED_RINGS = 5
 
 
@@ -102,8 +101,7 @@ def class_results(
 def resolutions(correlation: Tensor, geometry: Geometry, pixel_size: float) -> Tensor:
     """Return how far classes reproduce between halves, in angstrom; infinite for those that do not.
 
-    On the rings that the halves shared, and where the mask carries these to, even aligned noise agrees: only what
-    reaches beyond counts.
+    On the rings that the halves shared even aligned noise agrees: the next ones must agree as a whole.
 
     Args:
         correlation: (k, box // 2 + 1).
@@ -115,12 +113,11 @@ def resolutions(correlation: Tensor, geometry: Geometry, pixel_size: float) -> T
     members = ring_sums(torch.ones(1, box, box // 2 + 1, device=device))[0, used]
     share = np.pi * (geometry.radius_px + geometry.edge_px / 2) ** 2 / box**2
     members = members * min(share, 1.0)
-    biased = geometry.shared_rings + _MASK_LEAK_RINGS
-    beyond = slice(biased - 1, biased - 1 + _JUDGED_RINGS)
-    used_correlation = correlation[:, used]
-    rings = reproducible_rings(used_correlation, members)
-    real = (rings > biased) & agrees_as_a_whole(used_correlation[:, beyond], members[beyond])
-    return torch.where(real, box * pixel_size / rings.clamp_min(1), torch.inf).double().cpu()
+    shared = geometry.shared_rings
+    beyond, found = slice(shared, shared + _JUDGED_RINGS), correlation[:, used]
+    rings = reproducible_rings(found, members).clamp_min(shared + 1)
+    real = agrees_as_a_whole(found[:, beyond], members[beyond])
+    return torch.where(real, box * pixel_size / rings, torch.inf).double().cpu()
 
 
 def assignments(alignment: Alignment, pixel_size: float) -> Assignments:

@@ -140,7 +140,8 @@ class Progression:
         self.number += 1
         settling = self.number < 0.1 * self.iterations or self.number >= self.iterations - 1
         if not settling:
-            most = min(supported_rings, self.rings + _RINGS_PER_ITERATION)
+            # The mask carries agreement, also that of aligned noise, one ring further.
+            most = min(supported_rings - 1, self.rings + _RINGS_PER_ITERATION)
             self.rings = min(max(self.rings, most), max(self.geometry.most_rings - 2, self.rings))
         self.is_global = (
             self.is_global and self.number < self.iterations / 2 and self.rings <= self.geometry.global_rings

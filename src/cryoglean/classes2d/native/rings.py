@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cryoglean.classes2d.half_bit import half_bit
 from cryoglean.ctf.model import Microscope, ctf_phase, directed_defocus
 
 if TYPE_CHECKING:
@@ -54,19 +55,6 @@ def ring_ctf(
 def _directed(ctf: Ctf, direction: Tensor) -> Tensor:
     half, angle = ctf.astigmatism_angstrom / 2, math.radians(ctf.defocus_angle_degrees)
     return directed_defocus(ctf.defocus_angstrom, half * math.cos(2 * angle), half * math.sin(2 * angle), direction)
-
-
-def half_bit(members: Tensor) -> Tensor:
-    """Return the ring correlation of half sets at which a ring holds half a bit of information per member.
-
-    Unlike a fixed threshold it asks for more where a ring has few members: van Heel and Schatz, J. Struct. Biol. 151,
-    250 (2005), eq. 17.
-
-    Args:
-        members: independent Fourier pixels of each ring.
-    """
-    root = members.clamp_min(1e-6).sqrt()
-    return (0.2071 + 1.9102 / root) / (1.2071 + 0.9102 / root)
 
 
 def smoothed(correlation: Tensor) -> Tensor:
