@@ -4,16 +4,10 @@ usage: python benchmarks/classes2d_relion.py CASES OUT [CASE ...] [--results FOL
 
 CASES is the folder that classes2d_cases.py has filled; RELION (3.1 or later) must be installed. Of each case the part
 that truth.csv calls the subset is classified, at most 2,000 particles, into 10 classes in 15 iterations, with the flags
-that RELION's own interface gives. OUT/<case> keeps `data.star`, `model.star`, `classes.mrcs`, `command.txt` and
-`time.json`: wall seconds, and processor seconds of all threads. The rest goes to FOLDER (by default the folder
-`relion_2d` beside this script), so that comparisons can be repeated without RELION:
-
-<case>.csv: `index` of the particle in truth.csv, its `class` (from 1), the `probability` of that class's best pose
-(rlnMaxValueProbDistribution) and its `log_likelihood` (rlnLogLikeliContribution).
-<case>_classes.csv: `class`, the share of particles `assigned` to it, RELION's class `distribution`, and its estimated
-`resolution` in angstrom.
-
-times.csv: seconds and processor seconds of each case.
+that RELION's own interface gives; `species` into one class for each of its three species. OUT/<case> keeps `data.star`,
+`model.star`, `classes.mrcs`, `command.txt` and `time.json`: wall seconds, and processor seconds of all threads. The
+first three go to FOLDER, too (by default the folder `relion_2d` beside this script), as <case>.tar.gz, so that
+comparisons can be repeated without RELION; and times.csv, seconds and processor seconds of each case.
 
 A case that OUT/READY lists is left as it is.
 """
@@ -25,6 +19,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -33,11 +28,11 @@ import numpy as np
 import pandas as pd
 
 from cryoglean.extract.settings import PAPER_BACKGROUND_RADIUS
-from cryoglean.io.particles import IMAGE, ParticleTable, read_particles, write_particles
-from cryoglean.io.star import read_star
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles
 
 CASES = ("10146", "sim-mid", "10017", "species", "sim-high", "sim-low", "10146-noisy")
-CLASSES, ITERATIONS, SEED = 10, 15, 20240
+ITERATIONS, SEED = 15, 20240
+CLASSES = {"species": 3}  # others 10
 SIZE_PX = 64
 FLAGS = (
     "--flatten_solvent --zero_mask --norm --scale --tau2_fudge 2 --psi_step 12 --offset_range 5 --offset_step 2 "
@@ -60,7 +55,7 @@ def main() -> None:
     for name in arguments.case:
         if not (ready.is_file() and name in ready.read_text().split()):
             classify(arguments.cases / name, arguments.out / name, arguments.threads)
-            write_results(arguments.cases / name, arguments.out / name, arguments.results)
+            pack(arguments.out / name, arguments.results / f"{name}.tar.gz")
             with ready.open("a") as stream:
                 print(name, file=stream)
     write_times(arguments.out, arguments.results)
@@ -74,7 +69,7 @@ def classify(case: Path, out: Path, threads: int) -> None:
         (work / "particles.mrcs").symlink_to((case / "particles.mrcs").resolve())
         table = subset_table(case)
         write_particles(work / "subset.star", table)
-        command = relion_command(table, threads)
+        command = relion_command(table, CLASSES.get(case.name, 10), threads)
         (out / "command.txt").write_text(" ".join(command) + "\n")
         used = timed(command, work, out / "relion.log")
         (out / "time.json").write_text(json.dumps({**used, "particles": len(table.particles), "threads": threads}))
@@ -91,10 +86,10 @@ def subset_table(case: Path) -> ParticleTable:
     return ParticleTable(table.optics.assign(**unknown), table.particles.iloc[rows].reset_index(drop=True))
 
 
-def relion_command(table: ParticleTable, threads: int) -> list[str]:
+def relion_command(table: ParticleTable, classes: int, threads: int) -> list[str]:
     """Return the command; the mask is as wide as the circle outside which the background was normalised."""
     diameter = PAPER_BACKGROUND_RADIUS * SIZE_PX * float(table.optics["rlnImagePixelSize"][0])
-    command = ["relion_refine", "--i", "subset.star", "--o", "./run", "--K", str(CLASSES), "--iter", str(ITERATIONS)]
+    command = ["relion_refine", "--i", "subset.star", "--o", "./run", "--K", str(classes), "--iter", str(ITERATIONS)]
     command += ["--particle_diameter", f"{diameter:.1f}", *FLAGS.split()]
     command += ["--random_seed", str(SEED), "--j", str(threads)]
     return [*command, "--ctf"] if "rlnDefocusU" in table.particles else command
@@ -113,30 +108,11 @@ def timed(command: list[str], folder: Path, log: Path) -> dict[str, float]:
     }
 
 
-def write_results(case: Path, out: Path, results: Path) -> None:
-    """Write the two compact tables of one case."""
-    data = read_particles(out / "data.star").particles
-    index = [int(str(name).partition("@")[0]) - 1 for name in data[IMAGE]]
-    particles = pd.DataFrame(
-        {
-            "index": index,
-            "class": data["rlnClassNumber"].astype(int),
-            "probability": data["rlnMaxValueProbDistribution"].astype(float).round(4),
-            "log_likelihood": data["rlnLogLikeliContribution"].astype(float).round(2),
-        }
-    ).sort_values("index")
-    particles.to_csv(results / f"{case.name}.csv", index=False)
-    classes = read_star(out / "model.star")["model_classes"]
-    numbers = np.arange(1, len(classes) + 1)
-    table = pd.DataFrame(
-        {
-            "class": numbers,
-            "assigned": [round(float((particles["class"] == n).mean()), 4) for n in numbers],
-            "distribution": classes["rlnClassDistribution"].astype(float).round(4),
-            "resolution": classes["rlnEstimatedResolution"].astype(float).round(2),
-        }
-    )
-    table.to_csv(results / f"{case.name}_classes.csv", index=False)
+def pack(out: Path, archive: Path) -> None:
+    """Pack what comparisons need of one case."""
+    with tarfile.open(archive, "w:gz") as files:
+        for name in KEPT:
+            files.add(out / name, name)
 
 
 def write_times(out: Path, results: Path) -> None:
