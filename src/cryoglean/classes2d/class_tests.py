@@ -78,7 +78,7 @@ def class_tests(classification: Classification, diameter_angstrom: float) -> lis
             lambda k: f"fills the circle without detail, {100 * seen.filling[k]:.0f} % of it",
         ),
     ]
-    # What is not resolved at all is dropped, but still ranked by how well its halves agree and it passes the other tests.
+    # What is not resolved at all is dropped, but still ranked by how its halves agree and it passes the other tests.
     others = np.min([test.margin for test in tests], axis=0).clip(max=1)
     unresolved = _UNRESOLVED * np.minimum(others, seen.agreement)
     resolved = np.where(seen.details > 0, seen.details / LEAST_DETAILS, unresolved)

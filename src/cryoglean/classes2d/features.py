@@ -152,7 +152,8 @@ def _by_ring(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
 def _independent(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
     """Return how many independent values of the circle a ring holds."""
     share = min(math.pi / 4 * (diameter_px / classes.averages.shape[-1]) ** 2, 1)
-    return 2 * math.pi * np.arange(classes.signal_to_noise.shape[1]) * share
+    members: NDArray[np.float64] = 2 * math.pi * share * np.arange(classes.signal_to_noise.shape[1])
+    return members
 
 
 def particle_masks(averages: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.particle_set import ParticleSet
     from cryoglean.classes2d.settings import ClassifySettings
 
-_SHIFT_SPREAD = 0.5
 _LEAST_BATCH, _MOST_BATCH, _BATCH_VALUES = 16, 128, 2**25
 
 
@@ -192,10 +191,9 @@ class _State:
         begin = torch.zeros_like(self.alignment.shift) if self.progress.is_global else self.alignment.shift
 
         def search(rows: slice) -> Found:
-            stand = begin[rows] - self.centre[rows]
-            samples = self.samples[rows] * polar.moves(stand)
-            half = references[int(self.half[rows.start])]
-            return expect(polar, samples, self.ctf[rows, : polar.rings], half, grid, self.splits.part(rows))
+            samples = self.samples[rows] * polar.moves(begin[rows] - self.centre[rows])
+            half, ctf = references[int(self.half[rows.start])], self.ctf[rows, : polar.rings]
+            return expect(polar, samples, begin[rows], ctf, half, grid, self.splits.part(rows))
 
         sums, found = Sums.empty(self.classes, polar), []
         for rows, part in zip(self.batches(), pool.map(search, self.batches()), strict=True):
@@ -212,10 +210,8 @@ class _State:
         return [References(h, power(polar, h), closed) for h in averages.halves]
 
     def _grid(self, polar: PolarGrid) -> Grid:
-        shifts = self.progress.shifts().to(self.images.device)
-        spread = max(_SHIFT_SPREAD * self.geometry.max_shift_px, 1e-3)
-        prior = -shifts.square().sum(1) / (2 * spread**2) * self.progress.is_global
-        return Grid(shifts, prior, self.progress.rings, (polar.members / self.noise)[: self.progress.rings], self.dtype)
+        shifts, rings = self.progress.shifts().to(self.images.device), self.progress.rings
+        return Grid(shifts, self.geometry.max_shift_px, rings, (polar.members / self.noise)[:rings], self.dtype)
 
     def _learn(self, polar: PolarGrid, sums: Sums) -> None:
         """Make averages, noise and shares of what was found, and see how fine the next iteration may look."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _KEPT_PER_IMAGE = 16
 _NEGLIGIBLE_NATS = 8.0
 _LEAST_SHARE = 1e-3
+_SHIFT_SPREAD = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,30 @@ class Grid:
 
     Attributes:
         shifts: (s, 2) y and x in pixels, from where an image stands.
-        log_prior: (s,) logarithm of their probabilities, but for a constant.
+        max_shift: of an image from where it was, in pixels.
         rings: how many, from the first.
         weights: (rings,) Fourier pixels of a ring over the noise's variance.
         dtype: what the full search computes with; its best places are computed anew in float32.
     """
 
     shifts: Tensor
-    log_prior: Tensor
+    max_shift: float
     rings: int
     weights: Tensor
     dtype: torch.dtype
+
+    def log_prior(self, stand: Tensor) -> Tensor:
+        """Return the logarithm of the probability of shifts, but for a constant: a normal one, cut off.
+
+        Args:
+            stand: (n, 2) how far images have been moved already.
+
+        Returns:
+            (n, s).
+        """
+        squared = (stand[:, None] + self.shifts[None]).square().sum(-1)
+        spread = max(_SHIFT_SPREAD * self.max_shift, 1e-3)
+        return torch.where(squared <= (self.max_shift + 1e-3) ** 2, -squared / (2 * spread**2), -torch.inf)
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,7 @@ class Found:
 def expect(
     polar: PolarGrid,
     samples: Tensor,
+    stand: Tensor,
     ctf: Tensor,
     references: References,
     grid: Grid,
@@ -98,6 +113,7 @@ def expect(
     Args:
         polar: the grid the samples are on.
         samples: (n, rings, angles / 2) images, standing where the search begins.
+        stand: (n, 2) how far they have been moved to stand there.
         ctf: (n, rings) CTF.
         references: classes.
         grid: the search.
@@ -106,7 +122,7 @@ def expect(
     used = grid.rings
     moved = polar.harmonics((samples * ctf[:, :, None])[:, None] * polar.moves(grid.shifts)[None])
     penalty = 0.5 * (ctf[:, :used].square() * grid.weights) @ references.power[:, :used].T
-    bias = grid.log_prior[None, :, None] + (references.log_prior - penalty)[:, None, :]
+    bias = grid.log_prior(stand)[:, :, None] + (references.log_prior - penalty)[:, None, :]
     weighted = references.harmonics[:, :used] * grid.weights[:, None]
     best = _best_of_turns(polar, moved[:, :, :used], weighted, grid.dtype)
     image, shift, index = _likely((best + bias).flatten(1), len(references.power))
