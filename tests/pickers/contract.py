@@ -19,6 +19,7 @@ class PickerContract(abc.ABC):
         bin_factor: stored pixels per pixel that the picker looks at.
         tolerance: how far, in stored pixels, a pick may move when the grid of binned pixels does.
         least_f1: what the picker reaches on the field.
+        score_kind: what its scores are.
     """
 
     diameter = 30.0
@@ -26,6 +27,7 @@ class PickerContract(abc.ABC):
     bin_factor = 1
     tolerance = 0.2
     least_f1 = 0.95
+    score_kind = "uncalibrated"
     noise = 1.0
     crowded_shape = (960, 1080)
 
@@ -60,7 +62,7 @@ class PickerContract(abc.ABC):
         assert ((picks.xy >= 0) & (picks.xy <= np.array(shape)[::-1] - 1)).all()
         assert (np.diff(picks.score) <= 0).all()
         assert ((picks.score >= 0) & (picks.score <= 1)).all()
-        assert picks.score_kind == "uncalibrated"
+        assert picks.score_kind == self.score_kind
 
     def test_no_two_picks_are_closer_than_half_a_diameter(self):
         crowded = self.crowded_field().image

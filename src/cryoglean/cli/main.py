@@ -18,6 +18,7 @@ from cryoglean.cli.extract import extract
 from cryoglean.cli.pick import pick
 from cryoglean.cli.select import select
 from cryoglean.cli.simulate import simulate
+from cryoglean.cli.train import train
 from cryoglean.errors import CryogleanError, SettingsError, TableError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run
 
 
-for each in (pick, ctf, extract, classify, select, evaluate, simulate, doctor):
+for each in (pick, ctf, extract, classify, select, train, evaluate, simulate, doctor):
     app.command()(guarded(each))
 
 

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.cli.settings import checked
+from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
     from cryoglean.workflow.pick_job import PickJob, Summary
 
 
@@ -19,6 +24,7 @@ class Method(StrEnum):
     """The pickers."""
 
     localpicker = "localpicker"
+    kpicker = "kpicker"
 
 
 class Preset(StrEnum):
@@ -32,12 +38,17 @@ def pick(
     micrographs: Annotated[
         list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
     ],
-    diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
     out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
+    diameter: Annotated[
+        float | None, typer.Option(help="Particle diameter in angstrom; kpicker: that of the weights by default.")
+    ] = None,
     method: Annotated[Method, typer.Option(help="Which picker.")] = Method.localpicker,
     preset: Annotated[
         Preset, typer.Option(help="default: finds shape and threshold by itself; paper: as published in 2020.")
     ] = Preset.default,
+    model: Annotated[
+        Path | None, typer.Option(help="kpicker: the weights.safetensors that cryoglean train has made.")
+    ] = None,
     pixel_size: Annotated[
         float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
     ] = None,
@@ -47,11 +58,13 @@ def pick(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="default preset: least score, 0 to 1, where 0.5 is the cut the program finds; "
-            "paper preset: least determinant of Hessian."
+            help="Least score, 0 to 1, where 0.5 is the cut the program finds; kpicker: least probability; "
+            "localpicker's paper preset: least determinant of Hessian."
         ),
     ] = None,
-    bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning, 9 by default.")] = None,
+    bin_factor: Annotated[
+        int | None, typer.Option("--bin", help="localpicker's paper preset: binning, 9 by default.")
+    ] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Draw each micrograph with its picks.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write picks as CSV, too.")] = False,
     cpus: Annotated[
@@ -76,21 +89,17 @@ def pick(
         cryoglean pick MotionCorr/job002/corrected_micrographs.star --diameter 120 --out OUT
 
         cryoglean pick micrographs --diameter 212 --pixel-size 0.885 --preset paper --out PAPER
+
+        cryoglean pick micrographs --method kpicker --model MODEL/weights.safetensors --out OUT
     """
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
-    from cryoglean.pickers.localpicker import LocalpickerSettings
-    from cryoglean.pickers.localpicker_paper import PaperLocalpickerSettings
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
     from cryoglean.workflow.pick_job import PickJob, run_pick_job
 
-    kinds: dict[tuple[Method, Preset], type[LocalpickerSettings | PaperLocalpickerSettings]] = {
-        (Method.localpicker, Preset.default): LocalpickerSettings,
-        (Method.localpicker, Preset.paper): PaperLocalpickerSettings,
-    }
     given = {
-        "diameter_angstrom": diameter,
+        "diameter_angstrom": _diameter(method, diameter, model),
         "min_distance_angstrom": min_distance,
         "threshold": threshold,
         "bin_factor": bin_factor,
@@ -100,7 +109,8 @@ def pick(
     job = checked(
         PickJob,
         {
-            "picker": checked(kinds[method, preset], given),
+            "picker": checked(_kinds()[method, preset], given),
+            "weights": model,
             "pixel_size_angstrom": pixel_size,
             "plots": plots,
             "csv": csv,
@@ -118,6 +128,39 @@ def pick(
             progress.say(summary.model.in_words())
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
+
+
+def _kinds() -> Mapping[tuple[Method, Preset], type[BaseModel]]:
+    from cryoglean.pickers.kpicker import KpickerSettings
+    from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
+    from cryoglean.pickers.localpicker import LocalpickerSettings
+    from cryoglean.pickers.localpicker_paper import PaperLocalpickerSettings
+
+    return {
+        (Method.localpicker, Preset.default): LocalpickerSettings,
+        (Method.localpicker, Preset.paper): PaperLocalpickerSettings,
+        (Method.kpicker, Preset.default): KpickerSettings,
+        (Method.kpicker, Preset.paper): PaperKpickerSettings,
+    }
+
+
+def _diameter(method: Method, given: float | None, model: Path | None) -> float:
+    """Return the particle's diameter in angstrom: what is given, or what the weights were trained for.
+
+    Raises:
+        SettingsError: if there is none, or the weights fit the method badly.
+    """
+    from cryoglean.pickers.kpicker_files import read_kpicker
+
+    if method is not Method.kpicker:
+        if model is not None:
+            raise SettingsError(f"--model {model}: has no effect with --method {method}")
+        if given is None:
+            raise SettingsError("the size of the particle is unknown: give --diameter")
+        return given
+    if model is None:
+        raise SettingsError("--method kpicker needs --model, the weights.safetensors that cryoglean train makes")
+    return read_kpicker(model).facts.diameter_angstrom if given is None else given
 
 
 def _show(job: PickJob, summary: Summary, out: Path, *, as_json: bool) -> None:

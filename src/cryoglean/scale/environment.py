@@ -26,6 +26,7 @@ REQUIRED_PACKAGES = {
     "pillow": "PIL",
     "pydantic": "pydantic",
     "rich": "rich",
+    "safetensors": "safetensors",
     "scikit-image": "skimage",
     "scipy": "scipy",
     "threadpoolctl": "threadpoolctl",

@@ -15,6 +15,9 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.pickers.kpicker import KpickerSettings
+from cryoglean.pickers.kpicker_files import StoredKpicker, file_digest
+from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
 from cryoglean.pickers.localpicker import (
     FIT_MICROGRAPHS,
     Localpicker,
@@ -40,6 +43,7 @@ class PickJob(BaseModel):
 
     Attributes:
         picker: which picker, with its settings.
+        weights: what Kpicker was trained to; None for the others.
         pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
         plots: draw a picture of each micrograph with its picks.
         csv: write the picks as CSV, too.
@@ -50,7 +54,8 @@ class PickJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    picker: LocalpickerSettings | PaperLocalpickerSettings
+    picker: LocalpickerSettings | PaperLocalpickerSettings | KpickerSettings | PaperKpickerSettings
+    weights: Path | None = None
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     plots: bool = False
     csv: bool = False
@@ -60,7 +65,17 @@ class PickJob(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
-        return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom}
+        weights = {} if self.weights is None else {"weights_sha256": file_digest(self.weights)}
+        return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom} | weights
+
+    @property
+    def trained(self) -> StoredKpicker | None:
+        """The trained picker, if it is one."""
+        if not isinstance(self.picker, KpickerSettings | PaperKpickerSettings):
+            return None
+        if self.weights is None:
+            raise SettingsError("kpicker needs --model, the weights that cryoglean train makes")
+        return StoredKpicker(self.picker, self.weights, self.device)
 
     def wanted(self, folder: PickFolder) -> Wanted:
         """Return what to make of each micrograph."""
@@ -135,6 +150,8 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
         raise SettingsError(
             f"--out {out} is where the micrographs are: pictures there would pass for some; name another"
         )
+    if job.trained is not None:
+        job.trained.check()
     wanted = job.wanted(folder)
     files = folder.with_known_keys(files) if not job.force else files
     unreadable = _unreadable_at_first(files, wanted)
@@ -191,6 +208,8 @@ def _make_picker(
     folder: PickFolder, files: Sequence[MicrographFile], job: PickJob, watcher: Watcher, summary: Summary
 ) -> Picker:
     """Return the picker, with what it learns now or has learned before in this folder."""
+    if job.trained is not None:
+        return job.trained
     if isinstance(job.picker, PaperLocalpickerSettings):
         return PaperLocalpicker(job.picker)
     model = folder.read_model()
@@ -201,7 +220,7 @@ def _make_picker(
         write_atomic_text(folder.model_path, model.model_dump_json(indent=2) + "\n")
         draw_fit(folder.model_path.with_suffix(".png"), model)
     summary.model = model
-    return Localpicker(job.picker, model, torch.device(job.device))
+    return Localpicker(job.picker, model, torch.device(job.device))  # type: ignore[arg-type]
 
 
 def _sample(files: Sequence[MicrographFile], wanted: Wanted) -> Iterator[Micrograph]:

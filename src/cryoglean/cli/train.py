@@ -1,0 +1,120 @@
+"""`cryoglean train`: micrographs and picks in, weights of a picker out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoglean.cli.pick import Preset
+from cryoglean.cli.settings import checked
+
+if TYPE_CHECKING:
+    from cryoglean.workflow.train_job import TrainJob, TrainSummary
+
+
+def train(
+    micrographs: Annotated[
+        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
+    ],
+    picks: Annotated[
+        Path, typer.Option(help="Particles to learn from: a folder of picks, a list of them, or a particles STAR.")
+    ],
+    diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
+    out: Annotated[Path, typer.Option(help="Output folder.")],
+    negatives: Annotated[
+        Path | None, typer.Option(help="Places that are no particles (dropped classes, junk), in the same forms.")
+    ] = None,
+    preset: Annotated[
+        Preset, typer.Option(help="default: for unlabelled surroundings; paper: as published in 2020.")
+    ] = Preset.default,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+    ] = None,
+    certain_share: Annotated[
+        float | None, typer.Option(help="default preset: learn from this share of the picks, the best by score.")
+    ] = None,
+    missed_share: Annotated[
+        float | None, typer.Option(help="default preset: share of the particles that the picks miss; 0.2 by default.")
+    ] = None,
+    bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning, 4 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="paper preset: 30 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> int:
+    """Train Kpicker on picks of the same micrographs.
+
+    Writes OUT/weights.safetensors, and OUT/curves.png and OUT/curves.csv, which tell how the training went. Pick with
+    it by cryoglean pick --method kpicker --model OUT/weights.safetensors.
+
+    For example:
+
+        cryoglean train micrographs --picks FIRST --diameter 191 --pixel-size 1.77 --out MODEL
+
+        cryoglean train micrographs --picks KEPT --negatives DROPPED --diameter 191 --out MODEL
+    """
+    from cryoglean.cli.progress import JobProgress
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.pickers.kpicker_paper_training import PaperKpickerTraining
+    from cryoglean.pickers.kpicker_training import KpickerTraining
+    from cryoglean.scale.devices import choose_device
+    from cryoglean.scale.threads import available_cpus, limit_threads
+    from cryoglean.workflow.train_job import TrainJob, run_train_job
+
+    given = {
+        "diameter_angstrom": diameter,
+        "certain_share": certain_share,
+        "missed_share": missed_share,
+        "bin_factor": bin_factor,
+        "epochs": epochs,
+        "seed": seed,
+    }
+    kinds: dict[Preset, type[KpickerTraining | PaperKpickerTraining]] = {
+        Preset.default: KpickerTraining,
+        Preset.paper: PaperKpickerTraining,
+    }
+    settings = checked(kinds[preset], {name: value for name, value in given.items() if value is not None})
+    job = checked(
+        TrainJob,
+        {
+            "training": settings,
+            "pixel_size_angstrom": pixel_size,
+            "cpus": cpus or available_cpus(),
+            "device": choose_device(device),
+            "force": force,
+        },
+    )
+    limit_threads(1)  # batches are split into parts of one thread each: sums do not depend on the number of threads
+    files = find_micrographs(micrographs)
+    with JobProgress("training", "{n} particles", verbose=False) as progress:
+        summary = run_train_job(files, picks, negatives, job, out, progress)
+    _show(job, summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.workflow.train_job import WEIGHTS
+
+    facts = summary.facts
+    if as_json:
+        said = {
+            "out": str(out),
+            "weights": str(out / WEIGHTS),
+            "particles": {o.file.key: o.picks for o in summary.outcomes if o.reason is None},
+            "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "settings": job.recorded(),
+            "learned": None if facts is None else facts.model_dump(mode="json"),
+        }
+        typer.echo(json.dumps(said))
+        return
+    if facts is not None:
+        typer.echo(f"trained on {len(facts.micrographs)} micrographs: {out / WEIGHTS}")
+    if summary.rejected:
+        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -1,0 +1,1 @@
+"""Networks, their loss and their training: functions of tensors; only `weights` knows files."""

@@ -1,0 +1,26 @@
+"""The curves of a training: as a table and as a picture."""
+
+import math
+
+import pytest
+
+from cryoglean.nets.training import Check
+from cryoglean.report.curves_picture import curves_csv, draw_curves
+
+CHECKS = [Check(10 * i, 0.1 / i, 1 / i, 0.5 + i / 20, 1.5 / i, 0.6) for i in range(1, 6)]
+ALONE = [c._replace(held_out_loss=math.nan, held_out_accuracy=math.nan) for c in CHECKS]
+
+
+def test_the_table_has_a_line_for_each_look():
+    lines = curves_csv(CHECKS).splitlines()
+    assert lines[0] == "step,rate,loss,accuracy,held_out_loss,held_out_accuracy"
+    assert lines[1] == "10,0.1,1,0.55,1.5,0.6"
+    assert len(lines) == 6
+    assert curves_csv(ALONE).splitlines()[1] == "10,0.1,1,0.55,,"
+
+
+@pytest.mark.parametrize("checks", [CHECKS, ALONE, CHECKS[:1], [CHECKS[0]._replace(loss=0.0)]])
+def test_it_is_drawn_whatever_was_held_out(tmp_path, checks):
+    draw_curves(tmp_path / "curves.png", checks)
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert [p.name for p in tmp_path.iterdir()] == ["curves.png"]
