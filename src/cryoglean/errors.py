@@ -16,6 +16,10 @@ class SettingsError(CryogleanError):
     """A setting, an input or an output folder is unusable: refused before any work (exit status 2)."""
 
 
+class NothingKeptError(SettingsError):
+    """Work was done and nothing is left of its input (exit status 4)."""
+
+
 class _FileError(CryogleanError):
     """An error of one file: its text names the file and the reason."""
 

@@ -266,7 +266,7 @@ def test_a_run_that_is_ended_goes_on_where_it_was(project):
     wait_for(project / "out" / "relion" / "run_it002_optimiser.star")
     os.kill(first.pid, signal.SIGTERM)
     assert first.wait(30) == 130
-    assert "goes on from here" in first.stderr.read()
+    assert "give the same command again" in first.stderr.read()
     first.stderr.close()
     again = run("--classes", 4, "--iterations", 6)
     assert again.exit_code == 0

@@ -56,6 +56,20 @@ def test_a_long_particle_may_reach_the_rim_at_both_ends():
     assert edge((abs(x) < 15) & (abs(y) < 5)) < 0.05
 
 
+def test_a_line_through_the_box_is_known_and_a_particle_with_neighbours_is_none():
+    dx, dy = (np.broadcast_to(part, (BOX, BOX)) for part in np.meshgrid(np.arange(BOX) - 24, np.arange(BOX) - 24))
+    lines = (abs(dx) < 4, abs(dx + dy) < 5)
+    others = (
+        blobs(),
+        disc(15),
+        blobs() + blobs(x=0.9 * DIAMETER_PX),
+        disc(15) - disc(11),
+        (abs(dx) < 15) & (abs(dy) < 5),
+    )
+    seen = features_of(classes_of([*lines, *others]), PIXEL, DIAMETER).runs_through
+    assert seen.tolist() == [True] * 2 + [False] * 5
+
+
 def test_ice_and_carbon_are_coarse_and_a_particle_is_not():
     averages = np.float32([disc(15), half_plane(), blobs()])
     classes = replace(classes_of(averages), averages=2 * averages)

@@ -95,6 +95,15 @@ def test_bad_images_are_set_aside_and_the_rest_is_as_if_they_had_never_been(tmp_
     ]
 
 
+@pytest.mark.parametrize("value", [1e4, -1e20])
+def test_an_absurd_pixel_sets_its_image_aside_and_a_gold_bead_does_not(tmp_path, value):
+    images, _ = particles(12)
+    images[3, 5, 5], images[7, 5, 5] = value, 50
+    reading = read_usable(write_project(tmp_path, images))
+    assert [rejected.reason.split(" deviations")[0][:7] for rejected in reading.rejected] == ["a pixel"]
+    assert len(reading.particles) == 11
+
+
 def test_not_one_good_image_is_an_empty_set_and_not_an_error(tmp_path):
     reading = read_usable(write_project(tmp_path, np.zeros((3, 16, 16), np.float32)))
     assert (len(reading.particles), len(reading.rejected), len(reading.table.particles)) == (0, 3, 0)

@@ -111,6 +111,7 @@ def test_what_the_user_edits_is_obeyed_and_never_written_over_unasked(project):
     with path.open() as file:
         rows = {row["class"]: row for row in csv.DictReader(line for line in file if line[0] != "#")}
     assert (rows["3"]["keep"], rows["3"]["reason"]) == ("yes", "kept: by hand")
+    assert cryoglean("classes", "--out", "out").exit_code == 2, "a decision by hand is an edit, too"
     assert cryoglean("classes", "--out", "out", "--force").exit_code == 0
     assert len(kept_rows("out/particles.star")) == 30
 

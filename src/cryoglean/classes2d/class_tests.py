@@ -1,4 +1,4 @@
-"""What tells a class of particles from junk: six tests, each of one class on its own, with its reason."""
+"""What tells a class of particles from junk: seven tests, each of one class on its own, with its reason."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ LEAST_PARTICLES = 10
 """An average of fewer is not judged: its halves are of a handful of images, which agree by chance."""
 
 _UNRESOLVED = 0.6
+_RUNS_THROUGH = 0.4
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def class_tests(classification: Classification, diameter_angstrom: float) -> lis
             np.maximum(MOST_COARSENESS / seen.coarseness.clip(1e-9), MOST_FILLING / seen.filling.clip(1e-9)),
             lambda k: f"fills the circle without detail, {100 * seen.filling[k]:.0f} % of it",
         ),
+        Test(np.where(seen.runs_through, _RUNS_THROUGH, np.inf), lambda _: "a line or an edge right through the box"),
     ]
     # What is not resolved at all is dropped, but still ranked by how its halves agree and it passes the other tests.
     others = np.min([test.margin for test in tests], axis=0).clip(max=1)

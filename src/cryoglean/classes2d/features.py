@@ -21,6 +21,7 @@ _RIM_FROM, _SECTORS = 0.7, 16
 _COARSE_WAVES = 2.0
 _SOFT_SHARE = 0.3
 _BINS = 128
+_OPPOSITE = -0.8  # cosine of the angle between two directions
 _JUDGED_WAVES = (3.0, 6.0)
 _MOST_SIGNAL = 1e4
 
@@ -46,6 +47,7 @@ class Features:
     edge_energy: NDArray[np.float64]
     filling: NDArray[np.float64]
     coarseness: NDArray[np.float64]
+    runs_through: NDArray[np.bool_]
 
 
 def features_of(classes: Classes, pixel_size_angstrom: float, diameter_angstrom: float) -> Features:
@@ -68,6 +70,7 @@ def features_of(classes: Classes, pixel_size_angstrom: float, diameter_angstrom:
         edge_energy=edge_energy(classes.averages, diameter_px, centres),
         filling=masks.sum(axis=(1, 2)) / circle,
         coarseness=coarseness(classes, diameter_px),
+        runs_through=np.array([_runs_through(average, diameter_px) for average in classes.averages], dtype=bool),
     )
 
 
@@ -178,6 +181,28 @@ def _mask(average: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]
     pieces, _ = ndimage.label(ndimage.binary_fill_holes(inside & (smooth > level)))
     largest: NDArray[np.bool_] = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
     return largest
+
+
+def _runs_through(average: NDArray[np.float32], diameter_px: float) -> bool:
+    """Say whether the bright piece at the middle reaches the border of the box in opposite directions.
+
+    Dead lines of a camera, and edges of carbon through the middle, do; a particle has room round it in its box, and a
+    neighbour lies on one side.
+    """
+    y, x, distance = _grid(average.shape[-1])
+    smooth = ndimage.gaussian_filter(average.astype(np.float64), _SMOOTHING_DIAMETERS * diameter_px)
+    level = two_group_threshold(smooth[distance <= diameter_px / 2])
+    if level is None:
+        return False
+    pieces, _ = ndimage.label(smooth > level)
+    middle = pieces[distance <= diameter_px / 4]
+    if not middle.any():
+        return False
+    piece = pieces == int(np.argmax(np.bincount(middle[middle > 0])))
+    border = np.ones_like(piece)
+    border[1:-1, 1:-1] = False
+    angle = np.arctan2(y, x)[piece & border]
+    return len(angle) > 0 and float(np.cos(angle[:, None] - angle[None]).min()) < _OPPOSITE
 
 
 def density_centres(averages: NDArray[np.float32], diameter_px: float) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ _NOTE = "note: "
 
 def is_complete(folder: Path) -> bool:
     """Say whether a classification is there; what is looked for is written last."""
-    return (folder / MODEL).is_file()
+    return all((folder / name).is_file() for name in (PARTICLES, AVERAGES, UNCORRECTED, MODEL))
 
 
 def write_classification(

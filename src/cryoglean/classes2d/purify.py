@@ -13,7 +13,7 @@ from cryoglean.classes2d.centring import centring, shifted, subset
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.selection import Rule, select, selected_particles
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS, ClassifySettings
-from cryoglean.errors import SettingsError
+from cryoglean.errors import NothingKeptError, SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,7 +141,8 @@ def purify(
         The passes, the last of which has the particles kept.
 
     Raises:
-        SettingsError: if there are too few particles for two classes, or all classes are dropped.
+        SettingsError: if there are too few particles for two classes.
+        NothingKeptError: if all classes are dropped.
     """
     how = how or Purifying()
     which, moved = np.arange(len(particles)), np.zeros((len(particles), 2))
@@ -189,7 +190,7 @@ def _refuse_too_few(particles: int, passes: int) -> None:
 def _refuse_nothing(done: Pass) -> None:
     if not done.selection.kept.any():
         commonest = done.selection.reasons[int(np.argmax(done.classification.classes.counts))]
-        raise SettingsError(
+        raise NothingKeptError(
             f"no class of {len(done.selection.kept)} is kept (the largest {commonest}): look at the gallery; try "
             "another --diameter, other --classes, --rule normalised, or select by hand (--selection)"
         )

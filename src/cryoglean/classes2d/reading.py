@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_BACKGROUND_MEAN = 0.5
 _BACKGROUND_DEVIATIONS = (0.5, 2.0)
 _LEAST_BOX_PX = 8
+_MOST_DEVIATIONS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,16 @@ def _faults(images: NDArray[np.float32]) -> list[str | None]:
         flat = np.ptp(images, axis=(1, 2)) == 0
     faults: NDArray[np.object_] = np.full(len(images), None, dtype=object)
     faults[flat], faults[~finite] = "all its pixels are alike", "NaN or infinite values"
+    for n in np.flatnonzero(finite & ~flat):
+        if (far := _farthest(images[n])) > _MOST_DEVIATIONS:
+            faults[n] = f"a pixel {far:.3g} deviations from the others"
     return list(faults)
+
+
+def _farthest(image: NDArray[np.float32]) -> float:
+    """Return how far the farthest pixel is from the median, in robust deviations; a gold bead is some tens."""
+    low, middle, high = np.quantile(image.astype(np.float64), (0.16, 0.5, 0.84))
+    return float(np.abs(image - middle).max() / max((high - low) / 2, 1e-30))
 
 
 def _rejected(row: pd.Series[str], reason: str) -> Rejected:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.selection_source import Source
 
 DROPPED, SELECTION, GALLERY = "dropped.star", "selection.csv", "gallery.png"
-_RESULTS = (PARTICLES, DROPPED, SELECTION, GALLERY, "picks/**/*_autopick.star", "passes/*/*.*")
+# Not the table of decisions, which may be a user's work: it is replaced at the end, by a whole one.
+_RESULTS = (PARTICLES, DROPPED, GALLERY, "picks/**/*_autopick.star", "passes/*/*.*")
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

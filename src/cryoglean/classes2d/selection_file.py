@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.selection import Selection
 
 COLUMNS = ("class", "keep", "reason", "score", "particles", "percent", "resolution_angstrom", "percent_per_resolution")
+_BY_HAND = "by hand"
 _CLASS, _KEEP, _REASON = "class", "keep", "reason"
 _HINT = "# edit the column keep (yes or no), and give this file to: cryoglean select CLASSES --selection FILE\n"
 _YES = {"yes", "y", "1", "true", "keep", "kept", "x"}
@@ -75,7 +76,7 @@ def edited(path: str | Path, selection: Selection) -> tuple[Selection, tuple[str
     for k, keep in wanted.items():
         score[k] = max(score[k], _HALF) if keep else min(score[k], _BELOW_HALF)
         if keep != kept[k]:
-            reasons[k] = "kept: by hand" if keep else "dropped: by hand"
+            reasons[k] = f"{'kept' if keep else 'dropped'}: {_BY_HAND}"
         kept[k] = keep
     missing = [str(k + 1) for k in range(len(kept)) if k not in wanted]
     notes = (f"{path} does not name class {', '.join(missing)}: left to the rule",) if missing else ()
@@ -93,7 +94,10 @@ def is_edited(path: str | Path) -> bool:
     if _KEEP not in names or _REASON not in names or min(len(cells) for _, cells in rows) < len(names):
         return True
     keep, reason = names.index(_KEEP), names.index(_REASON)
-    return any(cells[keep] != ("yes" if cells[reason].startswith("kept") else "no") for _, cells in rows[1:])
+    return any(
+        cells[keep] != ("yes" if cells[reason].startswith("kept") else "no") or _BY_HAND in cells[reason]
+        for _, cells in rows[1:]
+    )
 
 
 def _wanted(path: Path, classes: int) -> dict[int, bool]:

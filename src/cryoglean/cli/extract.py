@@ -38,7 +38,8 @@ def extract(
     pad: Annotated[bool, typer.Option("--pad", help="Keep particles whose box leaves the micrograph.")] = False,
     float16: Annotated[bool, typer.Option("--float16", help="Half-precision stacks (RELION 4 and later).")] = False,
     pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+        float | None,
+        typer.Option(help="Pixel size in angstrom; else that given to pick, or in STAR or header."),
     ] = None,
     cpus: Annotated[
         int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
@@ -64,7 +65,7 @@ def extract(
     from cryoglean.cli.progress import JobProgress
     from cryoglean.extract.job import run_extract_job
     from cryoglean.extract.settings import ExtractJob
-    from cryoglean.extract.sources import diameter_of
+    from cryoglean.extract.sources import diameter_of, pixel_size_of
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.scale.threads import available_cpus, limit_threads
 
@@ -81,7 +82,7 @@ def extract(
             "phase_flip": phase_flip,
             "pad": pad,
             "float16": float16,
-            "pixel_size_angstrom": pixel_size,
+            "pixel_size_angstrom": pixel_size_of(picks) if pixel_size is None else pixel_size,
             "cpus": cpus or available_cpus(),
             "force": force,
         },

@@ -19,20 +19,20 @@ from cryoglean.cli.pick import pick
 from cryoglean.cli.select import select
 from cryoglean.cli.simulate import simulate
 from cryoglean.cli.train import train
-from cryoglean.errors import CryogleanError, SettingsError, TableError
+from cryoglean.errors import CryogleanError, NothingKeptError, SettingsError, TableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Arguments = ParamSpec("Arguments")
 
-INTERNAL_ERROR, REFUSED, INTERRUPTED = 1, 2, 130
+INTERNAL_ERROR, REFUSED, NOTHING_LEFT, INTERRUPTED = 1, 2, 4, 130
 
 app = typer.Typer(
     name="cryoglean",
     help="Find particles in cryo-EM micrographs without labels.",
     epilog="Exit status: 0 all done, 1 internal error, 2 refused before any work, 3 some micrographs rejected, "
-    "4 all rejected, 130 interrupted.",
+    "4 all rejected or nothing to work on, 5 stopped on purpose (review, alarm), 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,11 +43,13 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     """Turn what a command returns or raises into an exit status, and an error into one line on standard error."""
 
     @wraps(command)
-    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+    def run_guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         try:
             status = command(*args, **kwargs)
         except KeyboardInterrupt:
-            complaint, status = "interrupted: what is finished is kept; the same command goes on from here", INTERRUPTED
+            complaint, status = "interrupted: what is finished is kept; give the same command again", INTERRUPTED
+        except NothingKeptError as error:
+            complaint, status = str(error), NOTHING_LEFT
         except (SettingsError, TableError) as error:
             complaint, status = str(error), REFUSED
         except (CryogleanError, OSError) as error:
@@ -58,7 +60,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
             sys.stderr.write(f"cryoglean: {complaint}\n")
         raise typer.Exit(status or 0)
 
-    return run
+    return run_guarded
 
 
 for each in (pick, ctf, extract, classify, select, train, evaluate, simulate, doctor):

@@ -95,10 +95,27 @@ def _refuse_shared(path: Path, tasks: Sequence[Task]) -> None:
 
 
 def diameter_of(path: Path) -> float | None:
-    """Return the particle diameter in angstrom that an output folder was picked with, or None."""
+    """Return the particle diameter in angstrom that picks or classes were made with, or None.
+
+    Args:
+        path: an output folder, or a file in it.
+    """
+    return _recorded(path, "diameter_angstrom")
+
+
+def pixel_size_of(path: Path) -> float | None:
+    """Return the pixel size in angstrom that micrographs were said to have when they were picked, or None.
+
+    Args:
+        path: an output folder, or a file in it.
+    """
+    return _recorded(path, "pixel_size_angstrom")
+
+
+def _recorded(path: Path, name: str) -> float | None:
+    folder = path.parent if path.is_file() else path
     try:
-        said = json.loads(PickFolder(path).settings_path.read_text(encoding="utf-8"))["settings"]["diameter_angstrom"]
-        return float(said)
+        return float(json.loads(PickFolder(folder).settings_path.read_text(encoding="utf-8"))["settings"][name])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

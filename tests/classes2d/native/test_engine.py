@@ -13,6 +13,7 @@ from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.ctf.model import Ctf, Microscope, ctf_2d
 from cryoglean.errors import SettingsError
+from cryoglean.extract.boxes import scale_boxes
 from turned_shapes import PIXEL, bar, comma, ring, shape_set
 
 SETTINGS = ClassifySettings(diameter_angstrom=90, classes=3, iterations=12)
@@ -148,8 +149,8 @@ def test_progress_is_told_and_details_grow(three):
 
 def test_a_limit_of_resolution_is_kept(three):
     told = []
-    classify(three[0], SETTINGS.model_copy(update={"resolution_limit_angstrom": 25.0}), on_iteration=told.append)
-    assert min(i.resolution_angstrom for i in told) >= 25
+    classify(three[0], SETTINGS.model_copy(update={"resolution_limit_angstrom": 20.0}), on_iteration=told.append)
+    assert min(i.resolution_angstrom for i in told) >= 20
 
 
 @pytest.mark.parametrize("box", [31, 40])
@@ -159,6 +160,23 @@ def test_odd_and_larger_boxes(box):
     assert adjusted_rand_score(kind, found.particles.class_index) > 0.9
     assert found.classes.averages.shape == (2, box, box)
     assert found.classes.ring_correlation.shape == (2, box // 2 + 1)
+
+
+def test_large_boxes_are_aligned_small_and_averaged_as_they_are():
+    particles, kind, _, move = shape_set((comma, ring), 30, 0.5)
+    large = scale_boxes(torch.from_numpy(particles.images), 160).numpy()
+    settings = ClassifySettings(diameter_angstrom=90, classes=2, iterations=8)
+    found = classify(ParticleSet(large, PIXEL / 5), settings)
+    assert adjusted_rand_score(kind, found.particles.class_index) > 0.9
+    assert found.classes.averages.shape == (2, 160, 160)
+    rows = kind == 1
+    assert np.std(found.particles.shift_angstrom[rows][:, ::-1] / PIXEL + move[rows], axis=0).max() < 0.5
+
+
+def test_a_limit_too_coarse_to_judge_is_refused():
+    particles, *_ = shape_set((ring,), 20, 0.5)
+    with pytest.raises(SettingsError, match="resolution-limit 40"):
+        classify(particles, ClassifySettings(diameter_angstrom=90, classes=2, resolution_limit_angstrom=40))
 
 
 def test_no_shift_at_all_is_allowed():

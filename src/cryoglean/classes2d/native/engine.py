@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +20,7 @@ from cryoglean.classes2d.native.search import Found, Grid, References, expect
 from cryoglean.classes2d.native.splits import Splits, plan_splits
 from cryoglean.classes2d.particle_set import check_particles
 from cryoglean.classes2d.progress import Iteration
+from cryoglean.extract.boxes import scale_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.settings import ClassifySettings
 
 _LEAST_BATCH, _MOST_BATCH, _BATCH_VALUES = 16, 128, 2**25
+_MOST_PIXELS = 128  # larger boxes are aligned at this size: finer detail moves no particle, and costs much memory
 
 
 def classify(
@@ -84,6 +86,7 @@ class _State:
     geometry: Geometry
     progress: Progression
     images: Tensor
+    small: Tensor
     ctf: Tensor
     order: Tensor
     half: Tensor
@@ -107,18 +110,22 @@ class _State:
     def start(cls, particles: ParticleSet, settings: ClassifySettings, device: torch.device) -> _State:
         """Divide the images into halves."""
         count, classes = len(particles), settings.classes_for(len(particles))
-        geometry = Geometry.of(particles.box_px, particles.pixel_size_angstrom, settings)
+        box = min(particles.box_px, _MOST_PIXELS)
+        zoom = box / particles.box_px
+        geometry = Geometry.of(box, particles.pixel_size_angstrom / zoom, settings)
         random = torch.Generator().manual_seed(settings.seed)
         order = torch.randperm(count, generator=random)
         width = 1 / (particles.box_px * particles.pixel_size_angstrom)
         ctf = ring_ctf(
             particles.ctfs, count, particles.box_px // 2 - 1, width, is_phase_flipped=particles.is_phase_flipped
         )
+        images = torch.from_numpy(particles.images).to(device)[order.to(device)]
         return cls(
             settings,
             geometry,
             Progression(geometry, settings.iterations),
-            torch.from_numpy(particles.images).to(device)[order.to(device)],
+            images,
+            images if zoom == 1 else torch.cat([scale_boxes(part, box) for part in torch.split(images, _MOST_BATCH)]),
             ctf[order].to(device),
             order,
             (torch.arange(count) >= count // 2).long(),
@@ -156,7 +163,7 @@ class _State:
         self.polar = polar
 
         def sampled(rows: slice) -> Tensor:
-            return polar.samples(_moved(self.images[rows], self.centre[rows]))
+            return polar.samples(_moved(self.small[rows], self.centre[rows]))
 
         self.samples = torch.cat(list(pool.map(sampled, self.batches())))
         self.images_power = self.samples.abs().square().mean((0, 2))
@@ -229,17 +236,16 @@ class _State:
 
     def result(self) -> Classification:
         """Return what was found, in the order in which the images came."""
-        classes = class_results(
-            self.images, self.ctf, self.half, self.alignment, self.geometry, self.classes, self.pixel_size
-        )
-        return Classification(
-            classes, assignments(self.alignment.sorted_back(self.order), self.pixel_size), self.pixel_size
-        )
+        box, pixel_size = self.images.shape[-1], self.pixel_size
+        geometry = Geometry.of(box, pixel_size, self.settings)
+        alignment = replace(self.alignment, shift=self.alignment.shift * (box / self.geometry.box_px))
+        classes = class_results(self.images, self.ctf, self.half, alignment, geometry, self.classes, pixel_size)
+        return Classification(classes, assignments(alignment.sorted_back(self.order), pixel_size), pixel_size)
 
     def told(self, number: int) -> Iteration:
         """Return what to tell of the iteration just done."""
         counts = torch.bincount(self.alignment.class_index, minlength=self.classes)
-        width = self.geometry.box_px * self.pixel_size
+        width = self.images.shape[-1] * self.pixel_size
         return Iteration(
             number,
             self.settings.iterations,

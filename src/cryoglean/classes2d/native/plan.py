@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+
+from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 SHARED_DETAILS = 2.75
 """Detail of a diameter over this is shared by the halves, so that their classes correspond: with less they drift apart,
 and more says too much of how a particle looks."""
+
+LEAST_RINGS_BEYOND = 2
+"""Rings beyond the shared ones that are needed to see whether halves agree."""
 
 _FIRST_DETAILS = SHARED_DETAILS
 _GLOBAL_DETAILS = 5.5
@@ -43,13 +48,24 @@ class Geometry:
 
     @classmethod
     def of(cls, box_px: int, pixel_size_angstrom: float, settings: ClassifySettings) -> Geometry:
-        """Return the sizes for images and settings."""
+        """Return the sizes for images and settings.
+
+        Raises:
+            SettingsError: if the limit of resolution leaves nothing by which the halves of a class can be compared.
+        """
         diameter = settings.diameter_angstrom / pixel_size_angstrom
-        most = box_px // 2 - 1
-        if settings.resolution_limit_angstrom:
-            limit = int(box_px * pixel_size_angstrom / settings.resolution_limit_angstrom)
-            most = max(min(most, limit), 3)
-        return cls(box_px, diameter, settings.max_shift_diameters * diameter, most)
+        width, limit, most = box_px * pixel_size_angstrom, settings.resolution_limit_angstrom, box_px // 2 - 1
+        sizes = cls(box_px, diameter, settings.max_shift_diameters * diameter, most)
+        if not limit:
+            return sizes
+        limited = replace(sizes, most_rings=min(most, int(width / limit)))
+        finest = width / min(sizes.shared_rings + LEAST_RINGS_BEYOND, most)
+        if limited.most_rings < most and limit > finest:
+            raise SettingsError(
+                f"--resolution-limit {limit:g}: too coarse to tell classes of a particle of "
+                f"{settings.diameter_angstrom:g} A apart; {finest:.1f} A or finer"
+            )
+        return limited
 
     @property
     def edge_px(self) -> float:
@@ -59,7 +75,7 @@ class Geometry:
     @property
     def radius_px(self) -> float:
         """Radius of the mask up to its edge, within the box."""
-        return min(_MASK_DIAMETERS * self.diameter_px / 2, self.box_px / 2 - 1 - self.edge_px / 2)
+        return min(_MASK_DIAMETERS * self.diameter_px / 2, self.box_px / 2 - self.edge_px)
 
     def ring_of(self, details: float) -> int:
         """Return the ring of detail of a diameter over `details`, 2 at least."""

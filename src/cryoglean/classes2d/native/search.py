@@ -142,7 +142,9 @@ def expect(
     of_class.index_put_((image, counted), share, accumulate=True)
     numerator, denominator = _sums(there, chances, share, ctf[image], counted, of_class.shape[1])
 
-    row = _best_row(scores.amax(1), image, len(samples))
+    best_class = of_class.argmax(1)
+    height = scores.amax(1).masked_fill(counted != best_class[image], -torch.inf)
+    row = _best_row(height, image, len(samples))
     turn, height = _peak(scores[row])
     energy = samples[:, :used].abs().square().mean(-1) @ grid.weights
     expected = 2 * penalty[image[row], index[row]]
@@ -151,7 +153,7 @@ def expect(
         numerator,
         denominator,
         of_class.sum(0),
-        of_class.argmax(1),
+        best_class,
         of_class.amax(1),
         turn * (math.tau / polar.angles),
         grid.shifts[shift[row]],
