@@ -1,5 +1,5 @@
 # Each target does all the set-up itself, given Python 3.11 or newer and make.
-#   make test   run the tests              make demo    pick a small simulated field, print the score
+#   make test   run the tests              make demo    run the loop on simulated micrographs, print the score
 #   make lint   check style and types      make clean   remove what make has made
 # PYTHON chooses the interpreter, PYTEST_ARGS goes to pytest: make test PYTEST_ARGS="--slow -x"
 

@@ -1,4 +1,4 @@
-"""Grow a small field of particles with known truth, pick it, print the score and leave a picture.
+"""Simulate micrographs, run the whole loop on them without telling it the truth, print the score against the truth.
 
 usage: python examples/demo.py [FOLDER]        default: demo-out
 """
@@ -8,34 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mrcfile
-
-from cryoglean.io.coordinates import write_picks_csv
-from cryoglean.simulate.shells import ShellField
-
-FIELDS = [ShellField(seed=seed) for seed in range(3)]
+DIAMETER, PIXEL_SIZE = 120, 3.0
+MICROGRAPHS = 8
 
 
 def main(folder: Path) -> None:
-    """Run the demo in a folder."""
-    for field in FIELDS:
-        grow(field, folder)
-    out, diameter = folder / "picked", FIELDS[0].diameter_angstrom
-    cryoglean("pick", folder / "micrographs", "--diameter", diameter, "--out", out, "--plots", "--force")
-    cryoglean("evaluate", out, folder / "truth", "--diameter", diameter, "--pixel-size", FIELDS[0].pixel_size_angstrom)
-    sys.stdout.write(
-        f"\nThe picks as pictures: {out / 'plots'}\nWhat was learned of their shape: {out / 'localpicker.png'}\n"
+    """Run the demo in a folder; what is there is gone on with."""
+    simulated, run = folder / "simulated", folder / "run"
+    cryoglean(
+        *("simulate", "--model", "test:450kDa:D2", "--micrographs", MICROGRAPHS, "--out", simulated),
+        *("--size", "1024x1024", "--pixel-size", PIXEL_SIZE, "--particles", 120, "--nuisances", "some"),
     )
-
-
-def grow(field: ShellField, folder: Path) -> None:
-    """Write one micrograph and its true centres."""
-    micrograph, truth = field.render()
-    path = folder / "micrographs" / f"{micrograph.name}.mrc"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mrcfile.new(path, micrograph.image, overwrite=True) as file:
-        file.voxel_size = micrograph.pixel_size_angstrom
-    write_picks_csv(folder / "truth" / f"{micrograph.name}.csv", truth)
+    cryoglean("run", simulated / "micrographs", "--diameter", DIAMETER, "--out", run)
+    cryoglean("evaluate", run, simulated / "truth", "--diameter", DIAMETER, "--pixel-size", PIXEL_SIZE)
+    classes = sorted((run / "rounds").glob("*/selected/gallery.png"))
+    sys.stdout.write(f"\nWhat was decided, and why: {run / 'run.json'}\n")
+    sys.stdout.writelines(f"The classes of a round: {path}\n" for path in classes)
 
 
 def cryoglean(*words: object) -> None:

@@ -140,7 +140,7 @@ class OutputFolder:
             raise SettingsError(f"{self.root} holds results of cryoglean {job}, not of {self.job}: name another --out")
         if before != settings and not force:
             raise SettingsError(
-                f"{self.root} holds results of other settings ({_difference(before, settings)}): "
+                f"{self.root} holds results of other settings ({difference(before, settings)}): "
                 "name another --out, or --force to make them anew"
             )
 
@@ -262,8 +262,8 @@ class PickFolder(OutputFolder):
             return None
 
 
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name the settings that differ, old and new value."""
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name the settings that differ, old and new value, in one line."""
     old, new = _flat(before), _flat(now)
     said = [
         f"{n} {old.get(n)!r}, now {new.get(n)!r}" for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)

@@ -1,0 +1,29 @@
+"""How a run of the loop is watched: a line a stage and a decision on standard error, with the time since start."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from rich.console import Console
+
+
+class LoopProgress:
+    """Shows lines.
+
+    Args:
+        verbose: show also what the stages themselves say.
+    """
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._verbose, self._start = verbose, perf_counter()
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        minutes, seconds = divmod(int(perf_counter() - self._start), 60)
+        self._console.print(f"[{minutes:02d}:{seconds:02d}] {text}", markup=False)
+
+    def detail(self, text: str) -> None:
+        """Show one line of a stage, if that is wanted."""
+        if self._verbose:
+            self.say(f"  {text}")

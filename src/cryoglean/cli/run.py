@@ -1,0 +1,125 @@
+"""`cryoglean run`: micrographs in, picks out, by the whole self-supervised loop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoglean.classes2d.engine import Engine
+from cryoglean.classes2d.selection import Rule
+from cryoglean.cli.pick import Preset
+from cryoglean.cli.settings import checked
+
+if TYPE_CHECKING:
+    from cryoglean.workflow.loop_job import LoopSummary
+
+
+def run(
+    micrographs: Annotated[
+        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
+    ],
+    diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
+    out: Annotated[Path, typer.Option(help="Run folder; one that is there is gone on with.")],
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+    ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Coordinates to begin with: a folder of picks, a list, or a particles STAR.")
+    ] = None,
+    review: Annotated[
+        bool, typer.Option("--review", help="Stop after each classification, for selection.csv to be edited.")
+    ] = False,
+    rounds: Annotated[int, typer.Option(help="Rounds of training at most.")] = 3,
+    rule: Annotated[
+        Rule | None, typer.Option(help="How classes are judged; automatic, with the paper preset literal.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Of --rule literal or normalised.")] = None,
+    min_distance: Annotated[
+        float | None, typer.Option(help="Least distance of two picks in angstrom; else found in the candidates.")
+    ] = None,
+    subset: Annotated[int, typer.Option(help="Micrographs that the rounds work on.")] = 30,
+    most_particles: Annotated[int, typer.Option(help="Particles of a round that are classified, at most.")] = 4000,
+    preset: Annotated[Preset, typer.Option(help="paper: pickers and classes as published in 2020.")] = Preset.default,
+    engine: Annotated[Engine, typer.Option(help="Of the 2D classes: native, or relion_refine.")] = Engine.native,
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph and each step.")] = False,
+) -> int:
+    """Find particles without labels: candidates, 2D classes, a network trained on them, and round again.
+
+    Picks of all micrographs come to OUT/picks, every round to OUT/rounds, and what was decided and why to OUT/run.json.
+    The same command again goes on where it was. Exit status 5: stopped on purpose, for review or because a round has
+    gone astray; the last line says which picks stand.
+
+    For example:
+
+        cryoglean run micrographs --diameter 191 --pixel-size 1.77 --out RUN
+
+        cryoglean run CtfFind/job003/micrographs_ctf.star --diameter 120 --out RUN --review
+
+        cryoglean run micrographs --diameter 120 --start-from manual_picks --out RUN
+    """
+    from cryoglean.cli.loop_progress import LoopProgress
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.scale.devices import choose_device
+    from cryoglean.scale.threads import available_cpus, limit_threads
+    from cryoglean.workflow.loop_job import run_loop
+    from cryoglean.workflow.loop_settings import LoopJob, LoopSettings
+
+    values = {
+        "diameter_angstrom": diameter,
+        "pixel_size_angstrom": pixel_size,
+        "preset": preset.value,
+        "min_distance_angstrom": min_distance,
+        "rounds": rounds,
+        "rule": rule,
+        "threshold": threshold,
+        "subset": subset,
+        "most_particles": most_particles,
+        "engine": engine,
+        "start_from": start_from,
+        "review": review,
+        "seed": seed,
+    }
+    job = LoopJob(
+        settings=checked(LoopSettings, values),
+        cpus=cpus or available_cpus(),
+        device=choose_device(device),
+        verbose=verbose,
+    )
+    limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
+    files = find_micrographs(micrographs)
+    progress = LoopProgress(verbose=verbose)
+    progress.say(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
+    summary = run_loop(files, job, out, progress)
+    _show(summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _show(summary: LoopSummary, out: Path, *, as_json: bool) -> None:
+    picked = [] if summary.picks is None else summary.picks.picked
+    total = sum(o.picks for o in picked)
+    if as_json:
+        said = {
+            "out": str(out),
+            "best_round": summary.best,
+            "reason": summary.reason,
+            "picks": total,
+            "picked": {o.file.key: o.picks for o in picked},
+            "rejected": {} if summary.picks is None else {o.file.name: o.reason for o in summary.picks.rejected},
+        }
+        typer.echo(json.dumps(said))
+        return
+    if summary.picks is None:
+        typer.echo(f"no picks yet: {out / 'run.json'} tells what was done")
+        return
+    typer.echo(f"{total} picks in {len(picked)} micrographs: {out / 'picks'}")
+    if summary.picks.rejected:
+        typer.echo(f"{len(summary.picks.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -1,0 +1,124 @@
+"""Picks of two rounds put together, so that the same classes judge both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cryoglean.picks import Picks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+SAME_DIAMETERS = 0.25
+"""Two picks nearer than this are of one particle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Picks of one micrograph, of two rounds, each place once.
+
+    Attributes:
+        picks: (n,) places; where both rounds have one, that of the reference.
+        of_reference: (n,) whether the reference has it.
+        of_new: (n,) whether the new round has it.
+        is_best_reference: (n,) whether it is among the reference's best, at equal numbers of picks.
+        is_best_new: (n,) the same of the new round.
+    """
+
+    picks: Picks
+    of_reference: NDArray[np.bool_]
+    of_new: NDArray[np.bool_]
+    is_best_reference: NDArray[np.bool_]
+    is_best_new: NDArray[np.bool_]
+
+    def take(self, which: NDArray[np.bool_]) -> Pool:
+        """Return the places of a mask."""
+        columns = (self.of_reference, self.of_new, self.is_best_reference, self.is_best_new)
+        return Pool(self.picks.take(which), *(column[which] for column in columns))
+
+
+def pooled(
+    reference: Mapping[str, Picks], new: Mapping[str, Picks], diameters_px: Mapping[str, float]
+) -> dict[str, Pool]:
+    """Put the picks of two rounds together.
+
+    Args:
+        reference: picks by micrograph.
+        new: those of the round to be judged; the same micrographs.
+        diameters_px: particle diameter in each.
+    """
+    count = min(sum(map(len, reference.values())), sum(map(len, new.values())))
+    least_reference, least_new = _least_score(reference, count), _least_score(new, count)
+    return {
+        key: _pool(reference[key], new[key], SAME_DIAMETERS * diameters_px[key], least_reference, least_new)
+        for key in new
+    }
+
+
+def alone(new: Mapping[str, Picks]) -> dict[str, Pool]:
+    """Return the pool of a first round, which has nothing to be held against."""
+    return {key: _of_one(picks) for key, picks in new.items()}
+
+
+def sampled(pools: Mapping[str, Pool], most: int, seed: int) -> dict[str, Pool]:
+    """Draw a sample of all places by lot.
+
+    Args:
+        pools: by micrograph.
+        most: how many; of no more than these all are taken.
+        seed: of the lot.
+    """
+    total = sum(len(pool.picks) for pool in pools.values())
+    if total <= most:
+        return dict(pools)
+    chosen = np.zeros(total, dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(total)[:most]] = True
+    ends = np.cumsum([len(pool.picks) for pool in pools.values()])[:-1]
+    return {key: pools[key].take(part) for key, part in zip(pools, np.split(chosen, ends), strict=True)}
+
+
+def _of_one(picks: Picks) -> Pool:
+    yes, no = np.ones(len(picks), dtype=bool), np.zeros(len(picks), dtype=bool)
+    return Pool(picks, no, yes, no, yes)
+
+
+def _least_score(picks: Mapping[str, Picks], count: int) -> float:
+    scores = np.sort(np.concatenate([np.zeros(0), *(p.score for p in picks.values())]))[::-1]
+    return float(scores[count - 1]) if count else np.inf
+
+
+def _pool(reference: Picks, new: Picks, reach_px: float, least_reference: float, least_new: float) -> Pool:
+    """Match the nearest first, one to one."""
+    partner = _partners(reference, new, reach_px)
+    matched, rest = partner >= 0, np.setdiff1d(np.arange(len(new)), partner)
+    partner_score = np.where(matched, new.score[partner] if len(new) else 0.0, -np.inf)
+    xy = np.concatenate([reference.xy, new.xy[rest]])
+    score = np.concatenate([reference.score, new.score[rest]])
+    off = np.zeros(len(rest), dtype=bool)
+    return Pool(
+        Picks(xy[:, 0], xy[:, 1], score),
+        np.concatenate([np.ones(len(reference), dtype=bool), off]),
+        np.concatenate([matched, ~off]),
+        np.concatenate([reference.score >= least_reference, off]),
+        np.concatenate([partner_score >= least_new, new.score[rest] >= least_new]),
+    )
+
+
+def _partners(reference: Picks, new: Picks, reach_px: float) -> NDArray[np.int64]:
+    """Return (n,) the new pick at each pick of the reference, or -1."""
+    partner = np.full(len(reference), -1, dtype=np.int64)
+    if not len(reference) or not len(new):
+        return partner
+    near = cKDTree(reference.xy).sparse_distance_matrix(cKDTree(new.xy), reach_px, output_type="coo_matrix")
+    taken = np.zeros(len(new), dtype=bool)
+    for k in np.lexsort((near.col, near.row, near.data)):
+        i, j = int(near.row[k]), int(near.col[k])
+        if partner[i] < 0 and not taken[j]:
+            partner[i], taken[j] = j, True
+    return partner

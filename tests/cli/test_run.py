@@ -1,0 +1,220 @@
+"""`cryoglean run`, as a user meets it."""
+
+import hashlib
+import json
+import os
+
+import mrcfile
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import cryoglean.io.atomic as atomic
+from cryoglean.cli.main import app
+from cryoglean.evaluate import Protocol, evaluate_picks
+from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.pickers.kpicker_training import KpickerTraining
+from tiny_loop import DIAMETER, grow, shrink
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return grow(tmp_path_factory.mktemp("loop"))
+
+
+@pytest.fixture(autouse=True)
+def _tiny_network(monkeypatch):
+    shrink(monkeypatch.setattr)
+    yield
+    monkeypatch.undo()
+    KpickerTraining.model_rebuild(force=True)
+
+
+def run(images, out, *words):
+    base = ["run", images, "--diameter", DIAMETER, "--out", out, "--cpus", "1", "--rounds", "1"]
+    return CliRunner().invoke(app, [str(word) for word in (*base, *words)])
+
+
+def final(out):
+    """Return the content of all files with picks."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((out / "picks").rglob("*.star"))}
+
+
+def state(out):
+    return json.loads((out / "run.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(images, tmp_path_factory):
+    """One run that was not disturbed."""
+    shrink()
+    out = tmp_path_factory.mktemp("finished") / "run"
+    return out, run(images, out)
+
+
+def test_a_run_finds_the_particles(finished, images):
+    out, result = finished
+    assert result.exit_code == 0, result.output
+    truth = read_picks_folder(images.parent / "truth")
+    score = evaluate_picks(truth, read_picks_folder(out), Protocol(diameter_px=30)).overall
+    assert score.f1 > 0.8
+    assert (out / "autopick.star").exists()
+
+
+def test_it_tells_each_stage_and_each_decision(finished):
+    out, result = finished
+    for said in ("candidates:", "classes:", "selected:", "model:", "picks:", "picks that stand", "subset"):
+        assert said in result.stderr
+    said = state(out)
+    assert said["status"] == "done"
+    assert {(s["round"], s["stage"]) for s in said["stages"]} >= {(0, "classes"), (1, "model"), (1, "selected")}
+    assert all({"round", "what", "decision", "reason"} == set(d) for d in said["decisions"])
+
+
+def test_the_same_command_again_does_nothing_over(finished, images):
+    out, _ = finished
+    before, stages = final(out), state(out)["stages"]
+    assert run(images, out).exit_code == 0
+    assert final(out) == before
+    assert state(out)["stages"] == stages
+
+
+def test_other_settings_are_refused_and_nothing_is_lost(finished, images):
+    out, _ = finished
+    before = state(out)
+    result = run(images, out, "--seed", "7")
+    assert result.exit_code == 2
+    assert "seed 0, now 7" in result.stderr
+    assert state(out) == before
+
+
+class _KilledError(BaseException):
+    """Passes all handlers, as a kill does."""
+
+
+@pytest.mark.parametrize("writes", [23, 48, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 11, 37, 55, 61))])
+def test_a_run_that_was_killed_ends_like_one_that_was_not(finished, images, tmp_path, monkeypatch, writes):
+    replace, left = os.replace, [writes]
+
+    def dying(source, target):
+        left[0] -= 1
+        if left[0] < 0:
+            raise _KilledError
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.os, "replace", dying)
+        with pytest.raises(_KilledError):
+            run(images, tmp_path / "run")
+    assert run(images, tmp_path / "run").exit_code == 0
+    assert final(tmp_path / "run") == final(finished[0])
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_the_picks(finished, images, tmp_path):
+    assert run(images, tmp_path / "run", "--cpus", "2").exit_code == 0
+    assert final(tmp_path / "run") == final(finished[0])
+
+
+def test_review_waits_for_the_table_and_obeys_it(images, tmp_path):
+    out = tmp_path / "run"
+    waiting = run(images, out, "--review")
+    assert waiting.exit_code == 5
+    table = out / "rounds/00/selected/selection.csv"
+    assert str(table) in waiting.stderr
+    table.write_text(table.read_text().replace(",no,", ",yes,"))
+    assert run(images, out, "--review").exit_code == 5  # of the next round
+    kept = next(s for s in state(out)["stages"] if (s["round"], s["stage"]) == (0, "selected"))["found"]
+    assert kept["kept"] == kept["particles"]
+    assert run(images, out).exit_code == 0
+
+
+def test_coordinates_of_ones_own_take_the_place_of_candidates(images, tmp_path):
+    result = run(images, tmp_path / "run", "--start-from", images.parent / "truth")
+    assert result.exit_code == 0, result.output
+    assert state(tmp_path / "run")["best"] == 1
+    assert len(final(tmp_path / "run")) == 3
+
+
+def test_no_candidates_is_said_with_what_to_try(tmp_path):
+    for seed in range(2):
+        noise = np.random.default_rng(seed).standard_normal((400, 430)).astype(np.float32)
+        with mrcfile.new(tmp_path / f"noise{seed}.mrc", noise) as file:
+            file.voxel_size = 4.0
+    result = run(tmp_path, tmp_path / "out" / "run")
+    assert result.exit_code == 4
+    assert "is --diameter right" in result.stderr
+
+
+def test_one_micrograph_only(tmp_path):
+    images = grow(tmp_path, count=1)
+    result = run(images, tmp_path / "run")
+    assert result.exit_code in (0, 5), result.output
+    assert len(final(tmp_path / "run")) == 1
+
+
+def test_too_few_for_two_classes_keeps_the_candidates(tmp_path):
+    images = grow(tmp_path, count=1, particles=2, height_px=150, width_px=150)
+    coordinates = tmp_path / "truth"
+    result = run(images, tmp_path / "run", "--start-from", coordinates)
+    assert result.exit_code == 5
+    assert "too few for two classes" in result.stderr
+
+
+def test_everything_rejected_by_selection_says_why(images, tmp_path):
+    result = run(images, tmp_path / "run", "--rule", "literal", "--threshold", "50")
+    assert result.exit_code == 5
+    assert "not one class is kept" in result.stderr
+    assert len(final(tmp_path / "run")) == 3, "the candidates' picks stand"
+
+
+def test_mixed_pixel_sizes_are_refused_with_both_named(tmp_path):
+    images = grow(tmp_path, count=2)
+    (images / "m1.mrc").rename(images / "z.mrc")
+    grow(tmp_path, count=1, pixel_size_angstrom=3)
+    result = run(images, tmp_path / "run")
+    assert result.exit_code == 2
+    assert "m0 has 3 A, z 4 A" in result.stderr
+
+
+def test_mixed_sizes_are_ordinary(tmp_path):
+    images = grow(tmp_path, count=2)
+    (images / "m1.mrc").rename(images / "z.mrc")
+    grow(tmp_path, count=1, height_px=300)
+    assert run(images, tmp_path / "run").exit_code in (0, 5)
+
+
+def test_a_bad_micrograph_is_set_aside(images, tmp_path):
+    copies = grow(tmp_path, count=3)
+    (copies / "broken.mrc").write_bytes(b"no image")
+    result = run(copies, tmp_path / "run")
+    assert result.exit_code == 3, result.output
+    assert "broken" in (tmp_path / "run/rejected.csv").read_text()
+
+
+def test_an_alarm_stops_the_loop_and_the_picks_before_stand(images, tmp_path, monkeypatch):
+    import cryoglean.workflow.loop_job as module
+
+    monkeypatch.setattr(module, "alarm", lambda best, now: "picks collapse: for this test")
+    out = tmp_path / "run"
+    result = run(images, out)
+    assert result.exit_code == 5, result.output
+    assert "picks collapse" in result.stderr
+    assert "the picks of round 0 stand" in result.stderr
+    assert len(final(out)) == 3
+    assert state(out)["status"] == "stopped"
+    assert run(images, out).exit_code == 5, "the same command says the same"
+
+
+def test_more_micrographs_are_picked_and_the_rounds_stay(tmp_path):
+    images = grow(tmp_path, count=2)
+    out = tmp_path / "run"
+    assert run(images, out, "--rounds", "0").exit_code == 0
+    before, rounds = final(out), state(out)["stages"]
+    grow(tmp_path / "more", count=3)
+    (tmp_path / "more/images/m2.mrc").rename(images / "m2.mrc")
+    assert run(images, out, "--rounds", "0").exit_code == 0
+    after = final(out)
+    assert len(after) == 3
+    assert {name: after[name] for name in before} == before
+    assert state(out)["stages"] == rounds

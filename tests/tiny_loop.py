@@ -1,0 +1,40 @@
+"""A run of the loop on micrographs so small, with a network so small, that it takes seconds.
+
+As a program it is `cryoglean` with that network, for tests that kill it.
+"""
+
+import mrcfile
+
+from cryoglean.io.coordinates import write_picks_csv
+from cryoglean.nets.kpicker_net import KpickerLayers
+from cryoglean.pickers.kpicker_training import KpickerTraining
+from cryoglean.simulate.shells import ShellField
+
+FIELD = {"height_px": 400, "width_px": 430, "particles": 40, "pixel_size_angstrom": 4, "signal_to_noise": 0.2}
+DIAMETER = "120"
+TINY = {"layers": KpickerLayers(filters=(4, 6, 8), dense=12), "least_steps": 40, "most_steps": 40}
+
+
+def grow(root, count=3, **changes):
+    """Write micrographs and their truth; return the folder of the images."""
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    for seed in range(count):
+        micrograph, truth = ShellField(**FIELD | changes, seed=seed).render()
+        with mrcfile.new(root / f"images/m{seed}.mrc", micrograph.image, overwrite=True) as file:
+            file.voxel_size = changes.get("pixel_size_angstrom", 4.0)
+        write_picks_csv(root / f"truth/m{seed}.csv", truth)
+    return root / "images"
+
+
+def shrink(setting=lambda field, name, value: setattr(field, name, value)):
+    """Make the network small and its training short."""
+    for name, value in TINY.items():
+        setting(KpickerTraining.model_fields[name], "default", value)
+    KpickerTraining.model_rebuild(force=True)
+
+
+if __name__ == "__main__":
+    from cryoglean.cli.main import main
+
+    shrink()
+    main()
