@@ -1,10 +1,12 @@
 """Whether 2D classes tell particles from junk: the native engine against RELION, on the same particles.
 
-usage: python benchmarks/classes2d_quality.py CASES [CASE ...] [--seeds 3] [--relion FOLDER] [--galleries FOLDER]
+usage: python benchmarks/classes2d_quality.py CASES [CASE ...] [--seeds 3] [--whole] [--relion FOLDER]
+       [--galleries FOLDER]
 
 CASES is the folder that classes2d_cases.py has filled; FOLDER holds `<case>.tar.gz`, what RELION left of each case (by
 default the folder `relion_2d` beside this script, made by classes2d_relion.py). Both engines classify the same 2,000
 particles into 10 classes in 15 iterations, those of the case `species` into 3.
+`--whole`: the native engine alone, all 5,000 particles of a simulated case.
 
 For each run: the area under the ROC of "true particle" if particles are ranked by their class: by its purity, which
 takes the truth and is the most that these classes allow; by the score of the automatic rule; by %/Res. Then the shares
@@ -77,11 +79,11 @@ class Case:
         )
 
 
-def read_case(folder: Path) -> Case:
-    """Read a case that classes2d_cases.py has made."""
+def read_case(folder: Path, *, is_whole: bool = False) -> Case:
+    """Read a case that classes2d_cases.py has made, or the part of it that RELION gets."""
     whole, _ = read_particle_set(folder / "particles.star")
     truth = pd.read_csv(folder / "truth.csv")
-    rows = np.flatnonzero(truth["subset"].to_numpy(dtype=bool))
+    rows = np.flatnonzero(truth["subset"].to_numpy(dtype=bool) | is_whole)
     ctfs = None if whole.ctfs is None else [whole.ctfs[int(row)] for row in rows]
     particles = ParticleSet(whole.images[rows], whole.pixel_size_angstrom, ctfs, whole.is_phase_flipped)
     return Case(folder.name, particles, rows, truth.iloc[rows].reset_index(drop=True))
@@ -128,13 +130,14 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("case", nargs="*", default=list(DIAMETERS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--whole", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--relion", type=Path, default=Path(__file__).parent / "relion_2d")
     parser.add_argument("--galleries", type=Path)
     arguments = parser.parse_args()
     rows = []
     for name in arguments.case:
-        case = read_case(arguments.cases / name)
+        case = read_case(arguments.cases / name, is_whole=arguments.whole)
         runs = []
         for seed in range(arguments.seeds):
             settings, start = case.settings.model_copy(update={"seed": seed}), time.perf_counter()
@@ -142,7 +145,7 @@ def main() -> None:
             engine = f"native, seed {seed}, {time.perf_counter() - start:.0f} s"
             runs.append((engine, found, np.arange(len(case.rows))))
         archive = arguments.relion / f"{name}.tar.gz"
-        if archive.exists():
+        if archive.exists() and not arguments.whole:
             runs.append(("RELION", *relion_classification(case, archive)))
         rows += [judge(case, *run) for run in runs]
         print(pd.DataFrame(rows[-len(runs) :]).to_string(index=False), flush=True)
