@@ -52,6 +52,8 @@ def test_in_doubt_a_converged_round_takes_over_and_another_does_not():
     doubt, worse, better = Contest(200, 100, 200, 104), Contest(200, 150, 200, 60), Contest(200, 60, 200, 150)
     assert takes_over(facts(kept=700), doubt, 0.7)
     assert not takes_over(facts(kept=400), doubt, 0.7)
+    assert not takes_over(facts(kept=700), Contest(200, 104, 200, 100), 0.7)
+    assert takes_over(facts(kept=700), Contest(200, 100, 200, 100), 0.7)
     assert not takes_over(facts(kept=700), worse, 0.7)
     assert takes_over(facts(kept=400), better, 0.7)
 

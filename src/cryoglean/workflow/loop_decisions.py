@@ -76,11 +76,6 @@ class Contest(NamedTuple):
         """Whether the new round is better beyond doubt."""
         return self.deviations > SURE_DEVIATIONS
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the new round is worse beyond doubt."""
-        return self.deviations < -SURE_DEVIATIONS
-
     def __str__(self) -> str:
         return (
             f"of what only this round has {self.only_new_kept} of {self.only_new} are in kept classes, of what only "
@@ -96,10 +91,10 @@ def is_converged(facts: RoundFacts, converged_share: float) -> bool:
 def takes_over(facts: RoundFacts, contest: Contest, converged_share: float) -> bool:
     """Whether a new round's picks take the place of those that stand.
 
-    In doubt those of a converged network stand, as in the 2020 paper: it has learned from what the classes kept. One
-    that has not converged must be better.
+    In doubt those of a converged network stand, as in the 2020 paper, unless a smaller share of its own places is kept.
+    One that has not converged must be better.
     """
-    return contest.is_won or (is_converged(facts, converged_share) and not contest.is_lost)
+    return contest.is_won or (is_converged(facts, converged_share) and contest.deviations >= 0)
 
 
 def alarm(best: RoundFacts, now: RoundFacts) -> str | None:

@@ -217,8 +217,8 @@ def _make_picker(
         watcher.say(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
         sample, device = _sample(files, job.wanted(folder)), torch.device(job.device)
         model = fit_localpicker(sample, job.picker.diameter_angstrom, threads=job.cpus, device=device)
+        draw_fit(folder.model_path.with_suffix(".png"), model)  # first: the model tells that both are there
         write_atomic_text(folder.model_path, model.model_dump_json(indent=2) + "\n")
-        draw_fit(folder.model_path.with_suffix(".png"), model)
     summary.model = model
     return Localpicker(job.picker, model, torch.device(job.device))  # type: ignore[arg-type]
 
