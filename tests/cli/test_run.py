@@ -14,6 +14,7 @@ from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.pickers.kpicker_training import KpickerTraining
+from cryoglean.workflow.loop_report import gather
 from tiny_loop import DIAMETER, grow, shrink
 
 
@@ -71,6 +72,34 @@ def test_it_tells_each_stage_and_each_decision(finished):
     assert all({"round", "what", "decision", "reason"} == set(d) for d in said["decisions"])
 
 
+def test_it_ends_with_a_report_of_what_it_found(finished):
+    out, result = finished
+    assert f"report, to be opened with a browser: {out / 'report.html'}" in result.stdout
+    said, facts = state(out), gather(out)
+    assert sum(facts.counts.values()) == said["production"]["picks"]
+    assert list(facts.counts) == list(said["micrographs"])
+    assert (facts.status, facts.best, facts.reason) == (said["status"], said["best"], said["reason"])
+    assert [gallery.name for gallery in facts.galleries] == ["00", "01", "final"]
+    for number in (0, 1):
+        found = {s["stage"]: s["found"] for s in said["stages"] if s["round"] == number}
+        gallery, news = facts.galleries[number], facts.rounds[number]
+        assert list(gallery.selection.reasons) == found["selected"]["reasons"]
+        assert gallery.classes.counts.sum() == found["classes"]["particles"] == news.classified
+        assert (news.kept, news.cut_out) == (found["selected"]["kept"], found["particles"]["particles"])
+    assert facts.rounds[1].contest is not None
+    assert facts.rounds[1].checks
+    assert {p.name for p in (out / "figures").iterdir()} >= {"classes_01.png", "classes_final.png", "training.png"}
+
+
+def test_a_report_that_cannot_be_written_does_not_lose_the_run(images, tmp_path):
+    out = tmp_path / "run"
+    (out / "report.html").mkdir(parents=True)
+    result = run(images, out, "--rounds", "0")
+    assert result.exit_code == 0
+    assert "the report could not be written" in result.stderr
+    assert len(final(out)) == 3
+
+
 def test_the_same_command_again_does_nothing_over(finished, images):
     out, _ = finished
     before, stages = final(out), state(out)["stages"]
@@ -122,6 +151,8 @@ def test_review_waits_for_the_table_and_obeys_it(images, tmp_path):
     assert waiting.exit_code == 5
     table = out / "rounds/00/selected/selection.csv"
     assert str(table) in waiting.stderr
+    assert gather(out).status == "review"
+    assert "waits for review" in (out / "report.html").read_text()
     table.write_text(table.read_text().replace(",no,", ",yes,"))
     assert run(images, out, "--review").exit_code == 5  # of the next round
     kept = next(s for s in state(out)["stages"] if (s["round"], s["stage"]) == (0, "selected"))["found"]
@@ -144,6 +175,8 @@ def test_no_candidates_is_said_with_what_to_try(tmp_path):
     result = run(tmp_path, tmp_path / "out" / "run")
     assert result.exit_code == 4
     assert "is --diameter right" in result.stderr
+    assert gather(tmp_path / "out" / "run").counts == {"noise0": 0, "noise1": 0}
+    assert (tmp_path / "out/run/report.html").exists()
 
 
 def test_one_micrograph_only(tmp_path):
@@ -201,6 +234,7 @@ def test_an_alarm_stops_the_loop_and_the_picks_before_stand(images, tmp_path, mo
     assert result.exit_code == 5, result.output
     assert "picks collapse" in result.stderr
     assert "the picks of round 0 stand" in result.stderr
+    assert gather(out).alarms == ("round 1: picks collapse: for this test",)
     assert len(final(out)) == 3
     assert state(out)["status"] == "stopped"
     assert run(images, out).exit_code == 5, "the same command says the same"

@@ -16,6 +16,7 @@ from cryoglean.cli.doctor import doctor
 from cryoglean.cli.evaluate import evaluate
 from cryoglean.cli.extract import extract
 from cryoglean.cli.pick import pick
+from cryoglean.cli.report import report
 from cryoglean.cli.run import run
 from cryoglean.cli.select import select
 from cryoglean.cli.simulate import simulate
@@ -64,7 +65,7 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run_guarded
 
 
-for each in (run, pick, ctf, extract, classify, select, train, evaluate, simulate, doctor):
+for each in (run, report, pick, ctf, extract, classify, select, train, evaluate, simulate, doctor):
     app.command()(guarded(each))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +56,8 @@ def run(
 ) -> int:
     """Find particles without labels: candidates, 2D classes, a network trained on them, and round again.
 
-    Picks of all micrographs come to OUT/picks, every round to OUT/rounds, and what was decided and why to OUT/run.json.
+    Picks of all micrographs come to OUT/picks, every round to OUT/rounds, what was decided and why to OUT/run.json, and
+    all of it to look at to OUT/report.html.
     The same command again goes on where it was. Exit status 5: stopped on purpose, for review or because a round has
     gone astray; the last line says which picks stand.
 
@@ -71,6 +74,7 @@ def run(
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
     from cryoglean.workflow.loop_job import run_loop
+    from cryoglean.workflow.loop_report import report_or_reason
     from cryoglean.workflow.loop_settings import LoopJob, LoopSettings
 
     values = {
@@ -93,17 +97,21 @@ def run(
         cpus=cpus or available_cpus(),
         device=choose_device(device),
         verbose=verbose,
+        command=shlex.join(["cryoglean", *sys.argv[1:]]),
     )
     limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
     files = find_micrographs(micrographs)
     progress = LoopProgress(verbose=verbose)
     progress.say(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
     summary = run_loop(files, job, out, progress)
-    _show(summary, out, as_json=as_json)
+    report = report_or_reason(out)
+    if isinstance(report, str):
+        progress.say(f"{report}: cryoglean report {shlex.quote(str(out))} tries again")
+    _show(summary, out, report, as_json=as_json)
     return summary.exit_status
 
 
-def _show(summary: LoopSummary, out: Path, *, as_json: bool) -> None:
+def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
     picked = [] if summary.picks is None else summary.picks.picked
     total = sum(o.picks for o in picked)
     if as_json:
@@ -111,12 +119,15 @@ def _show(summary: LoopSummary, out: Path, *, as_json: bool) -> None:
             "out": str(out),
             "best_round": summary.best,
             "reason": summary.reason,
+            "report": str(report) if isinstance(report, Path) else None,
             "picks": total,
             "picked": {o.file.key: o.picks for o in picked},
             "rejected": {} if summary.picks is None else {o.file.name: o.reason for o in summary.picks.rejected},
         }
         typer.echo(json.dumps(said))
         return
+    if isinstance(report, Path):
+        typer.echo(f"report, to be opened with a browser: {report}")
     if summary.picks is None:
         typer.echo(f"no picks yet: {out / 'run.json'} tells what was done")
         return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from cryoglean.errors import TableError
 from cryoglean.io.atomic import atomic_path
 from cryoglean.io.csv_tables import csv_text
 from cryoglean.nets.training import Check
@@ -14,6 +16,7 @@ from cryoglean.nets.training import Check
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -29,6 +32,21 @@ def curves_csv(checks: Sequence[Check]) -> str:
     return csv_text(Check._fields, rows)
 
 
+def read_curves(path: Path) -> tuple[Check, ...]:
+    """Read what `curves_csv` has written; empty cells are NaN.
+
+    Raises:
+        TableError: if it is something else.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        values = [[float(row[name] or "nan") for name in Check._fields] for row in rows]
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise TableError(path, f"not the curves of a training: {error!r}") from error
+    return tuple(Check(int(step), *rest) for step, *rest in values)
+
+
 def draw_curves(path: str | os.PathLike[str], checks: Sequence[Check]) -> None:
     """Draw loss and accuracy as PNG.
 
@@ -41,18 +59,27 @@ def draw_curves(path: str | os.PathLike[str], checks: Sequence[Check]) -> None:
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
+    draw_losses(losses, checks, "loss")
     values = np.array(checks, dtype=float)
-    _draw(losses, values[:, [0, 2, 4]], "loss")
     _draw(accuracies, values[:, [0, 3, 5]], "accuracy")
-    losses.set_yscale("log")
-    if np.isfinite(values[:, 4]).any():
-        best = values[int(np.nanargmin(values[:, 4])), 0]
-        for axes in (losses, accuracies):
-            axes.axvline(best, color=_BEST, linestyle="--", linewidth=1.2, label=f"kept, step {best:.0f}")
-    for axes in (losses, accuracies):
-        axes.legend(fontsize=8, edgecolor="none")
+    _mark_best(accuracies, values)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI)
+
+
+def draw_losses(axes: Axes, checks: Sequence[Check], title: str) -> None:
+    """Draw the losses of one or more looks, and which step's weights were kept."""
+    values = np.array(checks, dtype=float)
+    _draw(axes, values[:, [0, 2, 4]], title)
+    axes.set_yscale("log")
+    _mark_best(axes, values)
+
+
+def _mark_best(axes: Axes, values: NDArray[np.float64]) -> None:
+    if np.isfinite(values[:, 4]).any():
+        best = values[int(np.nanargmin(values[:, 4])), 0]
+        axes.axvline(best, color=_BEST, linestyle="--", linewidth=1.2, label=f"kept, step {best:.0f}")
+    axes.legend(fontsize=8, edgecolor="none")
 
 
 def _draw(axes: Axes, values: NDArray[np.float64], what: str) -> None:

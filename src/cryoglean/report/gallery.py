@@ -75,7 +75,7 @@ def draw_gallery(
         OSError: if the file cannot be written.
     """
     box = classes.averages.shape[-1]
-    share = _FULL_CIRCLE if diameter_angstrom is None else min(diameter_angstrom / pixel_size_angstrom / box, 1.0)
+    share = circle_share(box, pixel_size_angstrom, diameter_angstrom)
     order = np.argsort(-classes.counts, kind="stable") if selection is None else selection.best_first()
     tiles = [_tile(classes, selection, int(k)) for k in order]
     side = next(width for most, width in _WIDTHS_PX if len(tiles) <= most)
@@ -86,6 +86,11 @@ def draw_gallery(
     encoded = io.BytesIO()
     Image.fromarray(np.concatenate([sheet, strip])).save(encoded, format="PNG")
     write_atomic_bytes(path, encoded.getvalue())
+
+
+def circle_share(box: int, pixel_size_angstrom: float, diameter_angstrom: float | None) -> float:
+    """Return the diameter of the particle's circle over the box; most of the box where the diameter is not known."""
+    return _FULL_CIRCLE if diameter_angstrom is None else min(diameter_angstrom / pixel_size_angstrom / box, 1.0)
 
 
 def _tile(classes: Classes, selection: Selection | None, k: int) -> _Tile:
@@ -114,7 +119,7 @@ def _drawn(tile: _Tile, side_px: int, circle: float, is_circle_drawn: bool) -> I
     if tile.is_empty:
         ImageDraw.Draw(picture).text((inner / 2, inner / 2), "empty", _FAINT, font(_TEXT_PX), anchor="mm")
     else:
-        grey = Image.fromarray(_visible(tile.average, circle)).resize((inner, inner), Image.Resampling.BICUBIC)
+        grey = Image.fromarray(average_grey(tile.average, circle)).resize((inner, inner), Image.Resampling.BICUBIC)
         picture = grey.convert("RGB")
         if is_circle_drawn:
             picture = _with_circle(picture, circle, tile.average.shape[-1])
@@ -126,8 +131,13 @@ def _drawn(tile: _Tile, side_px: int, circle: float, is_circle_drawn: bool) -> I
     return whole
 
 
-def _visible(average: NDArray[np.float32], circle: float) -> NDArray[np.uint8]:
-    """Turn an average into grey values, as far apart as those inside the circle allow."""
+def average_grey(average: NDArray[np.float32], circle: float) -> NDArray[np.uint8]:
+    """Turn an average into grey values, as far apart as those inside the circle allow.
+
+    Args:
+        average: (box, box).
+        circle: diameter of the circle over the box.
+    """
     steps = np.arange(average.shape[-1]) - average.shape[-1] // 2
     inside = average[np.hypot(steps[:, None], steps) <= circle * average.shape[-1] / 2]
     dark, bright = np.percentile(inside, _PERCENTILES)

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 
 from cryoglean.io.atomic import write_atomic_bytes
-from cryoglean.preprocess.borders import live_area
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 from cryoglean.report.footer import BACKGROUND, LEAST_WIDTH_PX, Legend, footer
+from cryoglean.report.grey import picture_scale, resized, visible_grey
 
 if TYPE_CHECKING:
     import os
@@ -23,20 +22,11 @@ if TYPE_CHECKING:
 LONGEST_SIDE_PX = 1400
 """Micrographs are binned to this or less."""
 
-_MOST_MAGNIFICATION = 4
-_SMOOTHING_DIAMETERS = 0.045
-_LEAST_SMOOTHING_PX = 0.6
-_BACKGROUND_DIAMETERS = 2.5
-_BACKGROUND_SHARE = 0.7
-_PERCENTILES = (0.3, 99.7)
-_MOST_DEVIATIONS = 5.0
-_GREYS = (14.0, 226.0)
 _SUBPIXEL_BITS = 4
 _COLOURS_FROM = 70  # the darkest part of the colour map does not show on a dark micrograph
 _FINE_LINES_BELOW_PX = 20
 _LINE_OPACITY = 0.8
 _USUAL_LOWEST_SCORE = 0.5
-_UNEXPOSED_BRIGHTNESS = 0.3
 _PNG_EFFORT = 1
 
 
@@ -65,10 +55,10 @@ def draw_overlay(
     Raises:
         OSError: if the file cannot be written.
     """
-    scale = _scale(max(image.shape))
-    grey = _visible(_resized(image, scale), diameter_px * scale)
+    scale = picture_scale(max(image.shape), LONGEST_SIDE_PX)
+    grey = visible_grey(resized(image, scale), diameter_px * scale)
     canvas = np.repeat(grey[..., None], 3, axis=2)
-    lowest = _lowest_score(picks)
+    lowest = lowest_shown_score(picks)
     _draw_circles(canvas, picks, lowest, scale, diameter_px * scale)
     canvas = _padded(canvas)
     strip = footer(
@@ -83,57 +73,7 @@ def draw_overlay(
     write_atomic_bytes(path, encoded.tobytes())
 
 
-def _scale(longest_px: int) -> float:
-    """Return picture pixels per stored pixel: one over a whole number, or a whole number for small micrographs."""
-    if longest_px > LONGEST_SIDE_PX:
-        return 1 / math.ceil(longest_px / LONGEST_SIDE_PX)
-    return float(min(LONGEST_SIDE_PX // longest_px, _MOST_MAGNIFICATION))
-
-
-def _resized(image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Bin or magnify; what is left over at the far edges when binning by whole pixels is left out."""
-    if scale > 1:
-        return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.float32)
-    factor = round(1 / scale)
-    height, width = (max(1, side // factor) for side in image.shape)
-    whole = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _visible(image: NDArray[np.float32], diameter_px: float) -> NDArray[np.uint8]:
-    """Turn a micrograph into grey values 0 to 255 in which particles are easy to see."""
-    centred = image - np.float32(image.mean())
-    fine = cv2.GaussianBlur(centred, (0, 0), max(_SMOOTHING_DIAMETERS * diameter_px, _LEAST_SMOOTHING_PX))
-    level = fine - _BACKGROUND_SHARE * _background(centred, _BACKGROUND_DIAMETERS * diameter_px)
-    exposed = live_area(image)
-    dark, bright = _contrast_range(level[exposed])
-    low, high = _GREYS
-    grey = np.clip(low + (level - dark) * ((high - low) / (bright - dark)), low, high)
-    brightness = np.full(grey.shape, _UNEXPOSED_BRIGHTNESS, np.float32)
-    brightness[exposed] = 1
-    return np.asarray(grey * brightness, np.uint8)
-
-
-def _background(image: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
-    """Smooth widely: on a small copy, as no detail is left anyway."""
-    height, width = image.shape
-    factor = max(1, int(sigma_px / 4))
-    small = cv2.resize(image, (-(-width // factor), -(-height // factor)), interpolation=cv2.INTER_AREA)
-    smooth = cv2.GaussianBlur(small, (0, 0), sigma_px / factor, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _contrast_range(level: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the grey values to show as dark and bright: percentiles, but no outlier may take all of the contrast."""
-    sample = level[::3, ::3]
-    dark, median, bright = np.percentile(sample, (_PERCENTILES[0], 50, _PERCENTILES[1]))
-    most = _MOST_DEVIATIONS * MAD_TO_SIGMA * float(np.median(np.abs(sample - median)))
-    if most > 0:
-        dark, bright = max(dark, median - most), min(bright, median + most)
-    return (float(dark), float(bright)) if bright > dark else (float(median) - 1, float(median) + 1)
-
-
-def _lowest_score(picks: Picks) -> float:
+def lowest_shown_score(picks: Picks) -> float:
     """Return the score of the weakest colour: a round number, so that the pictures of one set agree about colours."""
     if not len(picks):
         return 0.0
@@ -141,11 +81,12 @@ def _lowest_score(picks: Picks) -> float:
     return lowest if picks.score_kind == "foreign" else min(math.floor(lowest * 10) / 10, _USUAL_LOWEST_SCORE)
 
 
-def _highest_score(picks: Picks) -> float:
+def highest_shown_score(picks: Picks) -> float:
+    """Return the score of the strongest colour."""
     return float(picks.score.max()) if picks.score_kind == "foreign" else 1.0
 
 
-def _palette() -> NDArray[np.uint8]:
+def score_palette() -> NDArray[np.uint8]:
     """Return (n, 3) RGB colours, the weakest first: violet to yellow by even steps of lightness."""
     ramp = np.arange(_COLOURS_FROM, 256, dtype=np.uint8)[:, None]
     return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_PLASMA)[:, 0, ::-1], np.uint8)
@@ -155,9 +96,9 @@ def _draw_circles(canvas: NDArray[np.uint8], picks: Picks, lowest: float, scale:
     """Draw all picks, the strongest on top, on an RGB canvas of `scale` picture pixels per stored pixel."""
     if not len(picks):
         return
-    palette, bare = _palette(), canvas.copy()
+    palette, bare = score_palette(), canvas.copy()
     weakest_first = picks.best_first().take(np.arange(len(picks))[::-1])
-    share = (weakest_first.score - lowest) / max(_highest_score(picks) - lowest, 1e-9)
+    share = (weakest_first.score - lowest) / max(highest_shown_score(picks) - lowest, 1e-9)
     colours = palette[np.rint(share * (len(palette) - 1)).astype(int)]
     centres = np.rint(((weakest_first.xy + 0.5) * scale - 0.5) * 2**_SUBPIXEL_BITS).astype(int)
     radius = round(max(diameter_px / 2, 2.0) * 2**_SUBPIXEL_BITS)
@@ -184,4 +125,4 @@ def _remark(picks: Picks, diameter_px: float, pixel_size_angstrom: float | None)
 
 
 def _legend(picks: Picks, lowest: float) -> Legend:
-    return Legend(_palette(), f"{lowest:.3g}", "score", f"{_highest_score(picks):.3g}")
+    return Legend(score_palette(), f"{lowest:.3g}", "score", f"{highest_shown_score(picks):.3g}")

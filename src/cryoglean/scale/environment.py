@@ -18,12 +18,14 @@ from cryoglean.scale.threads import available_cpus
 
 REQUIRED_PACKAGES = {
     "gemmi": "gemmi",
+    "jinja2": "jinja2",
     "matplotlib": "matplotlib",
     "mrcfile": "mrcfile",
     "numpy": "numpy",
     "opencv-python-headless": "cv2",
     "pandas": "pandas",
     "pillow": "PIL",
+    "plotly": "plotly",
     "pydantic": "pydantic",
     "rich": "rich",
     "safetensors": "safetensors",

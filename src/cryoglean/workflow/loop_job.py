@@ -21,7 +21,7 @@ from cryoglean.workflow.loop_decisions import RoundFacts, alarm, is_converged, o
 from cryoglean.workflow.loop_pool import alone, pooled, sampled
 from cryoglean.workflow.loop_spacing import LEAST_SPACING_DIAMETERS, find_spacing, thinned
 from cryoglean.workflow.loop_stages import CANDIDATES, CLASSES, FINAL, MODEL, PARTICLES, SELECTED, Stages
-from cryoglean.workflow.loop_state import open_run
+from cryoglean.workflow.loop_state import JUDGED, open_run
 from cryoglean.workflow.loop_subset import training_subset
 from cryoglean.workflow.loop_watch import Passing
 from cryoglean.workflow.pick_job import run_pick_job
@@ -94,7 +94,7 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, watcher: 
     if any(file.path.resolve().parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
     run, files = open_run(out, job.settings.recorded(), files)
-    run.set(status="running")
+    run.set(status="running", made_with=job.made_with())
     loop = _Loop(run, files, job, watcher)
     try:
         status, reason, keeps_picks = loop.rounds()
@@ -225,6 +225,8 @@ class _Loop:
         facts = RoundFacts(
             number, picked["picks"], _median(picked), judged, kept, float("inf") if resolution is None else resolution
         )
+        judged_by_classes = {"judged": judged, "kept": kept} | contest._asdict()
+        self._run.decide(number, JUDGED, judged_by_classes, f"{kept} of {judged} judged picks are in kept classes")
         if number:
             first_network = settings.start_from is not None and self.best == 0
             is_won = takes_over(facts, contest, settings.converged_share) or first_network or settings.preset == "paper"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.classes2d.engine import Engine
@@ -86,6 +89,7 @@ class LoopJob(BaseModel):
         cpus: processors to use.
         device: where to compute, as torch names it.
         verbose: tell of each micrograph and each step.
+        command: what the user has typed, if it is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,3 +98,9 @@ class LoopJob(BaseModel):
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     verbose: bool = False
+    command: str | None = None
+
+    def made_with(self) -> dict[str, Any]:
+        """Return what a run is made with besides its settings, as JSON values."""
+        versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+        return {"command": self.command, "device": self.device, "processors": self.cpus, **versions}

@@ -57,6 +57,11 @@ def round_name(number: int) -> str:
     return "final" if number == FINAL else f"round {number}"
 
 
+def stage_folder(root: Path, number: int, stage: str = "") -> Path:
+    """Return the folder of a stage of a round of the run in `root`."""
+    return (root / "final" if number == FINAL else root / "rounds" / f"{number:02d}") / stage
+
+
 class Stages:
     """Does the stages that are not done.
 
@@ -76,8 +81,7 @@ class Stages:
 
     def folder(self, number: int, stage: str = "") -> Path:
         """Return the folder of a stage of a round."""
-        round_folder = self.run.root / "final" if number == FINAL else self.run.root / "rounds" / f"{number:02d}"
-        return round_folder / stage
+        return stage_folder(self.run.root, number, stage)
 
     def do(self, number: int, stage: str, work: Callable[[], dict[str, Any]], said: str) -> dict[str, Any]:
         """Do a stage unless it is done, and tell of it.

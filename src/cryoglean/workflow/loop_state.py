@@ -25,6 +25,9 @@ SCHEMA = 1
 
 NAME = "run.json"
 
+JUDGED = "judged by classes"
+"""The decision that tells how many picks of a round were judged and kept, and the contest with the round before."""
+
 
 @dataclass(frozen=True)
 class RunFile:
@@ -126,6 +129,23 @@ def open_run(
     except OSError as error:
         raise SettingsError(f"--out {root} cannot be written: {error.strerror or error}") from error
     return run, files
+
+
+def read_run(root: Path) -> RunFile:
+    """Read a run as it stands; nothing is changed.
+
+    Args:
+        root: the run folder.
+
+    Raises:
+        SettingsError: if there is no run, or one whose file is laid out otherwise.
+    """
+    data = _read(root / NAME)
+    if data is None:
+        raise SettingsError(f"{root} holds no {NAME}: give the folder that cryoglean run was told as --out")
+    if data["schema"] != SCHEMA:
+        raise SettingsError(f"{root / NAME} has layout {data['schema']}, this is layout {SCHEMA}: another version's")
+    return RunFile(root, data)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

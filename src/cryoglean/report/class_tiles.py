@@ -1,0 +1,77 @@
+"""Class averages for a page: each an image, with what is known of it and what was decided."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from cryoglean.report.gallery import average_grey, circle_share
+from cryoglean.report.viewer_data import data_uri
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cryoglean.report.run_facts import Gallery
+
+MOST_SIDE_PX = 128
+"""Averages are small; larger ones are made smaller."""
+
+
+@dataclass(frozen=True)
+class ClassTile:
+    """One class.
+
+    Attributes:
+        number: counted from 1, as `rlnClassNumber`.
+        image: its average, as a data URI; None for a class without particles.
+        particles: how many it has.
+        share: of all particles.
+        resolution_angstrom: None where nothing reproduces between halves.
+        percent_per_resolution: per cent of the particles over the resolution.
+        kept: what was decided.
+        reason: why.
+    """
+
+    number: int
+    image: str | None
+    particles: int
+    share: float
+    resolution_angstrom: float | None
+    percent_per_resolution: float
+    kept: bool
+    reason: str
+
+
+def class_tiles(gallery: Gallery, diameter_angstrom: float) -> list[ClassTile]:
+    """Return all classes of a gallery, best first, grey values as far apart as those inside the particle allow."""
+    classes, selection = gallery.classes, gallery.selection
+    circle = circle_share(classes.averages.shape[-1], gallery.pixel_size_angstrom, diameter_angstrom)
+    tiles = []
+    for k in map(int, selection.best_first()):
+        count, resolution = int(classes.counts[k]), float(classes.resolution_angstrom[k])
+        tiles.append(
+            ClassTile(
+                number=k + 1,
+                image=_png(average_grey(classes.averages[k], circle)) if count else None,
+                particles=count,
+                share=float(classes.share[k]),
+                resolution_angstrom=resolution if math.isfinite(resolution) else None,
+                percent_per_resolution=float(classes.percent_per_resolution[k]),
+                kept=bool(selection.kept[k]),
+                reason=selection.reasons[k].partition(": ")[2],
+            )
+        )
+    return tiles
+
+
+def _png(grey: NDArray[np.uint8]) -> str:
+    picture = Image.fromarray(grey)
+    picture.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
+    encoded = io.BytesIO()
+    picture.save(encoded, format="PNG", optimize=True)
+    return data_uri(encoded.getvalue(), "png")

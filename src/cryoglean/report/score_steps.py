@@ -1,0 +1,88 @@
+"""Scores as whole steps of a slider, so that a page counts picks above a cut exactly as the tables do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from cryoglean.picks import Picks
+
+STEPS = 1000
+
+
+@dataclass(frozen=True)
+class ScoreSteps:
+    """Even steps of score.
+
+    Attributes:
+        low: score of step 0; no score is lower.
+        high: score of the last step; no score is higher.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def cuts(self) -> NDArray[np.float64]:
+        """(STEPS + 1,) the score of each step, as short a number as it can be."""
+        return np.round(self.low + (self.high - self.low) * np.arange(STEPS + 1) / STEPS, 9)
+
+    def of(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return (n,) the last step that each score reaches: `score >= cuts[k]` just where its step is k or more."""
+        return np.asarray(np.clip(np.searchsorted(self.cuts, score, side="right") - 1, 0, STEPS), np.int64)
+
+    def remaining(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return (STEPS + 1,) how many scores are left above each cut."""
+        counts = np.bincount(self.of(score), minlength=STEPS + 1)
+        return np.asarray(np.cumsum(counts[::-1])[::-1], np.int64)
+
+
+def steps_for(picks: Mapping[str, Picks]) -> ScoreSteps:
+    """Return steps from 0 to 1, or, of scores of another program, over all that there are."""
+    scores = all_scores(picks)
+    if not len(scores) or not any(p.score_kind == "foreign" for p in picks.values()):
+        return ScoreSteps()
+    low, high = float(scores.min()), float(scores.max())
+    return ScoreSteps(low, high if high > low else low + 1)
+
+
+def all_scores(picks: Mapping[str, Picks]) -> NDArray[np.float64]:
+    """Return (n,) the scores of all picks."""
+    return np.concatenate([np.zeros(0), *(p.score for p in picks.values())])
+
+
+def score_meaning(picks: Mapping[str, Picks]) -> str:
+    """Say what the scores are."""
+    kinds = {p.score_kind for p in picks.values() if len(p)}
+    if kinds == {"probability"}:
+        return "Scores are probabilities of being a particle, calibrated on picks that were held out."
+    if "foreign" in kinds:
+        return "Scores are another program's, on its own scale."
+    return "Scores are uncalibrated: they rank picks, and are no probabilities."
+
+
+def spread(counts: Mapping[str, int], most: int) -> list[str]:
+    """Choose micrographs to be shown: evenly spread, with those that have the fewest and the most picks.
+
+    Args:
+        counts: picks by micrograph, in order.
+        most: how many, two or more; of no more than these all are taken.
+
+    Returns:
+        Their keys, in the same order.
+    """
+    keys = list(counts)
+    if len(keys) <= most:
+        return keys
+    chosen = {min(keys, key=counts.__getitem__), max(keys, key=counts.__getitem__)}
+    rest = [key for key in keys if key not in chosen]
+    left = most - len(chosen)
+    chosen |= {rest[int((i + 0.5) * len(rest) / left)] for i in range(left)}
+    return [key for key in keys if key in chosen]

@@ -1,0 +1,58 @@
+"""Whether one particle was picked twice: how near the nearest other pick is, over all micrographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from cryoglean.picks import Picks
+
+_ROUNDING_PX = 1e-4
+"""Coordinate files hold six decimals."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        nearest_px: (n,) distance of each pick to the nearest other one of its micrograph; of picks that have one.
+        smallest_px: the smallest of these; None where no micrograph has two picks.
+        where: the micrograph that has it.
+        too_near: picks with another one nearer than the least distance.
+    """
+
+    nearest_px: NDArray[np.float64]
+    smallest_px: float | None
+    where: str
+    too_near: int
+
+
+def spacing_audit(picks: Mapping[str, Picks], least_px: float) -> Audit:
+    """Measure distances between picks of the same micrograph.
+
+    Args:
+        picks: by micrograph.
+        least_px: the least distance that two picks may have.
+    """
+    nearest = {key: nearest_distances(each.xy) for key, each in picks.items() if len(each) > 1}
+    everything = np.concatenate([np.zeros(0), *nearest.values()])
+    if not nearest:
+        return Audit(everything, None, "", 0)
+    where = min(nearest, key=lambda key: float(nearest[key].min()))
+    too_near = int((everything < least_px - _ROUNDING_PX).sum())
+    return Audit(everything, float(nearest[where].min()), where, too_near)
+
+
+def nearest_distances(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) the distance of each of (n, 2) points, two or more, to the nearest other one."""
+    distances, _ = cKDTree(xy).query(xy, k=[2])
+    return np.asarray(distances, np.float64)[:, 0]

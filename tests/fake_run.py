@@ -1,0 +1,126 @@
+"""A run folder as the loop leaves it, written by hand with known picks, in no time."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import tifffile
+from PIL import Image
+
+from cryoglean.io.relion import write_micrographs_star
+from cryoglean.micrograph import MicrographFile
+from cryoglean.picks import Picks
+from cryoglean.workflow.loop_settings import LoopJob, LoopSettings
+from cryoglean.workflow.loop_stages import CANDIDATES, MODEL, PICKS, stage_folder
+from cryoglean.workflow.loop_state import JUDGED, open_run
+from cryoglean.workflow.loop_tables import write_round
+from cryoglean.workflow.one_micrograph import Outcome
+from cryoglean.workflow.output_folder import PickFolder
+
+DIAMETER, PIXEL = 100.0, 2.0
+SIZE = (600, 500)
+CURVES = "step,rate,loss,accuracy,held_out_loss,held_out_accuracy\n10,0.1,1,0.5,1.2,0.6\n20,0.1,0.4,0.8,0.7,0.7\n"
+
+
+def noise(seed, size=SIZE):
+    return np.random.default_rng(seed).standard_normal(size).astype(np.float32)
+
+
+def with_discs(picks, size=SIZE, radius_px=DIAMETER / PIXEL / 2):
+    """A micrograph with a dark disc at each pick."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    image = 0.05 * noise(0, size)
+    for x, y in picks.xy:
+        image -= np.clip(radius_px - np.hypot(columns - x, rows - y) + 0.5, 0, 1).astype(np.float32)
+    return image
+
+
+def random_picks(seed, count, size=SIZE, kind="probability"):
+    rng = np.random.default_rng(seed)
+    return Picks(
+        rng.uniform(0, size[1] - 1, count), rng.uniform(0, size[0] - 1, count), rng.uniform(0.4, 1, count), kind
+    )
+
+
+def write_image(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, image)
+    elif path.suffix == ".png":
+        grey = 255 * (image - image.min()) / np.ptp(image)
+        Image.fromarray(grey.astype(np.uint8)).save(path)
+    else:
+        mrcfile.write(path, image, voxel_size=PIXEL, overwrite=True)
+
+
+@dataclass
+class FakeRun:
+    """A run of one round of training.
+
+    Attributes:
+        root: the run folder.
+        picks: by file name of the micrograph, in the order given; None is a micrograph that is set aside.
+        images: by file name, where it is not noise.
+        settings: that differ.
+        defocus: in angstrom, by file name.
+    """
+
+    root: Path
+    picks: dict[str, Picks | None]
+    images: dict[str, np.ndarray] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+    defocus: dict[str, float] = field(default_factory=dict)
+
+    def write(self, *, produced=True, **values):
+        """Write the folder and return the state; `produced` tells whether all micrographs were picked."""
+        files = [self._file(name) for name in self.picks]
+        settings = LoopSettings(**{"diameter_angstrom": DIAMETER, "pixel_size_angstrom": PIXEL} | self.settings)
+        run, files = open_run(self.root, settings.recorded(), files)
+        known = {file.key: picks for file, picks in zip(files, self.picks.values(), strict=True) if picks is not None}
+        counts = {key: len(picks) for key, picks in known.items()}
+        sizes = {file.key: [PIXEL, *self._image(file.name).shape] for file in files if file.key in known}
+        run.set(subset=list(sizes), made_with=LoopJob(settings=settings, command="cryoglean run <x>").made_with())
+        rejected = {file.key: "empty: the file has 0 bytes" for file in files if file.key not in known}
+        run.add(0, "micrographs", {"usable": len(sizes), "sizes": sizes, "rejected": rejected}, 1.0)
+        picked = {"picks": sum(counts.values()), "counts": counts}
+        for number, stage, seconds in ((0, CANDIDATES, 2.0), (1, PICKS, 4.0)):
+            self._write_picks(stage_folder(self.root, number, stage), files, known)
+            run.add(number, stage, picked, seconds)
+        judged = {"judged": 80, "kept": 60, "only_reference": 30, "only_reference_kept": 10}
+        run.decide(1, JUDGED, judged | {"only_new": 40, "only_new_kept": 35}, "60 of 80 judged picks")
+        run.decide(1, "picks that stand", 1, "so it is")
+        curves = stage_folder(self.root, 1, MODEL) / "curves.csv"
+        curves.parent.mkdir(parents=True)
+        curves.write_text(CURVES)
+        run.add(1, MODEL, {"particles": 90, "facts": None}, 33.0)
+        if produced:
+            self._write_picks(self.root, files, known)
+            run.set(production={"round": 1, **picked}, best=1, status="done", reason="converged")
+        run.set(**values)
+        return run
+
+    def _image(self, name):
+        return self.images.get(Path(name).name, noise(len(name)))
+
+    def _file(self, name):
+        path = self.root.parent / "images" / name
+        if self.picks[name] is None:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+        else:
+            write_image(path, self._image(name))
+        row = {"rlnMicrographName": name, "rlnOpticsGroup": "1"}
+        if name in self.defocus:
+            row |= {"rlnDefocusU": str(self.defocus[name] + 100), "rlnDefocusV": str(self.defocus[name] - 100)}
+        return MicrographFile(path, name, path.stem, row=row if self.defocus else {})
+
+    def _write_picks(self, root, files, known):
+        folder, done = PickFolder(root), [file for file in files if file.key in known]
+        folder.claim({"method": "kpicker", "preset": "default", "min_distance_angstrom": None}, files, force=False)
+        heights = {file.key: self._image(file.name).shape[0] for file in done}
+        write_round(root, done, known, heights)
+        bad = [Outcome(file, reason="empty: the file has 0 bytes") for file in files if file.key not in known]
+        folder.record([*(Outcome(file, len(known[file.key])) for file in done), *bad])
+        if self.defocus:
+            write_micrographs_star(root / "micrographs.star", done)

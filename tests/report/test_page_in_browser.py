@@ -1,0 +1,236 @@
+"""The page of a run in a real browser: what a user does, against the truth of the picks."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from browser import Tab, launched
+from cryoglean.report.run_page import run_page
+from report_facts import NAMES, facts, nothing, view
+
+CANVAS = "#viewer-canvas"
+READY = f"{CANVAS}[data-loaded=true]"
+
+
+@pytest.fixture(scope="module")
+def known():
+    return facts()
+
+
+@pytest.fixture(scope="module")
+def path(known, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(run_page(known, "2026-01-01"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def tab(browser, path):
+    return Tab(browser, path, viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def page(tab):
+    """The page as it is at first."""
+    tab.page.reload()
+    tab.page.wait_for_selector(READY)
+    tab.page.locator("#viewer").scroll_into_view_if_needed()
+    yield tab.page
+    assert tab.complaints == []
+    assert tab.requests == []
+
+
+def number(page, name):
+    return int(page.locator(f"#viewer-{name}").inner_text().replace(",", ""))
+
+
+def set_cut(page, step):
+    page.locator("#viewer-cut").evaluate(
+        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step
+    )
+
+
+def shown(page):
+    """How stored pixels lie on the canvas: pixels of the page per stored pixel, and the corner."""
+    data = page.locator(CANVAS).evaluate("canvas => ({...canvas.dataset})")
+    return float(data["scale"]), np.array([float(data["left"]), float(data["top"])])
+
+
+def picture(page):
+    """What the canvas shows, (h, w, 3)."""
+    uri = page.locator(CANVAS).evaluate("canvas => canvas.toDataURL()")
+    encoded = base64.b64decode(uri.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"), float)
+
+
+@pytest.mark.parametrize("step", [310, 400, 613, 805, 1000])
+def test_the_slider_tells_how_many_picks_remain(page, known, step):
+    set_cut(page, step)
+    kept = {key: len(picks.at_least(step / 1000)) for key, picks in known.picks.items()}
+    assert number(page, "here") == kept[NAMES[0]]
+    assert number(page, "all") == sum(kept.values())
+    assert number(page, "here-all") == len(known.picks[NAMES[0]])
+    assert page.locator("#viewer-command").inner_text() == f"{known.pick_command} {step / 1000:g}"
+    line = page.evaluate("document.getElementById('chart-scores').layout.shapes[0].x0")
+    assert line == pytest.approx(step / 1000)
+
+
+def test_at_first_nothing_is_cut(page, known):
+    assert number(page, "all") == sum(known.counts.values())
+
+
+def test_the_keyboard_moves_the_slider(page, known):
+    page.locator("#viewer-cut").focus()
+    before = number(page, "all")
+    page.keyboard.press("End")
+    assert number(page, "all") < before
+    page.keyboard.press("Home")
+    assert number(page, "all") == before
+
+
+def test_the_next_micrograph_comes_by_key_button_and_list(page, known):
+    page.locator(CANVAS).focus()
+    for change in (lambda: page.keyboard.press("n"), lambda: page.locator("#viewer-next").click()):
+        change()
+        assert page.locator("#viewer-choice").input_value() == "1"
+        assert number(page, "here") == len(known.picks[NAMES[1]])
+        page.locator(CANVAS).focus()
+        page.keyboard.press("p")
+        assert number(page, "here") == len(known.picks[NAMES[0]])
+    page.locator("#viewer-choice").select_option("1")
+    assert number(page, "here") == len(known.picks[NAMES[1]])
+    assert page.locator("#viewer-next").is_disabled()
+    names = page.locator("#viewer-choice option").all_inner_texts()
+    assert names == [f"{key} ({count})" for key, count in known.counts.items()]
+
+
+def test_zoom_keeps_the_place_below_the_pointer_and_comes_back(page):
+    box = page.locator(CANVAS).bounding_box()
+    pointer = np.array([200.0, 150.0])
+    page.mouse.move(box["x"] + pointer[0], box["y"] + pointer[1])
+    before, corner = shown(page)
+    place = (pointer - corner) / before
+    page.mouse.wheel(0, -300)
+    page.wait_for_function(f"document.querySelector('{CANVAS}').dataset.scale > {before * 1.2}")
+    after, corner = shown(page)
+    assert (pointer - corner) / after == pytest.approx(place, abs=1)
+    page.mouse.dblclick(box["x"] + 300, box["y"] + 300)
+    assert shown(page)[0] == pytest.approx(before)
+
+
+def test_dragging_moves_the_micrograph_with_the_pointer(page):
+    box = page.locator(CANVAS).bounding_box()
+    _, before = shown(page)
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 340, box["y"] + 170, steps=4)
+    page.mouse.up()
+    assert shown(page)[1] - before == pytest.approx([40, -30], abs=0.1)
+
+
+@pytest.mark.parametrize("zooms", [0, 4])
+def test_circles_are_round_the_particles(page, known, zooms):
+    """The middle of a circle is the middle of the dark disc below it, at any zoom."""
+    page.locator(CANVAS).focus()
+    set_cut(page, 0)
+    for _ in range(zooms):
+        page.keyboard.press("+")
+    with_circles = picture(page)
+    page.keyboard.press("c")
+    without = picture(page)
+    scale, corner = shown(page)
+    height, width = without.shape[:2]
+    reach = known.views[0].diameter_px / 2 * scale
+    seen = 0
+    for xy in known.picks[NAMES[0]].xy:
+        x, y = (xy + 0.5) * scale + corner
+        margin = 1.4 * reach
+        if not (margin < x < width - margin and margin < y < height - 60 - margin):
+            continue
+        part = np.s_[int(y - margin) : int(y + margin) + 1, int(x - margin) : int(x + margin) + 1]
+        at = np.array([int(x - margin), int(y - margin)]) + 0.5
+        ring = np.abs(with_circles[part] - without[part]).sum(axis=2) > 60
+        grey = without[part].mean(axis=2)
+        dark = grey < (grey.min() + grey.max()) / 2
+        middles = [np.argwhere(mask)[:, ::-1].mean(axis=0) + at for mask in (ring, dark)]
+        assert middles[0] == pytest.approx([x, y], abs=1.2)
+        assert middles[1] == pytest.approx([x, y], abs=1 + 0.6 * scale)
+        seen += 1
+    assert seen >= 3
+
+
+def test_a_pick_below_the_pointer_is_told(page, known):
+    scale, corner = shown(page)
+    best = known.picks[NAMES[0]].best_first()
+    x, y = (best.xy[0] + 0.5) * scale + corner
+    box = page.locator(CANVAS).bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    said = page.locator("#viewer-readout").inner_text()
+    assert said == f"pick at x {best.x[0]:.2f}, y {best.y[0]:.2f} px, score {best.score[0]:.3f}"
+
+
+def test_the_command_is_copied_or_marked(page, known):
+    page.locator("#viewer-copy").click()
+    page.wait_for_function("document.getElementById('viewer-copy').textContent !== 'Copy'")
+
+
+def test_tables_and_galleries_are_sorted(page, known):
+    page.locator("#counts summary").click()
+    page.locator("#counts th button", has_text="picks").click()
+    column = page.locator("#counts tbody tr td:nth-child(3)").all_inner_texts()
+    assert column == [*(str(n) for n in sorted(known.counts.values())), "–"]
+    tiles = page.locator("#classes figure b")
+    first = tiles.all_inner_texts()
+    page.locator("#classes select").select_option("number")
+    assert tiles.all_inner_texts() == sorted(first)
+    page.locator("#classes select").select_option("particles")
+    assert tiles.all_inner_texts() == ["1", "2", "3"]
+
+
+def test_names_make_no_elements_and_run_no_scripts(page):
+    assert page.evaluate("document.querySelectorAll('b b, h1 b, option *, td.name *, .notices *:not(li)').length") == 0
+    assert page.locator("h1").inner_text().startswith(f"run {NAMES[0]}")
+    assert page.title() == f"run {NAMES[0]} – Cryoglean"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light"), (390, "dark")])
+def test_it_fits_narrow_screens_and_both_schemes(browser, path, width, scheme):
+    tab = Tab(browser, path, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    tab.page.wait_for_selector(READY)
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    colours = tab.page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    page, ink = (sum(int(n) for n in c[c.index("(") + 1 : -1].split(",")[:3]) for c in colours)
+    assert (page < ink) == (scheme == "dark")
+    assert tab.page.locator(".js-plotly-plot .main-svg").count() > 0
+    assert tab.complaints == []
+    assert tab.requests == []
+
+
+@pytest.mark.parametrize("which", ["nothing", "gone"])
+def test_empty_runs_and_micrographs_that_are_gone_do_no_harm(browser, tmp_path, which, known):
+    lost = view(NAMES[0], known.picks[NAMES[0]]).__dict__ | {
+        "grey": None,
+        "scale": 1.0,
+        "problem": f"missing {NAMES[2]}",
+    }
+    run = nothing() if which == "nothing" else facts(views=(type(known.views[0])(**lost),))
+    path = tmp_path / "report.html"
+    path.write_text(run_page(run, ""), encoding="utf-8")
+    tab = Tab(browser, path)
+    if which == "gone":
+        tab.page.wait_for_selector(READY)
+        assert NAMES[2] in tab.page.locator("#viewer-problem").inner_text()
+        assert number(tab.page, "here") == len(known.picks[NAMES[0]])
+    assert tab.complaints == []
+    assert tab.requests == []

@@ -1,0 +1,181 @@
+"""The page of a run: it tells what is so, holds all that it shows, and breaks on no name."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from cryoglean.picks import Picks
+from cryoglean.report.run_charts import charts
+from cryoglean.report.run_facts import MicrographFacts
+from cryoglean.report.run_notices import key_numbers, notices
+from cryoglean.report.run_page import run_page
+from cryoglean.report.spacing_audit import spacing_audit
+from cryoglean.report.viewer_data import MOST_BYTES, MOST_VIEWS, jpeg, viewer_data
+from report_facts import NAMES, facts, gallery, nothing, places
+
+WITHOUT_END = {"meta", "link", "img", "input", "br", "option"}
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: elements, their attributes, texts."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text, self.data, self.open, self.wrong = [], [], {}, [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in WITHOUT_END:
+            self.open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in WITHOUT_END:
+            return
+        if not self.open or self.open.pop()[0] != tag:
+            self.wrong.append(tag)
+
+    def handle_data(self, data):
+        tag, attributes = self.open[-1] if self.open else ("", {})
+        if tag == "script" and attributes.get("type") == "application/json":
+            self.data[attributes["id"]] = json.loads(data)
+        elif tag not in ("script", "style"):
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return Page(run_page(facts(), "2026-01-01"))
+
+
+def test_all_elements_are_closed_in_order(page):
+    assert page.wrong == []
+    assert page.open == []
+
+
+def test_nothing_is_asked_of_a_network(page):
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "data", "action", "poster", "srcset"):
+            value = attributes.get(name) or ""
+            assert value.startswith(("data:", "#")) or not value, (tag, name, value[:60])
+    policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    style = re.search(r"<style>(.*?)</style>", run_page(nothing(), ""), re.DOTALL)[1]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_every_name_is_shown_letter_by_letter(page):
+    text = " ".join(page.text)
+    for name in NAMES:
+        assert name in text
+    tags = [tag for tag, _ in page.elements]
+    scripts = [tag for tag in tags if tag == "script"]
+    assert len(scripts) == 6, "the page's own: two of data, plotly, three of its own"
+    assert "49" not in text
+
+
+def test_charts_show_names_letter_by_letter(page):
+    texts = next(c for c in page.data["charts-data"] if c["name"] == "counts")["data"][0]["text"]
+    assert texts[0] == "&lt;b&gt;x&lt;b&gt;&amp;\"'"
+
+
+def test_the_viewer_has_the_picks_themselves(page):
+    told, known = page.data["viewer-data"], facts()
+    assert [view["name"] for view in told["views"]] == list(NAMES[:2])
+    for view, picks in zip(told["views"], known.picks.values(), strict=True):
+        ordered = picks.best_first()
+        assert np.allclose(np.array([view["x"], view["y"]]).T / told["places"], ordered.xy, atol=0.0051)
+        assert np.array(told["cuts"])[view["step"]] == pytest.approx(ordered.score, abs=1e-9)
+    assert told["remaining"][0] == sum(known.counts.values())
+
+
+@pytest.mark.parametrize("which", [facts(), nothing(), facts(converged_share=0.5, best=0)])
+def test_plotly_takes_every_chart(which):
+    found = charts(which, spacing_audit(which.picks, 5))
+    assert len({chart.name for chart in found}) == len(found)
+    for chart in found:
+        plain = json.loads(
+            re.sub(r"var\(--[\w-]+\)", "#123456", json.dumps([chart.data, chart.layout], allow_nan=False))
+        )
+        go.Figure(data=plain[0], layout=plain[1])
+
+
+def test_what_is_not_known_has_no_chart():
+    names = {chart.name for chart in charts(facts(), spacing_audit(facts().picks, 5))}
+    assert {"counts", "defocus", "scores", "distances", "round-kept", "round-contest", "training-1", "times"} <= names
+    assert charts(nothing(), spacing_audit({}, 5)) == []
+
+
+def test_a_run_with_nothing_has_a_page():
+    page = Page(run_page(nothing(), ""))
+    text = " ".join(" ".join(page.text).split())
+    for said in ("There are no picks yet", "No micrograph has been picked", "no classes yet", "No round has begun"):
+        assert said in text
+    assert page.data["viewer-data"]["views"] == []
+
+
+def test_missing_defocus_is_said():
+    known = facts()
+    without = replace(known, micrographs=tuple(replace(m, defocus_angstrom=None) for m in known.micrographs))
+    assert "CTF of these micrographs is not known" in run_page(without, "")
+    assert "CTF of these micrographs is not known" not in run_page(known, "")
+
+
+def test_alarms_come_first_and_in_plain_sight():
+    crowd = Picks(100 + 0.1 * np.arange(5), np.full(5, 100.0), np.full(5, 0.9))
+    stopped = facts(status="stopped", micrographs=(MicrographFacts("m", "/m", crowd), *facts().micrographs))
+    said = notices(stopped, spacing_audit(stopped.picks, 10))
+    assert [n.level for n in said[:3]] == ["alarm"] * 3
+    assert "picks flood" not in said[0].text
+    assert said[0].text.endswith(NAMES[0])
+    assert "5 picks nearer" in said[2].text
+    html = run_page(stopped, "")
+    assert html.index('class="notice-alarm"') < html.index('id="micrographs"')
+
+
+def test_key_numbers_are_those_of_the_run():
+    known = facts()
+    numbers = {n.label: n.value for n in key_numbers(known, spacing_audit(known.picks, 1))}
+    assert numbers["picks"] == str(sum(map(len, known.picks.values())))
+    assert numbers["micrographs picked"] == "2"
+    assert numbers["of its picks in kept classes"] == "80%"
+    nearest = spacing_audit(known.picks, 1).smallest_px * known.pixel_size_angstrom
+    assert numbers["smallest distance of two picks"] == f"{nearest:.1f} Å"
+
+
+def test_classes_are_shown_with_what_was_decided(page):
+    figures = [a for tag, a in page.elements if tag == "figure" and a.get("class") in ("kept", "dropped")]
+    assert [a["class"] for a in figures] == ["kept", "dropped", "dropped"]
+    assert [a["data-number"] for a in figures] == ["1", "2", "3"]
+    text = " ".join(" ".join(page.text).split())
+    why = [reason.partition(": ")[2].replace(" A", " Å") for reason in gallery().selection.reasons[1:]]
+    for said in ("500 · 62.5 %", "12.0 Å · %/Res 5.2", "no resolution", *why):
+        assert said in text
+
+
+def test_pictures_are_bounded_even_of_pure_noise():
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000)).astype(np.uint8)
+    encoded = jpeg(noise)
+    assert len(encoded) <= MOST_BYTES
+    assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).shape == noise.shape
+    assert MOST_VIEWS * MOST_BYTES * 4 / 3 < 12e6, "beside plotly and the picks"
+
+
+def test_scores_of_another_program_have_a_scale_of_their_own():
+    foreign = Picks([10, 300], [10, 300], [-4.0, 8.0], "foreign")
+    told = viewer_data(facts(micrographs=(MicrographFacts("m", "/m", foreign),), views=()))
+    assert (told["cuts"][0], told["cuts"][-1]) == (-4.0, 8.0)
+    assert "another program" in told["meaning"]
+
+
+def test_many_micrographs_make_no_large_page():
+    many = tuple(MicrographFacts(f"grid/m{i:05d}", "/m", places(0)) for i in range(3000))
+    assert len(run_page(facts(micrographs=many, views=()), "")) < 8e6

@@ -1,0 +1,86 @@
+"""Facts of a run that never was, with names and reasons that would break a careless page."""
+
+import numpy as np
+
+from class_averages import DIAMETER, PIXEL, blobs, classification_of, half_plane
+from cryoglean.classes2d.selection import automatic
+from cryoglean.nets.training import Check
+from cryoglean.picks import Picks
+from cryoglean.report.grey import picture_scale, resized, visible_grey
+from cryoglean.report.run_facts import Decision, Gallery, MicrographFacts, RoundNews, RunFacts, StageTime, View
+
+NAMES = ("<b>x<b>&\"'", "µ ünï <script>alert(1)<!-- 照片", "{{ 7 * 7 }} %{y} &amp; </script> $'")
+SIZE = (700, 900)
+DIAMETER_PX = DIAMETER / PIXEL
+
+
+def places(number):
+    """Picks of a micrograph, clear of each other, with scores on both sides of each step."""
+    across, down = np.meshgrid(np.arange(60, 860, 100), np.arange(60, 660, 120 - 10 * number))
+    shift = np.random.default_rng(number).uniform(-10, 10, (2, across.size))
+    score = np.round(np.random.default_rng(number).uniform(0.31, 1, across.size), 3)
+    return Picks(across.ravel() + shift[0], down.ravel() + shift[1], score, "probability")
+
+
+def micrograph(picks, size=SIZE):
+    """Dark discs at the picks, in little noise."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    image = np.random.default_rng(0).normal(0, 0.05, size)
+    for x, y in picks.xy:
+        image -= np.clip(DIAMETER_PX / 2 - np.hypot(columns - x, rows - y) + 0.5, 0, 1)
+    return image.astype(np.float32)
+
+
+def view(key, picks, longest_px=400):
+    """The micrograph as it is shown, binned or magnified."""
+    image = micrograph(picks)
+    scale = picture_scale(max(image.shape), longest_px)
+    return View(key, *image.shape, visible_grey(resized(image, scale), DIAMETER_PX * scale), scale, DIAMETER_PX)
+
+
+def gallery(title="Round 1", name="01"):
+    found = classification_of([3 * blobs(), 3 * half_plane(), 0 * blobs()], [500, 300, 0], [12.0, 18.0, np.inf])
+    return Gallery(title, name, found.classes, automatic(found, DIAMETER), PIXEL, is_open=True)
+
+
+def facts(**changes):
+    """A whole run; the last micrograph was set aside."""
+    picks = {name: places(number) for number, name in enumerate(NAMES[:2])}
+    listed = [
+        MicrographFacts(name, f"/data/{name}", p, None, 1e4 * (n + 1), True)
+        for n, (name, p) in enumerate(picks.items())
+    ]
+    checks = tuple(Check(10 * i, 0.1, 1 / i, 0.9, 1.5 / i if i < 4 else np.nan, 0.8) for i in range(1, 5))
+    values = {
+        "name": f"run {NAMES[0]}",
+        "status": "done",
+        "reason": f"converged, says {NAMES[2]}",
+        "best": 1,
+        "picks_are": "all that count",
+        "diameter_angstrom": DIAMETER,
+        "pixel_size_angstrom": PIXEL,
+        "least_distance_angstrom": DIAMETER / 2,
+        "converged_share": 0.7,
+        "micrographs": (*listed, MicrographFacts(NAMES[2], f"/data/{NAMES[2]}", rejected=f"broken {NAMES[1]}")),
+        "outliers": (NAMES[0],),
+        "views": tuple(view(name, p) for name, p in picks.items()),
+        "rounds": (
+            RoundNews(0, "Round 0", 90, 45.0, 90, 80, 80, 70, 0.5, 14.0),
+            RoundNews(1, "Round 1", 100, 50.0, 120, 110, 110, 90, 0.8, None, ((30, 10), (0, 0)), True, checks),
+        ),
+        "galleries": (gallery(),),
+        "stages": (StageTime(f"Round 0: {NAMES[1]}", 12.0),),
+        "decisions": (Decision("Round 1", NAMES[0], NAMES[1], NAMES[2]),),
+        "alarms": (f"round 1: {NAMES[0]}",),
+        "settings": {"seed": 0, "rule": None, "start_from": NAMES[1]},
+        "made_with": {"cryoglean": "0.1.0", "command": f"cryoglean run {NAMES[0]}"},
+        "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
+    }
+    return RunFacts(**values | changes)
+
+
+def nothing():
+    """A run in which nothing was found yet."""
+    empty = ("micrographs", "outliers", "views", "rounds", "galleries", "stages", "decisions", "alarms")
+    unknown = {"pixel_size_angstrom": None, "pick_command": None, "settings": {}, "made_with": {}}
+    return facts(**dict.fromkeys(empty, ()) | unknown)
