@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 
+from cryoglean.errors import TableError
 from cryoglean.nets.training import Check
-from cryoglean.report.curves_picture import curves_csv, draw_curves
+from cryoglean.report.curves_picture import curves_csv, draw_curves, read_curves
 
 CHECKS = [Check(10 * i, 0.1 / i, 1 / i, 0.5 + i / 20, 1.5 / i, 0.6) for i in range(1, 6)]
 ALONE = [c._replace(held_out_loss=math.nan, held_out_accuracy=math.nan) for c in CHECKS]
@@ -24,3 +26,17 @@ def test_it_is_drawn_whatever_was_held_out(tmp_path, checks):
     draw_curves(tmp_path / "curves.png", checks)
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert [p.name for p in tmp_path.iterdir()] == ["curves.png"]
+
+
+@pytest.mark.parametrize("checks", [CHECKS, ALONE])
+def test_what_is_written_is_read_back(tmp_path, checks):
+    (tmp_path / "curves.csv").write_text(curves_csv(checks))
+    read = read_curves(tmp_path / "curves.csv")
+    assert np.allclose(np.array(read), np.array(checks), rtol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("text", ["step,loss\n1,2\n", curves_csv(CHECKS).replace("0.55", "much")])
+def test_something_else_is_named(tmp_path, text):
+    (tmp_path / "curves.csv").write_text(text)
+    with pytest.raises(TableError, match="not the curves of a training"):
+        read_curves(tmp_path / "curves.csv")

@@ -81,6 +81,11 @@ def test_counts_of_any_number_of_micrographs_are_drawn(path, number, scores):
     assert is_picture(path)
 
 
+def test_names_are_no_mathematics(path):
+    draw_counts(path, {r"a$\frac{$b": 3})
+    assert is_picture(path)
+
+
 def test_drawing_keeps_clear_of_global_state(tmp_path):
     program = (
         "import sys; from cryoglean.report import draw_counts; "

@@ -192,7 +192,9 @@ def _draw_counts(axes: Axes, counts: NDArray[np.float64], names: list[str]) -> N
 
 
 def _short(name: str, most: int = 32) -> str:
-    return name if len(name) <= most else f"{name[: most // 3]}…{name[-(most - most // 3) :]}"
+    """Cut letters from the middle of a name; dollars are no mathematics."""
+    shown = name if len(name) <= most else f"{name[: most // 3]}…{name[-(most - most // 3) :]}"
+    return shown.replace("$", r"\$")
 
 
 def _draw_scores(axes: Axes, scores: NDArray[np.float64]) -> None:

@@ -146,4 +146,5 @@ def _training(facts: RunFacts) -> Figure | None:
     figure = Figure(figsize=(4.6 * len(trained), 3.6), layout="constrained")
     for axes, each in zip(figure.subplots(1, len(trained), squeeze=False)[0], trained, strict=True):
         draw_losses(axes, each.checks, each.title)
+        axes.set_ylabel("loss")
     return figure
