@@ -288,3 +288,16 @@ def test_apoferritin_is_found_with_its_own_threshold():
     truth: dict[str, Picks] = {p.stem: read_picks(DATA / f"empiar-10146/particles/{p.stem}.csv") for p in paths}
     protocol = Protocol(diameter_px=75, margin_px=37.5, size_px=(1200, 1240))
     assert evaluate_picks(truth, picks, protocol).overall.f1 >= 0.95
+
+
+def test_a_drop_of_ice_in_every_micrograph_is_not_what_the_particle_is_taken_for():
+    rows, columns = np.indices((480, 540))
+    images, truth = [], []
+    for seed in range(4):
+        field = particle_field(noise=3.0, seed=seed, n=40)
+        drop = np.hypot(rows - 90 - 80 * seed, columns - 430 + 90 * seed) < 0.6 * DIAMETER
+        images.append(np.where(drop, field.image - 8, field.image).astype(np.float32))
+        truth.append(field.xy)
+    model, found = fit_and_pick(*images)
+    assert model.disc_diameters < 1
+    assert np.mean([f1_score(p.xy, xy, DIAMETER / 4) for p, xy in zip(found, truth, strict=True)]) > 0.7

@@ -37,16 +37,14 @@ class Skewness(NamedTuple):
     """Skewness of the response in all tiles of one or more micrographs.
 
     Attributes:
-        mean: mean over the tiles.
-        error: its standard error, told by how much the tiles differ; never less than `noise_error`, for a few tiles
-            may agree by chance.
         typical: mean without the most skewed eighth of the tiles, which dirt may have made so; of one tile, its own.
+        error: standard error of the mean, told by how much the tiles differ; never less than `noise_error`, for a few
+            tiles may agree by chance.
         noise_error: standard error of the mean, were the response Gaussian noise.
     """
 
-    mean: float
-    error: float
     typical: float
+    error: float
     noise_error: float
 
     @classmethod
@@ -56,12 +54,15 @@ class Skewness(NamedTuple):
         noise = math.sqrt(sum((len(f.tiles) / len(tiles) * f.noise_error) ** 2 for f in fields))
         spread = float(tiles.std(ddof=1)) / math.sqrt(len(tiles)) if len(tiles) > 1 else 0.0
         typical = tiles[: max(1, int(len(tiles) * (1 - _DIRTY_SHARE)))].mean()
-        return cls(float(tiles.mean()), max(spread, noise), float(typical), noise)
+        return cls(float(typical), max(spread, noise), noise)
 
     @property
     def at_least(self) -> float:
-        """Lower bound of the mean at two standard errors: a template that fits one corner only does not win."""
-        return self.mean - 2 * self.error
+        """Lower bound of the typical skewness at two standard errors.
+
+        A template that fits one corner only does not win, nor one that fits a drop of ice in every micrograph.
+        """
+        return self.typical - 2 * self.error
 
 
 def field_skewness(response: Tensor, diameter_px: float) -> FieldSkewness:
