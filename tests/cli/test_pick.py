@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 import mrcfile
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
+from cryoglean.io.particles import write_stack
 from cryoglean.simulate.shells import ShellField
 
 FIELD = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4)
@@ -65,6 +67,10 @@ def test_verbose_tells_what_was_learned(micrographs, tmp_path):
         (["--pixel-size", "0"], "--pixel-size 0"),
         (["--threshold", "1.5"], "--threshold 1.5"),
         (["--bin", "4"], "no effect with this method and preset"),
+        (["--templates", "t.mrcs"], "--templates t.mrcs: has no effect with --method localpicker"),
+        (["--method", "matcher"], "matcher needs --templates"),
+        (["--method", "matcher", "--templates", "nowhere.mrcs"], "nowhere.mrcs"),
+        (["--method", "matcher", "--preset", "paper"], "--preset paper: there is none of --method matcher"),
         (["--device", "cuda:99"], "cuda:99"),
         (["--device", "abacus"], "none of auto"),
     ],
@@ -92,6 +98,34 @@ def test_some_rejected_and_all_rejected_have_their_own_status(micrographs, tmp_p
     assert "rejected" in some.stdout
     assert "bad.mrc" in some.stderr
     assert cryoglean("pick", bad, *BASE, "--out", tmp_path / "all").exit_code == 4
+
+
+def test_class_averages_pick_and_go_on_where_they_were(micrographs, tmp_path):
+    averages = tmp_path / "templates.mrcs"
+    write_stack(averages, [shell_average()], 4.0)
+    words = ["pick", micrographs, *BASE, "--method", "matcher", "--templates", averages, "--json"]
+    whole, parts = (cryoglean(*words, "--out", tmp_path / name) for name in ("whole", "parts"))
+    assert whole.exit_code == 0, whole.output
+    assert json.loads(whole.stdout)["picks"] > 30
+    before = json.loads((tmp_path / "parts/matcher.json").read_text())
+    (tmp_path / "parts/picks/m1_autopick.star").unlink()
+    again = cryoglean(*words, "--out", tmp_path / "parts")
+    assert (
+        json.loads(again.stdout)["picked"] == json.loads(parts.stdout)["picked"] == json.loads(whole.stdout)["picked"]
+    )
+    assert json.loads((tmp_path / "parts/matcher.json").read_text()) == before
+    one, two = ((tmp_path / name / "picks/m1_autopick.star").read_bytes() for name in ("whole", "parts"))
+    assert one == two
+    write_stack(averages, [shell_average() ** 2], 4.0)
+    refused = cryoglean(*words, "--out", tmp_path / "parts")
+    assert refused.exit_code == 2
+    assert "templates_sha256" in refused.stderr
+
+
+def shell_average(box=48, radius=14.0):
+    """Return what a shell looks like, painted in the plainest way."""
+    rows, columns = np.indices((box, box)) - box // 2
+    return np.exp(-((np.hypot(rows, columns) - 0.8 * radius) ** 2) / 8)[None].astype(np.float32)
 
 
 def test_the_paper_preset_picks(micrographs, tmp_path):

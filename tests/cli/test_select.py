@@ -16,7 +16,7 @@ from cryoglean.classes2d.folder import write_classification
 from cryoglean.cli.main import guarded
 from cryoglean.cli.select import select
 from cryoglean.io.coordinates import read_picks
-from cryoglean.io.particles import ParticleTable, read_particles, write_stack
+from cryoglean.io.particles import ParticleTable, read_particles, read_stack, stack_pixel_size, write_stack
 
 app = typer.Typer()
 app.command()(guarded(select))
@@ -75,6 +75,18 @@ def test_particles_of_good_classes_are_kept_with_all_that_was_known_of_them(proj
     assert after.particles.equals(before.particles[:30])
     assert after.optics.equals(before.optics)
     assert {"gallery.png", "selection.csv", "settings.json"} <= {p.name for p in (root / "out").iterdir()}
+
+
+def test_kept_classes_are_left_as_a_stack_to_pick_with(project):
+    root, found = project
+    cryoglean("classes", "--out", "out")
+    np.testing.assert_array_equal(read_stack("out/templates.mrcs"), found.classes.uncorrected[:1])
+    assert stack_pixel_size("out/templates.mrcs") == pytest.approx(PIXEL)
+    none_kept = (root / "out/selection.csv").read_text().replace(",yes,", ",no,")
+    (root / "out/selection.csv").write_text(none_kept)
+    result = cryoglean("classes", "--out", "out", "--selection", "out/selection.csv")
+    assert result.exit_code == 4, result.output
+    assert not (root / "out/templates.mrcs").exists()
 
 
 def test_picks_lie_at_true_centres_in_every_micrograph_and_tiff_are_read_back_right(project):

@@ -13,7 +13,7 @@ from cryoglean.classes2d.kept_picks import write_kept_picks
 from cryoglean.classes2d.selection import Rule, Selection, select, selected_particles
 from cryoglean.classes2d.selection_file import edited, is_edited, write_selection
 from cryoglean.errors import SettingsError
-from cryoglean.io.particles import ParticleTable, write_particles
+from cryoglean.io.particles import ParticleTable, write_particles, write_stack
 from cryoglean.report.gallery import draw_gallery
 from cryoglean.workflow.output_folder import OutputFolder
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cryoglean.classes2d.classification import Classification
     from cryoglean.classes2d.selection_source import Source
 
-DROPPED, SELECTION, GALLERY = "dropped.star", "selection.csv", "gallery.png"
+DROPPED, SELECTION, GALLERY, TEMPLATES = "dropped.star", "selection.csv", "gallery.png", "templates.mrcs"
 # Not the table of decisions, which may be a user's work: it is replaced at the end, by a whole one.
-_RESULTS = (PARTICLES, DROPPED, GALLERY, "picks/**/*_autopick.star", "passes/*/*.*")
+_RESULTS = (PARTICLES, DROPPED, GALLERY, TEMPLATES, "picks/**/*_autopick.star", "passes/*/*.*")
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -122,8 +123,19 @@ class SelectFolder:
         notes = write_kept_picks(
             self.out / "picks", source.path, source.table, done.kept, quality, pixel_size_angstrom=pixel_size
         )
+        _write_templates(self.out / TEMPLATES, source.classification, done.selection)
         write_decisions(self.out, source, job, done.selection, str(self.classes))
         return notes
+
+
+def _write_templates(path: Path, found: Classification, selection: Selection) -> None:
+    """Write the kept classes, best first, to pick with; no file where none is kept.
+
+    They are the plain means of the aligned images, as these look like what is in the micrographs.
+    """
+    path.unlink(missing_ok=True)
+    best = [k for k in selection.best_first() if selection.kept[k]]
+    write_stack(path, [found.classes.uncorrected[best]], found.pixel_size_angstrom)
 
 
 def write_decisions(folder: Path, source: Source, job: SelectJob, selection: Selection, title: str) -> None:

@@ -25,6 +25,7 @@ class Method(StrEnum):
 
     localpicker = "localpicker"
     kpicker = "kpicker"
+    matcher = "matcher"
 
 
 class Preset(StrEnum):
@@ -48,6 +49,9 @@ def pick(
     ] = Preset.default,
     model: Annotated[
         Path | None, typer.Option(help="kpicker: the weights.safetensors that cryoglean train has made.")
+    ] = None,
+    templates: Annotated[
+        Path | None, typer.Option(help="matcher: a stack of class averages, as cryoglean select makes it.")
     ] = None,
     pixel_size: Annotated[
         float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
@@ -91,6 +95,8 @@ def pick(
         cryoglean pick micrographs --diameter 212 --pixel-size 0.885 --preset paper --out PAPER
 
         cryoglean pick micrographs --method kpicker --model MODEL/weights.safetensors --out OUT
+
+        cryoglean pick micrographs --diameter 191 --method matcher --templates SELECTED/templates.mrcs --out OUT
     """
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
@@ -109,8 +115,9 @@ def pick(
     job = checked(
         PickJob,
         {
-            "picker": checked(_kinds()[method, preset], given),
+            "picker": checked(_kind(method, preset), given),
             "weights": model,
+            "templates": _templates(method, templates),
             "pixel_size_angstrom": pixel_size,
             "plots": plots,
             "csv": csv,
@@ -130,17 +137,32 @@ def pick(
     return summary.exit_status
 
 
+def _kind(method: Method, preset: Preset) -> type[BaseModel]:
+    kind = _kinds().get((method, preset))
+    if kind is None:
+        raise SettingsError(f"--preset {preset}: there is none of --method {method}")
+    return kind
+
+
+def _templates(method: Method, given: Path | None) -> Path | None:
+    if given is not None and method is not Method.matcher:
+        raise SettingsError(f"--templates {given}: has no effect with --method {method}")
+    return given
+
+
 def _kinds() -> Mapping[tuple[Method, Preset], type[BaseModel]]:
     from cryoglean.pickers.kpicker import KpickerSettings
     from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
     from cryoglean.pickers.localpicker import LocalpickerSettings
     from cryoglean.pickers.localpicker_paper import PaperLocalpickerSettings
+    from cryoglean.pickers.matcher import MatcherSettings
 
     return {
         (Method.localpicker, Preset.default): LocalpickerSettings,
         (Method.localpicker, Preset.paper): PaperLocalpickerSettings,
         (Method.kpicker, Preset.default): KpickerSettings,
         (Method.kpicker, Preset.paper): PaperKpickerSettings,
+        (Method.matcher, Preset.default): MatcherSettings,
     }
 
 

@@ -13,6 +13,7 @@ from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import atomic_path, write_atomic_text
+from cryoglean.io.mrc import plausible_pixel_size
 from cryoglean.io.star import read_star, star_text
 
 if TYPE_CHECKING:
@@ -151,6 +152,20 @@ def read_stack(
     if bad and must_be_finite:
         raise TableError(path, f"{bad} of {len(images)} images hold NaN or infinite values")
     return images
+
+
+def stack_pixel_size(path: str | Path) -> float | None:
+    """Return the pixel size in angstrom that a stack's header tells; None if it tells none that can be.
+
+    Raises:
+        TableError: if it cannot be read.
+    """
+    path = Path(path)
+    try:
+        with mrcfile.mmap(path, permissive=False) as stack:
+            return plausible_pixel_size(float(stack.voxel_size.x), float(stack.voxel_size.y))
+    except (OSError, ValueError) as error:
+        raise TableError(path, f"not a whole MRC stack: {error}") from None
 
 
 def read_images(table: ParticleTable, star_path: str | Path, *, must_be_finite: bool = True) -> NDArray[np.float32]:

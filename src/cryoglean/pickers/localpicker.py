@@ -7,7 +7,7 @@ and threshold are not given but found, in two steps: `fit_localpicker` learns fr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -40,12 +40,11 @@ SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone i
 _FALSE_MAXIMA = 0.05
 
 
-class LocalpickerSettings(BaseModel):
-    """What the user decides.
+class ShapeSettings(BaseModel):
+    """What the user decides of pickers that look for a shape.
 
     Attributes:
-        method: which picker this is for.
-        preset: which of its ways.
+        preset: which of their ways.
         diameter_angstrom: particle diameter.
         min_distance_angstrom: least distance between two picks; half a diameter where it is None.
         threshold: least score of a pick; 0.5 is the cut that the program finds by itself.
@@ -55,12 +54,24 @@ class LocalpickerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Literal["localpicker"] = "localpicker"
     preset: Literal["default"] = "default"
     diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
     min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
     threshold: Annotated[float, Limits(ge=0, le=1)] = 0.5
     edge_distance_diameters: Annotated[float, Limits(ge=0, le=2)] = 1 / 3
+
+    def min_distance_px(self, micrograph: Micrograph) -> float:
+        """Return the least distance between two picks of a micrograph, in pixels as stored."""
+        distance = self.min_distance_angstrom
+        if distance is None:
+            distance = self.diameter_angstrom / 2
+        return distance / micrograph.pixel_size_angstrom
+
+
+class LocalpickerSettings(ShapeSettings):
+    """What the user decides of Localpicker: its name, and what is said of `ShapeSettings`."""
+
+    method: Literal["localpicker"] = "localpicker"
 
 
 class LocalpickerModel(BaseModel):
@@ -116,12 +127,29 @@ class LocalpickerModel(BaseModel):
         return Template(self.disc_diameters, None if self.profile is None else np.asarray(self.profile))
 
 
+class Seen(NamedTuple):
+    """What Localpicker sees in a micrograph.
+
+    Attributes:
+        field: the micrograph, prepared.
+        peaks: of the response, weak ones too, highest first.
+        cut: least height of a particle; above that of the model where the micrograph seems empty.
+    """
+
+    field: Field
+    peaks: Peaks
+    cut: float
+
+    def stored(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x and y of some of the peaks, in pixels of the micrograph as stored."""
+        x, y = (torch.from_numpy(v[which]) for v in (self.peaks.x, self.peaks.y))
+        return tuple(v.numpy() for v in self.field.working.to_stored(x, y))  # type: ignore[return-value]
+
+
 class Localpicker:
     """Pick particles by the shape that was learned from the set."""
 
-    def __init__(
-        self, settings: LocalpickerSettings, model: LocalpickerModel, device: torch.device | None = None
-    ) -> None:
+    def __init__(self, settings: ShapeSettings, model: LocalpickerModel, device: torch.device | None = None) -> None:
         self.settings, self.model, self.device = settings, model, device
 
     def pick(self, micrograph: Micrograph) -> Picks:
@@ -135,23 +163,29 @@ class Localpicker:
         """
         if not self.model.found_particles:
             return Picks.empty()
-        field = _field(micrograph, self.settings.diameter_angstrom, self.device)
-        response = respond(field, self.model.template)
-        distance = self._min_distance_px(micrograph, field.working)
-        skewness = Skewness.of([field_skewness(response, field.working.diameter_px)])
-        peaks = find_peaks(response, distance)
-        peaks = peaks.take(_inside(peaks, field.working, self.settings.edge_distance_diameters))
-        peaks = peaks.take(self._alike(peaks, field.working))
-        score = expit(peaks.height - self._cut(skewness, field.capacity))
+        seen = self.look(micrograph)
+        score = expit(seen.peaks.height - seen.cut)
         kept = score >= self.settings.threshold
-        x, y = field.working.to_stored(torch.from_numpy(peaks.x[kept]), torch.from_numpy(peaks.y[kept]))
-        return Picks(x.numpy(), y.numpy(), score[kept])
+        return Picks(*seen.stored(kept), score[kept])
 
-    def _min_distance_px(self, micrograph: Micrograph, working: WorkingImage) -> float:
-        distance = self.settings.min_distance_angstrom
-        if distance is None:
-            distance = self.settings.diameter_angstrom / 2
-        return distance / micrograph.pixel_size_angstrom / working.bin_factor
+    def look(self, micrograph: Micrograph, distance_diameters: float | None = None) -> Seen:
+        """Find all peaks that may be particles, however weak.
+
+        Args:
+            micrograph: any size.
+            distance_diameters: least distance of two peaks in particle diameters; that of the settings by default.
+        """
+        field = _field(micrograph, self.settings.diameter_angstrom, self.device)
+        working = field.working
+        response = respond(field, self.model.template)
+        distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
+        if distance_diameters is not None:
+            distance_px = distance_diameters * working.diameter_px
+        skewness = Skewness.of([field_skewness(response, working.diameter_px)])
+        peaks = find_peaks(response, distance_px)
+        peaks = peaks.take(_inside(peaks, working, self.settings.edge_distance_diameters))
+        peaks = peaks.take(self._alike(peaks, working))
+        return Seen(field, peaks, self._cut(skewness, field.capacity))
 
     def _cut(self, skewness: Skewness, capacity: float) -> float:
         """Least height of a particle; in a micrograph that seems empty, one that noise alone does not reach."""

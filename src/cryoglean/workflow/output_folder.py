@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
 
 import cryoglean
 from cryoglean.errors import SettingsError, TableError
@@ -13,6 +15,7 @@ from cryoglean.io.atomic import clean_leftovers, write_atomic_text
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.csv_tables import csv_text
 from cryoglean.pickers.localpicker import LocalpickerModel
+from cryoglean.pickers.matcher import MatcherFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
     from cryoglean.workflow.one_micrograph import Outcome
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _LEDGER_COLUMNS = ("key", "micrograph", "path", "picks")
 _REJECTED_COLUMNS = ("micrograph", "path", "reason")
@@ -203,6 +208,7 @@ PICK_RESULTS = (
     "csv/**/*.csv",
     "plots/**/*.png",
     "localpicker.*",
+    "matcher.json",
     "autopick.star",
     "micrographs.star",
     "counts.png",
@@ -237,6 +243,11 @@ class PickFolder(OutputFolder):
         return self.root / "localpicker.json"
 
     @property
+    def matcher_path(self) -> Path:
+        """What Matcher learned from the set besides."""
+        return self.root / "matcher.json"
+
+    @property
     def autopick_path(self) -> Path:
         """The list of coordinate files for RELION 4 and 5."""
         return self.root / "autopick.star"
@@ -247,12 +258,15 @@ class PickFolder(OutputFolder):
         Raises:
             SettingsError: if the file is there and cannot be understood.
         """
-        try:
-            return LocalpickerModel.model_validate_json(self.model_path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise SettingsError(f"{self.model_path} is damaged or of another version: --force makes it anew") from error
+        return self._learned(self.model_path, LocalpickerModel)
+
+    def read_matcher(self) -> MatcherFacts | None:
+        """Return what Matcher learned here before, or None.
+
+        Raises:
+            SettingsError: if the file is there and cannot be understood.
+        """
+        return self._learned(self.matcher_path, MatcherFacts)
 
     def done_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph if they are there and whole."""
@@ -260,6 +274,15 @@ class PickFolder(OutputFolder):
             return read_picks(self.picks_path(key))
         except (FileNotFoundError, TableError):
             return None
+
+    @staticmethod
+    def _learned(path: Path, kind: type[_Model]) -> _Model | None:
+        try:
+            return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise SettingsError(f"{path} is damaged or of another version: --force makes it anew") from error
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -26,6 +26,8 @@ from cryoglean.pickers.localpicker import (
     fit_localpicker,
 )
 from cryoglean.pickers.localpicker_paper import PaperLocalpicker, PaperLocalpickerSettings
+from cryoglean.pickers.matcher import Matcher, MatcherSettings, fit_matcher
+from cryoglean.pickers.matcher_files import read_class_averages
 from cryoglean.report.fit_picture import draw_counts, draw_fit
 from cryoglean.workflow.one_micrograph import Outcome, Wanted, pick_one, read_usable
 from cryoglean.workflow.output_folder import PickFolder
@@ -35,7 +37,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.pickers.class_averages import ClassAverages
     from cryoglean.workflow.one_micrograph import Picker
+
+
+AnyPickerSettings = (
+    LocalpickerSettings | PaperLocalpickerSettings | KpickerSettings | PaperKpickerSettings | MatcherSettings
+)
+"""Settings of a picker, which tell which picker it is."""
 
 
 class PickJob(BaseModel):
@@ -44,6 +53,7 @@ class PickJob(BaseModel):
     Attributes:
         picker: which picker, with its settings.
         weights: what Kpicker was trained to; None for the others.
+        templates: a stack of class averages, which Matcher needs; None for the others.
         pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
         plots: draw a picture of each micrograph with its picks.
         csv: write the picks as CSV, too.
@@ -54,8 +64,9 @@ class PickJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    picker: LocalpickerSettings | PaperLocalpickerSettings | KpickerSettings | PaperKpickerSettings
+    picker: AnyPickerSettings
     weights: Path | None = None
+    templates: Path | None = None
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     plots: bool = False
     csv: bool = False
@@ -65,8 +76,9 @@ class PickJob(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
-        weights = {} if self.weights is None else {"weights_sha256": file_digest(self.weights)}
-        return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom} | weights
+        files = {"weights_sha256": self.weights, "templates_sha256": self.templates}
+        digests = {name: file_digest(path) for name, path in files.items() if path is not None}
+        return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests
 
     @property
     def trained(self) -> StoredKpicker | None:
@@ -76,6 +88,15 @@ class PickJob(BaseModel):
         if self.weights is None:
             raise SettingsError("kpicker needs --model, the weights that cryoglean train makes")
         return StoredKpicker(self.picker, self.weights, self.device)
+
+    @property
+    def averages(self) -> ClassAverages | None:
+        """The class averages, if the picker matches with some."""
+        if not isinstance(self.picker, MatcherSettings):
+            return None
+        if self.templates is None:
+            raise SettingsError("matcher needs --templates, a stack of class averages as cryoglean select makes it")
+        return read_class_averages(self.templates, self.picker.diameter_angstrom)
 
     def wanted(self, folder: PickFolder) -> Wanted:
         """Return what to make of each micrograph."""
@@ -152,6 +173,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
         )
     if job.trained is not None:
         job.trained.check()
+    averages = job.averages
     wanted = job.wanted(folder)
     files = folder.with_known_keys(files) if not job.force else files
     unreadable = _unreadable_at_first(files, wanted)
@@ -161,7 +183,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
     todo = [f for f in files if f.key not in outcomes]
     summary = Summary()
     try:
-        picker = _make_picker(folder, files, job, watcher, summary) if todo or done else None
+        picker = _make_picker(folder, files, job, averages, watcher, summary) if todo or done else None
         watcher.begin(len(files), len(done))
         for outcome in unreadable.values():
             watcher.step(outcome)
@@ -205,22 +227,36 @@ def _unreadable_at_first(files: Sequence[MicrographFile], wanted: Wanted) -> dic
 
 
 def _make_picker(
-    folder: PickFolder, files: Sequence[MicrographFile], job: PickJob, watcher: Watcher, summary: Summary
+    folder: PickFolder,
+    files: Sequence[MicrographFile],
+    job: PickJob,
+    averages: ClassAverages | None,
+    watcher: Watcher,
+    summary: Summary,
 ) -> Picker:
     """Return the picker, with what it learns now or has learned before in this folder."""
     if job.trained is not None:
         return job.trained
     if isinstance(job.picker, PaperLocalpickerSettings):
         return PaperLocalpicker(job.picker)
-    model = folder.read_model()
+    model, device = folder.read_model(), torch.device(job.device)
     if model is None:
         watcher.say(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
-        sample, device = _sample(files, job.wanted(folder)), torch.device(job.device)
+        sample = _sample(files, job.wanted(folder))
         model = fit_localpicker(sample, job.picker.diameter_angstrom, threads=job.cpus, device=device)
         draw_fit(folder.model_path.with_suffix(".png"), model)  # first: the model tells that both are there
         write_atomic_text(folder.model_path, model.model_dump_json(indent=2) + "\n")
     summary.model = model
-    return Localpicker(job.picker, model, torch.device(job.device))  # type: ignore[arg-type]
+    if isinstance(job.picker, LocalpickerSettings):
+        return Localpicker(job.picker, model, device)
+    if not isinstance(job.picker, MatcherSettings) or averages is None:
+        raise TypeError(f"{job.picker!r} is no picker's")
+    facts = folder.read_matcher()
+    if facts is None:
+        watcher.say(f"matching with {len(averages.images)} class averages")
+        facts = fit_matcher(_sample(files, job.wanted(folder)), model, averages, device)
+        write_atomic_text(folder.matcher_path, facts.model_dump_json(indent=2) + "\n")
+    return Matcher(job.picker, facts, averages, device)
 
 
 def _sample(files: Sequence[MicrographFile], wanted: Wanted) -> Iterator[Micrograph]:
