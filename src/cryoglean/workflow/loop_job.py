@@ -6,7 +6,6 @@ killed goes on where it was, to the same end.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,22 @@ from typing import TYPE_CHECKING, Any
 from cryoglean.classes2d.select_job import SELECTION
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.errors import SettingsError
-from cryoglean.io.atomic import atomic_path
 from cryoglean.pickers.kpicker_training import LEAST_POSITIVES
 from cryoglean.workflow import loop_judge as judge
 from cryoglean.workflow.loop_decisions import RoundFacts, alarm, is_converged, outliers, takes_over
 from cryoglean.workflow.loop_pool import alone, pooled, sampled
 from cryoglean.workflow.loop_spacing import LEAST_SPACING_DIAMETERS, find_spacing, thinned
-from cryoglean.workflow.loop_stages import CANDIDATES, CLASSES, FINAL, MODEL, PARTICLES, SELECTED, Stages
+from cryoglean.workflow.loop_stages import (
+    CLASSES,
+    FINAL,
+    MATCHED,
+    MODEL,
+    PARTICLES,
+    SELECTED,
+    Stages,
+    copy_if_new,
+    picks_stage,
+)
 from cryoglean.workflow.loop_state import JUDGED, open_run
 from cryoglean.workflow.loop_subset import training_subset
 from cryoglean.workflow.loop_watch import Passing
@@ -146,8 +154,10 @@ class _Loop:
         if self.best:
             pick = stages.network_job(stages.folder(self.best, MODEL) / WEIGHTS, self._distance())
         else:
-            pick = stages.candidates_job(self._distance())
-            _copy(stages.folder(0, CANDIDATES) / "localpicker.json", root / "localpicker.json")
+            first = picks_stage(self._run, 0)
+            pick = (stages.matcher_job if first == MATCHED else stages.candidates_job)(self._distance())
+            for learned in ("localpicker.json", "matcher.json"):
+                copy_if_new(stages.folder(0, first) / learned, root / learned)
         summary = run_pick_job(self._all, pick, root, self._passing)
         total = sum(o.picks for o in summary.picked)
         self._run.set(production={"round": self.best, "picks": total, "micrographs": len(summary.picked)})
@@ -179,10 +189,18 @@ class _Loop:
         for key in outliers(found["counts"]):
             self._watcher.say(f"{key} has {found['counts'][key]} candidates, far more than most: dirt?")
         self._find_spacing()
-        facts = self._judge(0, alone(self._picks_of(0)), found)
+        facts = self._judge(0, alone(self._thinned(self._stages.candidate_picks())), found)
         if facts.kept == 0:
             raise _StopError(STOPPED, self._all_rejected(0), keeps_picks=self._job.settings.start_from is None)
-        return facts
+        return self._matched(facts)
+
+    def _matched(self, facts: RoundFacts) -> RoundFacts:
+        """Let the candidates' kept classes pick anew: they know views and shapes, and the first template is round."""
+        settings = self._job.settings
+        if settings.preset == "paper" or settings.start_from is not None:
+            return facts
+        found = self._stages.matched()
+        return facts._replace(picks=found["picks"], median_picks=_median(found))
 
     def _next_round(self, number: int, best: RoundFacts) -> RoundFacts:
         kept = self._selected(number - 1)["kept"]
@@ -253,7 +271,7 @@ class _Loop:
             return
         if settings.preset == "paper" or settings.start_from is not None:
             return
-        picks, sizes, diameters = stages.picks_of(0), stages.sizes(), stages.diameters_px()
+        picks, sizes, diameters = stages.candidate_picks(), stages.sizes(), stages.diameters_px()
         keys = [file.key for file in stages.files]
         found = find_spacing(
             [picks[k] for k in keys], [diameters[k] for k in keys], [sizes[k][1] * sizes[k][2] for k in keys]
@@ -266,11 +284,15 @@ class _Loop:
         return self._spacing
 
     def _picks_of(self, number: int) -> dict[str, Picks]:
-        """Return the picks of a round; candidates were found before their least distance was known."""
-        picks, diameters = self._stages.picks_of(number), self._stages.diameters_px()
-        if number or self._spacing is None:
-            return picks
-        share = self._spacing / self._job.settings.diameter_angstrom
+        """Return the picks of a round; those of round 0 were made without their least distance."""
+        picks = self._stages.picks_of(number)
+        return picks if number else self._thinned(picks)
+
+    def _thinned(self, picks: Mapping[str, Picks]) -> dict[str, Picks]:
+        """Drop the weaker of two picks that are nearer than the least distance, if one was found."""
+        if self._spacing is None:
+            return dict(picks)
+        share, diameters = self._spacing / self._job.settings.diameter_angstrom, self._stages.diameters_px()
         return {key: thinned(p, share * diameters[key]) for key, p in picks.items()}
 
     def _has_picker(self) -> bool:
@@ -330,10 +352,3 @@ def _no_candidates(job: LoopJob) -> str:
 def _median(found: Mapping[str, Any]) -> float:
     counts = list(found["counts"].values())
     return float(median(counts)) if counts else 0.0
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all, if there is one and it is not there."""
-    if source.exists() and not target.exists():
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)

@@ -7,11 +7,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryoglean.classes2d.select_job import TEMPLATES
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.report.run_facts import MicrographFacts
 from cryoglean.workflow.loop_spacing import LEAST_SPACING_DIAMETERS
-from cryoglean.workflow.loop_stages import CANDIDATES, MODEL, PICKS, stage_folder
+from cryoglean.workflow.loop_stages import CANDIDATES, MODEL, PICKS, SELECTED, picks_stage, stage_folder
 from cryoglean.workflow.loop_tables import read_round
 from cryoglean.workflow.output_folder import PickFolder
 from cryoglean.workflow.train_job import WEIGHTS
@@ -37,7 +38,7 @@ class RunMicrographs:
         self._run, self._settings = run, settings
         self._files: Mapping[str, str] = run.data["micrographs"]
         self._number = None if "production" in run.data else _last_picked(run)
-        self._folder = PickFolder(run.root if self._number is None else _picks_folder(run.root, self._number))
+        self._folder = PickFolder(run.root if self._number is None else _picks_folder(run, self._number))
 
     @property
     def picks_are(self) -> str:
@@ -106,6 +107,8 @@ class RunMicrographs:
         words += ["--diameter", f"{self._settings.diameter_angstrom:g}"]
         if best:
             words += ["--model", str(stage_folder(root, best, MODEL) / WEIGHTS)]
+        elif method == "matcher":
+            words += ["--templates", str(stage_folder(root, 0, SELECTED) / TEMPLATES)]
         for option, value in (
             ("--preset", None if preset == "default" else preset),
             ("--pixel-size", self._settings.pixel_size_angstrom),
@@ -136,8 +139,7 @@ class RunMicrographs:
         if self._number is None:
             done = set(self._folder.ledger())
         else:
-            stage = PICKS if self._number else CANDIDATES
-            done = set((self._run.found(self._number, stage) or {}).get("counts", {}))
+            done = set((self._run.found(self._number, picks_stage(self._run, self._number)) or {}).get("counts", {}))
         return [key for key in self._files if key in done]
 
     def _sizes(self) -> Mapping[str, Any]:
@@ -147,7 +149,7 @@ class RunMicrographs:
     def _defocus(self) -> dict[str, float]:
         """Return the defocus that the tables of the run tell; those of the subset where there is none of all."""
         known: dict[str, float] = {}
-        for folder in (_picks_folder(self._run.root, 0), self._run.root):
+        for folder in (_picks_folder(self._run, 0), self._run.root):
             if (folder / _MICROGRAPHS_STAR).exists():
                 files = find_micrographs([folder / _MICROGRAPHS_STAR])
                 known |= {f.key: f.defocus_angstrom for f in files if f.defocus_angstrom is not None}
@@ -170,8 +172,8 @@ def _last_picked(run: RunFile) -> int:
     return max(numbers, default=0)
 
 
-def _picks_folder(root: Path, number: int) -> Path:
-    return stage_folder(root, number, PICKS if number else CANDIDATES)
+def _picks_folder(run: RunFile, number: int) -> Path:
+    return stage_folder(run.root, number, picks_stage(run, number))
 
 
 def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:

@@ -26,7 +26,7 @@ from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
 from cryoglean.workflow.loop_decisions import outliers
 from cryoglean.workflow.loop_micrographs import RunMicrographs
 from cryoglean.workflow.loop_settings import LoopSettings
-from cryoglean.workflow.loop_stages import CANDIDATES, CLASSES, FINAL, MODEL, PARTICLES, PICKS, SELECTED, stage_folder
+from cryoglean.workflow.loop_stages import CLASSES, FINAL, MODEL, PARTICLES, SELECTED, picks_stage, stage_folder
 from cryoglean.workflow.loop_state import JUDGED, RunFile, read_run
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def _title(number: int) -> str:
 
 def _round(run: RunFile, number: int, best: int) -> RoundNews:
     found: dict[str, Mapping[str, Any]] = {
-        stage: run.found(number, stage) or {} for stage in (CANDIDATES, PICKS, PARTICLES, CLASSES, SELECTED)
+        stage: run.found(number, stage) or {} for stage in (picks_stage(run, number), PARTICLES, CLASSES, SELECTED)
     }
-    picked, selected = found[PICKS] or found[CANDIDATES], found[SELECTED]
+    picked, selected = found[picks_stage(run, number)], found[SELECTED]
     counts = list(picked.get("counts", {}).values())
     judged = _judged(run, number)
     curves = stage_folder(run.root, number, MODEL) / "curves.csv"

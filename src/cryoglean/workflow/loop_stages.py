@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryoglean.classes2d.select_job import TEMPLATES
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.extract.job import run_extract_job
 from cryoglean.extract.sources import find_tasks
+from cryoglean.io.atomic import atomic_path
 from cryoglean.io.images import read_micrograph
 from cryoglean.pickers.kpicker import KpickerSettings
 from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
@@ -18,11 +21,12 @@ from cryoglean.pickers.kpicker_paper_training import PaperKpickerTraining
 from cryoglean.pickers.kpicker_training import KpickerTraining
 from cryoglean.pickers.localpicker import LocalpickerSettings
 from cryoglean.pickers.localpicker_paper import PaperLocalpickerSettings
+from cryoglean.pickers.matcher import MatcherSettings
 from cryoglean.picks import Picks
 from cryoglean.workflow import loop_judge as judge
 from cryoglean.workflow.loop_tables import read_round, write_round
 from cryoglean.workflow.one_micrograph import diameter_misfit
-from cryoglean.workflow.pick_job import PickJob, run_pick_job
+from cryoglean.workflow.pick_job import AnyPickerSettings, PickJob, run_pick_job
 from cryoglean.workflow.train_job import WEIGHTS, TrainJob, run_train_job
 
 if TYPE_CHECKING:
@@ -37,8 +41,9 @@ if TYPE_CHECKING:
 
 PIXEL_SIZE_TOLERANCE = 0.01
 
-CANDIDATES, PICKS, POOL, PARTICLES, CLASSES, SELECTED, MODEL = (
+CANDIDATES, MATCHED, PICKS, POOL, PARTICLES, CLASSES, SELECTED, MODEL = (
     "candidates",
+    "matched",
     "picks",
     "pool",
     "particles",
@@ -60,6 +65,13 @@ def round_name(number: int) -> str:
 def stage_folder(root: Path, number: int, stage: str = "") -> Path:
     """Return the folder of a stage of a round of the run in `root`."""
     return (root / "final" if number == FINAL else root / "rounds" / f"{number:02d}") / stage
+
+
+def picks_stage(run: RunFile, number: int) -> str:
+    """Return the stage that made the picks of a round; of round 0 the candidates, or their classes if they did."""
+    if number:
+        return PICKS
+    return CANDIDATES if run.found(0, MATCHED) is None else MATCHED
 
 
 class Stages:
@@ -195,6 +207,22 @@ class Stages:
         picker = kind(diameter_angstrom=self.job.settings.diameter_angstrom, min_distance_angstrom=distance_angstrom)
         return self._pick_job(picker, weights)
 
+    def matched(self) -> dict[str, Any]:
+        """Pick the micrographs of the rounds anew, by the kept classes of the candidates."""
+        out, learned = self.folder(0, MATCHED), "localpicker.json"
+
+        def work() -> dict[str, Any]:
+            copy_if_new(self.folder(0, CANDIDATES) / learned, out / learned)
+            return _counts(run_pick_job(self.files, self.matcher_job(None), out, self._passing))
+
+        return self.do(0, MATCHED, work, "{picks} picks by the candidates' classes")
+
+    def matcher_job(self, distance_angstrom: float | None) -> PickJob:
+        """Return the job of picking by the kept classes of the candidates."""
+        diameter = self.job.settings.diameter_angstrom
+        picker = MatcherSettings(diameter_angstrom=diameter, min_distance_angstrom=distance_angstrom)
+        return self._pick_job(picker, templates=self.folder(0, SELECTED) / TEMPLATES)
+
     def candidates_job(self, distance_angstrom: float | None) -> PickJob:
         """Return the job of picking as the candidates were picked."""
         diameter = self.job.settings.diameter_angstrom
@@ -205,12 +233,14 @@ class Stages:
 
     def _pick_job(
         self,
-        picker: LocalpickerSettings | PaperLocalpickerSettings | KpickerSettings | PaperKpickerSettings,
+        picker: AnyPickerSettings,
         weights: Path | None = None,
+        templates: Path | None = None,
     ) -> PickJob:
         return PickJob(
             picker=picker,
             weights=weights,
+            templates=templates,
             pixel_size_angstrom=self.job.settings.pixel_size_angstrom,
             cpus=self.job.cpus,
             device=self.job.device,
@@ -218,10 +248,16 @@ class Stages:
 
     def picks_of(self, number: int) -> dict[str, Picks]:
         """Return the picks of a round by micrograph."""
-        keys = [file.key for file in self.files]
         if number == FINAL:
-            return read_round(self.run.root, keys)
-        return read_round(self.folder(number, PICKS if number else CANDIDATES), keys)
+            return self._read(self.run.root)
+        return self._read(self.folder(number, picks_stage(self.run, number)))
+
+    def candidate_picks(self) -> dict[str, Picks]:
+        """Return the candidates by micrograph."""
+        return self._read(self.folder(0, CANDIDATES))
+
+    def _read(self, folder: Path) -> dict[str, Picks]:
+        return read_round(folder, [file.key for file in self.files])
 
     def classes(self, number: int, pools: Mapping[str, Pool]) -> dict[str, Any]:
         """Cut out the places of a round, and classify them."""
@@ -296,6 +332,13 @@ def _refuse_mixed(sizes: Mapping[str, tuple[float, int, int]]) -> None:
             f"micrographs of different pixel sizes: {finest} has {low:.4g} A, {coarsest} {high:.4g} A: run each "
             "magnification by itself, or give --pixel-size if the headers are wrong"
         )
+
+
+def copy_if_new(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all, if there is one and it is not there."""
+    if source.exists() and not target.exists():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 def _counts(summary: Summary) -> dict[str, Any]:
