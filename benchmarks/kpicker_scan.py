@@ -1,4 +1,4 @@
-"""Kpicker's pass over a micrograph against the scan of its windows: the same answers, how much faster, and what it costs.
+"""Kpicker's pass over a micrograph against the scan of its windows: same answers? how much faster?
 
 usage: python benchmarks/kpicker_scan.py [--side 1024] [--size 4096] [--diameter-px 108]
 
