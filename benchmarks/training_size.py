@@ -73,6 +73,8 @@ def main() -> None:
         ("default", given.seeds, given.evaluated),
         ("paper", given.paper_seeds, given.paper_evaluated),
     ):
+        if not seeds:
+            continue
         looked_at = {name: truth[name] for name in evaluated[:count]}
         for size in given.sizes:
             results, used = list[Result](), 0
