@@ -73,6 +73,14 @@ def test_tiles_change_nothing(tile):
     )
 
 
+@pytest.mark.parametrize("batch", [1, 7, 1000])
+def test_batches_change_nothing(batch):
+    net, field = decided_net(), image()
+    torch.testing.assert_close(
+        scan_windows(net, field, 4, batch=batch), scan_windows(net, field, 4), rtol=1e-5, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_a_coarse_scan_is_a_part_of_a_fine_one(stride):
     net, field = decided_net(), image()

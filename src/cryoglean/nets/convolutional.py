@@ -28,7 +28,7 @@ STRIDES = (1, 2, 4, 8)
 TILE = 96
 """Windows in a row and in a column of one tile: its activations take about 40 MB, its margin a tenth of the time."""
 
-_BATCH = 64
+_BATCH = 64  # windows: from 8 to 64 there is no difference, more are slower
 
 
 def scan_shape(shape: tuple[int, ...], stride: int) -> tuple[int, int]:
@@ -84,7 +84,11 @@ def _one_pass(net: KpickerNet, image: Tensor, stride: int) -> Tensor:
 
 @torch.no_grad()
 def scan_windows(
-    net: Callable[[Tensor], Tensor], image: Tensor, stride: int = 4, prepare: Callable[[Tensor], Tensor] | None = None
+    net: Callable[[Tensor], Tensor],
+    image: Tensor,
+    stride: int = 4,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    batch: int = _BATCH,
 ) -> Tensor:
     """Judge all windows one by one, as published.
 
@@ -93,6 +97,7 @@ def scan_windows(
         image: `(h, w)` float32.
         stride: distance of windows in pixels, 1 or more.
         prepare: what is done to `(n, 64, 64)` windows before.
+        batch: windows at a time; changes nothing.
 
     Returns:
         `(rows, columns)` log-odds, as `scan_convolutionally`.
@@ -102,8 +107,8 @@ def scan_windows(
         return image.new_empty((rows, columns))
     windows = image.unfold(0, WINDOW_PX, stride).unfold(1, WINDOW_PX, stride)
     odds = []
-    for first in range(0, rows * columns, _BATCH):
-        which = torch.arange(first, min(first + _BATCH, rows * columns))
+    for first in range(0, rows * columns, batch):
+        which = torch.arange(first, min(first + batch, rows * columns))
         some = windows[which // columns, which % columns]
         odds.append(net(prepare(some) if prepare else some))
     return torch.cat(odds).view(rows, columns)
