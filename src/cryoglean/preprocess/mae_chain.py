@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+CHAIN_VERSION = 1
+"""Raised when a chain gives other images for the same settings: networks trained on the old ones must be refused."""
+
 PAPER_SIDE_PX = 1024
 """Side of the published image, a square whatever the micrograph's shape."""
 
