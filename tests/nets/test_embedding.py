@@ -61,7 +61,7 @@ def test_latents_hardly_depend_on_where_tiles_are_cut(encoder):
         inside = (slice(6, -6), slice(6, -6))
         return float((shifted[inside] - whole[3:, 5:][inside]).square().mean().sqrt() / whole.std())
 
-    assert change(16) < 0.1
+    assert change(16) < 0.15
     assert change(16) < change(0)
 
 

@@ -159,7 +159,7 @@ def test_fine_tuning_starts_from_the_weights_that_are_named(folders, tmp_path):
     [
         ({"preprocess": MaePreprocess(diameter_px=8, chain="none")}, "other images: chain default, not none"),
         ({"preprocess": MaePreprocess(diameter_px=16)}, "diameter_px 8.0, not 16.0"),
-        ({"layers": MaeLayers()}, "other sizes: tile_px 16, not 64"),
+        ({"layers": MaeLayers()}, "other sizes: tile_px 16, not 32"),
     ],
 )
 def test_weights_for_other_images_or_sizes_are_refused_with_the_reason(folders, tmp_path, changes, said):

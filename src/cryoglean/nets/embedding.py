@@ -23,7 +23,7 @@ BATCH = 64
 def embed_image(
     encoder: MaeEncoder,
     image: Tensor,
-    overlap_px: int = 16,
+    overlap_px: int = 8,
     *,
     precision: torch.dtype = torch.float32,
     threads: int = 1,

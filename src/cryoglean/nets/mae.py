@@ -41,11 +41,11 @@ class MaeLayers(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tile_px: Size = 64
+    tile_px: Size = 32
     patch_px: Size = 4
     encoder: Blocks = Blocks(width=128, depth=4, heads=4)
-    decoder: Blocks = Blocks(width=96, depth=1, heads=4)
-    encoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 0.08
+    decoder: Blocks = Blocks(width=96, depth=2, heads=8)
+    encoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 0.5
     decoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 1.0
 
     @property
@@ -66,7 +66,11 @@ class MaeLayers(BaseModel):
 
 
 PAPER_LAYERS = MaeLayers(
-    encoder=Blocks(width=192, depth=14, heads=1), decoder=Blocks(width=128, depth=7, heads=8), decoder_place_scale=0.08
+    tile_px=64,
+    encoder=Blocks(width=192, depth=14, heads=1),
+    decoder=Blocks(width=128, depth=7, heads=8),
+    encoder_place_scale=0.08,
+    decoder_place_scale=0.08,
 )
 """The published sizes."""
 

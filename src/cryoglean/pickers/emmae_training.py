@@ -56,7 +56,7 @@ class EmmaeTraining(BaseModel):
     sampling: Sampling = "anywhere"
     crop_area: tuple[Annotated[float, Limits(gt=0, le=1)], Annotated[float, Limits(gt=0, le=1)]] = (0.04, 0.25)
     batch: Annotated[int, Limits(ge=1, le=65_536)] = 32
-    base_rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 4e-3
+    base_rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 8e-3
     weight_decay: Annotated[float, Limits(ge=0, allow_inf_nan=False)] = 1e-5
     warm_up: Annotated[float, Limits(ge=0, lt=1)] = 0.05
     steps: Annotated[int, Limits(ge=1)] = 1000
