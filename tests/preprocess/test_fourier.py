@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 from scipy.signal import correlate2d
 from tests.fields import noise_field
 
 from cryoglean.preprocess import filtered, padded_spectrum, radial_frequency
-from cryoglean.preprocess.fourier import gaussian_transfer
+from cryoglean.preprocess.fourier import gaussian_transfer, kernel_transfer
 
 SIZES = [(64, 64), (63, 101), (120, 37), (97, 98)]
 
@@ -69,3 +69,12 @@ def test_a_kernels_spectrum_is_a_convolution():
     canvas[:3, :3] = torch.from_numpy(kernel[:3, :3])
     ours = filtered(source, torch.fft.rfft2(canvas).conj()).numpy()[:-2, :-2]
     np.testing.assert_allclose(ours, correlate2d(image, kernel[:3, :3], mode="valid"), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("side", [1, 3, 9])
+def test_a_kernel_about_its_middle_is_scipys_convolution(shape, side):
+    image, kernel = noise_field(shape), noise_field((side, side), 1)
+    source = padded_spectrum(torch.from_numpy(image), side)
+    ours = filtered(source, kernel_transfer(source, torch.from_numpy(kernel)))
+    np.testing.assert_allclose(ours.numpy(), convolve(image.astype(float), kernel, mode="mirror"), atol=1e-4)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 from tests.fields import noise_field, particle_field
 
-from cryoglean.preprocess import bin_by_mean, standardise_locally
+from cryoglean.preprocess import bin_by_mean, standardise_in_disc, standardise_locally
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), factor=st.integers(1, 50))
@@ -77,3 +77,20 @@ def test_scale_and_offset_cancel(gain, offset):
     other = standardise_locally(torch.from_numpy((gain * image + offset).astype(np.float32)), 8.0, 3.0)
     np.testing.assert_allclose(other.image.numpy(), plain.image.numpy(), atol=2e-3)
     np.testing.assert_allclose(other.contrast.numpy(), plain.contrast.numpy(), atol=2e-3)
+
+
+@pytest.mark.parametrize("diameter", [3.0, 8.0, 15.5])
+@pytest.mark.parametrize("shape", [(60, 64), (51, 83)])
+def test_in_a_disc_it_is_what_equations_1_and_2_of_the_paper_say(diameter, shape):
+    image = 500 + 20 * noise_field(shape).astype(float)
+    rows, columns = np.mgrid[-20:21, -20:21]
+    disc = (np.hypot(rows, columns) <= diameter / 2).astype(float)
+    mean = convolve(image, disc / disc.sum(), mode="mirror")
+    variance = convolve(image**2, disc / disc.sum(), mode="mirror") - mean**2
+    ours = standardise_in_disc(torch.from_numpy(image.astype(np.float32)), diameter)
+    np.testing.assert_allclose(ours.numpy(), (image - mean) / np.sqrt(variance), atol=2e-3)
+
+
+@pytest.mark.parametrize("value", [0.0, -1 / 3, 1e6, 1e-9])
+def test_a_flat_image_is_zero_in_discs_too(value):
+    assert float(standardise_in_disc(torch.full((81, 77), value), 10.0).abs().max()) == 0

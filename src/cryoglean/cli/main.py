@@ -15,6 +15,7 @@ from cryoglean.cli.ctf import ctf
 from cryoglean.cli.doctor import doctor
 from cryoglean.cli.evaluate import evaluate
 from cryoglean.cli.extract import extract
+from cryoglean.cli.mae import train as train_mae
 from cryoglean.cli.pick import pick
 from cryoglean.cli.report import report
 from cryoglean.cli.run import run
@@ -67,6 +68,10 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
 
 for each in (run, report, pick, ctf, extract, classify, select, train, evaluate, simulate, doctor):
     app.command()(guarded(each))
+
+mae = typer.Typer(help="Masked autoencoders, which learn from micrographs alone.", no_args_is_help=True)
+mae.command("train")(guarded(train_mae))
+app.add_typer(mae, name="mae")
 
 
 def _show_version(wanted: bool) -> None:

@@ -76,6 +76,20 @@ def gaussian_transfer(sigma_px: float) -> Callable[[Tensor], Tensor]:
     return lambda k: torch.exp(-2 * (torch.pi * sigma_px * k) ** 2)
 
 
+def kernel_transfer(source: PaddedSpectrum, kernel: Tensor) -> Tensor:
+    """Return the values, on the rfft grid, of a convolution with a kernel.
+
+    Args:
+        source: spectrum of the image that it is for; the extension must be as wide as the kernel reaches.
+        kernel: `(k, k)` of odd side, no larger than the extended image, centred on its middle.
+    """
+    side = len(kernel)
+    canvas = kernel.new_zeros(source.padded_shape)
+    canvas[:side, :side] = kernel
+    spectrum: Tensor = torch.fft.rfft2(canvas.roll((-(side // 2), -(side // 2)), (0, 1)))
+    return spectrum
+
+
 def _on_grid(source: PaddedSpectrum, transfer: Callable[[Tensor], Tensor]) -> Tensor:
     return transfer(radial_frequency(source.padded_shape, source.spectrum.device))
 

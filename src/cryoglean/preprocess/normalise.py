@@ -1,4 +1,4 @@
-"""Binning and local standardisation."""
+"""Binning, and local standardisation under a Gaussian window or in a disc."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from cryoglean.preprocess.fourier import filtered, gaussian_transfer, padded_spectrum
+from cryoglean.preprocess.fourier import filtered, gaussian_transfer, kernel_transfer, padded_spectrum
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +64,32 @@ def standardise_locally(image: Tensor, window_px: float, contrast_window_px: flo
     standardised = torch.where(variance > floor, deviation * variance.rsqrt(), 0.0)
     near, _ = _positive(filtered(squares, gaussian_transfer(contrast_window_px)), resolution.square())
     return Standardised(standardised, 0.5 * (near / near.median()).log())
+
+
+def standardise_in_disc(image: Tensor, diameter_px: float) -> Tensor:
+    """Subtract the local mean and divide by the local standard deviation, both in a disc around each pixel.
+
+    Scheres, J. Struct. Biol. 189, 114 (2015); equations 1 and 2 of Zamanos et al., Cell Rep. Methods (2025). Beyond its
+    edges the image goes on by reflection.
+
+    Args:
+        image: `(h, w)` float32.
+        diameter_px: diameter of the disc, no larger than the image.
+
+    Returns:
+        `(h, w)` float32; zero where the image is flat.
+    """
+    reach = int(diameter_px / 2)
+    steps = torch.arange(-reach, reach + 1, device=image.device)
+    disc = (torch.hypot(steps[:, None].float(), steps[None, :].float()) <= diameter_px / 2).to(image)
+    resolution = torch.finfo(image.dtype).eps * image.abs().max()
+    centred = image - image.mean()
+    source = padded_spectrum(centred, reach)
+    mean_in_disc = kernel_transfer(source, disc / disc.sum())
+    mean = filtered(source, mean_in_disc)
+    squares = filtered(padded_spectrum(centred.square(), reach), mean_in_disc)
+    variance, floor = _positive(squares - mean.square(), resolution.square())
+    return torch.where(variance > floor, (centred - mean) * variance.rsqrt(), 0.0)
 
 
 def _positive(variance: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:

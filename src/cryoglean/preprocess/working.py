@@ -65,6 +65,38 @@ class WorkingImage:
         return x * self.bin_factor + shift + self.left, y * self.bin_factor + shift + self.top
 
 
+@dataclass(frozen=True, eq=False)
+class ExposedImage:
+    """The exposed part of a micrograph, binned.
+
+    Attributes:
+        image: `(h, w)` float32, protein dark as recorded, outliers clipped.
+        bin_factor: stored pixels per binned pixel.
+        left: first stored column of the live area.
+        top: first stored row of the live area.
+    """
+
+    image: Tensor
+    bin_factor: int
+    left: int
+    top: int
+
+
+def exposed_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> ExposedImage:
+    """Cut a micrograph to its live area and bin it as far as the particle's size allows.
+
+    Args:
+        image: (h, w) micrograph as stored.
+        diameter_px: particle diameter in stored pixels.
+        device: where to compute; the CPU by default.
+    """
+    rows, columns = live_area(image)
+    live = as_tensor(image[rows, columns])
+    factor = _bin_factor(live.numel(), diameter_px)
+    binned = _without_outliers(bin_by_mean(live.to(device) if device else live, factor))
+    return ExposedImage(binned, factor, columns.start, rows.start)
+
+
 def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> WorkingImage:
     """Prepare a micrograph for shape-based picking.
 
@@ -76,13 +108,12 @@ def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.
     Returns:
         The working image; every scaling is isotropic, whatever the micrograph's shape.
     """
-    rows, columns = live_area(image)
-    live = _as_tensor(image[rows, columns])
-    factor = _bin_factor(live.numel(), diameter_px)
-    binned = _without_outliers(bin_by_mean(live.to(device) if device else live, factor))
-    diameter = diameter_px / factor
-    level, contrast = standardise_locally(-binned, WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
-    return WorkingImage(level.clamp(-CLIP_SIGMAS, CLIP_SIGMAS), contrast, diameter, factor, columns.start, rows.start)
+    exposed = exposed_image(image, diameter_px, device)
+    diameter = diameter_px / exposed.bin_factor
+    windows = (WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
+    level, contrast = standardise_locally(-exposed.image, *windows)
+    level = level.clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
+    return WorkingImage(level, contrast, diameter, exposed.bin_factor, exposed.left, exposed.top)
 
 
 def _bin_factor(pixels: int, diameter_px: float) -> int:
@@ -91,8 +122,8 @@ def _bin_factor(pixels: int, diameter_px: float) -> int:
     return max(usual, min(small_enough, int(diameter_px / LEAST_DIAMETER_PX)))
 
 
-def _as_tensor(image: NDArray[np.float32]) -> Tensor:
-    """Share memory where torch can: not with read-only arrays, nor with rows or columns in reverse."""
+def as_tensor(image: NDArray[np.float32]) -> Tensor:
+    """Make a tensor; share memory where torch can: not with read-only arrays, nor with rows or columns in reverse."""
     shareable = image.flags.writeable and min(image.strides) > 0
     return torch.from_numpy(image if shareable else image.copy())
 

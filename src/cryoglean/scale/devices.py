@@ -29,3 +29,11 @@ def choose_device(wanted: str) -> str:
     if device.type not in ("cpu", "cuda", "mps"):
         raise SettingsError(f"--device {wanted} is none of auto, cpu, cuda, cuda:1, mps")
     return str(device)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the device multiplies matrices of it by hardware, several times faster; else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32

@@ -21,6 +21,7 @@ from cryoglean.classes2d.native.splits import Splits, plan_splits
 from cryoglean.classes2d.particle_set import check_particles
 from cryoglean.classes2d.progress import Iteration
 from cryoglean.extract.boxes import scale_boxes
+from cryoglean.scale.devices import fast_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +132,7 @@ class _State:
             (torch.arange(count) >= count // 2).long(),
             classes,
             random,
-            search_dtype(device),
+            fast_dtype(device),
             particles.pixel_size_angstrom,
             Alignment.unknown(count, device),
             torch.zeros(count, 2, dtype=torch.long, device=device),
@@ -254,14 +255,6 @@ class _State:
             int((counts == 0).sum()),
             float(self.alignment.likelihood.double().sum()),
         )
-
-
-def search_dtype(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the device multiplies matrices of it by hardware, several times faster; else float32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
 
 
 def _moved(images: Tensor, pixels: Tensor) -> Tensor:

@@ -1,0 +1,186 @@
+"""`cryoglean mae train`: micrographs in, a masked autoencoder that knows them out."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryoglean.cli.pick import Preset
+from cryoglean.cli.settings import checked
+from cryoglean.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cryoglean.pickers.emmae_training import EmmaeTraining
+    from cryoglean.workflow.mae_job import MaeJob, MaeSummary, MicrographSet
+
+
+class Chain(StrEnum):
+    """How micrographs are prepared."""
+
+    default = "default"
+    paper = "paper"
+    none = "none"
+
+
+class Tiles(StrEnum):
+    """Where tiles come from."""
+
+    anywhere = "anywhere"
+    grid = "grid"
+    crops = "crops"
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Output folder.")],
+    micrographs: Annotated[
+        list[Path] | None, typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
+    ] = None,
+    diameter: Annotated[float | None, typer.Option(help="Particle diameter in angstrom.")] = None,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, more micrographs; may be repeated."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times to see as many tiles as cover all micrographs.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long to train, instead of epochs.")] = None,
+    preset: Annotated[
+        Preset, typer.Option(help="default: small and quick; paper: as published in 2025.")
+    ] = Preset.default,
+    preprocess: Annotated[
+        Chain | None, typer.Option(help="Wins over the preset; none: for images that are filtered already.")
+    ] = None,
+    tiles: Annotated[
+        Tiles | None, typer.Option(help="Wins over the preset; crops: squares of many sizes, for many sets.")
+    ] = None,
+    first: Annotated[Path | None, typer.Option("--from", help="Weights to start from, instead of random ones.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Tiles in a step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> int:
+    """Train a masked autoencoder on micrographs; no picks are needed.
+
+    Writes OUT/weights.safetensors, OUT/curves.png and .csv, and OUT/reconstructions.png, which shows what the network
+    predicts of what it is not shown. A training that was stopped goes on with the same command.
+
+    For example:
+
+        cryoglean mae train micrographs --diameter 191 --pixel-size 1.77 --out MAE
+
+        cryoglean mae train --set one:191:1.77 --set two:112.5:1.5 --minutes 20 --out MAE
+    """
+    from cryoglean.cli.progress import JobProgress
+    from cryoglean.scale.devices import choose_device
+    from cryoglean.scale.threads import available_cpus, limit_threads
+    from cryoglean.workflow.mae_job import MaeJob, run_mae_job
+
+    given = {
+        "epochs": epochs,
+        "minutes": minutes,
+        "sampling": None if tiles is None else tiles.value,
+        "batch": batch,
+        "seed": seed,
+    }
+    training = _training(preset, preprocess, {name: value for name, value in given.items() if value is not None})
+    job = checked(
+        MaeJob,
+        {
+            "sets": _sets(micrographs or [], diameter, pixel_size, sets or []),
+            "training": training,
+            "first": first,
+            "cpus": cpus or available_cpus(),
+            "device": choose_device(device),
+            "force": force,
+        },
+    )
+    limit_threads(1)  # batches are split into parts of one thread each: sums do not depend on the number of threads
+    with JobProgress("training", "", verbose=False) as progress:
+        summary = run_mae_job(job, out, progress)
+    _show(job, summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _training(preset: Preset, preprocess: Chain | None, given: dict[str, Any]) -> EmmaeTraining:
+    from cryoglean.pickers.emmae_training import EmmaeTraining, paper_training
+    from cryoglean.preprocess import MaePreprocess
+
+    if preprocess is not None:
+        given = given | {"preprocess": MaePreprocess(chain=preprocess.value)}
+    return checked(EmmaeTraining, paper_training(given) if preset is Preset.paper else given)
+
+
+def _sets(
+    micrographs: list[Path], diameter: float | None, pixel_size: float | None, sets: list[str]
+) -> tuple[MicrographSet, ...]:
+    """Make sets of what is named with --diameter, and of each --set.
+
+    Raises:
+        SettingsError: if nothing is named, a diameter is missing or has nothing to go with, or a number is none.
+    """
+    found = []
+    if micrographs:
+        if diameter is None:
+            raise SettingsError("give --diameter, the particle diameter in angstrom")
+        found.append(_set(tuple(micrographs), diameter, pixel_size))
+    elif diameter is not None or pixel_size is not None:
+        raise SettingsError("--diameter and --pixel-size go with micrographs named as arguments; --set has its own")
+    found += [_parsed(text) for text in sets]
+    if not found:
+        raise SettingsError("no micrographs given: name them, with --diameter, or give --set FOLDER:DIAMETER")
+    return tuple(found)
+
+
+def _parsed(text: str) -> MicrographSet:
+    """Read FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE; the folder's name may hold colons, too."""
+    numbers: list[float] = []
+    folder = text
+    while len(numbers) < 2:
+        rest, colon, last = folder.rpartition(":")
+        try:
+            number = float(last)
+        except ValueError:
+            break
+        if not colon:
+            break
+        numbers.insert(0, number)
+        folder = rest
+    if not numbers or not folder:
+        raise SettingsError(f"--set {text}: give FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, in angstrom")
+    return _set((Path(folder),), numbers[0], numbers[1] if len(numbers) > 1 else None)
+
+
+def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) -> MicrographSet:
+    from cryoglean.workflow.mae_job import MicrographSet
+
+    values = {"inputs": inputs, "diameter_angstrom": diameter, "pixel_size_angstrom": pixel_size}
+    return checked(MicrographSet, values)
+
+
+def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.workflow.mae_job import WEIGHTS
+
+    facts = summary.facts
+    if as_json:
+        said = {
+            "out": str(out),
+            "weights": str(out / WEIGHTS),
+            "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "settings": job.recorded(),
+            "learned": None if facts is None else facts.model_dump(mode="json"),
+        }
+        typer.echo(json.dumps(said))
+        return
+    if facts is not None:
+        typer.echo(f"trained on {len(facts.micrographs)} micrographs, {facts.steps} steps: {out / WEIGHTS}")
+    if summary.rejected:
+        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -1,0 +1,209 @@
+"""The training course of a masked autoencoder: tiles in, weights changed in place, from any step on.
+
+A batch is split into parts of fixed size that are worked on side by side, one thread each, and their gradients are
+added in order: the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field as Limits
+
+from cryoglean.nets.mae_loss import hidden_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor, nn
+
+    from cryoglean.nets.mae import Mae
+    from cryoglean.nets.tiles import MaskedTiles
+
+_PART = 16  # tiles; small enough that a batch keeps several processors busy
+_BATCH_OF_BASE_RATE = 256
+_BETAS = (0.9, 0.95)  # of He et al.
+
+
+class MaeCourse(BaseModel):
+    """How weights are changed.
+
+    Attributes:
+        steps: batches in all; None where time decides.
+        seconds: how long to train; None where steps decide.
+        batch: tiles in a step.
+        base_rate: learning rate for a batch of 256, to which it is proportional.
+        weight_decay: of AdamW (Loshchilov and Hutter 2019).
+        warm_up: share of the course in which the rate rises to its height, before it falls to 0 along half a cosine.
+        check_every: steps between looks at the held-out tiles.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: Annotated[int, Limits(ge=1)] | None = None
+    seconds: Annotated[float, Limits(gt=0, allow_inf_nan=False)] | None = None
+    batch: Annotated[int, Limits(ge=1)] = 32
+    base_rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 1e-3
+    weight_decay: Annotated[float, Limits(ge=0, allow_inf_nan=False)] = 1e-5
+    warm_up: Annotated[float, Limits(ge=0, lt=1)] = 0.05
+    check_every: Annotated[int, Limits(ge=1)] = 25
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if (self.steps is None) == (self.seconds is None):
+            raise ValueError("either steps or seconds decide when training ends")
+        return self
+
+    def share_done(self, steps: int, seconds: float) -> float:
+        """Return how much of the course is done, 1 or more at its end."""
+        if self.steps is not None:
+            return steps / self.steps
+        return seconds / (self.seconds or math.inf)
+
+    def rate_at(self, share: float) -> float:
+        """Return the learning rate after a share of the course."""
+        peak = self.base_rate * self.batch / _BATCH_OF_BASE_RATE
+        if share < self.warm_up:
+            return peak * max(share, 1e-3) / self.warm_up
+        return peak * 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up)))
+
+
+class MaeCheck(NamedTuple):
+    """One look at how training goes: a point of the curves.
+
+    Attributes:
+        step: steps done.
+        seconds: time they took.
+        rate: learning rate of the last of them.
+        loss: mean over the steps since the look before; the variance of the pixels is 1.
+        held_out_loss: of the held-out tiles; NaN where there are none.
+    """
+
+    step: int
+    seconds: float
+    rate: float
+    loss: float
+    held_out_loss: float
+
+
+@dataclass(frozen=True)
+class MaeProgress:
+    """All that is needed to go on from a step as if nothing had happened.
+
+    Attributes:
+        checks: the curves so far; the last one tells the step.
+        tensors: the network's weights, and the optimiser's two means of each by `first.` and `second.` before its name.
+    """
+
+    checks: tuple[MaeCheck, ...]
+    tensors: Mapping[str, Tensor]
+
+
+def train_mae(
+    net: Mae,
+    batch_at: Callable[[int], MaskedTiles],
+    held_out: MaskedTiles | None,
+    course: MaeCourse,
+    *,
+    begin: MaeProgress | None = None,
+    threads: int = 1,
+    precision: torch.dtype = torch.float32,
+    watch: Callable[[MaeProgress], None] | None = None,
+) -> tuple[MaeCheck, ...]:
+    """Train a network in place.
+
+    Args:
+        net: the network.
+        batch_at: the batch of a step, the same whenever it is asked for.
+        held_out: tiles that no batch holds.
+        course: how.
+        begin: where an earlier run of the same course stood; None starts with the network as it is.
+        threads: parts of a batch to work on at a time; the result does not depend on it.
+        precision: of the matrix products.
+        watch: who is told of each look, with all that is needed to go on from there.
+
+    Returns:
+        The curves.
+    """
+    optimiser = torch.optim.AdamW(net.parameters(), lr=course.base_rate, betas=_BETAS, weight_decay=course.weight_decay)
+    checks = list(begin.checks) if begin else []
+    if begin:
+        _restore(net, optimiser, begin)
+    step, seconds = (checks[-1].step, checks[-1].seconds) if checks else (0, 0.0)
+    start, losses = perf_counter() - seconds, list[float]()
+    with ThreadPoolExecutor(threads) as pool:
+        while (share := course.share_done(step, seconds)) < 1:
+            for group in optimiser.param_groups:
+                group["lr"] = course.rate_at(share)
+            losses.append(_set_gradients(net, batch_at(step), precision, pool))
+            optimiser.step()
+            step += 1
+            seconds = perf_counter() - start
+            if step % course.check_every and course.share_done(step, seconds) < 1:
+                continue
+            loss, aside = sum(losses) / len(losses), _held_out_loss(net, held_out, precision, pool)
+            checks.append(MaeCheck(step, seconds, course.rate_at(share), loss, aside))
+            losses.clear()
+            if watch is not None:
+                watch(MaeProgress(tuple(checks), _tensors(net, optimiser)))
+    return tuple(checks)
+
+
+def _set_gradients(net: Mae, batch: MaskedTiles, precision: torch.dtype, pool: ThreadPoolExecutor) -> float:
+    """Set the gradients of the weights; return the loss."""
+    weights = list(net.parameters())
+    parts = batch.split(_PART if batch.tiles.device.type == "cpu" else len(batch.tiles))
+
+    def back(part: MaskedTiles) -> tuple[float, tuple[Tensor, ...]]:
+        loss = _loss(net, part, precision) * (len(part.tiles) / len(batch.tiles))
+        return float(loss.detach()), torch.autograd.grad(loss, weights)
+
+    total = 0.0
+    for i, (loss, gradients) in enumerate(pool.map(back, parts)):
+        total += loss
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient if i == 0 or weight.grad is None else weight.grad + gradient
+    return total
+
+
+def _loss(net: Mae, part: MaskedTiles, precision: torch.dtype) -> Tensor:
+    with torch.autocast(part.tiles.device.type, precision, enabled=precision != torch.float32):
+        predicted = net(part.tiles, part.masks)
+    return hidden_error(predicted, part.tiles, part.masks.hidden, net.layers.patch_px)
+
+
+def _held_out_loss(net: Mae, held_out: MaskedTiles | None, precision: torch.dtype, pool: ThreadPoolExecutor) -> float:
+    if held_out is None:
+        return math.nan
+    total = len(held_out.tiles)
+
+    def judge(part: MaskedTiles) -> float:
+        with torch.no_grad():
+            return float(_loss(net, part, precision)) * (len(part.tiles) / total)
+
+    return sum(pool.map(judge, held_out.split(_PART)))
+
+
+def _tensors(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    named: dict[str, Tensor] = {}
+    for name, weight in net.named_parameters():
+        state = optimiser.state[weight]
+        named |= {name: weight.detach(), f"first.{name}": state["exp_avg"], f"second.{name}": state["exp_avg_sq"]}
+    return named
+
+
+@torch.no_grad()
+def _restore(net: nn.Module, optimiser: torch.optim.Optimizer, progress: MaeProgress) -> None:
+    for name, weight in net.named_parameters():
+        weight.copy_(progress.tensors[name])
+        optimiser.state[weight] = {
+            "step": torch.tensor(float(progress.checks[-1].step)),
+            "exp_avg": progress.tensors[f"first.{name}"].to(weight.device, copy=True),
+            "exp_avg_sq": progress.tensors[f"second.{name}"].to(weight.device, copy=True),
+        }

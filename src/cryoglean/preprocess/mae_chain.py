@@ -1,0 +1,162 @@
+"""What the masked autoencoder looks at: the published chain of filters, one tied to the particle's size, or none.
+
+Zamanos et al., Cell Rep. Methods (2025), Micrograph preprocessing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+from torch.nn import functional
+
+from cryoglean.preprocess.clahe import GREYS, equalise_adaptively
+from cryoglean.preprocess.guided import guided_filter
+from cryoglean.preprocess.normalise import standardise_in_disc
+from cryoglean.preprocess.wiener import gaussian_kernel, wiener_filter
+from cryoglean.preprocess.working import CLIP_SIGMAS, as_tensor, exposed_image, working_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+CHAIN_VERSION = 1
+"""Raised when a chain gives other images for the same settings: networks trained on the old ones must be refused."""
+
+PAPER_SIDE_PX = 1024
+"""Side of the published image, a square whatever the micrograph's shape."""
+
+_PAPER_SIGMA_PX, _PAPER_KERNEL_PX, _NOISE_TO_SIGNAL = 3.0, 9, 30.0
+_CLIP, _PAPER_TILES = 2.0, 16
+_PAPER_RADIUS_PX, _EPSILON = 20, 0.1
+_TOP = GREYS - 1.0
+
+
+class MaePreprocess(BaseModel):
+    """How micrographs are prepared for the network.
+
+    Attributes:
+        chain: `paper` is the published chain with its sizes in stored pixels; `default` has the same filters with sizes
+            in particle diameters; `none` scales and nothing else, for images that are filtered already.
+        diameter_px: width of a particle in the prepared image; not for `paper`.
+        sigma_diameters: standard deviation of the Wiener filter's Gaussian; `default` only, as all below.
+        tile_diameters: side of a tile of the equalisation.
+        clip: its clip limit.
+        radius_diameters: radius of the guided filter.
+        epsilon: its variance, of grey values from 0 to 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain: Literal["paper", "default", "none"] = "default"
+    diameter_px: Annotated[float, Limits(ge=8, le=64)] = 24.0
+    sigma_diameters: Annotated[float, Limits(gt=0, le=1)] = 0.04
+    tile_diameters: Annotated[float, Limits(gt=0.5, le=100)] = 4.0
+    clip: Annotated[float, Limits(ge=1, le=GREYS)] = _CLIP
+    radius_diameters: Annotated[float, Limits(ge=0, le=2)] = 0.1
+    epsilon: Annotated[float, Limits(gt=0, le=1)] = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class MaeImage:
+    """A prepared micrograph.
+
+    Attributes:
+        image: `(h, w)` float32; protein bright, but dark as recorded after the published chain.
+        scale_x: pixels of `image` per stored pixel, along a row.
+        scale_y: the same, along a column; another than `scale_x` only after the published chain.
+        left: first stored column of what `image` shows.
+        top: first stored row of it.
+        is_protein_bright: whether protein is brighter than its surroundings.
+    """
+
+    image: Tensor
+    scale_x: float
+    scale_y: float
+    left: int = 0
+    top: int = 0
+    is_protein_bright: bool = True
+
+    def from_stored(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert (n, 2) pixels of the micrograph as stored, x first, to those of the image."""
+        return np.asarray((xy - (self.left, self.top) + 0.5) * (self.scale_x, self.scale_y) - 0.5)
+
+    def to_stored(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert (n, 2) pixels of the image, x first, to those of the micrograph as stored."""
+        return np.asarray((xy + 0.5) / (self.scale_x, self.scale_y) - 0.5 + (self.left, self.top))
+
+
+def mae_image(
+    image: NDArray[np.float32], diameter_px: float, how: MaePreprocess, device: torch.device | None = None
+) -> MaeImage:
+    """Prepare a micrograph.
+
+    Args:
+        image: (h, w) micrograph as stored, protein dark.
+        diameter_px: particle diameter in stored pixels.
+        how: which chain.
+        device: where to compute; the CPU by default.
+    """
+    if how.chain == "paper":
+        return _published(as_tensor(image).to(device or "cpu"), diameter_px)
+    if how.chain == "none":
+        exposed = exposed_image(image, diameter_px, device)
+        scale = how.diameter_px * exposed.bin_factor / diameter_px
+        level = _standardised(-_scaled(exposed.image, scale))
+        return MaeImage(level, scale / exposed.bin_factor, scale / exposed.bin_factor, exposed.left, exposed.top)
+    working = working_image(image, diameter_px, device)
+    scale = how.diameter_px / working.diameter_px
+    level = _standardised(_filtered(_scaled(working.image, scale), how))
+    return MaeImage(level, scale / working.bin_factor, scale / working.bin_factor, working.left, working.top)
+
+
+def _filtered(image: Tensor, how: MaePreprocess) -> Tensor:
+    """Filter a locally standardised image; grey values from 0 to 1."""
+    diameter = how.diameter_px
+    sigma = how.sigma_diameters * diameter
+    kernel = gaussian_kernel(sigma, 2 * math.ceil(3 * sigma) + 1, image.device)
+    greys = ((image + CLIP_SIGMAS) / (2 * CLIP_SIGMAS)).clamp(0, 1)
+    guide = wiener_filter(greys, kernel, _NOISE_TO_SIGNAL)
+    tiles = tuple(max(1, round(n / (how.tile_diameters * diameter))) for n in image.shape)
+    equal = equalise_adaptively(_TOP * guide.clamp(0, 1), how.clip, (tiles[0], tiles[1])) / _TOP
+    return guided_filter(equal, guide, round(how.radius_diameters * diameter), how.epsilon)
+
+
+def _published(image: Tensor, diameter_px: float) -> MaeImage:
+    """Prepare a micrograph as published: sizes in stored pixels, a square at the end, grey values of 8 bits."""
+    height, width = image.shape
+    kernel = gaussian_kernel(_PAPER_SIGMA_PX, _PAPER_KERNEL_PX, image.device)
+    guide = _eight_bits(wiener_filter(_eight_bits(standardise_in_disc(image, diameter_px)), kernel, _NOISE_TO_SIGNAL))
+    tiles = (min(_PAPER_TILES, height // 2), min(_PAPER_TILES, width // 2))  # fewer only where a side is below 32 px
+    equal = equalise_adaptively(guide, _CLIP, tiles).round()
+    smooth = guided_filter(equal / _TOP, guide / _TOP, _PAPER_RADIUS_PX, _EPSILON)
+    square = functional.interpolate(
+        smooth[None, None], (PAPER_SIDE_PX, PAPER_SIDE_PX), mode="bilinear", antialias=True, align_corners=False
+    )[0, 0]
+    return MaeImage(_eight_bits(square), PAPER_SIDE_PX / width, PAPER_SIDE_PX / height, is_protein_bright=False)
+
+
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    return functional.interpolate(
+        image[None, None], scale_factor=scale, mode="bilinear", antialias=True, align_corners=False
+    )[0, 0]
+
+
+def _standardised(image: Tensor) -> Tensor:
+    """Give an image mean 0 and variance 1; a flat one becomes 0."""
+    deviation = image - image.mean()
+    spread = deviation.square().mean().sqrt()
+    is_flat = bool(spread <= 4 * torch.finfo(image.dtype).eps * image.abs().max())
+    return torch.zeros_like(image) if is_flat else deviation / spread
+
+
+def _eight_bits(image: Tensor) -> Tensor:
+    """Scale grey values to whole numbers from 0 to 255; a flat image becomes 0."""
+    dark, bright = image.aminmax()
+    span = bright - dark
+    return (_TOP * (image - dark) / span).round() if bool(span > 0) else torch.zeros_like(image)

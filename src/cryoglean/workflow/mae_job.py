@@ -1,0 +1,217 @@
+"""Training of a masked autoencoder as a job: folders of micrographs in, weights, curves and pictures out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.images import read_micrograph
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.pickers.emmae_files import read_emmae, read_progress, write_emmae, write_progress
+from cryoglean.pickers.emmae_training import EmmaeTraining, Prepared, train_emmae
+from cryoglean.pickers.kpicker_files import file_digest
+from cryoglean.preprocess import mae_image
+from cryoglean.report.mae_pictures import draw_mae_curves, draw_reconstructions, mae_curves_csv
+from cryoglean.scale.devices import fast_dtype
+from cryoglean.workflow.one_micrograph import Outcome, diameter_misfit
+from cryoglean.workflow.output_folder import OutputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryoglean.micrograph import MicrographFile
+    from cryoglean.nets.mae_training import MaeProgress
+    from cryoglean.pickers.emmae_training import EmmaeFacts
+    from cryoglean.workflow.pick_job import Watcher
+
+WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
+"""What training makes; and how far it is, until it is done."""
+
+_RESULTS = (WEIGHTS, PROGRESS, "curves.csv", "curves.png", "reconstructions.png")
+
+
+class MicrographSet(BaseModel):
+    """Micrographs of one kind of particle.
+
+    Attributes:
+        inputs: what `find_micrographs` takes.
+        diameter_angstrom: particle diameter.
+        pixel_size_angstrom: of all of them; None takes it from the STAR file or the images' headers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: tuple[Path, ...]
+    diameter_angstrom: float = Field(gt=0, allow_inf_nan=False)
+    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+class MaeJob(BaseModel):
+    """All that a training is told.
+
+    Attributes:
+        sets: the micrographs, by kind of particle.
+        training: how, with its preset.
+        first: weights to start from; None starts from random ones.
+        cpus: processors to use; the result does not depend on it.
+        device: where to compute, as torch names it.
+        force: train anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sets: tuple[MicrographSet, ...] = Field(min_length=1)
+    training: EmmaeTraining
+    first: Path | None = None
+    cpus: int = Field(default=1, ge=1)
+    device: str = "cpu"
+    force: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values."""
+        first = {} if self.first is None else {"first_sha256": file_digest(self.first)}
+        return self.training.model_dump(mode="json") | first
+
+
+@dataclass
+class MaeSummary:
+    """What became of a training.
+
+    Attributes:
+        outcomes: one for each micrograph.
+        facts: what is known of the network; None where there was nothing to learn from.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    facts: EmmaeFacts | None = None
+
+    @property
+    def rejected(self) -> list[Outcome]:
+        """The micrographs that could not be used."""
+        return [o for o in self.outcomes if o.reason is not None]
+
+    @property
+    def exit_status(self) -> int:
+        """0 all used, 3 some rejected, 4 all rejected."""
+        if not self.rejected:
+            return 0
+        return 3 if self.facts is not None else 4
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A micrograph's file, and its set."""
+
+    file: MicrographFile
+    of: MicrographSet
+
+
+def run_mae_job(job: MaeJob, out: Path, watcher: Watcher) -> MaeSummary:
+    """Train a network and write its weights, the curves and a picture of what it predicts; what is there is not redone.
+
+    A training that was stopped goes on where it was last written down, and ends as if it had not been stopped.
+
+    Args:
+        job: how, and on what.
+        out: output folder.
+        watcher: who is told of progress.
+
+    Raises:
+        SettingsError: before any work, if the settings do not fit the micrographs, or a file or the folder cannot be
+            used.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    sources = _find(job.sets)
+    if job.first is not None:
+        read_emmae(job.first, job.training.preprocess, job.training.layers)
+    prepared, outcomes = _prepare_all(job, sources)
+    folder = OutputFolder(out, "mae train", _RESULTS)
+    diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
+    folder.claim(job.recorded() | {"micrographs": diameters}, [s.file for s in sources], force=job.force)
+    summary = MaeSummary(outcomes)
+    try:
+        if (folder.root / WEIGHTS).exists():
+            watcher.say(f"{folder.root / WEIGHTS} is there already")
+            summary.facts = read_emmae(folder.root / WEIGHTS).facts
+        elif prepared:
+            summary.facts = _train(job, prepared, folder.root, watcher)
+    finally:
+        folder.record(summary.outcomes)
+    return summary
+
+
+def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
+    """Find all micrographs, each with a key of its own among all sets.
+
+    Raises:
+        SettingsError: if one is in two sets.
+        TableError: if a list or STAR file cannot be understood.
+    """
+    found = [_Source(file, each) for each in sets for file in find_micrographs(each.inputs)]
+    by_path: dict[str, _Source] = {}
+    for source in found:
+        if by_path.setdefault(os.path.realpath(source.file.path), source) is not source:
+            raise SettingsError(f"{source.file.path} is in two sets: name it once")
+    together = find_micrographs([path for each in sets for path in each.inputs])
+    key_of = {os.path.realpath(file.path): file.key for file in together}
+    return [replace(s, file=replace(s.file, key=key_of[path])) for path, s in by_path.items()]
+
+
+def _prepare_all(job: MaeJob, sources: Sequence[_Source]) -> tuple[list[Prepared], list[Outcome]]:
+    """Read and prepare the micrographs.
+
+    Raises:
+        SettingsError: if the settings fit none of those that can be read.
+    """
+    prepared, outcomes, misfits = list[Prepared](), list[Outcome](), list[MicrographError]()
+    for source in sources:
+        try:
+            prepared.append(_prepared(job, source))
+            outcomes.append(Outcome(source.file))
+        except MicrographError as error:
+            outcomes.append(Outcome(source.file, reason=error.reason))
+            misfits += [error] * error.by_settings
+    if misfits and not prepared:
+        raise SettingsError(str(misfits[0]))
+    return prepared, outcomes
+
+
+def _prepared(job: MaeJob, source: _Source) -> Prepared:
+    micrograph, _ = read_micrograph(source.file, source.of.pixel_size_angstrom)
+    misfit = diameter_misfit(micrograph, source.of.diameter_angstrom)
+    if misfit:
+        raise MicrographError(source.file.path, misfit, by_settings=True)
+    diameter_px = source.of.diameter_angstrom / micrograph.pixel_size_angstrom
+    image = mae_image(micrograph.image, diameter_px, job.training.preprocess, torch.device(job.device))
+    return Prepared(micrograph.name, image.image)
+
+
+def _train(job: MaeJob, prepared: Sequence[Prepared], root: Path, watcher: Watcher) -> EmmaeFacts:
+    precision = fast_dtype(torch.device(job.device))
+    first = None if job.first is None else read_emmae(job.first).net
+    begin = read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
+    watcher.say(f"training on {len(prepared)} micrographs, device {job.device}, {precision}")
+    if begin is not None:
+        watcher.say(f"going on from step {begin.checks[-1].step}")
+
+    def watch(progress: MaeProgress) -> None:
+        check = progress.checks[-1]
+        write_progress(root / PROGRESS, progress)
+        watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
+
+    trained = train_emmae(
+        prepared, job.training, first=first, begin=begin, threads=job.cpus, precision=precision, watch=watch
+    )
+    write_atomic_text(root / "curves.csv", mae_curves_csv(trained.checks))
+    draw_mae_curves(root / "curves.png", trained.checks)
+    draw_reconstructions(root / "reconstructions.png", trained.model.net, trained.examples)
+    write_emmae(root / WEIGHTS, trained.model)  # last: it tells that training is done
+    (root / PROGRESS).unlink(missing_ok=True)
+    return trained.model.facts

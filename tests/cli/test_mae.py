@@ -1,0 +1,87 @@
+"""`cryoglean mae train`, as a user meets it."""
+
+import json
+
+import mrcfile
+import pytest
+from typer.testing import CliRunner
+
+from cryoglean.cli.main import app
+from cryoglean.pickers.emmae_files import read_emmae
+from cryoglean.simulate.shells import ShellField
+
+FIELD = {"height_px": 160, "width_px": 190, "particles": 6, "pixel_size_angstrom": 4}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("mae")
+    for seed in range(3):
+        micrograph, _ = ShellField(**FIELD, seed=seed).render()
+        folder = root / ("one" if seed < 2 else "two")
+        folder.mkdir(exist_ok=True)
+        with mrcfile.new(folder / f"m{seed}.mrc", micrograph.image) as file:
+            file.voxel_size = 4.0
+    return root
+
+
+def train(out, *words):
+    base = ["mae", "train", "--out", out, "--cpus", "1", "--epochs", "1", "--batch", "4"]
+    return CliRunner().invoke(app, [str(word) for word in [*base, *words]])
+
+
+def test_it_trains_and_says_where_the_weights_are(folders, tmp_path):
+    result = train(tmp_path / "out", folders / "one", "--diameter", "120")
+    assert result.exit_code == 0, result.output
+    weights = tmp_path / "out/weights.safetensors"
+    assert str(weights) in result.stdout
+    assert "loss" in result.stderr
+    assert read_emmae(weights).facts.training["preset"] == "default"
+
+
+def test_sets_with_diameters_of_their_own_and_json(folders, tmp_path):
+    sets = ["--set", f"{folders / 'one'}:120", "--set", f"{folders / 'two'}:60:4.5"]
+    result = train(tmp_path / "out", *sets, "--json", "--preprocess", "none", "--tiles", "crops")
+    said = json.loads(result.stdout)
+    assert said["settings"]["sampling"] == "crops"
+    assert said["learned"]["preprocess"]["chain"] == "none"
+    assert len(said["learned"]["micrographs"]) + len(said["learned"]["held_out"]) == 3
+
+
+@pytest.mark.slow
+def test_the_published_preset_is_the_published_network(folders, tmp_path):
+    result = train(tmp_path / "out", folders / "one/m0.mrc", "--diameter", "120", "--preset", "paper", "--json")
+    said = json.loads(result.stdout)["learned"]
+    assert said["layers"]["encoder"] == {"width": 192, "depth": 14, "heads": 1, "mlp_ratio": 2.0}
+    assert said["preprocess"]["chain"] == "paper"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no micrographs given"),
+        (["ONE"], "give --diameter"),
+        (["--diameter", "120"], "--set has its own"),
+        (["ONE", "--diameter", "0"], "--diameter 0"),
+        (["ONE", "--diameter", "120", "--minutes", "3"], "not both"),
+        (["ONE", "--diameter", "120", "--batch", "0"], "--batch 0"),
+        (["--set", "ONE"], "FOLDER:DIAMETER"),
+        (["--set", "ONE:-5"], "--diameter -5"),
+        (["--set", "nowhere:120"], "nowhere: no such file"),
+        (["ONE", "--diameter", "120", "--from", "nowhere"], "nowhere: no such file"),
+        (["ONE", "--diameter", "120", "--device", "cuda:99"], "cuda:99"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line_before_any_work(folders, tmp_path, words, said):
+    result = train(tmp_path / "out", *(word.replace("ONE", str(folders / "one")) for word in words))
+    assert result.exit_code == 2
+    complaint = [line for line in result.stderr.splitlines() if line.startswith("cryoglean: ")]
+    assert len(complaint) == 1
+    assert said in complaint[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_colon_in_a_folders_name_is_part_of_it(folders, tmp_path):
+    (tmp_path / "a:b").mkdir()
+    (tmp_path / "a:b/m.mrc").write_bytes((folders / "one/m0.mrc").read_bytes())
+    assert train(tmp_path / "out", "--set", f"{tmp_path / 'a:b'}:120").exit_code == 0

@@ -1,0 +1,104 @@
+"""The course: it learns, and neither threads nor a stop in between change anything."""
+
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from cryoglean.nets.mae import MaeLayers, new_mae
+from cryoglean.nets.mae_training import MaeCourse, MaeProgress, train_mae
+from cryoglean.nets.tiles import TileSampler
+from cryoglean.nets.transformer import Blocks
+
+LAYERS = MaeLayers(
+    tile_px=16,
+    patch_px=4,
+    encoder=Blocks(width=32, depth=1, heads=2),
+    decoder=Blocks(width=32, depth=1, heads=2),
+)
+
+
+def waves():
+    """An image of which a part tells all the rest."""
+    rows, columns = torch.meshgrid(torch.arange(80.0), torch.arange(90.0), indexing="ij")
+    return [1.4 * torch.sin(0.2 * columns + 0.1 * rows)]
+
+
+def sampler(stream=0):
+    return TileSampler(waves(), 16, 16, 0.5, seed=3, stream=stream)
+
+
+def course(**changes):
+    return MaeCourse(**({"steps": 12, "batch": 40, "base_rate": 0.02, "check_every": 4} | changes))
+
+
+def trained(course, *, begin=None, threads=1, held_out=True, seed=0):
+    net, told = new_mae(LAYERS, seed), []
+    aside = sampler(1).batch(0, 20) if held_out else None
+
+    def watch(progress):
+        told.append((progress.checks, {name: t.clone() for name, t in progress.tensors.items()}))
+
+    checks = train_mae(
+        net, lambda step: sampler().batch(step, course.batch), aside, course, begin=begin, threads=threads, watch=watch
+    )
+    return torch.cat([p.detach().flatten() for p in net.parameters()]), checks, told
+
+
+def test_it_learns():
+    _, checks, _ = trained(course(steps=90, check_every=30))
+    assert [check.step for check in checks] == [30, 60, 90]
+    assert checks[-1].loss < 0.6 < checks[0].loss
+    assert checks[-1].held_out_loss == pytest.approx(checks[-1].loss, abs=0.1)
+    assert checks[-1].rate < checks[0].rate
+
+
+def test_threads_change_nothing():
+    one, two = trained(course()), trained(course(), threads=3)
+    assert torch.equal(one[0], two[0])
+    assert [c.loss for c in one[1]] == [c.loss for c in two[1]]
+    assert [c.held_out_loss for c in one[1]] == [c.held_out_loss for c in two[1]]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_training_that_goes_on_ends_as_one_that_was_not_stopped(after):
+    whole, checks, told = trained(course())
+    again, later, _ = trained(course(), begin=MaeProgress(*told[after]), seed=9)  # its own weights are not used
+    assert torch.equal(whole, again)
+    assert [(c.step, c.loss, c.held_out_loss) for c in later] == [(c.step, c.loss, c.held_out_loss) for c in checks]
+
+
+def test_a_finished_training_has_nothing_left_to_do():
+    whole, checks, told = trained(course())
+    again, later, more = trained(course(), begin=MaeProgress(*told[-1]), seed=9)
+    assert torch.equal(whole, again)
+    assert later == checks
+    assert more == []
+
+
+def test_without_held_out_tiles_there_is_no_loss_of_them():
+    _, checks, _ = trained(course(steps=2), held_out=False)
+    assert math.isnan(checks[-1].held_out_loss)
+    assert len(checks) == 1
+
+
+def test_time_can_end_it():
+    _, checks, _ = trained(course(steps=None, seconds=0.3))
+    assert checks[-1].seconds >= 0.3
+    assert checks[-1].rate < 0.5 * course(steps=1).rate_at(0.05)
+
+
+def test_the_rate_rises_and_falls_along_half_a_cosine_and_goes_with_the_batch():
+    one = course(steps=1000, batch=256, base_rate=1e-3, warm_up=0.1)
+    assert one.rate_at(0.05) == pytest.approx(0.5e-3)
+    assert one.rate_at(0.1) == pytest.approx(1e-3)
+    assert one.rate_at(0.55) == pytest.approx(0.5e-3)
+    assert one.rate_at(1.0) == pytest.approx(0, abs=1e-12)
+    assert course(batch=128, base_rate=1e-3, warm_up=0).rate_at(0) == pytest.approx(0.5e-3)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": None}, {"seconds": 3.0}, {"steps": 0}, {"batch": 0}, {"warm_up": 1.0}])
+def test_wrong_courses_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        course(**wrong)
