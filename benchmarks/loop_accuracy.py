@@ -55,8 +55,12 @@ def rows(shared: Path, name: str, folder: Path, state: dict[str, Any]) -> list[s
     for stage in state["stages"]:
         seconds[stage["round"]] = seconds.get(stage["round"], 0.0) + stage["seconds"]
     said = []
+    candidates = folder / "rounds/00/candidates/picks"
+    if (folder / "rounds/00/matched").exists():
+        said.append(row(shared, name, "candidates", candidates, " | | "))
+        candidates = folder / "rounds/00/matched/picks"
     for number in sorted(n for n in seconds if n >= 0):
-        picks = folder / f"rounds/{number:02d}" / ("picks" if number else "candidates") / "picks"
+        picks = folder / f"rounds/{number:02d}/picks/picks" if number else candidates
         if picks.exists():
             stands = "yes" if number == state["best"] else ""
             kept = kept_share(state, number)

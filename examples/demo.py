@@ -22,7 +22,8 @@ def main(folder: Path) -> None:
     cryoglean("run", simulated / "micrographs", "--diameter", DIAMETER, "--out", run)
     cryoglean("evaluate", run, simulated / "truth", "--diameter", DIAMETER, "--pixel-size", PIXEL_SIZE)
     classes = sorted((run / "rounds").glob("*/selected/gallery.png"))
-    sys.stdout.write(f"\nWhat was decided, and why: {run / 'run.json'}\n")
+    sys.stdout.write(f"\nThe report, to be opened with a browser: {run / 'report.html'}\n")
+    sys.stdout.write(f"What was decided, and why: {run / 'run.json'}\n")
     sys.stdout.writelines(f"The classes of a round: {path}\n" for path in classes)
 
 

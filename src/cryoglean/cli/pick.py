@@ -98,11 +98,9 @@ def pick(
 
         cryoglean pick micrographs --diameter 191 --method matcher --templates SELECTED/templates.mrcs --out OUT
     """
-    from cryoglean.cli.progress import JobProgress
-    from cryoglean.io.inputs import find_micrographs
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
-    from cryoglean.workflow.pick_job import PickJob, run_pick_job
+    from cryoglean.workflow.pick_job import PickJob
 
     given = {
         "diameter_angstrom": _diameter(method, diameter, model),
@@ -111,7 +109,6 @@ def pick(
         "bin_factor": bin_factor,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    workers = cpus or available_cpus()
     job = checked(
         PickJob,
         {
@@ -121,20 +118,29 @@ def pick(
             "pixel_size_angstrom": pixel_size,
             "plots": plots,
             "csv": csv,
-            "cpus": workers,
+            "cpus": cpus or available_cpus(),
             "device": choose_device(device),
             "force": force,
         },
     )
     limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
+    summary = _picked(micrographs, job, out, verbose=verbose)
+    _show(job, summary, out, as_json=as_json)
+    return summary.exit_status
+
+
+def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) -> Summary:
+    from cryoglean.cli.progress import JobProgress
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.workflow.pick_job import run_pick_job
+
     files = find_micrographs(micrographs)
     with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
-        progress.say(f"{len(files)} micrographs, {workers} processors, device {job.device}")
+        progress.say(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
         summary = run_pick_job(files, job, out, progress)
         if verbose and summary.model is not None:
             progress.say(summary.model.in_words())
-    _show(job, summary, out, as_json=as_json)
-    return summary.exit_status
+    return summary
 
 
 def _kind(method: Method, preset: Preset) -> type[BaseModel]:
