@@ -15,7 +15,7 @@ from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae_files import KIND, VERSION, read_emmae
 from cryoglean.pickers.emmae_training import EmmaeTraining
 from cryoglean.preprocess import MaePreprocess
-from cryoglean.workflow import mae_job
+from cryoglean.workflow import network
 from cryoglean.workflow.mae_job import MaeJob, MicrographSet, run_mae_job
 
 TINY = MaeLayers(tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1))
@@ -92,18 +92,18 @@ def test_done_is_done(folders, tmp_path):
 def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(folders, tmp_path, monkeypatch, sampling):
     how = job(folders, epochs=2, sampling=sampling)
     run(how, tmp_path / "whole")
-    written = mae_job.write_progress
+    written = network.write_progress
 
     def killed(path, progress):
         written(path, progress)
         if progress.checks[-1].step == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(mae_job, "write_progress", killed)
+    monkeypatch.setattr(network, "write_progress", killed)
     with pytest.raises(KeyboardInterrupt):
         run(how, tmp_path / "stopped")
     assert not (tmp_path / "stopped/weights.safetensors").exists()
-    monkeypatch.setattr(mae_job, "write_progress", written)
+    monkeypatch.setattr(network, "write_progress", written)
     _, said = run(how.model_copy(update={"cpus": 2}), tmp_path / "stopped")
     assert "going on from step 3" in said
     whole, stopped = (tmp_path / name / "weights.safetensors" for name in ("whole", "stopped"))

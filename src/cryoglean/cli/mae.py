@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryoglean.cli.pick import Preset
+from cryoglean.cli.pick import Chain, Preset
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
     from cryoglean.pickers.emmae_training import EmmaeTraining
     from cryoglean.workflow.mae_job import MaeJob, MaeSummary, MicrographSet
-
-
-class Chain(StrEnum):
-    """How micrographs are prepared."""
-
-    default = "default"
-    paper = "paper"
-    none = "none"
 
 
 class Tiles(StrEnum):
@@ -167,7 +159,7 @@ def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) ->
 
 
 def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.workflow.mae_job import WEIGHTS
+    from cryoglean.workflow.network import WEIGHTS
 
     facts = summary.facts
     if as_json:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from cryoglean.pickers.emmae_training import EmmaeTraining
     from cryoglean.workflow.pick_job import PickJob, Summary
 
 
@@ -26,6 +27,7 @@ class Method(StrEnum):
     localpicker = "localpicker"
     kpicker = "kpicker"
     matcher = "matcher"
+    emmae = "emmae"
 
 
 class Preset(StrEnum):
@@ -33,6 +35,14 @@ class Preset(StrEnum):
 
     default = "default"
     paper = "paper"
+
+
+class Chain(StrEnum):
+    """How micrographs are prepared for a masked autoencoder."""
+
+    default = "default"
+    paper = "paper"
+    none = "none"
 
 
 def pick(
@@ -45,10 +55,24 @@ def pick(
     ] = None,
     method: Annotated[Method, typer.Option(help="Which picker.")] = Method.localpicker,
     preset: Annotated[
-        Preset, typer.Option(help="default: finds shape and threshold by itself; paper: as published in 2020.")
+        Preset, typer.Option(help="default: finds shape and threshold by itself; paper: as published.")
     ] = Preset.default,
     model: Annotated[
-        Path | None, typer.Option(help="kpicker: the weights.safetensors that cryoglean train has made.")
+        Path | None,
+        typer.Option(
+            help="The weights.safetensors that cryoglean train has made, for kpicker, or cryoglean mae train, for "
+            "emmae, which otherwise trains on a few of the micrographs first."
+        ),
+    ] = None,
+    preprocess: Annotated[
+        Chain | None,
+        typer.Option(help="emmae: wins over the preset; none: for images that are filtered already."),
+    ] = None,
+    reference_mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="emmae's paper preset: an image, not 0 where the micrograph of the same name shows particles."
+        ),
     ] = None,
     templates: Annotated[
         Path | None, typer.Option(help="matcher: a stack of class averages, as cryoglean select makes it.")
@@ -97,6 +121,8 @@ def pick(
         cryoglean pick micrographs --method kpicker --model MODEL/weights.safetensors --out OUT
 
         cryoglean pick micrographs --diameter 191 --method matcher --templates SELECTED/templates.mrcs --out OUT
+
+        cryoglean pick micrographs --diameter 191 --method emmae --out OUT
     """
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
@@ -114,7 +140,9 @@ def pick(
         {
             "picker": checked(_kind(method, preset), given),
             "weights": model,
-            "templates": _templates(method, templates),
+            "templates": _only_with(Method.matcher, method, "--templates", templates),
+            "training": _training(method, preset, preprocess, model),
+            "reference_mask": _mask(method, preset, reference_mask),
             "pixel_size_angstrom": pixel_size,
             "plots": plots,
             "csv": csv,
@@ -150,13 +178,37 @@ def _kind(method: Method, preset: Preset) -> type[BaseModel]:
     return kind
 
 
-def _templates(method: Method, given: Path | None) -> Path | None:
-    if given is not None and method is not Method.matcher:
-        raise SettingsError(f"--templates {given}: has no effect with --method {method}")
+def _only_with(needs: Method, method: Method, option: str, given: Path | None) -> Path | None:
+    if given is not None and method is not needs:
+        raise SettingsError(f"{option} {given}: has no effect with --method {method}")
     return given
 
 
+def _mask(method: Method, preset: Preset, given: Path | None) -> Path | None:
+    if given is not None and preset is not Preset.paper:
+        raise SettingsError(f"--reference-mask {given}: has no effect with --preset {preset}")
+    return _only_with(Method.emmae, method, "--reference-mask", given)
+
+
+def _training(method: Method, preset: Preset, preprocess: Chain | None, model: Path | None) -> EmmaeTraining | None:
+    """Return how a masked autoencoder is trained, or was."""
+    from cryoglean.pickers.emmae_files import read_emmae
+    from cryoglean.pickers.emmae_training import EmmaeTraining, paper_training
+    from cryoglean.preprocess import MaePreprocess
+
+    if method is not Method.emmae:
+        if preprocess is not None:
+            raise SettingsError(f"--preprocess {preprocess}: has no effect with --method {method}")
+        return None
+    given = {} if preprocess is None else {"preprocess": MaePreprocess(chain=preprocess.value)}
+    if model is not None and preprocess is None:
+        given = {"preprocess": read_emmae(model).facts.preprocess}
+    return checked(EmmaeTraining, paper_training(given) if preset is Preset.paper else given)
+
+
 def _kinds() -> Mapping[tuple[Method, Preset], type[BaseModel]]:
+    from cryoglean.pickers.emmae import EmmaeSettings
+    from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
     from cryoglean.pickers.kpicker import KpickerSettings
     from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
     from cryoglean.pickers.localpicker import LocalpickerSettings
@@ -169,6 +221,8 @@ def _kinds() -> Mapping[tuple[Method, Preset], type[BaseModel]]:
         (Method.kpicker, Preset.default): KpickerSettings,
         (Method.kpicker, Preset.paper): PaperKpickerSettings,
         (Method.matcher, Preset.default): MatcherSettings,
+        (Method.emmae, Preset.default): EmmaeSettings,
+        (Method.emmae, Preset.paper): PaperEmmaeSettings,
     }
 
 
@@ -181,7 +235,7 @@ def _diameter(method: Method, given: float | None, model: Path | None) -> float:
     from cryoglean.pickers.kpicker_files import read_kpicker
 
     if method is not Method.kpicker:
-        if model is not None:
+        if model is not None and method is not Method.emmae:
             raise SettingsError(f"--model {model}: has no effect with --method {method}")
         if given is None:
             raise SettingsError("the size of the particle is unknown: give --diameter")

@@ -43,7 +43,7 @@ class MaeLayers(BaseModel):
 
     tile_px: Size = 32
     patch_px: Size = 4
-    encoder: Blocks = Blocks(width=128, depth=4, heads=4)
+    encoder: Blocks = Blocks(width=64, depth=4, heads=4)
     decoder: Blocks = Blocks(width=96, depth=2, heads=8)
     encoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 0.5
     decoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 1.0

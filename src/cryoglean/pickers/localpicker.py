@@ -183,16 +183,10 @@ class Localpicker:
             distance_px = distance_diameters * working.diameter_px
         skewness = Skewness.of([field_skewness(response, working.diameter_px)])
         peaks = find_peaks(response, distance_px)
-        peaks = peaks.take(_inside(peaks, working, self.settings.edge_distance_diameters))
+        margin_px = self.settings.edge_distance_diameters * working.diameter_px
+        peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
-        return Seen(field, peaks, self._cut(skewness, field.capacity))
-
-    def _cut(self, skewness: Skewness, capacity: float) -> float:
-        """Least height of a particle; in a micrograph that seems empty, one that noise alone does not reach."""
-        if skewness.typical > _SURE_ERRORS * skewness.noise_error:
-            return self.model.cut
-        maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
-        return max(self.model.cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
+        return Seen(field, peaks, sure_cut(self.model.cut, skewness, field.capacity))
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
@@ -273,7 +267,22 @@ def _contrast_under(peaks: Peaks, working: WorkingImage) -> NDArray[np.float64]:
     return working.contrast[rows, columns].cpu().double().numpy()
 
 
-def _inside(peaks: Peaks, working: WorkingImage, edge_distance_diameters: float) -> NDArray[np.bool_]:
-    margin, (height, width) = edge_distance_diameters * working.diameter_px, working.image.shape
-    inside_x = (peaks.x >= margin) & (peaks.x <= width - 1 - margin)
-    return inside_x & (peaks.y >= margin) & (peaks.y <= height - 1 - margin)
+def sure_cut(cut: float, skewness: Skewness, capacity: float) -> float:
+    """Return the least height of a particle; in a micrograph that seems empty, one that noise alone does not reach.
+
+    Args:
+        cut: that of the set.
+        skewness: of the response in the micrograph.
+        capacity: how many particles there is room for.
+    """
+    if skewness.typical > _SURE_ERRORS * skewness.noise_error:
+        return cut
+    maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
+    return max(cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
+
+
+def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:
+    """Mask of the peaks that are not closer than a margin to an edge of a map of (height, width)."""
+    height, width = shape
+    inside_x = (peaks.x >= margin_px) & (peaks.x <= width - 1 - margin_px)
+    return inside_x & (peaks.y >= margin_px) & (peaks.y <= height - 1 - margin_px)

@@ -100,7 +100,7 @@ def respond(field: Field, template: Template) -> Tensor:
     else:
         reach, step = PROFILE_REACH_DIAMETERS * diameter, PROFILE_STEP_DIAMETERS * diameter
         response = correlate(field.spectrum, profile_kernel(template.profile, reach, step))
-    return _robust_z(response)
+    return robust_z(response)
 
 
 def field_peaks(field: Field, template: Template, distance_diameters: float = PEAK_DISTANCE_DIAMETERS) -> Peaks:
@@ -132,7 +132,8 @@ def search_template(fields: Sequence[Field], threads: int = 1) -> Judged:
     return best
 
 
-def _robust_z(response: Tensor) -> Tensor:
+def robust_z(response: Tensor) -> Tensor:
+    """Return a response in robust standard deviations above its median."""
     sample = response[::2, ::2]  # neighbours are alike: a quarter of them tells the same
     median = sample.median()
     deviation = MAD_TO_SIGMA * (sample - median).abs().median()

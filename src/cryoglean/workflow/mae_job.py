@@ -7,19 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.errors import MicrographError, SettingsError
-from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.pickers.emmae_files import read_emmae, read_progress, write_emmae, write_progress
-from cryoglean.pickers.emmae_training import EmmaeTraining, Prepared, train_emmae
+from cryoglean.pickers.emmae_files import read_emmae
+from cryoglean.pickers.emmae_training import EmmaeTraining, Prepared
 from cryoglean.pickers.kpicker_files import file_digest
-from cryoglean.preprocess import mae_image
-from cryoglean.report.mae_pictures import draw_mae_curves, draw_reconstructions, mae_curves_csv
-from cryoglean.scale.devices import fast_dtype
+from cryoglean.workflow.network import NETWORK_RESULTS, WEIGHTS, NetworkTraining, prepared_for, train_network
 from cryoglean.workflow.one_micrograph import Outcome, diameter_misfit
 from cryoglean.workflow.output_folder import OutputFolder
 
@@ -27,14 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryoglean.micrograph import MicrographFile
-    from cryoglean.nets.mae_training import MaeProgress
     from cryoglean.pickers.emmae_training import EmmaeFacts
     from cryoglean.workflow.pick_job import Watcher
-
-WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
-"""What training makes; and how far it is, until it is done."""
-
-_RESULTS = (WEIGHTS, PROGRESS, "curves.csv", "curves.png", "reconstructions.png")
 
 
 class MicrographSet(BaseModel):
@@ -132,7 +122,7 @@ def run_mae_job(job: MaeJob, out: Path, watcher: Watcher) -> MaeSummary:
     if job.first is not None:
         read_emmae(job.first, job.training.preprocess, job.training.layers)
     prepared, outcomes = _prepare_all(job, sources)
-    folder = OutputFolder(out, "mae train", _RESULTS)
+    folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
     diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
     folder.claim(job.recorded() | {"micrographs": diameters}, [s.file for s in sources], force=job.force)
     summary = MaeSummary(outcomes)
@@ -141,7 +131,9 @@ def run_mae_job(job: MaeJob, out: Path, watcher: Watcher) -> MaeSummary:
             watcher.say(f"{folder.root / WEIGHTS} is there already")
             summary.facts = read_emmae(folder.root / WEIGHTS).facts
         elif prepared:
-            summary.facts = _train(job, prepared, folder.root, watcher)
+            first = None if job.first is None else read_emmae(job.first).net
+            how = NetworkTraining(job.training, first, job.cpus, job.device)
+            summary.facts = train_network(prepared, how, folder.root, watcher)
     finally:
         folder.record(summary.outcomes)
     return summary
@@ -188,30 +180,4 @@ def _prepared(job: MaeJob, source: _Source) -> Prepared:
     misfit = diameter_misfit(micrograph, source.of.diameter_angstrom)
     if misfit:
         raise MicrographError(source.file.path, misfit, by_settings=True)
-    diameter_px = source.of.diameter_angstrom / micrograph.pixel_size_angstrom
-    image = mae_image(micrograph.image, diameter_px, job.training.preprocess, torch.device(job.device))
-    return Prepared(micrograph.name, image.image)
-
-
-def _train(job: MaeJob, prepared: Sequence[Prepared], root: Path, watcher: Watcher) -> EmmaeFacts:
-    precision = fast_dtype(torch.device(job.device))
-    first = None if job.first is None else read_emmae(job.first).net
-    begin = read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
-    watcher.say(f"training on {len(prepared)} micrographs, device {job.device}, {precision}")
-    if begin is not None:
-        watcher.say(f"going on from step {begin.checks[-1].step}")
-
-    def watch(progress: MaeProgress) -> None:
-        check = progress.checks[-1]
-        write_progress(root / PROGRESS, progress)
-        watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
-
-    trained = train_emmae(
-        prepared, job.training, first=first, begin=begin, threads=job.cpus, precision=precision, watch=watch
-    )
-    write_atomic_text(root / "curves.csv", mae_curves_csv(trained.checks))
-    draw_mae_curves(root / "curves.png", trained.checks)
-    draw_reconstructions(root / "reconstructions.png", trained.model.net, trained.examples)
-    write_emmae(root / WEIGHTS, trained.model)  # last: it tells that training is done
-    (root / PROGRESS).unlink(missing_ok=True)
-    return trained.model.facts
+    return prepared_for(micrograph, source.of.diameter_angstrom, job.training, job.device)

@@ -209,6 +209,8 @@ PICK_RESULTS = (
     "plots/**/*.png",
     "localpicker.*",
     "matcher.json",
+    "emmae.*",
+    "mae/*",
     "autopick.star",
     "micrographs.star",
     "counts.png",

@@ -15,20 +15,19 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.pickers.class_averages import ClassAverages
+from cryoglean.pickers.emmae import EmmaeSettings
+from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
+from cryoglean.pickers.emmae_training import EmmaeTraining
 from cryoglean.pickers.kpicker import KpickerSettings
 from cryoglean.pickers.kpicker_files import StoredKpicker, file_digest
 from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
-from cryoglean.pickers.localpicker import (
-    FIT_MICROGRAPHS,
-    Localpicker,
-    LocalpickerModel,
-    LocalpickerSettings,
-    fit_localpicker,
-)
+from cryoglean.pickers.localpicker import FIT_MICROGRAPHS, Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.localpicker_paper import PaperLocalpicker, PaperLocalpickerSettings
 from cryoglean.pickers.matcher import Matcher, MatcherSettings, fit_matcher
 from cryoglean.pickers.matcher_files import read_class_averages
 from cryoglean.report.fit_picture import draw_counts, draw_fit
+from cryoglean.workflow.emmae_stage import EmmaeWanted, learn, learned_facts, read_reference
 from cryoglean.workflow.one_micrograph import Outcome, Wanted, pick_one, read_usable
 from cryoglean.workflow.output_folder import PickFolder
 from cryoglean.workflow.pool import map_processes
@@ -37,12 +36,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cryoglean.micrograph import Micrograph, MicrographFile
-    from cryoglean.pickers.class_averages import ClassAverages
     from cryoglean.workflow.one_micrograph import Picker
 
 
 AnyPickerSettings = (
-    LocalpickerSettings | PaperLocalpickerSettings | KpickerSettings | PaperKpickerSettings | MatcherSettings
+    LocalpickerSettings
+    | PaperLocalpickerSettings
+    | KpickerSettings
+    | PaperKpickerSettings
+    | MatcherSettings
+    | EmmaeSettings
+    | PaperEmmaeSettings
 )
 """Settings of a picker, which tell which picker it is."""
 
@@ -52,8 +56,10 @@ class PickJob(BaseModel):
 
     Attributes:
         picker: which picker, with its settings.
-        weights: what Kpicker was trained to; None for the others.
+        weights: what Kpicker was trained to, or Cryo-EMMAE's network, which is trained here if None.
         templates: a stack of class averages, which Matcher needs; None for the others.
+        training: how Cryo-EMMAE's network is trained, or what a given one was trained on; None for the others.
+        reference_mask: a mask of the particles in the micrograph of its name, for Cryo-EMMAE as published.
         pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
         plots: draw a picture of each micrograph with its picks.
         csv: write the picks as CSV, too.
@@ -67,6 +73,8 @@ class PickJob(BaseModel):
     picker: AnyPickerSettings
     weights: Path | None = None
     templates: Path | None = None
+    training: EmmaeTraining | None = None
+    reference_mask: Path | None = None
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     plots: bool = False
     csv: bool = False
@@ -76,9 +84,12 @@ class PickJob(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
-        files = {"weights_sha256": self.weights, "templates_sha256": self.templates}
-        digests = {name: file_digest(path) for name, path in files.items() if path is not None}
-        return self.picker.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests
+        files = {"weights": self.weights, "templates": self.templates, "reference_mask": self.reference_mask}
+        digests = {f"{name}_sha256": file_digest(path) for name, path in files.items() if path is not None}
+        trained_here = self.training is not None and self.weights is None
+        training = {"training": self.training.model_dump(mode="json")} if self.training and trained_here else {}
+        picker = self.picker.model_dump(mode="json")
+        return picker | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests | training
 
     @property
     def trained(self) -> StoredKpicker | None:
@@ -98,9 +109,40 @@ class PickJob(BaseModel):
             raise SettingsError("matcher needs --templates, a stack of class averages as cryoglean select makes it")
         return read_class_averages(self.templates, self.picker.diameter_angstrom)
 
+    def emmae(self, files: Sequence[MicrographFile]) -> EmmaeWanted | None:
+        """What Cryo-EMMAE is to learn, if it is the picker; the settings are checked.
+
+        Raises:
+            SettingsError: if a given network or mask does not fit.
+        """
+        if not isinstance(self.picker, EmmaeSettings | PaperEmmaeSettings):
+            return None
+        training = self.training or EmmaeTraining()
+        reference = None if self.reference_mask is None else read_reference(self.reference_mask, files)
+        wanted = EmmaeWanted(self.picker, training, self.weights, reference, self.cpus, self.device)
+        wanted.check()
+        return wanted
+
     def wanted(self, folder: PickFolder) -> Wanted:
         """Return what to make of each micrograph."""
         return Wanted(folder, self.picker.diameter_angstrom, self.pixel_size_angstrom, self.csv, self.plots)
+
+
+class Learned(Protocol):
+    """What a picker has learned of a set."""
+
+    @property
+    def found_particles(self) -> bool:
+        """Whether anything like particles was found."""
+        ...
+
+    def in_words(self) -> str:
+        """Say in one line what was found."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Return it as JSON values."""
+        ...
 
 
 @dataclass
@@ -113,7 +155,7 @@ class Summary:
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
-    model: LocalpickerModel | None = None
+    model: Learned | None = None
 
     @property
     def rejected(self) -> list[Outcome]:
@@ -173,7 +215,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
         )
     if job.trained is not None:
         job.trained.check()
-    averages = job.averages
+    averages, emmae = job.averages, job.emmae(files)
     wanted = job.wanted(folder)
     files = folder.with_known_keys(files) if not job.force else files
     unreadable = _unreadable_at_first(files, wanted)
@@ -183,7 +225,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
     todo = [f for f in files if f.key not in outcomes]
     summary = Summary()
     try:
-        picker = _make_picker(folder, files, job, averages, watcher, summary) if todo or done else None
+        picker = _make_picker(folder, files, job, averages or emmae, watcher, summary) if todo or done else None
         watcher.begin(len(files), len(done))
         for outcome in unreadable.values():
             watcher.step(outcome)
@@ -230,7 +272,7 @@ def _make_picker(
     folder: PickFolder,
     files: Sequence[MicrographFile],
     job: PickJob,
-    averages: ClassAverages | None,
+    given: ClassAverages | EmmaeWanted | None,
     watcher: Watcher,
     summary: Summary,
 ) -> Picker:
@@ -239,6 +281,11 @@ def _make_picker(
         return job.trained
     if isinstance(job.picker, PaperLocalpickerSettings):
         return PaperLocalpicker(job.picker)
+    if isinstance(given, EmmaeWanted):
+        first = [] if given.reference is None else [given.reference.file]
+        emmae = learn(given, partial(_sample, files, job.wanted(folder), first), folder.root, watcher)
+        summary.model = learned_facts(emmae)
+        return emmae
     model, device = folder.read_model(), torch.device(job.device)
     if model is None:
         watcher.say(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
@@ -249,20 +296,23 @@ def _make_picker(
     summary.model = model
     if isinstance(job.picker, LocalpickerSettings):
         return Localpicker(job.picker, model, device)
-    if not isinstance(job.picker, MatcherSettings) or averages is None:
+    if not isinstance(job.picker, MatcherSettings) or not isinstance(given, ClassAverages):
         raise TypeError(f"{job.picker!r} is no picker's")
     facts = folder.read_matcher()
     if facts is None:
-        watcher.say(f"matching with {len(averages.images)} class averages")
-        facts = fit_matcher(_sample(files, job.wanted(folder)), model, averages, device)
+        watcher.say(f"matching with {len(given.images)} class averages")
+        facts = fit_matcher(_sample(files, job.wanted(folder)), model, given, device)
         write_atomic_text(folder.matcher_path, facts.model_dump_json(indent=2) + "\n")
-    return Matcher(job.picker, facts, averages, device)
+    return Matcher(job.picker, facts, given, device)
 
 
-def _sample(files: Sequence[MicrographFile], wanted: Wanted) -> Iterator[Micrograph]:
-    """Read micrographs spread evenly over the set; unusable ones give way to their neighbours."""
+def _sample(
+    files: Sequence[MicrographFile], wanted: Wanted, first: Sequence[MicrographFile] = ()
+) -> Iterator[Micrograph]:
+    """Read micrographs spread evenly over the set, after some that come first; unusable ones give way to neighbours."""
     stride, found = max(1, len(files) // FIT_MICROGRAPHS), 0
-    for file in (f for start in range(stride) for f in files[start::stride]):
+    spread = (f for start in range(stride) for f in files[start::stride] if f not in first)
+    for file in (*first, *spread):
         try:
             micrograph, _ = read_usable(wanted, file)
         except MicrographError:

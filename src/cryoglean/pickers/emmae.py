@@ -1,0 +1,196 @@
+"""Cryo-EMMAE: picking in the latent space of a masked autoencoder.
+
+The idea is that of Zamanos et al. (Cell Rep. Methods 2025): an encoder that has learned to predict hidden parts of
+micrographs sees particles as something else than background. The paper tells the particles' cluster by a mask that
+somebody painted. Here blobs of the right contrast and size stand in for that mask, as Localpicker finds them in a few
+micrographs of the set; the distance to a cluster's centre is that of a place's surroundings, ring by ring, and soft: it
+gives centres between patches, keeps rings whole, parts touching particles, and is the score.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+from scipy.special import expit
+from torch import Tensor
+
+from cryoglean.latents.rings import FINER, ring_response
+from cryoglean.nets.embedding import embed_image
+from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, ShapeSettings, inside, sure_cut
+from cryoglean.pickers.mixture import HeightMixture, most_particles
+from cryoglean.pickers.peaks import Peaks, find_peaks
+from cryoglean.pickers.skewness import Skewness, field_skewness
+from cryoglean.pickers.template_search import robust_z
+from cryoglean.picks import Picks
+from cryoglean.preprocess.mae_chain import mae_image
+from cryoglean.scale.devices import fast_dtype
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.emmae_training import EmmaeModel
+    from cryoglean.pickers.skewness import FieldSkewness
+    from cryoglean.preprocess.mae_chain import MaeImage
+
+OVERLAP_PX = 8
+"""Of the tiles that are embedded."""
+
+
+class EmmaeSettings(ShapeSettings):
+    """What the user decides of Cryo-EMMAE: its name, and what is said of `ShapeSettings`."""
+
+    method: Literal["emmae"] = "emmae"
+
+
+class EmmaeSetFacts(BaseModel):
+    """What was learned of a set of micrographs besides the template.
+
+    Attributes:
+        preset: which way of picking it is for.
+        diameter_angstrom: the diameter it was made for.
+        skewness: typical skewness of the response in tiles of the micrographs.
+        skewness_error: its standard error, were the response nothing but noise.
+        mixture: of peak heights, in robust standard deviations of the response; None where nothing was found.
+        cut: least height of a particle.
+        expected_f1: F1 that the mixture expects at the cut.
+        blobs: how many blobs stood in for the mask.
+        micrographs: the micrographs it was learned from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    skewness: float = 0.0
+    skewness_error: float = 0.0
+    mixture: HeightMixture | None = None
+    cut: float = 0.0
+    expected_f1: float = 0.0
+    blobs: int = 0
+    micrographs: tuple[str, ...] = ()
+
+    @property
+    def found_particles(self) -> bool:
+        """Whether anything like particles was found: the response is skewed beyond doubt."""
+        return self.mixture is not None and self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
+
+    def in_words(self) -> str:
+        """Say in one line what was found."""
+        if self.mixture is None:
+            return f"{self.blobs} blobs of the right contrast and size: too few to tell what particles look like"
+        verdict = "stand out" if self.found_particles else "do not stand out"
+        return (
+            f"particles like {self.blobs} blobs {verdict} of the latents (skewness {self.skewness:.3f} +- "
+            f"{self.skewness_error:.3f}); cut at {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
+        )
+
+
+class EmmaeSet(NamedTuple):
+    """What was learned of a set.
+
+    Attributes:
+        facts: all but the template.
+        template: `(rings, c)` weights of latents.
+    """
+
+    facts: EmmaeSetFacts
+    template: Tensor
+
+
+class Embedded(NamedTuple):
+    """A micrograph in latent space.
+
+    Attributes:
+        prepared: the image that was embedded.
+        latents: `(h, w, c)`.
+        patch_px: pixels of the image along a patch.
+        diameter: of a particle, in patches.
+    """
+
+    prepared: MaeImage
+    latents: Tensor
+    patch_px: int
+    diameter: float
+
+    @property
+    def capacity(self) -> float:
+        """How many particles there is room for."""
+        return most_particles(self.latents.shape[0] * self.latents.shape[1], self.diameter)
+
+    def patches_at(self, xy: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Convert (n, 2) pixels of the micrograph as stored, x first, to columns and rows of patches."""
+        patch = (self.prepared.from_stored(xy) + 0.5) / self.patch_px - 0.5
+        column, row = torch.from_numpy(patch).float().T.to(self.latents.device)
+        return column, row
+
+    def stored(self, peaks: Peaks) -> NDArray[np.float64]:
+        """Convert peaks of a response to (n, 2) pixels of the micrograph as stored, x first."""
+        fine = np.stack([peaks.x, peaks.y], axis=1)
+        return self.prepared.to_stored((fine + 0.5) * (self.patch_px / FINER) - 0.5)
+
+
+def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, device: torch.device) -> Embedded:
+    """Prepare a micrograph and embed it.
+
+    Args:
+        micrograph: any size.
+        diameter_angstrom: particle diameter.
+        mae: the network, on the device.
+        device: where to compute.
+    """
+    facts, layers = mae.facts, mae.facts.layers
+    prepared = mae_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, facts.preprocess, device)
+    image = facts.standardised(prepared.image)
+    latents = embed_image(mae.net.encoder, image, OVERLAP_PX, precision=fast_dtype(device))
+    return Embedded(prepared, latents, layers.patch_px, facts.preprocess.diameter_px / layers.patch_px)
+
+
+class Emmae:
+    """Pick particles by what the latents round a place say.
+
+    Args:
+        settings: what the user decides.
+        learned: of the set.
+        mae: the network, which is put on the device.
+        device: where to compute; the CPU by default.
+    """
+
+    def __init__(
+        self, settings: EmmaeSettings, learned: EmmaeSet, mae: EmmaeModel, device: torch.device | None = None
+    ) -> None:
+        self.settings, self.learned, self.mae = settings, learned, mae
+        self.device = device or torch.device("cpu")
+        mae.net.to(self.device)
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that the model was learned from.
+
+        Returns:
+            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
+        """
+        facts, settings = self.learned.facts, self.settings
+        if not facts.found_particles:
+            return Picks.empty()
+        seen = embedded(micrograph, settings.diameter_angstrom, self.mae, self.device)
+        distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
+        peaks, skewness = look(seen, self.learned.template, distance, settings.edge_distance_diameters)
+        score = expit(peaks.height - sure_cut(facts.cut, Skewness.of([skewness]), seen.capacity))
+        kept = score >= settings.threshold
+        xy = seen.stored(peaks.take(kept))
+        return Picks(xy[:, 0], xy[:, 1], score[kept])
+
+
+def look(seen: Embedded, template: Tensor, distance: float, edge_diameters: float) -> tuple[Peaks, FieldSkewness]:
+    """Find the peaks of the response, no two closer than a distance in patches, and how skewed it is."""
+    response = robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
+    peaks = find_peaks(response, FINER * distance)
+    margin = FINER * edge_diameters * seen.diameter
+    return peaks.take(inside(peaks, response.shape, margin)), field_skewness(response, FINER * seen.diameter)

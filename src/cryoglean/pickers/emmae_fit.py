@@ -1,0 +1,121 @@
+"""Learning how latents tell particles, from a few micrographs of a set and no label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cryoglean.latents.discriminant import discriminant
+from cryoglean.latents.rings import FINER, RADII, ring_means
+from cryoglean.pickers.emmae import Embedded, EmmaeSet, EmmaeSetFacts, EmmaeSettings, embedded, look
+from cryoglean.pickers.localpicker import Localpicker
+from cryoglean.pickers.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
+from cryoglean.pickers.skewness import Skewness
+from cryoglean.pickers.template_search import PEAK_DISTANCE_DIAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.emmae_training import EmmaeModel
+    from cryoglean.pickers.localpicker import LocalpickerModel, Seen
+
+_LEAST_BLOBS = 20
+_MOST_REFINEMENTS = 3
+_CLEARLY_BELOW = 0.3  # robust standard deviations
+
+
+def fit_emmae(
+    micrographs: Iterable[Micrograph],
+    localpicker: LocalpickerModel,
+    mae: EmmaeModel,
+    device: torch.device | None = None,
+) -> EmmaeSet:
+    """Learn how latents tell particles, from a few micrographs.
+
+    The first template comes from Localpicker's blobs; those of its own picks follow for as long as the response gets
+    more skewed, as Localpicker chooses its templates.
+
+    Args:
+        micrographs: the micrographs to learn from; each is needed only until the next is taken.
+        localpicker: what Localpicker has learned of the set: its picks are the blobs that stand in for a mask.
+        mae: the network, which is put on the device.
+        device: where to compute; the CPU by default.
+    """
+    device, diameter = device or torch.device("cpu"), localpicker.diameter_angstrom
+    mae.net.to(device)
+    finder = Localpicker(EmmaeSettings(diameter_angstrom=diameter), localpicker, device)
+    images, places, names = list[Embedded](), list[_Places](), list[str]()
+    for micrograph in micrographs:
+        images.append(embedded(micrograph, diameter, mae, device))
+        places.append(_blobs(finder.look(micrograph), images[-1], localpicker))
+        names.append(micrograph.name)
+    blobs = sum(int((each.height >= 0).sum()) for each in places)
+    facts = EmmaeSetFacts(diameter_angstrom=diameter, blobs=blobs, micrographs=tuple(names))
+    best = _judged(facts, images, places)
+    if best is None:
+        return EmmaeSet(facts, torch.zeros(len(RADII), mae.facts.layers.encoder.width))
+    for _ in range(_MOST_REFINEMENTS):
+        refined = _judged(facts, images, best.places)
+        if refined is None or refined.skewness.at_least <= best.skewness.at_least:
+            break
+        best = refined
+    return EmmaeSet(best.facts, best.template)
+
+
+class _Places(NamedTuple):
+    """Places in a micrograph, in patches, and how far each stands above the cut, in robust standard deviations."""
+
+    x: Tensor
+    y: Tensor
+    height: NDArray[np.float64]
+
+
+class _Judged(NamedTuple):
+    """A template, how surely the response to it is skewed, what else is known of it, and its picks."""
+
+    template: Tensor
+    skewness: Skewness
+    facts: EmmaeSetFacts
+    places: list[_Places]
+
+
+def _blobs(seen: Seen, image: Embedded, localpicker: LocalpickerModel) -> _Places:
+    """Return Localpicker's peaks; none is above the cut where it found nothing like particles."""
+    everything = np.ones(len(seen.peaks.x), dtype=bool)
+    x, y = image.patches_at(np.stack(seen.stored(everything), axis=1))
+    return _Places(x, y, seen.peaks.height - (seen.cut if localpicker.found_particles else np.inf))
+
+
+def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places]) -> _Judged | None:
+    """Make the template that tells places above the cut from those clearly below; None where there are too few."""
+    rings = [ring_means(i.latents, p.x, p.y, i.diameter).flatten(1) for i, p in zip(images, places, strict=True)]
+    height = np.concatenate([p.height for p in places])
+    above, below = (torch.from_numpy(which) for which in (height >= 0, height < -_CLEARLY_BELOW))
+    if min(int(above.sum()), int(below.sum())) < _LEAST_BLOBS:
+        return None
+    means = torch.cat(rings).cpu()
+    template = discriminant(means[above], means[below]).float().view(len(RADII), -1)
+    looks = [look(image, template, PEAK_DISTANCE_DIAMETERS * image.diameter, 0.0) for image in images]
+    heights = np.concatenate([peaks.height for peaks, _ in looks])
+    if len(heights) < LEAST_HEIGHTS:
+        return None
+    skewness = Skewness.of([found for _, found in looks])
+    mixture = fit_height_mixture(heights, sum(image.capacity for image in images))
+    cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+    learned = {"mixture": mixture, "cut": cut, "expected_f1": expected_f1}
+    learned |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
+    found = [
+        _Places(_in_patches(peaks.x, image), _in_patches(peaks.y, image), peaks.height - cut)
+        for image, (peaks, _) in zip(images, looks, strict=True)
+    ]
+    return _Judged(template, skewness, facts.model_copy(update=learned), found)
+
+
+def _in_patches(fine: NDArray[np.float64], image: Embedded) -> Tensor:
+    return torch.from_numpy((fine + 0.5) / FINER - 0.5).float().to(image.latents.device)

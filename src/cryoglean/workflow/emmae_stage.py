@@ -1,0 +1,199 @@
+"""What Cryo-EMMAE needs before it can pick: a network, trained here if none is given, and what it learns of the set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.images import image_stem, read_image
+from cryoglean.pickers.emmae import EmmaeSettings
+from cryoglean.pickers.emmae_files import read_emmae
+from cryoglean.pickers.emmae_fit import fit_emmae
+from cryoglean.pickers.emmae_paper import PaperEmmaeSettings, fit_paper_emmae
+from cryoglean.pickers.emmae_set_files import StoredEmmae, read_emmae_set, write_emmae_set
+from cryoglean.pickers.localpicker import Localpicker, fit_localpicker
+from cryoglean.workflow.network import WEIGHTS, NetworkTraining, prepared_for, train_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.pickers.emmae import EmmaeSetFacts
+    from cryoglean.pickers.emmae_paper import PaperEmmaeFacts
+    from cryoglean.pickers.emmae_training import EmmaeTraining
+    from cryoglean.pickers.localpicker import LocalpickerModel
+    from cryoglean.workflow.pick_job import Watcher
+
+    Sample = Callable[[], Iterator[Micrograph]]
+    """Reads the micrographs to learn from, anew each time."""
+
+
+class Reference(NamedTuple):
+    """A mask of the particles in one micrograph.
+
+    Attributes:
+        path: the mask's image.
+        file: the micrograph.
+        mask: (h, w) booleans.
+    """
+
+    path: Path
+    file: MicrographFile
+    mask: NDArray[np.bool_]
+
+    def of_micrograph(self, micrograph: Micrograph) -> NDArray[np.bool_] | None:
+        """Return the mask if it is this micrograph's.
+
+        Raises:
+            SettingsError: if it is, but of another size.
+        """
+        if micrograph.name != self.file.name:
+            return None
+        if micrograph.shape != self.mask.shape:
+            had, wanted = (" x ".join(map(str, shape[::-1])) for shape in (self.mask.shape, micrograph.shape))
+            raise SettingsError(f"--reference-mask {self.path} is {had} px, its micrograph {wanted} px")
+        return self.mask
+
+
+class EmmaeWanted(NamedTuple):
+    """What to learn, and how.
+
+    Attributes:
+        settings: of the picker.
+        training: how the network is trained if there is none.
+        weights: a network that is trained; None trains one.
+        reference: a mask that tells the particles' cluster of the published way; None lets blobs tell it.
+        cpus: processors to use.
+        device: where to compute, as torch names it.
+    """
+
+    settings: EmmaeSettings | PaperEmmaeSettings
+    training: EmmaeTraining
+    weights: Path | None
+    reference: Reference | None
+    cpus: int
+    device: str
+
+    def check(self) -> None:
+        """See that a network that is given fits the settings.
+
+        Raises:
+            SettingsError: if it does not, or cannot be read.
+        """
+        if self.weights is None:
+            return
+        facts = read_emmae(self.weights).facts
+        trained_for = facts.training.get("preset")
+        if trained_for != self.settings.preset:
+            raise SettingsError(f"{self.weights} was trained with --preset {trained_for}: pick with the same")
+        wanted, made_for = self.training.preprocess.chain, facts.preprocess.chain
+        if wanted != made_for:
+            raise SettingsError(
+                f"{self.weights} was trained on images of --preprocess {made_for}, not {wanted}: "
+                "pick with the same, or train another"
+            )
+
+
+def learn(wanted: EmmaeWanted, sample: Sample, root: Path, watcher: Watcher) -> StoredEmmae:
+    """Make what is missing of a network and of what it learns of the set.
+
+    Args:
+        wanted: what to learn, and how.
+        sample: the micrographs to learn from.
+        root: the folder to keep it in.
+        watcher: who is told of progress.
+
+    Returns:
+        The picker.
+
+    Raises:
+        SettingsError: if what is there cannot be understood.
+        OSError: if results cannot be written.
+    """
+    weights = wanted.weights or _trained_here(wanted, sample, root / "mae", watcher)
+    learned = root / "emmae.safetensors"
+    if not learned.exists():
+        _learn_set(wanted, weights, sample, learned, watcher)
+    return StoredEmmae(wanted.settings, weights, learned, wanted.device)
+
+
+def learned_facts(picker: StoredEmmae) -> EmmaeSetFacts | PaperEmmaeFacts:
+    """Return what a picker has learned of its set."""
+    return read_emmae_set(picker.learned).facts
+
+
+def _trained_here(wanted: EmmaeWanted, sample: Sample, folder: Path, watcher: Watcher) -> Path:
+    folder.mkdir(exist_ok=True)
+    if not (folder / WEIGHTS).exists():
+        diameter = wanted.settings.diameter_angstrom
+        prepared = [prepared_for(each, diameter, wanted.training, wanted.device) for each in sample()]
+        how = NetworkTraining(wanted.training, None, wanted.cpus, wanted.device)
+        train_network(prepared, how, folder, watcher)
+    return folder / WEIGHTS
+
+
+def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, watcher: Watcher) -> None:
+    settings, mae, device = wanted.settings, read_emmae(weights), torch.device(wanted.device)
+    watcher.say("learning what sets particles apart")
+    if isinstance(settings, EmmaeSettings):
+        write_emmae_set(path, fit_emmae(sample(), _blob_finder(wanted, sample), mae, device))
+        return
+    mask_of = _mask_of(wanted, settings, sample)
+    write_emmae_set(path, fit_paper_emmae(sample(), settings, mae, mask_of, device))
+
+
+def _blob_finder(wanted: EmmaeWanted, sample: Sample) -> LocalpickerModel:
+    device = torch.device(wanted.device)
+    return fit_localpicker(sample(), wanted.settings.diameter_angstrom, threads=wanted.cpus, device=device)
+
+
+def _mask_of(
+    wanted: EmmaeWanted, settings: PaperEmmaeSettings, sample: Sample
+) -> Callable[[Micrograph], NDArray[np.bool_] | None]:
+    """Return who knows which pixels are particle: the painted mask, or discs round blobs where there is none."""
+    if wanted.reference is not None:
+        return wanted.reference.of_micrograph
+    model = _blob_finder(wanted, sample)
+    finder = Localpicker(
+        EmmaeSettings(diameter_angstrom=settings.diameter_angstrom), model, torch.device(wanted.device)
+    )
+
+    def discs(micrograph: Micrograph) -> NDArray[np.bool_]:
+        picks = finder.pick(micrograph)
+        radius = model.disc_diameters * settings.diameter_angstrom / micrograph.pixel_size_angstrom / 2
+        mask = np.zeros(micrograph.shape, np.uint8)
+        for x, y in np.rint(picks.xy).astype(int).tolist():
+            cv2.circle(mask, (x, y), max(1, round(radius)), 1, cv2.FILLED)
+        return mask.astype(bool)
+
+    return discs
+
+
+def read_reference(path: Path, files: Sequence[MicrographFile]) -> Reference:
+    """Read a mask and find the micrograph that it belongs to.
+
+    Args:
+        path: the mask's image.
+        files: the micrographs.
+
+    Raises:
+        SettingsError: if it is no image, is the same everywhere, or no micrograph has its name.
+    """
+    try:
+        image, _ = read_image(path)
+    except MicrographError as error:
+        raise SettingsError(f"--reference-mask {error}") from error
+    name = image_stem(path.name)
+    of = next((file for file in files if image_stem(file.path.name) == name), None)
+    if of is None:
+        raise SettingsError(f"--reference-mask {path}: none of the micrographs is called {name}")
+    if image.all():
+        raise SettingsError(f"--reference-mask {path}: it must be 0 where there are no particles, and nowhere is it 0")
+    return Reference(path, of, image != 0)
