@@ -18,9 +18,16 @@ from pydantic import Field as Limits
 from scipy.special import expit
 from torch import Tensor
 
-from cryoglean.latents.rings import FINER, ring_response
+from cryoglean.latents.likeness import Likeness
+from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
-from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, ShapeSettings, inside, sure_cut
+from cryoglean.pickers.localpicker import (
+    OUTLIER_DEVIATIONS,
+    SURE_ERRORS_OF_BEST,
+    ShapeSettings,
+    inside,
+    sure_cut,
+)
 from cryoglean.pickers.mixture import HeightMixture, most_particles
 from cryoglean.pickers.peaks import Peaks, find_peaks
 from cryoglean.pickers.skewness import Skewness, field_skewness
@@ -94,12 +101,14 @@ class EmmaeSet(NamedTuple):
     """What was learned of a set.
 
     Attributes:
-        facts: all but the template.
+        facts: all but the tensors.
         template: `(rings, c)` weights of latents.
+        likeness: what the latents round a particle are like; `(rings * c)` numbers a place.
     """
 
     facts: EmmaeSetFacts
     template: Tensor
+    likeness: Likeness
 
 
 class Embedded(NamedTuple):
@@ -181,16 +190,36 @@ class Emmae:
             return Picks.empty()
         seen = embedded(micrograph, settings.diameter_angstrom, self.mae, self.device)
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
-        peaks, skewness = look(seen, self.learned.template, distance, settings.edge_distance_diameters)
+        peaks, skewness = look(seen, self.learned, distance, settings.edge_distance_diameters)
         score = expit(peaks.height - sure_cut(facts.cut, Skewness.of([skewness]), seen.capacity))
         kept = score >= settings.threshold
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])
 
 
-def look(seen: Embedded, template: Tensor, distance: float, edge_diameters: float) -> tuple[Peaks, FieldSkewness]:
-    """Find the peaks of the response, no two closer than a distance in patches, and how skewed it is."""
-    response = robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
+def look(
+    seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0
+) -> tuple[Peaks, FieldSkewness]:
+    """Find the places that may be particles, however weak, and how skewed the response is.
+
+    Args:
+        seen: the micrograph.
+        learned: of the set.
+        distance: least distance of two places, in patches.
+        edge_diameters: least distance from the edge of what is seen, in particle diameters.
+
+    Returns:
+        The peaks of the response, without those of something else than particles or background; and its skewness.
+    """
+    response = robust_z(ring_response(seen.latents, learned.template.to(seen.latents.device), seen.diameter))
     peaks = find_peaks(response, FINER * distance)
-    margin = FINER * edge_diameters * seen.diameter
-    return peaks.take(inside(peaks, response.shape, margin)), field_skewness(response, FINER * seen.diameter)
+    peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
+    means = ring_means(seen.latents, *in_patches(peaks, seen), seen.diameter).flatten(1)
+    alike = learned.likeness.unlikeness(means).numpy() <= OUTLIER_DEVIATIONS
+    return peaks.take(alike), field_skewness(response, FINER * seen.diameter)
+
+
+def in_patches(peaks: Peaks, seen: Embedded) -> tuple[Tensor, Tensor]:
+    """Convert peaks of a response to columns and rows of patches."""
+    column, row = (torch.from_numpy((v + 0.5) / FINER - 0.5).float() for v in (peaks.x, peaks.y))
+    return column.to(seen.latents.device), row.to(seen.latents.device)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from cryoglean.latents.discriminant import discriminant
-from cryoglean.latents.rings import FINER, RADII, ring_means
-from cryoglean.pickers.emmae import Embedded, EmmaeSet, EmmaeSetFacts, EmmaeSettings, embedded, look
+from cryoglean.latents.likeness import Likeness
+from cryoglean.latents.rings import RADII, ring_means
+from cryoglean.pickers.emmae import Embedded, EmmaeSet, EmmaeSetFacts, EmmaeSettings, embedded, in_patches, look
 from cryoglean.pickers.localpicker import Localpicker
 from cryoglean.pickers.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
 from cryoglean.pickers.skewness import Skewness
@@ -59,13 +60,13 @@ def fit_emmae(
     facts = EmmaeSetFacts(diameter_angstrom=diameter, blobs=blobs, micrographs=tuple(names))
     best = _judged(facts, images, places)
     if best is None:
-        return EmmaeSet(facts, torch.zeros(len(RADII), mae.facts.layers.encoder.width))
+        return _nothing_found(facts, mae.facts.layers.encoder.width)
     for _ in range(_MOST_REFINEMENTS):
         refined = _judged(facts, images, best.places)
         if refined is None or refined.skewness.at_least <= best.skewness.at_least:
             break
         best = refined
-    return EmmaeSet(best.facts, best.template)
+    return best.learned
 
 
 class _Places(NamedTuple):
@@ -77,12 +78,16 @@ class _Places(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """A template, how surely the response to it is skewed, what else is known of it, and its picks."""
+    """What places told, how surely the response is skewed by that, and the places that it gives in turn."""
 
-    template: Tensor
+    learned: EmmaeSet
     skewness: Skewness
-    facts: EmmaeSetFacts
     places: list[_Places]
+
+
+def _nothing_found(facts: EmmaeSetFacts, width: int) -> EmmaeSet:
+    numbers = len(RADII) * width
+    return EmmaeSet(facts, torch.zeros(len(RADII), width), Likeness.of(torch.zeros(2, numbers)))
 
 
 def _blobs(seen: Seen, image: Embedded, localpicker: LocalpickerModel) -> _Places:
@@ -101,21 +106,17 @@ def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places])
         return None
     means = torch.cat(rings).cpu()
     template = discriminant(means[above], means[below]).float().view(len(RADII), -1)
-    looks = [look(image, template, PEAK_DISTANCE_DIAMETERS * image.diameter, 0.0) for image in images]
+    learned = EmmaeSet(facts, template, Likeness.of(means[above]))
+    looks = [look(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
     heights = np.concatenate([peaks.height for peaks, _ in looks])
     if len(heights) < LEAST_HEIGHTS:
         return None
     skewness = Skewness.of([found for _, found in looks])
     mixture = fit_height_mixture(heights, sum(image.capacity for image in images))
     cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
-    learned = {"mixture": mixture, "cut": cut, "expected_f1": expected_f1}
-    learned |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
+    known = {"mixture": mixture, "cut": cut, "expected_f1": expected_f1}
+    known |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
     found = [
-        _Places(_in_patches(peaks.x, image), _in_patches(peaks.y, image), peaks.height - cut)
-        for image, (peaks, _) in zip(images, looks, strict=True)
+        _Places(*in_patches(peaks, image), peaks.height - cut) for image, (peaks, _) in zip(images, looks, strict=True)
     ]
-    return _Judged(template, skewness, facts.model_copy(update=learned), found)
-
-
-def _in_patches(fine: NDArray[np.float64], image: Embedded) -> Tensor:
-    return torch.from_numpy((fine + 0.5) / FINER - 0.5).float().to(image.latents.device)
+    return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, found)

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from cryoglean.errors import SettingsError
+from cryoglean.latents.likeness import Likeness
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae import Emmae, EmmaeSet, EmmaeSetFacts, EmmaeSettings
 from cryoglean.pickers.emmae_files import read_emmae
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 KIND, VERSION = "emmae-set", 1
 
-_TENSOR = {"default": "template", "paper": "centres"}
-
 
 def write_emmae_set(path: Path, learned: EmmaeSet | PaperEmmaeSet) -> None:
     """Write what was learned of a set, whole or not at all.
@@ -31,8 +30,11 @@ def write_emmae_set(path: Path, learned: EmmaeSet | PaperEmmaeSet) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    facts = learned.facts
-    write_weights(path, KIND, VERSION, facts.model_dump(mode="json"), {_TENSOR[facts.preset]: learned[1]})
+    if isinstance(learned, EmmaeSet):
+        tensors = {"template": learned.template, **learned.likeness._asdict()}
+    else:
+        tensors = {"centres": learned.centres}
+    write_weights(path, KIND, VERSION, learned.facts.model_dump(mode="json"), tensors)
 
 
 def read_emmae_set(path: Path) -> EmmaeSet | PaperEmmaeSet:
@@ -44,8 +46,9 @@ def read_emmae_set(path: Path) -> EmmaeSet | PaperEmmaeSet:
     facts, tensors = read_weights(path, KIND, VERSION)
     try:
         if facts.get("preset") == "paper":
-            return PaperEmmaeSet(PaperEmmaeFacts.model_validate(facts), tensors[_TENSOR["paper"]])
-        return EmmaeSet(EmmaeSetFacts.model_validate(facts), tensors[_TENSOR["default"]])
+            return PaperEmmaeSet(PaperEmmaeFacts.model_validate(facts), tensors["centres"])
+        likeness = Likeness(*(tensors[name] for name in Likeness._fields))
+        return EmmaeSet(EmmaeSetFacts.model_validate(facts), tensors["template"], likeness)
     except (ValidationError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} does not hold what Cryo-EMMAE learned of a set: {reason[:200]}") from error
