@@ -19,7 +19,7 @@ from cryoglean.pickers.kpicker_training import KpickerTraining
 from cryoglean.workflow.loop_report import gather
 from tiny_loop import DIAMETER, grow, shrink
 
-KILLS, SLOW_KILLS = (23, 48), (4, 11, 37, 55, 61)
+KILLS, SLOW_KILLS = (23, "picks"), (4, 11, 37, 48, 55, 61)
 STAGES = {"classes": (0, "classes"), "picks": (1, "picks")}
 REPLACE = os.replace
 
@@ -165,9 +165,9 @@ def test_other_settings_are_refused_and_nothing_is_lost(finished, images):
     assert state(out) == before
 
 
-@pytest.mark.parametrize("writes", [*KILLS, *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW_KILLS)])
-def test_a_run_that_was_killed_ends_like_one_that_was_not(finished, images, killed_at, writes):
-    out = killed_at(writes)
+@pytest.mark.parametrize("moment", [*KILLS, *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW_KILLS)])
+def test_a_run_that_was_killed_ends_like_one_that_was_not(images, killed_at, moment):
+    out = killed_at(moment)
     assert run(images, out).exit_code == 0
     assert final(out) == final(out.with_name("aside"))
 
@@ -196,11 +196,12 @@ def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
     assert run(images, out).exit_code == 0
 
 
-def test_coordinates_of_ones_own_take_the_place_of_candidates(images, tmp_path):
-    result = run(images, tmp_path / "run", "--start-from", images.parent / "truth")
+def test_coordinates_of_ones_own_take_the_place_of_candidates(tmp_path):
+    images = grow(tmp_path, count=1)
+    result = run(images, tmp_path / "run", "--start-from", tmp_path / "truth")
     assert result.exit_code == 0, result.output
     assert state(tmp_path / "run")["best"] == 1
-    assert len(final(tmp_path / "run")) == 3
+    assert len(final(tmp_path / "run")) == 1
 
 
 def test_no_candidates_is_said_with_what_to_try(tmp_path):
