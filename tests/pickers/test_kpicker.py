@@ -19,6 +19,7 @@ from cryoglean.picks import Picks
 
 SMALL = KpickerLayers(filters=(6, 12, 16), dense=48)
 DIAMETER = 30.0
+STEPS = {"least_steps": 48, "most_steps": 48}
 
 
 def picks_at(xy, score=1.0):
@@ -36,7 +37,7 @@ def _trained(diameter, pixel_size, noise):
         [Micrograph(field.image, pixel_size, f"m{i}") for i, field in enumerate(fields)],
         [picks_at(field.xy) for field in fields],
         None,
-        KpickerTraining(diameter_angstrom=diameter * pixel_size, layers=SMALL),
+        KpickerTraining(diameter_angstrom=diameter * pixel_size, layers=SMALL, **STEPS),
     )
 
 

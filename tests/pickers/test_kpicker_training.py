@@ -5,7 +5,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tests.fields import disc, f1_score, particle_field
-from tests.pickers.test_kpicker import DIAMETER, SMALL, picks_at, trained
+from tests.pickers.test_kpicker import DIAMETER, SMALL, STEPS, picks_at, trained
 
 from cryoglean.errors import SettingsError
 from cryoglean.micrograph import Micrograph
@@ -35,33 +35,39 @@ def weights(result):
     return torch.cat([p.detach().flatten() for p in result.model.net.parameters()])
 
 
-def test_threads_change_nothing(fields):
-    one, two = short(fields, threads=1), short(fields, threads=2)
-    assert torch.equal(weights(one), weights(two))
-    assert one.checks == two.checks
-    assert one.model.facts == two.model.facts
+@pytest.fixture(scope="module")
+def once(fields):
+    """One short training."""
+    return short(fields)
 
 
-def test_the_seed_decides(fields):
-    assert torch.equal(weights(short(fields, seed=1)), weights(short(fields, seed=1)))
-    assert not torch.equal(weights(short(fields, seed=1)), weights(short(fields, seed=2)))
+def test_threads_change_nothing(fields, once):
+    two = short(fields, threads=2)
+    assert torch.equal(weights(once), weights(two))
+    assert once.checks == two.checks
+    assert once.model.facts == two.model.facts
 
 
-def test_whole_micrographs_are_held_out(fields):
-    facts = short(fields).model.facts
+def test_the_seed_decides(fields, once):
+    assert torch.equal(weights(once), weights(short(fields)))
+    assert not torch.equal(weights(once), weights(short(fields, seed=2)))
+
+
+def test_whole_micrographs_are_held_out(once):
+    facts = once.model.facts
     assert len(facts.held_out) == 1
     assert set(facts.held_out) | set(facts.micrographs) == {"m0", "m1", "m2", "m3"}
     assert not set(facts.held_out) & set(facts.micrographs)
 
 
-def test_grey_values_of_held_out_micrographs_never_reach_the_weights(fields):
+def test_grey_values_of_held_out_micrographs_never_reach_the_weights(fields, once):
     """Another image in their place may stop the training elsewhere, but each step is the same."""
-    aside = int(short(fields).model.facts.held_out[0][1:])
+    aside = int(once.model.facts.held_out[0][1:])
     other = list(fields)
     other[aside] = fields[aside]._replace(image=np.ascontiguousarray(fields[aside].image[::-1]))
-    first, second = short(fields), short(other)
-    assert [c.loss for c in first.checks] == [c.loss for c in second.checks]
-    assert [c.held_out_loss for c in first.checks] != [c.held_out_loss for c in second.checks]
+    second = short(other)
+    assert [c.loss for c in once.checks] == [c.loss for c in second.checks]
+    assert [c.held_out_loss for c in once.checks] != [c.held_out_loss for c in second.checks]
 
 
 def test_micrographs_without_particles_are_background_only(fields):
@@ -85,17 +91,17 @@ def test_too_few_particles_are_refused_with_their_number(fields, n):
         short(fields, positives)
 
 
-def test_picks_outside_the_exposed_area_are_left_out(fields):
+def test_picks_outside_the_exposed_area_are_left_out(fields, once):
     outside = np.array([[-50.0, 20.0], [1e6, 1e6], [10.0, -1.0]])
     positives = [picks_at(np.vstack([field.xy, outside])) for field in fields]
-    assert torch.equal(weights(short(fields, positives)), weights(short(fields)))
+    assert torch.equal(weights(short(fields, positives)), weights(once))
 
 
 def test_it_learns_from_a_part_of_the_particles_to_find_the_others():
     field = particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=3)
     half = [picks_at(particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=s).xy[::2]) for s in (13, 14, 15)]
     images = [particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=s).image for s in (13, 14, 15)]
-    settings = KpickerTraining(diameter_angstrom=DIAMETER, layers=SMALL, missed_share=0.5)
+    settings = KpickerTraining(diameter_angstrom=DIAMETER, layers=SMALL, missed_share=0.5, **STEPS)
     model = train_kpicker([Micrograph(i, 1.0) for i in images], half, None, settings).model
     picks = Kpicker(KpickerSettings(diameter_angstrom=DIAMETER), model).pick(Micrograph(field.image, 1.0))
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9

@@ -202,7 +202,9 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     field, *others = (particle_field(seed=seed) for seed in range(3))
     off_edge, distance = far_from_edge(field.image.shape)
     image = field.image + step * ((off_edge > 0) + line * np.exp(-((off_edge / 4) ** 2)))
-    _, (picks, *_) = fit_and_pick(image.astype(np.float32), *(other.image for other in others))
+    micrographs = [Micrograph(each, 1.0) for each in (image.astype(np.float32), *(other.image for other in others))]
+    picker = Localpicker(LocalpickerSettings(diameter_angstrom=DIAMETER), fit_localpicker(micrographs, DIAMETER))
+    picks = picker.pick(micrographs[0])
     assert (distance(picks.xy) < DIAMETER / 2).sum() <= (distance(field.xy) < DIAMETER / 2).sum()
     far_picks, far_truth = (xy[distance(xy) > 2 * DIAMETER] for xy in (picks.xy, field.xy))
     assert f1_score(far_picks, far_truth, 6) > 0.9

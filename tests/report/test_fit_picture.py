@@ -88,7 +88,7 @@ def test_names_are_no_mathematics(path):
 
 def test_drawing_keeps_clear_of_global_state(tmp_path):
     program = (
-        "import sys; from cryoglean.report import draw_counts; "
+        "import sys; from cryoglean.report.fit_picture import draw_counts; "
         f"draw_counts({str(tmp_path / 'p.png')!r}, {{'a': 1}}); sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

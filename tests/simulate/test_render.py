@@ -1,5 +1,6 @@
 """Micrographs: centres where the truth says, noise as counting makes it, nothing that wraps round."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 
 from cryoglean.pickers.localpicker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.simulate.plan import Kind, Nuisance, PlacedParticle
-from cryoglean.simulate.pseudo import test_particle as make_particle
+from cryoglean.simulate.pseudo import test_particle
 from cryoglean.simulate.render import Renderer
 from cryoglean.simulate.settings import Ice, Microscope, Nuisances, Simulation, Specimen
 
 BALL = "test:480kDa:O"
 NOISELESS = Ice(noise=0, solute_phase_rad=0, gradient=0)
+make_particle = functools.cache(test_particle)
 
 
 def renderer(

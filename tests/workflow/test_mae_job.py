@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import mrcfile
 import pytest
@@ -62,29 +63,42 @@ def run(job, out):
     return run_mae_job(job, out, notes), notes.said
 
 
-def test_it_leaves_weights_curves_and_pictures(folders, tmp_path):
-    summary, _ = run(job(folders), tmp_path)
+@pytest.fixture(scope="module")
+def trained(folders, tmp_path_factory):
+    """A training that is done, only to be looked at: its folder and what it told."""
+    out = tmp_path_factory.mktemp("trained")
+    return out, run(job(folders), out)[0]
+
+
+@pytest.fixture
+def done(trained, tmp_path):
+    """The folder of a training that is done."""
+    shutil.copytree(trained[0], tmp_path / "done")
+    return tmp_path / "done"
+
+
+def test_it_leaves_weights_curves_and_pictures(trained):
+    out, summary = trained
     assert summary.exit_status == 0
-    model = read_emmae(tmp_path / "weights.safetensors")
+    model = read_emmae(out / "weights.safetensors")
     assert model.facts == summary.facts
     assert len(model.facts.micrographs) == 2
     assert len(model.facts.held_out) == 1
     for picture in ("curves.png", "reconstructions.png"):
-        assert (tmp_path / picture).read_bytes()[:4] == b"\x89PNG"
-    with (tmp_path / "curves.csv").open() as lines:
+        assert (out / picture).read_bytes()[:4] == b"\x89PNG"
+    with (out / "curves.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
     assert all(float(row["held_out_loss"]) > 0 for row in rows)
-    assert json.loads((tmp_path / "settings.json").read_text())["job"] == "mae train"
-    assert not (tmp_path / "progress.safetensors").exists()
+    assert json.loads((out / "settings.json").read_text())["job"] == "mae train"
+    assert not (out / "progress.safetensors").exists()
 
 
-def test_done_is_done(folders, tmp_path):
-    first, _ = run(job(folders), tmp_path)
-    before = (tmp_path / "weights.safetensors").stat().st_mtime_ns
-    again, said = run(job(folders), tmp_path)
-    assert (tmp_path / "weights.safetensors").stat().st_mtime_ns == before
-    assert again.facts == first.facts
+def test_done_is_done(folders, trained, done):
+    before = (done / "weights.safetensors").stat().st_mtime_ns
+    again, said = run(job(folders), done)
+    assert (done / "weights.safetensors").stat().st_mtime_ns == before
+    assert again.facts == trained[1].facts
     assert any("there already" in line for line in said)
 
 
@@ -110,13 +124,12 @@ def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(folders, tmp_pat
     assert whole.read_bytes() == stopped.read_bytes()
 
 
-def test_damaged_progress_is_named_and_force_begins_anew(folders, tmp_path):
-    run(job(folders), tmp_path)
-    (tmp_path / "weights.safetensors").unlink()
-    (tmp_path / "progress.safetensors").write_bytes(b"nothing")
+def test_damaged_progress_is_named_and_force_begins_anew(folders, done):
+    (done / "weights.safetensors").unlink()
+    (done / "progress.safetensors").write_bytes(b"nothing")
     with pytest.raises(SettingsError, match=r"progress\.safetensors"):
-        run(job(folders), tmp_path)
-    summary, _ = run(job(folders, force=True), tmp_path)
+        run(job(folders), done)
+    summary, _ = run(job(folders, force=True), done)
     assert summary.exit_status == 0
 
 
@@ -136,12 +149,11 @@ def test_a_micrograph_in_two_sets_is_refused(folders, tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"epochs": 3}, {"sets": 40.0}])
-def test_other_settings_need_another_folder(folders, tmp_path, changes):
-    run(job(folders), tmp_path)
+def test_other_settings_need_another_folder(folders, done, changes):
     if "sets" in changes:
         changes = {"sets": (set_of(folders, diameter=changes["sets"]),)}
     with pytest.raises(SettingsError, match="other settings"):
-        run(job(folders, **changes), tmp_path)
+        run(job(folders, **changes), done)
 
 
 def test_fine_tuning_starts_from_the_weights_that_are_named(folders, tmp_path):
@@ -162,10 +174,9 @@ def test_fine_tuning_starts_from_the_weights_that_are_named(folders, tmp_path):
         ({"layers": MaeLayers()}, "other sizes: tile_px 16, not 32"),
     ],
 )
-def test_weights_for_other_images_or_sizes_are_refused_with_the_reason(folders, tmp_path, changes, said):
-    run(job(folders), tmp_path / "first")
+def test_weights_for_other_images_or_sizes_are_refused_with_the_reason(folders, trained, tmp_path, changes, said):
     with pytest.raises(SettingsError, match=said):
-        run(job(folders, first=tmp_path / "first/weights.safetensors", **changes), tmp_path / "out")
+        run(job(folders, first=trained[0] / "weights.safetensors", **changes), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -179,9 +190,8 @@ def test_weights_for_other_images_or_sizes_are_refused_with_the_reason(folders, 
         (KIND, VERSION, {"layers": MaeLayers().model_dump()}, "does not hold what"),
     ],
 )
-def test_weights_that_cannot_be_meant_are_refused_with_the_reason(folders, tmp_path, kind, version, facts, said):
-    run(job(folders), tmp_path)
-    path = tmp_path / "weights.safetensors"
+def test_weights_that_cannot_be_meant_are_refused_with_the_reason(done, kind, version, facts, said):
+    path = done / "weights.safetensors"
     known, tensors = read_weights(path, KIND, VERSION)
     write_weights(path, kind, version, known | facts, tensors)
     with pytest.raises(SettingsError, match=said):

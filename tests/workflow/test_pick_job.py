@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import mrcfile
@@ -38,13 +39,33 @@ class Listener:
         self.steps.append(outcome.file.key)
 
 
-@pytest.fixture
-def micrographs(tmp_path):
-    folder = tmp_path / "micrographs"
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder of micrographs, only to be read."""
+    folder = tmp_path_factory.mktemp("pick") / "images"
     folder.mkdir()
     for name, field in FIELDS.items():
         write(folder / f"{name}.mrc", field)
     return folder
+
+
+@pytest.fixture
+def micrographs(images, tmp_path):
+    """A folder of micrographs to be changed."""
+    return Path(shutil.copytree(images, tmp_path / "micrographs"))
+
+
+@pytest.fixture(scope="module")
+def whole(images, tmp_path_factory):
+    """The images picked once, only to be looked at: the folder and what the job told."""
+    out = tmp_path_factory.mktemp("whole")
+    return out, run([images], out)[0]
+
+
+@pytest.fixture
+def picked(whole, tmp_path):
+    """The folder of a job that is done."""
+    return Path(shutil.copytree(whole[0], tmp_path / "out"))
 
 
 def write(path, field):
@@ -58,9 +79,9 @@ def job(**changes):
     return PickJob(picker=picker, **changes)
 
 
-def run(micrographs, out, **changes):
+def run(inputs, out, **changes):
     listener = Listener()
-    summary = run_pick_job(find_micrographs([Path(micrographs)]), job(**changes), Path(out), listener)
+    summary = run_pick_job(find_micrographs([Path(path) for path in inputs]), job(**changes), Path(out), listener)
     return summary, listener
 
 
@@ -74,51 +95,50 @@ def rejected(out):
         return {row["micrograph"]: row["reason"] for row in csv.DictReader(file)}
 
 
-def test_every_micrograph_gets_one_file_of_picks_and_particles_are_found(micrographs, tmp_path):
-    summary, _ = run(micrographs, tmp_path / "out")
+def test_every_micrograph_gets_one_file_of_picks_and_particles_are_found(whole):
+    out, summary = whole
     assert summary.exit_status == 0
     for name, field in FIELDS.items():
-        picks, (_, truth) = read_picks(tmp_path / f"out/picks/{name}_autopick.star"), field.render()
+        picks, (_, truth) = read_picks(out / f"picks/{name}_autopick.star"), field.render()
         distance = np.hypot(*(truth.xy[:, None] - picks.xy[None]).transpose(2, 0, 1)).min(axis=1)
         inside = ((truth.xy > 15) & (truth.xy < [345, 285])).all(axis=1)
         assert (distance[inside] < 4).mean() > 0.9
         assert picks.score_kind == "uncalibrated"
 
 
-def test_a_second_run_changes_nothing_and_does_nothing(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
-    before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (tmp_path / "out/picks").rglob("*.star")}
-    summary, listener = run(micrographs, tmp_path / "out")
+def test_a_second_run_changes_nothing_and_does_nothing(images, picked):
+    before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (picked / "picks").rglob("*.star")}
+    summary, listener = run([images], picked)
     assert listener.steps == []
     assert listener.done == len(FIELDS)
     assert [o.picks for o in summary.outcomes] == [len(read_picks(p)) for p in sorted(before)]
-    assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (tmp_path / "out/picks").rglob("*.star")}
+    assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (picked / "picks").rglob("*.star")}
 
 
-def test_a_run_goes_on_with_what_is_missing_and_ends_with_the_same_picks(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
-    whole = contents(tmp_path / "out")
-    (tmp_path / "out/picks/grid.1_autopick.star").unlink()
-    _, listener = run(micrographs, tmp_path / "out")
+def test_a_run_goes_on_with_what_is_missing_and_ends_with_the_same_picks(images, picked):
+    whole = contents(picked)
+    (picked / "picks/grid.1_autopick.star").unlink()
+    _, listener = run([images], picked)
     assert listener.steps == ["grid.1"]
-    assert contents(tmp_path / "out") == whole
+    assert contents(picked) == whole
 
 
-def test_a_damaged_file_of_picks_is_made_again(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
-    whole = contents(tmp_path / "out")
-    path = tmp_path / "out/picks/grid.2_autopick.star"
+def test_a_damaged_file_of_picks_is_made_again(images, picked):
+    whole = contents(picked)
+    path = picked / "picks/grid.2_autopick.star"
     path.write_text("data_\nloop_\n_rlnCoordinateX #1\n_rlnCoordi")
-    _, listener = run(micrographs, tmp_path / "out")
+    _, listener = run([images], picked)
     assert listener.steps == ["grid.2"]
-    assert contents(tmp_path / "out") == whole
+    assert contents(picked) == whole
 
 
-def test_the_number_of_workers_does_not_change_the_picks(micrographs, tmp_path):
-    run(micrographs, tmp_path / "one", cpus=1)
-    run(micrographs, tmp_path / "two", cpus=2)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    models = [json.loads((tmp_path / n / "localpicker.json").read_text()) for n in ("one", "two")]
+def test_the_number_of_workers_changes_neither_the_picks_nor_what_is_set_aside(images, whole, tmp_path):
+    (tmp_path / "text.mrc").write_text("this is no image " * 100)
+    summary, _ = run([images, tmp_path / "text.mrc"], tmp_path / "two", cpus=2)
+    assert summary.exit_status == 3
+    assert contents(tmp_path / "two") == contents(whole[0])
+    assert [Path(name).stem for name in rejected(tmp_path / "two")] == ["text"]
+    models = [json.loads((out / "localpicker.json").read_text()) for out in (whole[0], tmp_path / "two")]
     assert models[0] == models[1]
 
 
@@ -136,7 +156,7 @@ def test_bad_micrographs_are_named_with_their_reasons_and_the_others_go_on(micro
     hole = np.frombuffer(whole[1024:], np.float32).copy()
     hole[5] = np.nan
     (micrographs / "hole.mrc").write_bytes(whole[:1024] + hole.tobytes())
-    summary, _ = run(micrographs, tmp_path / "out", cpus=2)
+    summary, _ = run([micrographs], tmp_path / "out")
     assert summary.exit_status == 3
     assert len(summary.picked) == len(FIELDS)
     reasons = {Path(name).stem: reason for name, reason in rejected(tmp_path / "out").items()}
@@ -151,7 +171,7 @@ def test_when_all_are_bad_the_status_says_so_and_there_are_no_picks(tmp_path):
     folder = tmp_path / "micrographs"
     folder.mkdir()
     (folder / "a.mrc").write_bytes(b"")
-    summary, _ = run(folder, tmp_path / "out")
+    summary, _ = run([folder], tmp_path / "out")
     assert summary.exit_status == 4
     assert contents(tmp_path / "out") == {}
     assert list(rejected(tmp_path / "out").values())
@@ -161,9 +181,9 @@ def test_a_mended_micrograph_leaves_the_list_of_the_rejected(micrographs, tmp_pa
     path = micrographs / "grid.1.mrc"
     whole = path.read_bytes()
     path.write_bytes(whole[:2000])
-    assert run(micrographs, tmp_path / "out")[0].exit_status == 3
+    assert run([micrographs], tmp_path / "out")[0].exit_status == 3
     path.write_bytes(whole)
-    assert run(micrographs, tmp_path / "out")[0].exit_status == 0
+    assert run([micrographs], tmp_path / "out")[0].exit_status == 0
     assert rejected(tmp_path / "out") == {}
 
 
@@ -176,7 +196,7 @@ def test_a_mended_micrograph_leaves_the_list_of_the_rejected(micrographs, tmp_pa
 )
 def test_a_diameter_that_fits_no_micrograph_is_refused_before_any_work(micrographs, tmp_path, changes, words):
     with pytest.raises(SettingsError, match=words):
-        run(micrographs, tmp_path / "out", **changes)
+        run([micrographs], tmp_path / "out", **changes)
     assert not (tmp_path / "out").exists()
 
 
@@ -185,28 +205,27 @@ def test_an_unknown_pixel_size_is_refused_before_any_work(micrographs, tmp_path)
         with mrcfile.open(path, "r+") as file:
             file.voxel_size = 0
     with pytest.raises(SettingsError, match="--pixel-size"):
-        run(micrographs, tmp_path / "out")
+        run([micrographs], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_made_with_other_settings_is_refused_and_kept_unless_forced(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
-    before = contents(tmp_path / "out")
+def test_a_folder_made_with_other_settings_is_refused_and_kept_unless_forced(images, picked):
+    before = contents(picked)
     with pytest.raises(SettingsError, match=r"diameter_angstrom 120\.0, now 150\.0"):
-        run(micrographs, tmp_path / "out", diameter=150.0)
-    assert contents(tmp_path / "out") == before
-    _, listener = run(micrographs, tmp_path / "out", diameter=150.0, force=True)
+        run([images], picked, diameter=150.0)
+    assert contents(picked) == before
+    _, listener = run([images], picked, diameter=150.0, force=True)
     assert len(listener.steps) == len(FIELDS)
-    assert json.loads((tmp_path / "out/settings.json").read_text())["settings"]["diameter_angstrom"] == 150.0
+    assert json.loads((picked / "settings.json").read_text())["settings"]["diameter_angstrom"] == 150.0
 
 
 def test_new_micrographs_join_and_the_old_ones_stay_as_they_are(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
+    run([micrographs], tmp_path / "out")
     before = contents(tmp_path / "out")
     write(
         micrographs / "later.mrc", ShellField(height_px=301, width_px=353, particles=12, pixel_size_angstrom=4, seed=9)
     )
-    _, listener = run(micrographs, tmp_path / "out")
+    _, listener = run([micrographs], tmp_path / "out")
     assert listener.steps == ["later"]
     after = contents(tmp_path / "out")
     assert before.items() <= after.items()
@@ -214,25 +233,23 @@ def test_new_micrographs_join_and_the_old_ones_stay_as_they_are(micrographs, tmp
     assert len(listed) == len(after) == len(FIELDS) + 1
 
 
-def test_a_micrograph_of_equal_name_from_elsewhere_is_not_taken_for_the_one_picked(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
+def test_a_micrograph_of_equal_name_from_elsewhere_is_not_taken_for_the_one_picked(picked, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     write(other / "grid.0.mrc", FIELDS["grid.1"])
     with pytest.raises(SettingsError, match="name another --out"):
-        run(other, tmp_path / "out")
+        run([other], picked)
 
 
-def test_pictures_and_csv_asked_for_later_are_made_from_the_picks_that_are_there(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
-    before = contents(tmp_path / "out")
-    run(micrographs, tmp_path / "out", plots=True, csv=True)
-    assert contents(tmp_path / "out") == before
+def test_pictures_and_csv_asked_for_later_are_made_from_the_picks_that_are_there(images, picked):
+    before = contents(picked)
+    run([images], picked, plots=True, csv=True)
+    assert contents(picked) == before
     for name in FIELDS:
-        assert (tmp_path / f"out/plots/{name}.png").read_bytes()[:4] == b"\x89PNG"
+        assert (picked / f"plots/{name}.png").read_bytes()[:4] == b"\x89PNG"
         star, table = (
-            read_picks(tmp_path / f"out/picks/{name}_autopick.star"),
-            read_picks(tmp_path / f"out/csv/{name}.csv"),
+            read_picks(picked / f"picks/{name}_autopick.star"),
+            read_picks(picked / f"csv/{name}.csv"),
         )
         np.testing.assert_allclose(star.xy, table.xy, atol=1e-5)
 
@@ -240,7 +257,7 @@ def test_pictures_and_csv_asked_for_later_are_made_from_the_picks_that_are_there
 def test_an_output_that_is_a_file_is_refused(micrographs, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(SettingsError, match="cannot be written"):
-        run(micrographs, tmp_path / "out")
+        run([micrographs], tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -255,7 +272,7 @@ def test_a_star_input_keeps_optics_and_ctf_and_mirrors_its_folders(micrographs, 
         f"_rlnDefocusV\n_rlnDefocusAngle\n{rows}\n"
     )
     out = Path("AutoPick/job003")
-    run("micrographs.star", out)
+    run(["micrographs.star"], out)
     assert {str(p) for p in contents(out)} == {f"picks/Movies/{n}_autopick.star" for n in FIELDS}
     kept = read_star(out / "micrographs.star")
     assert kept["micrographs"]["rlnDefocusU"].astype(float).tolist() == [15000.0] * 3
@@ -265,35 +282,33 @@ def test_a_star_input_keeps_optics_and_ctf_and_mirrors_its_folders(micrographs, 
     assert (out / "picks/coords_suffix_autopick.star").read_text().strip() == "AutoPick/job003/micrographs.star"
 
 
-def test_nothing_but_picks_lies_in_the_folder_of_picks(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out", plots=True, csv=True)
-    names = {p.name for p in (tmp_path / "out/picks").rglob("*") if p.is_file()}
-    assert names == {f"{n}_autopick.star" for n in FIELDS}
+def test_nothing_but_picks_lies_in_the_folder_of_picks(images, tmp_path):
+    run([images / "grid.0.mrc"], tmp_path / "out", plots=True, csv=True)
+    names = [p.name for p in (tmp_path / "out/picks").rglob("*") if p.is_file()]
+    assert names == ["grid.0_autopick.star"]
 
 
-def test_a_micrograph_keeps_its_name_when_another_folder_joins(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
-    before = contents(tmp_path / "out")
-    other = tmp_path / "other"
+def test_a_micrograph_keeps_its_name_when_another_folder_joins(images, picked):
+    before = contents(picked)
+    other = images.with_name("other")
     other.mkdir()
     write(other / "grid.0.mrc", ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=7))
     listener = Listener()
-    run_pick_job(find_micrographs([micrographs, other]), job(), tmp_path / "out", listener)
+    run_pick_job(find_micrographs([images, other]), job(), picked, listener)
     assert listener.steps == ["other/grid.0"]
-    after = contents(tmp_path / "out")
+    after = contents(picked)
     assert before.items() <= after.items()
-    assert len(read_star(tmp_path / "out/autopick.star")["coordinate_files"]) == len(after) == len(FIELDS) + 1
+    assert len(read_star(picked / "autopick.star")["coordinate_files"]) == len(after) == len(FIELDS) + 1
 
 
-def test_what_a_killed_run_left_is_not_taken_for_picks_of_another_folder(micrographs, tmp_path):
-    run(micrographs, tmp_path / "out")
+def test_what_a_killed_run_left_is_not_taken_for_picks_of_another_folder(picked, tmp_path):
     for name in ("micrographs.csv", "rejected.csv", "autopick.star"):  # a kill comes before these
-        (tmp_path / "out" / name).unlink()
+        (picked / name).unlink()
     other = tmp_path / "other"
     other.mkdir()
     write(other / "grid.0.mrc", FIELDS["grid.1"])
     with pytest.raises(SettingsError, match="name another --out"):
-        run(other, tmp_path / "out")
+        run([other], picked)
 
 
 def test_picks_that_were_not_made_here_are_neither_used_nor_removed_even_by_force(micrographs, tmp_path):
@@ -303,13 +318,13 @@ def test_picks_that_were_not_made_here_are_neither_used_nor_removed_even_by_forc
         path.write_text("mine")
     for force in (False, True):
         with pytest.raises(SettingsError, match="was not made here"):
-            run(micrographs, tmp_path / "out", force=force)
+            run([micrographs], tmp_path / "out", force=force)
     assert [path.read_text() for path in mine] == ["mine"] * 3
 
 
 def test_bad_micrographs_before_the_first_good_one_are_told_like_the_others(micrographs, tmp_path):
     (micrographs / "a-bad.mrc").write_bytes(b"")
-    _, listener = run(micrographs, tmp_path / "out")
+    _, listener = run([micrographs], tmp_path / "out")
     assert listener.done == 0
     assert sorted(listener.steps) == ["a-bad", *sorted(FIELDS)]
 
@@ -320,11 +335,11 @@ def test_tables_of_two_runs_end_in_one(micrographs, tmp_path, monkeypatch):
         Path(f"{name}.star").write_text(
             f"data_\n\nloop_\n_rlnMicrographName\n_rlnDefocusU\n_rlnDefocusV\nmicrographs/{name}.mrc 15000 14000\n"
         )
-        run(f"{name}.star", Path("out"))
+        run([f"{name}.star"], Path("out"))
     names = read_star(Path("out/micrographs.star"))["micrographs"]["rlnMicrographName"]
     assert set(names) == {f"micrographs/{name}.mrc" for name in FIELDS}
 
 
 def test_the_folder_of_the_micrographs_is_no_output_folder(micrographs):
     with pytest.raises(SettingsError, match="where the micrographs are"):
-        run(micrographs, micrographs)
+        run([micrographs], micrographs)

@@ -29,11 +29,7 @@ def die_at_three(number):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_every_item_is_worked_on_once(workers):
-    assert sorted(map_processes(square, range(20), workers)) == [n * n for n in range(20)]
-
-
-def test_items_are_taken_only_as_workers_become_free():
+def test_every_item_is_worked_on_once_and_taken_only_as_workers_become_free(workers):
     taken = []
 
     def items():
@@ -41,10 +37,10 @@ def test_items_are_taken_only_as_workers_become_free():
             taken.append(n)
             yield n
 
-    results = map_processes(square, items(), 2)
-    next(results)
+    results = map_processes(square, items(), workers)
+    first = next(results)
     assert len(taken) < 10
-    assert sum(1 for _ in results) == 49
+    assert sorted([first, *results]) == [n * n for n in range(50)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import mrcfile
@@ -19,7 +20,7 @@ from cryoglean.picks import Picks
 from cryoglean.workflow.pick_job import PickJob, run_pick_job
 from cryoglean.workflow.train_job import TrainJob, run_train_job
 
-TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "least_steps": 4, "most_steps": 4}
+TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "least_steps": 2, "most_steps": 2}
 DIAMETER = 30.0
 
 
@@ -67,34 +68,46 @@ def run(folders, out, job, negatives=None, images=None):
     return run_train_job(files, folders / "picks", negatives, job, out, notes), notes.said
 
 
-def test_it_leaves_weights_and_curves(folders, tmp_path):
-    summary, _ = run(folders, tmp_path, job())
+@pytest.fixture(scope="module")
+def trained(folders, tmp_path_factory):
+    """A training that is done, only to be looked at: its folder and what it told."""
+    out = tmp_path_factory.mktemp("trained")
+    return out, run(folders, out, job())[0]
+
+
+@pytest.fixture
+def done(trained, tmp_path):
+    """The folder of a training that is done."""
+    shutil.copytree(trained[0], tmp_path / "done")
+    return tmp_path / "done"
+
+
+def test_it_leaves_weights_and_curves(trained):
+    out, summary = trained
     assert summary.exit_status == 0
-    assert read_kpicker(tmp_path / "weights.safetensors").facts == summary.facts
-    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
-    with (tmp_path / "curves.csv").open() as lines:
+    assert read_kpicker(out / "weights.safetensors").facts == summary.facts
+    assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    with (out / "curves.csv").open() as lines:
         rows = list(csv.DictReader(lines))
-    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["step"] for row in rows] == ["1", "2"]
     assert all(float(row["held_out_loss"]) > 0 for row in rows)
-    assert json.loads((tmp_path / "settings.json").read_text())["job"] == "train"
+    assert json.loads((out / "settings.json").read_text())["job"] == "train"
     assert [(o.file.key, o.picks) for o in summary.outcomes] == [("m0", 20), ("m1", 20), ("m2", 20)]
 
 
-def test_done_is_done(folders, tmp_path):
-    first, _ = run(folders, tmp_path, job())
-    before = (tmp_path / "weights.safetensors").stat().st_mtime_ns
-    again, said = run(folders, tmp_path, job())
-    assert (tmp_path / "weights.safetensors").stat().st_mtime_ns == before
-    assert again.facts == first.facts
+def test_done_is_done(folders, trained, done):
+    before = (done / "weights.safetensors").stat().st_mtime_ns
+    again, said = run(folders, done, job())
+    assert (done / "weights.safetensors").stat().st_mtime_ns == before
+    assert again.facts == trained[1].facts
     assert any("there already" in line for line in said)
 
 
-def test_without_its_weights_it_is_done_again_to_the_same(folders, tmp_path):
-    run(folders, tmp_path, job())
-    weights = tmp_path / "weights.safetensors"
+def test_without_its_weights_it_is_done_again_to_the_same(folders, done):
+    weights = done / "weights.safetensors"
     before = weights.read_bytes()
     weights.unlink()
-    run(folders, tmp_path, job(cpus=2))
+    run(folders, done, job(cpus=2))
     assert weights.read_bytes() == before
 
 
@@ -105,15 +118,14 @@ def test_without_its_weights_it_is_done_again_to_the_same(folders, tmp_path):
         {"job": job(), "negatives": "junk"},
     ],
 )
-def test_other_settings_or_examples_need_another_folder(folders, tmp_path, other):
-    run(folders, tmp_path, job())
+def test_other_settings_or_examples_need_another_folder(folders, done, other):
     negatives = folders / other["negatives"] if "negatives" in other else None
     with pytest.raises(SettingsError, match="other settings"):
-        run(folders, tmp_path, other["job"], negatives)
+        run(folders, done, other["job"], negatives)
     forced = other["job"].model_copy(update={"force": True})
-    before = (tmp_path / "weights.safetensors").read_bytes()
-    run(folders, tmp_path, forced, negatives)
-    assert (tmp_path / "weights.safetensors").read_bytes() != before
+    before = (done / "weights.safetensors").read_bytes()
+    run(folders, done, forced, negatives)
+    assert (done / "weights.safetensors").read_bytes() != before
 
 
 def test_a_micrograph_that_cannot_be_read_is_set_aside(folders, tmp_path):
@@ -140,10 +152,9 @@ def test_the_published_training_is_a_job_too(folders, tmp_path):
     assert read_kpicker(tmp_path / "weights.safetensors").facts == summary.facts
 
 
-def test_picking_with_the_weights_is_bound_to_them(folders, tmp_path):
+def test_picking_with_the_weights_is_bound_to_them(folders, done, tmp_path):
     from cryoglean.pickers.kpicker import KpickerSettings
 
-    run(folders, tmp_path / "model", job())
     other = job(KpickerTraining(diameter_angstrom=DIAMETER, seed=1, **TINY))
     run(folders, tmp_path / "other", other)
     files = find_micrographs([folders / "images"])
@@ -153,9 +164,9 @@ def test_picking_with_the_weights_is_bound_to_them(folders, tmp_path):
         pick_job = PickJob(picker=picker, pixel_size_angstrom=1.0, weights=tmp_path / model / "weights.safetensors")
         return run_pick_job(files, pick_job, tmp_path / "picked", Notes())
 
-    assert len(pick("model").picked) == 3
+    assert len(pick("done").picked) == 3
     assert len(list((tmp_path / "picked/picks").glob("*.star"))) == 3
-    pick("model")
+    pick("done")
     with pytest.raises(SettingsError, match="weights_sha256"):
         pick("other")
 

@@ -97,9 +97,11 @@ def _depth(
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return for each point how deep it lies in the deepest lobe of any image, and which image that is."""
     best, owner = np.full(len(points), -np.inf), np.zeros(len(points), np.intp)
+    x, y, z = np.ascontiguousarray(points.T)
     for number, matrix in enumerate(rotations):
         for *centre, size in lobes:
-            depth = -np.linalg.norm(points - matrix @ np.array(centre), axis=1) / size
+            at = matrix @ np.array(centre)
+            depth = -np.sqrt((x - at[0]) ** 2 + (y - at[1]) ** 2 + (z - at[2]) ** 2) / size  # many times norm's speed
             deeper = depth > best
             best[deeper], owner[deeper] = depth[deeper], number
     return best, owner
