@@ -72,6 +72,6 @@ def particle_patches(latents: Tensor, set_centres: Tensor, particle: int, seed: 
     mask = nearest(latents, set_centres) == particle
     points = latents.flatten(0, 1)
     for clusters in MICROGRAPH_CLUSTERS:
-        label = nearest(latents, kmeans(points, clusters, seed).centres)
+        label = nearest(latents, kmeans(points, clusters, seed, starts=1).centres)
         mask = label == most_alike(label, mask, clusters)
     return mask

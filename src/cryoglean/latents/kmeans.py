@@ -12,6 +12,7 @@ STARTS = 3
 """Best of so many starts."""
 
 _ITERATIONS = 100
+_SETTLED_SHARE = 1e-4  # of the points: so few may still change their cluster
 
 
 class Clusters(NamedTuple):
@@ -67,13 +68,13 @@ def _spread_out(points: Tensor, k: int, seed: int) -> Tensor:
 
 
 def _settled(points: Tensor, centres: Tensor) -> Clusters:
-    """Move centres to the means of the points around them until none moves; an empty one stays where it is."""
+    """Move centres to the means of the points around them until they settle; an empty one stays where it is."""
     label = nearest(points, centres)
     for _ in range(_ITERATIONS):
         belongs = functional.one_hot(label, len(centres)).to(points.dtype)
         count = belongs.sum(dim=0)[:, None]
         centres = torch.where(count > 0, belongs.T @ points / count.clamp_min(1), centres)
-        moved, label = label, nearest(points, centres)
-        if torch.equal(moved, label):
+        before, label = label, nearest(points, centres)
+        if int((before != label).sum()) <= _SETTLED_SHARE * len(points):
             break
     return Clusters(centres, float((points - centres[label]).square().sum(dtype=torch.float64)))

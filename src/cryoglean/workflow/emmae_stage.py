@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Sample = Callable[[], Iterator[Micrograph]]
     """Reads the micrographs to learn from, anew each time."""
+    MaskOf = Callable[[Micrograph], NDArray[np.bool_] | None]
+    """Tells which pixels of a micrograph are particle, (h, w); None where that is not known."""
 
 
 class Reference(NamedTuple):
@@ -145,7 +147,7 @@ def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, w
     if isinstance(settings, EmmaeSettings):
         write_emmae_set(path, fit_emmae(sample(), _blob_finder(wanted, sample), mae, device))
         return
-    mask_of = _mask_of(wanted, settings, sample)
+    mask_of = _mask_of(wanted, sample)
     write_emmae_set(path, fit_paper_emmae(sample(), settings, mae, mask_of, device))
 
 
@@ -154,23 +156,28 @@ def _blob_finder(wanted: EmmaeWanted, sample: Sample) -> LocalpickerModel:
     return fit_localpicker(sample(), wanted.settings.diameter_angstrom, threads=wanted.cpus, device=device)
 
 
-def _mask_of(
-    wanted: EmmaeWanted, settings: PaperEmmaeSettings, sample: Sample
-) -> Callable[[Micrograph], NDArray[np.bool_] | None]:
+def _mask_of(wanted: EmmaeWanted, sample: Sample) -> MaskOf:
     """Return who knows which pixels are particle: the painted mask, or discs round blobs where there is none."""
     if wanted.reference is not None:
         return wanted.reference.of_micrograph
-    model = _blob_finder(wanted, sample)
-    finder = Localpicker(
-        EmmaeSettings(diameter_angstrom=settings.diameter_angstrom), model, torch.device(wanted.device)
-    )
+    return disc_painter(_blob_finder(wanted, sample), torch.device(wanted.device))
+
+
+def disc_painter(model: LocalpickerModel, device: torch.device | None = None) -> MaskOf:
+    """Return who paints discs round the picks of Localpicker, of the size that it found.
+
+    Args:
+        model: what Localpicker has learned of the set.
+        device: where to compute; the CPU by default.
+    """
+    finder = Localpicker(EmmaeSettings(diameter_angstrom=model.diameter_angstrom), model, device)
 
     def discs(micrograph: Micrograph) -> NDArray[np.bool_]:
         picks = finder.pick(micrograph)
-        radius = model.disc_diameters * settings.diameter_angstrom / micrograph.pixel_size_angstrom / 2
+        radius_px = model.disc_diameters * model.diameter_angstrom / micrograph.pixel_size_angstrom / 2
         mask = np.zeros(micrograph.shape, np.uint8)
         for x, y in np.rint(picks.xy).astype(int).tolist():
-            cv2.circle(mask, (x, y), max(1, round(radius)), 1, cv2.FILLED)
+            cv2.circle(mask, (x, y), max(1, round(radius_px)), 1, cv2.FILLED)
         return mask.astype(bool)
 
     return discs
