@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CLUSTER_COLOURS = (PARTICLE, "#e6c229", "#1b9e77", "#3d5a99")
 """Of clusters, the particles' first, then those of which less and less lies within particles."""
 
+_FOURTH = "#8e5ea2"  # where none is the particles'
 _OPACITY = 0.5
 _NOTHING = "nothing like particles stands out: no picks"
 _DPI = 130
@@ -67,7 +68,7 @@ def draw_latents(path: str | os.PathLike[str], look: SetLook, facts: Facts) -> N
     elif facts.mixture is not None:
         draw_mixture(tells, facts.mixture, facts.cut, look.heights)
     else:
-        _say_nothing(tells, "heights of the response's peaks", "too few blobs to make a template of")
+        _say_nothing(tells, "heights of the response's peaks", "too few places to make a template of")
     _draw_verdict(verdict, look, facts)
     figure.suptitle(_title(facts, "latent space of the masked autoencoder"))
     _save(figure, path)
@@ -109,7 +110,7 @@ def cluster_colours(look: SetLook) -> NDArray[np.uint8]:
     """
     clusters = 1 + max(int(each.label.max()) for each in look.micrographs)
     if look.particle is None:
-        order, palette = np.arange(clusters), (*CLUSTER_COLOURS[1:], GUIDE)
+        order, palette = np.arange(clusters), (*CLUSTER_COLOURS[1:], _FOURTH)
     else:
         rest = sorted(set(range(len(look.share))) - {look.particle}, key=lambda k: -look.share[k])
         order, palette = np.array([look.particle, *rest]), CLUSTER_COLOURS
@@ -154,7 +155,7 @@ def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
 def _title(facts: Facts, what: str) -> str:
     number = len(facts.micrographs)
     learned = f"learned from {number} micrograph{'s' if number != 1 else ''}"
-    return f"Cryo-EMMAE, {what}: {learned if facts.found_particles else _NOTHING}"
+    return f"Cryo-EMMAE, {what}\n{learned if facts.found_particles else _NOTHING}"
 
 
 def _draw_clouds(axes: Axes, clouds: Clouds, *, found: bool) -> None:
@@ -164,14 +165,14 @@ def _draw_clouds(axes: Axes, clouds: Clouds, *, found: bool) -> None:
     margin = np.maximum(0.12 * (high - low), 1e-6)
     window = np.stack([low - margin, high + margin], axis=1)
     named = (
-        ("background" if found else "patches", NOISE, clouds.background),
-        ("within particles", PARTICLE, clouds.particle),
+        ("background, " if found else "", NOISE, clouds.background),
+        ("within particles, ", PARTICLE, clouds.particle),
     )
     for name, colour, points in named:
         if len(points):
             axes.plot(*points.T, ".", color=colour, markersize=3.5, alpha=0.3, markeredgewidth=0)
             _draw_contours(axes, points, window, colour)
-            axes.plot([], [], "o", color=colour, markersize=5, label=f"{name}, {len(points)} patches")
+            axes.plot([], [], "o", color=colour, markersize=5, label=f"{name}{len(points)} patches")
     axes.set(xlim=window[0], ylim=window[1], xticks=[], yticks=[], title="latents of patches, principal axes")
     axes.set(xlabel=f"first axis, {clouds.share[0]:.0%} of the variance")
     axes.set(ylabel=f"second axis, {clouds.share[1]:.0%}")
@@ -270,7 +271,8 @@ def _draw_picks(axes: Axes, look: LatentLook, facts: Facts) -> None:
     circles = EllipseCollection(size, size, 0 * size, units="xy", offsets=xy, offset_transform=axes.transData)
     circles.set(facecolor="none", edgecolor=_CIRCLE, linewidth=1.1)
     axes.add_collection(circles)
-    axes.set_xlabel(f"{len(xy)} pick{'s' if len(xy) != 1 else ''} in the whole micrograph", fontsize=8)
+    count = {0: "no picks", 1: "1 pick"}.get(len(xy), f"{len(xy)} picks")
+    axes.set_xlabel(f"{count} in the whole micrograph", fontsize=8)
 
 
 def _column_titles(look: SetLook, facts: Facts) -> tuple[str, str, str]:
