@@ -185,16 +185,28 @@ class Emmae:
         Returns:
             Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
         """
+        if not self.learned.facts.found_particles:
+            return Picks.empty()
+        return self.pick_embedded(
+            micrograph, embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
+        )
+
+    def pick_embedded(self, micrograph: Micrograph, seen: Embedded) -> Picks:
+        """Find the particles of a micrograph that is in latent space already, as `pick` does."""
         facts, settings = self.learned.facts, self.settings
         if not facts.found_particles:
             return Picks.empty()
-        seen = embedded(micrograph, settings.diameter_angstrom, self.mae, self.device)
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         peaks, skewness = look(seen, self.learned, distance, settings.edge_distance_diameters)
         score = expit(peaks.height - sure_cut(facts.cut, Skewness.of([skewness]), seen.capacity))
         kept = score >= settings.threshold
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])
+
+
+def response_to(seen: Embedded, template: Tensor) -> Tensor:
+    """Return how alike each place is to a template, `FINER` places along a patch, in robust standard deviations."""
+    return robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
 
 
 def look(
@@ -211,7 +223,7 @@ def look(
     Returns:
         The peaks of the response, without those of something else than particles or background; and its skewness.
     """
-    response = robust_z(ring_response(seen.latents, learned.template.to(seen.latents.device), seen.diameter))
+    response = response_to(seen, learned.template)
     peaks = find_peaks(response, FINER * distance)
     peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
     means = ring_means(seen.latents, *in_patches(peaks, seen), seen.diameter).flatten(1)

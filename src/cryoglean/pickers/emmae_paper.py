@@ -23,7 +23,7 @@ from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.scale.devices import fast_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -146,18 +146,30 @@ class PaperEmmae:
         Returns:
             Picks, best first, scored by how much of their piece is particle. Empty where no cluster is the particles'.
         """
-        particle = self.learned.facts.particle
-        if particle is None:
+        if not self.learned.facts.found_particles:
             return Picks.empty()
+        seen = paper_embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
+        return self.pick_patches(micrograph, seen, self.particle_patches(seen))
+
+    def particle_patches(self, seen: PaperEmbedded) -> Tensor:
+        """Return `(h, w)` booleans, the patches that are particle; none where no cluster is the particles'."""
+        particle, (height, width, _) = self.learned.facts.particle, seen.latents.shape
+        if particle is None or height * width < max(MICROGRAPH_CLUSTERS):
+            return torch.zeros(height, width, dtype=torch.bool)
+        return particle_patches(seen.latents, self.learned.centres.to(self.device), particle, self.settings.seed)
+
+    def pick_patches(self, micrograph: Micrograph, seen: PaperEmbedded, patches: Tensor) -> Picks:
+        """Turn patches that are particle into picks, best first.
+
+        Args:
+            micrograph: as stored.
+            seen: the same in latent space.
+            patches: `(h, w)` booleans.
+        """
         settings = self.settings
-        seen = paper_embedded(micrograph, settings.diameter_angstrom, self.mae, self.device)
-        height, width, _ = seen.latents.shape
-        if height * width < max(MICROGRAPH_CLUSTERS):
-            return Picks.empty()
-        centres = self.learned.centres.to(self.device)
         distance = settings.min_distance_angstrom
         distance = None if distance is None else distance / settings.diameter_angstrom
-        found = segments(particle_patches(seen.latents, centres, particle, settings.seed), seen.diameter, distance)
+        found = segments(patches, seen.diameter, distance)
         patch = (np.stack([found.x, found.y], axis=1) + 0.5) / FINER - 0.5 + seen.shift
         xy = seen.prepared.to_stored((patch + 0.5) * seen.patch_px - 0.5)
         bottom, right = (n - 1 for n in micrograph.shape)
@@ -208,10 +220,10 @@ def fit_paper_emmae(
     for micrograph in micrographs:
         image = paper_embedded(micrograph, settings.diameter_angstrom, mae, device)
         mask = mask_of(micrograph)
-        seen.append((image.latents, None if mask is None else _at_patches(mask, image)))
+        seen.append((image.latents, None if mask is None else at_patches(mask, image)))
         names.append(micrograph.name)
     facts = PaperEmmaeFacts(diameter_angstrom=settings.diameter_angstrom, micrographs=tuple(names))
-    centres = kmeans(_points([latents for latents, _ in seen]), SET_CLUSTERS, settings.seed).centres
+    centres = kmeans(thinned([latents for latents, _ in seen]), SET_CLUSTERS, settings.seed).centres
     masked = [(nearest(latents, centres).flatten(), known.flatten()) for latents, known in seen if known is not None]
     if not any(bool(known.any()) for _, known in masked):
         return PaperEmmaeSet(facts, centres.cpu())
@@ -221,13 +233,13 @@ def fit_paper_emmae(
     return PaperEmmaeSet(facts.model_copy(update=told), centres.cpu())
 
 
-def _points(latents: list[Tensor]) -> Tensor:
+def thinned(latents: Sequence[Tensor]) -> Tensor:
     """Put the latents of a set together, evenly thinned where there are too many."""
     points = torch.cat([each.flatten(0, 1) for each in latents])
     return points[:: -(-len(points) // _MOST_POINTS)]
 
 
-def _at_patches(mask: NDArray[np.bool_], image: PaperEmbedded) -> Tensor:
+def at_patches(mask: NDArray[np.bool_], image: PaperEmbedded) -> Tensor:
     """Look a mask up at the middle of each patch; what lies outside of it is background."""
     height, width, _ = image.latents.shape
     row, column = np.mgrid[:height, :width] + image.shift

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import norm
 
 from cryoglean.io.atomic import atomic_path
 from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST
 from cryoglean.pickers.profiles import PROFILE_REACH_DIAMETERS, RING_RATIO
 from cryoglean.pickers.template_search import PROFILE_STEP_DIAMETERS
+from cryoglean.report.mixture_axes import CUT, GUIDE, LEGEND_STYLE, NOISE, PARTICLE, draw_mixture
+from cryoglean.report.names import shown_name
 
 if TYPE_CHECKING:
     import os
@@ -23,11 +24,8 @@ if TYPE_CHECKING:
 
     from cryoglean.pickers.localpicker import LocalpickerModel
 
-_PARTICLE, _NOISE, _CUT, _GUIDE = "#d95f02", "#4c6a92", "#222222", "#8a8a8a"
 _DPI = 130
-_HEIGHT_STEPS = 600
 _POINTS_UP_TO = 80
-_LEGEND_STYLE: dict[str, Any] = {"fontsize": 8, "edgecolor": "none", "framealpha": 0.9}
 _TEXT_STYLE: dict[str, Any] = {"fontsize": 9, "va": "top", "linespacing": 1.6}
 
 
@@ -45,7 +43,7 @@ def draw_fit(path: str | os.PathLike[str], model: LocalpickerModel) -> None:
     looks, profile, heights, verdict = figure.subplots(1, 4, width_ratios=(1, 1.5, 1.7, 1.25))
     _draw_looks(looks, model)
     _draw_profile(profile, model)
-    _draw_mixture(heights, model)
+    draw_mixture(heights, model.mixture, model.cut)
     _draw_verdict(verdict, model)
     _save(figure, path)
 
@@ -105,7 +103,7 @@ def _draw_looks(axes: Axes, model: LocalpickerModel) -> None:
     axes.imshow(-painted, cmap="gray", vmin=-1, vmax=1, extent=(-reach, reach, -reach, reach))
     angle = np.linspace(0, 2 * np.pi, 200)
     half = model.diameter_angstrom / 2
-    axes.plot(half * np.cos(angle), half * np.sin(angle), "--", color=_PARTICLE, linewidth=1.2)
+    axes.plot(half * np.cos(angle), half * np.sin(angle), "--", color=PARTICLE, linewidth=1.2)
     axes.set(title="it looks for", xlabel=f"dashed: {model.diameter_angstrom:g} Å across, as given")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -114,41 +112,21 @@ def _draw_looks(axes: Axes, model: LocalpickerModel) -> None:
 def _draw_profile(axes: Axes, model: LocalpickerModel) -> None:
     radii, values = radial_template(model)
     disc = model.disc_diameters * model.diameter_angstrom / 2
-    axes.axvspan(0, disc, color=_PARTICLE, alpha=0.12, linewidth=0, label=f"best disc, {2 * disc:.0f} Å across")
-    axes.axvline(model.diameter_angstrom / 2, color=_PARTICLE, linestyle="--", linewidth=1.2, label="radius given")
+    axes.axvspan(0, disc, color=PARTICLE, alpha=0.12, linewidth=0, label=f"best disc, {2 * disc:.0f} Å across")
+    axes.axvline(model.diameter_angstrom / 2, color=PARTICLE, linestyle="--", linewidth=1.2, label="radius given")
     what = "disc minus ring" if model.profile is None else "learned profile"
-    axes.plot(radii, values, color=_CUT, linewidth=1.8, label=what)
-    axes.axhline(0, color=_GUIDE, linewidth=0.8)
+    axes.plot(radii, values, color=CUT, linewidth=1.8, label=what)
+    axes.axhline(0, color=GUIDE, linewidth=0.8)
     axes.set(title="radial profile", xlabel="radius (Å)", ylabel="protein (up)", xlim=(0, radii[-1]), ylim=(-1.15, 1.6))
     axes.set(yticks=[-1, 0, 1])
-    axes.legend(loc="upper right", **_LEGEND_STYLE)
-
-
-def _draw_mixture(axes: Axes, model: LocalpickerModel) -> None:
-    mixture = model.mixture
-    low = mixture.background_mean - 3.5 * mixture.background_deviation
-    high = max(mixture.particle_mean + 3.5 * mixture.particle_deviation, model.cut * 1.1)
-    height = np.linspace(low, high, _HEIGHT_STEPS)
-    parts = (
-        ("not particles", _NOISE, 1 - mixture.particle_share, mixture.background_mean, mixture.background_deviation),
-        ("particles", _PARTICLE, mixture.particle_share, mixture.particle_mean, mixture.particle_deviation),
-    )
-    for label, colour, share, mean, deviation in parts:
-        density = share * norm.pdf(height, mean, deviation)
-        axes.plot(height, density, color=colour, linewidth=1.6, label=f"{label}, {share:.0%} of the peaks")
-        axes.fill_between(height, density, where=height >= model.cut, color=colour, alpha=0.3, linewidth=0)
-    axes.axvline(model.cut, color=_CUT, linestyle="--", linewidth=1.2, label=f"cut at {model.cut:.2f}")
-    axes.set(title="heights of the response's peaks", xlabel="height (robust standard deviations)", ylabel="density")
-    axes.set(xlim=(low, high), yticks=[])
-    axes.set_ylim(0, 1.45 * axes.get_ylim()[1])
-    axes.legend(loc="upper right", **_LEGEND_STYLE)
+    axes.legend(loc="upper right", **LEGEND_STYLE)
 
 
 def _draw_verdict(axes: Axes, model: LocalpickerModel) -> None:
     stands_out, bar = model.found_particles, SURE_ERRORS_OF_BEST * model.skewness_error
-    colour = _PARTICLE if stands_out else _NOISE
+    colour = PARTICLE if stands_out else NOISE
     axes.errorbar([model.skewness], [0], xerr=[bar], fmt="o", color=colour, capsize=4, linewidth=1.6)
-    axes.axvline(0, ymax=0.5, color=_GUIDE, linewidth=1)
+    axes.axvline(0, ymax=0.5, color=GUIDE, linewidth=1)
     ends = min(0.0, model.skewness - bar), max(0.0, model.skewness + bar)
     margin = max(0.15 * (ends[1] - ends[0]), 1e-6)
     axes.set(title="particles stand out" if stands_out else "particles do not stand out", yticks=[], ylim=(-1, 3.2))
@@ -173,35 +151,29 @@ def _draw_counts(axes: Axes, counts: NDArray[np.float64], names: list[str]) -> N
     axes.set(title="picks of each micrograph", xlabel="micrograph, in order", ylabel="picks")
     if not len(counts):
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "no micrographs", ha="center", transform=axes.transAxes, color=_GUIDE)
+        axes.text(0.5, 0.5, "no micrographs", ha="center", transform=axes.transAxes, color=GUIDE)
         return
     order, median = np.arange(1, len(counts) + 1), float(np.median(counts))
     if len(counts) <= _POINTS_UP_TO:
-        axes.bar(order, counts, color=_NOISE, width=0.8)
+        axes.bar(order, counts, color=NOISE, width=0.8)
     else:
-        axes.plot(order, counts, ".", color=_NOISE, markersize=3)
-    axes.axhline(median, color=_PARTICLE, linestyle="--", linewidth=1.2, label=f"median {median:g}")
+        axes.plot(order, counts, ".", color=NOISE, markersize=3)
+    axes.axhline(median, color=PARTICLE, linestyle="--", linewidth=1.2, label=f"median {median:g}")
     axes.plot([], [], " ", label=f"{counts.sum():.0f} picks in {len(counts)} micrographs")
     least, most = int(np.argmin(counts)), int(np.argmax(counts))
     for what, which in (("fewest", least), ("most", most)):
-        axes.plot([], [], " ", label=f"{what} {counts[which]:.0f}: {_short(names[which])}")
+        axes.plot([], [], " ", label=f"{what} {counts[which]:.0f}: {shown_name(names[which])}")
     axes.set(xlim=(0.3, len(counts) + 0.7), ylim=(0, max(float(counts.max()) * 1.45, 1)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper left", ncols=2, **_LEGEND_STYLE)
-
-
-def _short(name: str, most: int = 32) -> str:
-    """Cut letters from the middle of a name; dollars are no mathematics."""
-    shown = name if len(name) <= most else f"{name[: most // 3]}…{name[-(most - most // 3) :]}"
-    return shown.replace("$", r"\$")
+    axes.legend(loc="upper left", ncols=2, **LEGEND_STYLE)
 
 
 def _draw_scores(axes: Axes, scores: NDArray[np.float64]) -> None:
     axes.set(title="scores of all picks", xlabel="score", ylabel="picks")
     if not len(scores):
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "no picks", ha="center", transform=axes.transAxes, color=_GUIDE)
+        axes.text(0.5, 0.5, "no picks", ha="center", transform=axes.transAxes, color=GUIDE)
         return
-    axes.hist(scores, bins=40, color=_NOISE)
+    axes.hist(scores, bins=40, color=NOISE)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -10,12 +10,14 @@ import torch
 
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.images import image_stem, read_image
-from cryoglean.pickers.emmae import EmmaeSettings
+from cryoglean.pickers.emmae import Emmae, EmmaeSettings
 from cryoglean.pickers.emmae_files import read_emmae
 from cryoglean.pickers.emmae_fit import fit_emmae
-from cryoglean.pickers.emmae_paper import PaperEmmaeSettings, fit_paper_emmae
+from cryoglean.pickers.emmae_looks import look_at_paper_set, look_at_set
+from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
 from cryoglean.pickers.emmae_set_files import StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.localpicker import Localpicker, fit_localpicker
+from cryoglean.report.latent_pictures import draw_clusters, draw_latents
 from cryoglean.workflow.network import WEIGHTS, NetworkTraining, prepared_for, train_network
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.micrograph import Micrograph, MicrographFile
-    from cryoglean.pickers.emmae import EmmaeSetFacts
-    from cryoglean.pickers.emmae_paper import PaperEmmaeFacts
+    from cryoglean.pickers.emmae import EmmaeSet, EmmaeSetFacts
+    from cryoglean.pickers.emmae_paper import PaperEmmaeFacts, PaperEmmaeSet
     from cryoglean.pickers.emmae_training import EmmaeTraining
     from cryoglean.pickers.localpicker import LocalpickerModel
     from cryoglean.workflow.pick_job import Watcher
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     """Reads the micrographs to learn from, anew each time."""
     MaskOf = Callable[[Micrograph], NDArray[np.bool_] | None]
     """Tells which pixels of a micrograph are particle, (h, w); None where that is not known."""
+
+CLUSTERS = "emmae_clusters.png"
+"""Picture of clusters in place."""
 
 
 class Reference(NamedTuple):
@@ -144,11 +149,17 @@ def _trained_here(wanted: EmmaeWanted, sample: Sample, folder: Path, watcher: Wa
 def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, watcher: Watcher) -> None:
     settings, mae, device = wanted.settings, read_emmae(weights), torch.device(wanted.device)
     watcher.say("learning what sets particles apart")
+    learned: EmmaeSet | PaperEmmaeSet
     if isinstance(settings, EmmaeSettings):
-        write_emmae_set(path, fit_emmae(sample(), _blob_finder(wanted, sample), mae, device))
-        return
-    mask_of = _mask_of(wanted, sample)
-    write_emmae_set(path, fit_paper_emmae(sample(), settings, mae, mask_of, device))
+        learned = fit_emmae(sample(), _blob_finder(wanted, sample), mae, device)
+        seen = look_at_set(sample(), Emmae(settings, learned, mae, device))
+    else:
+        mask_of = _mask_of(wanted, sample)
+        learned = fit_paper_emmae(sample(), settings, mae, mask_of, device)
+        seen = look_at_paper_set(sample(), PaperEmmae(settings, learned, mae, device), mask_of)
+    draw_latents(path.with_suffix(".png"), seen, learned.facts)
+    draw_clusters(path.with_name(CLUSTERS), seen, learned.facts)
+    write_emmae_set(path, learned)  # last: it tells that the pictures are there, too
 
 
 def _blob_finder(wanted: EmmaeWanted, sample: Sample) -> LocalpickerModel:

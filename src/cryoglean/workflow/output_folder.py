@@ -210,6 +210,7 @@ PICK_RESULTS = (
     "localpicker.*",
     "matcher.json",
     "emmae.*",
+    "emmae_clusters.png",
     "mae/*",
     "autopick.star",
     "micrographs.star",

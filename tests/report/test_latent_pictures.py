@@ -1,0 +1,180 @@
+"""Pictures of latent space: whole for every kind of answer, and clusters in the right places and colours."""
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from cryoglean.pickers.emmae import EmmaeSetFacts
+from cryoglean.pickers.emmae_looks import Clouds, LatentLook, SetLook
+from cryoglean.pickers.emmae_paper import PaperEmmaeFacts
+from cryoglean.pickers.mixture import HeightMixture
+from cryoglean.report.latent_pictures import (
+    CLUSTER_COLOURS,
+    cluster_colours,
+    draw_clusters,
+    draw_latents,
+    grey_picture,
+    painted,
+)
+
+ROWS, COLUMNS, PATCH = 30, 24, 4
+MIXTURE = HeightMixture(0.3, 1.0, 0.6, 4.0, 1.0)
+HOSTILE = ["plain", r"a$\frac{$b", "путь/粒子 ü\udce4", "", "x" * 300]
+
+
+def quarters():
+    """Clusters 0 and 1 above, 2 and 3 below."""
+    label = np.zeros((ROWS, COLUMNS), np.int64)
+    label[:, COLUMNS // 2 :] += 1
+    label[ROWS // 2 :] += 2
+    return label
+
+
+def one(name="m", *, preset="default", found=True, label=None):
+    rng = np.random.default_rng(0)
+    has_response = preset == "default" and found
+    xy = np.array([[20.0, 30.0], [60.0, 80.0]]) if found else np.zeros((0, 2))
+    particle = np.zeros((ROWS, COLUMNS), bool)
+    particle[:5, :5] = found
+    return LatentLook(
+        name=name,
+        image=rng.normal(size=(ROWS * PATCH - 1, COLUMNS * PATCH - 2)).astype(np.float32),
+        patch_px=PATCH,
+        shift_px=0.0 if preset == "default" else 2.0,
+        diameter_px=(24.0, 20.0),
+        label=quarters() if label is None else label,
+        particle=particle,
+        chosen=particle if preset == "paper" else None,
+        response=rng.normal(size=(2 * ROWS, 2 * COLUMNS)).astype(np.float32) if has_response else None,
+        xy=xy,
+    )
+
+
+def of_set(preset="default", found=True, names=("a", "b", "c")):
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(2, 500, 2)) + np.array([[[1, 0]], [[-1, 0]]])
+    return SetLook(
+        micrographs=tuple(one(name, preset=preset, found=found) for name in names),
+        clouds=Clouds(points[0] if found else np.zeros((0, 2)), points[1], (0.4, 0.2)),
+        share=(0.1, 0.7, 0.2, 0.4) if found else (),
+        particle=1 if found else None,
+        covered=0.3 if found else 0.0,
+        heights=rng.normal(2, 1, 300) if found and preset == "default" else np.zeros(0),
+    )
+
+
+def facts(preset="default", found=True, **changes):
+    if preset == "paper":
+        told = {"particle": 1, "share": (0.1, 0.7, 0.2, 0.4)} if found else {}
+        return PaperEmmaeFacts(diameter_angstrom=120, micrographs=("a", "b", "c"), **(told | changes))
+    told = {"skewness": 1.0, "skewness_error": 0.1, "mixture": MIXTURE, "cut": 2.5, "blobs": 50} if found else {}
+    return EmmaeSetFacts(diameter_angstrom=120, micrographs=("a", "b", "c"), **(told | changes))
+
+
+def drawn(tmp_path, look, known):
+    """Draw both pictures and return them, having seen that they are whole and alone."""
+    folder = tmp_path / "new"
+    draw_latents(folder / "emmae.png", look, known)
+    draw_clusters(folder / "emmae_clusters.png", look, known)
+    assert sorted(p.name for p in folder.iterdir()) == ["emmae.png", "emmae_clusters.png"]
+    both = [cv2.imread(str(folder / name)) for name in ("emmae.png", "emmae_clusters.png")]
+    for picture in both:
+        assert picture.std() > 5
+        assert 400 <= min(picture.shape[:2]) <= max(picture.shape[:2]) <= 2400
+    return both
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("names", [("one",), ("a", "b"), ("a", "b", "c")])
+def test_every_answer_gives_two_pictures(tmp_path, preset, found, names):
+    _, clusters = drawn(tmp_path, of_set(preset, found, names), facts(preset, found))
+    assert clusters.shape[0] == pytest.approx(130 * (4 * len(names) + 1.4), abs=2)
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_names_are_no_mathematics_and_may_have_any_letters(tmp_path, preset):
+    for number, name in enumerate(HOSTILE):
+        drawn(tmp_path / str(number), of_set(preset, names=(name,)), facts(preset))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"skewness": 0.01},
+        {"cut": 0.0},
+        {"mixture": HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3), "cut": 100.0},
+        {"micrographs": ("only",)},
+    ],
+)
+def test_every_verdict_is_drawn(tmp_path, changes):
+    drawn(tmp_path, of_set(), facts(**changes))
+
+
+def test_latents_that_do_not_vary_are_drawn(tmp_path):
+    flat = Clouds(np.zeros((5, 2)), np.zeros((5, 2)), (0.0, 0.0))
+    drawn(tmp_path, of_set()._replace(clouds=flat), facts())
+
+
+def test_a_flat_micrograph_is_drawn(tmp_path):
+    each = one()
+    flat = of_set()._replace(micrographs=(each._replace(image=np.zeros_like(each.image)),))
+    drawn(tmp_path, flat, facts())
+
+
+def test_more_than_the_shown_middle_changes_nothing_outside_of_it(tmp_path):
+    large = one()._replace(image=np.zeros((2000, 2000), np.float32), label=np.zeros((500, 500), np.int64))
+    corner = large._replace(label=large.label.copy())
+    corner.label[:40, :40] = 1
+    pictures = [
+        drawn(tmp_path / str(number), of_set()._replace(micrographs=(each,)), facts())[1]
+        for number, each in enumerate((large, corner))
+    ]
+    assert (pictures[0] == pictures[1]).all()
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_planted_clusters_have_their_colours_at_their_pixels(shift):
+    look = one()._replace(shift_px=shift)
+    colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0]], np.uint8)
+    picture, grey = painted(look, look.label, colours), grey_picture(look)
+    edge_row, edge_column = ROWS // 2 * PATCH + int(shift), COLUMNS // 2 * PATCH + int(shift)
+    for row, column in np.ndindex(*look.image.shape):
+        cluster = 2 * (row >= edge_row) + (column >= edge_column)
+        expected = (grey[row, column].astype(float) + colours[cluster]) / 2
+        assert np.abs(picture[row, column] - expected).max() <= 0.5
+
+
+def test_patches_without_a_number_stay_grey():
+    look = one()
+    number = np.where(look.label == 3, 0, -1)
+    picture, grey = painted(look, number, np.array([[255, 0, 0]], np.uint8)), grey_picture(look)
+    same = (picture == grey).all(axis=2)
+    assert same[: ROWS // 2 * PATCH].all()
+    assert not same[ROWS // 2 * PATCH :, COLUMNS // 2 * PATCH :].any()
+
+
+def test_the_particles_cluster_has_their_colour_and_the_others_follow_by_share():
+    expected = [CLUSTER_COLOURS[rank] for rank in (3, 0, 2, 1)]
+    assert cluster_colours(of_set()) / 255 == pytest.approx(np.array([to_rgb(c) for c in expected]), abs=0.003)
+
+
+def test_no_cluster_has_the_particles_colour_where_none_is_theirs():
+    colours = cluster_colours(of_set(found=False)).tolist()
+    particles = np.rint(255 * np.array(to_rgb(CLUSTER_COLOURS[0]))).tolist()
+    assert len({tuple(c) for c in colours}) == 4
+    assert particles not in colours
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_planted_clusters_show_in_the_picture(tmp_path, preset):
+    flat = np.zeros((ROWS * PATCH, COLUMNS * PATCH), np.float32)
+    look = of_set(preset)._replace(micrographs=(one(preset=preset)._replace(image=flat),))
+    _, clusters = drawn(tmp_path, look, facts(preset))
+    halves = {tuple(c) for c in np.rint(cluster_colours(look) / 2).astype(int)[:, ::-1].tolist()}
+    found, count = np.unique(clusters.reshape(-1, 3), axis=0, return_counts=True)
+    area = {tuple(c): n for c, n in zip(found.tolist(), count.tolist(), strict=True)}
+    sizes = [area.get(half, 0) for half in halves]
+    assert min(sizes) > 10_000
+    assert max(sizes) < 1.5 * min(sizes) + 20_000
