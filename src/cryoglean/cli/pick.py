@@ -60,8 +60,8 @@ def pick(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="The weights.safetensors that cryoglean train has made, for kpicker, or cryoglean mae train, for "
-            "emmae, which otherwise trains on a few of the micrographs first."
+            help="kpicker: the weights.safetensors of cryoglean train. emmae: that of cryoglean mae train, or the word "
+            "pretrained for the network that comes with the program; without it, emmae trains on a few micrographs."
         ),
     ] = None,
     preprocess: Annotated[
@@ -123,11 +123,14 @@ def pick(
         cryoglean pick micrographs --diameter 191 --method matcher --templates SELECTED/templates.mrcs --out OUT
 
         cryoglean pick micrographs --diameter 191 --method emmae --out OUT
+
+        cryoglean pick micrographs --diameter 191 --method emmae --model pretrained --out OUT
     """
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
     from cryoglean.workflow.pick_job import PickJob
 
+    model = _shipped(method, model)
     given = {
         "diameter_angstrom": _diameter(method, diameter, model),
         "min_distance_angstrom": min_distance,
@@ -155,6 +158,13 @@ def pick(
     summary = _picked(micrographs, job, out, verbose=verbose)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
+
+
+def _shipped(method: Method, model: Path | None) -> Path | None:
+    """Turn the word for the network that comes with the program into its path."""
+    from cryoglean.pickers.emmae_files import PRETRAINED
+
+    return PRETRAINED if method is Method.emmae and model == Path("pretrained") else model
 
 
 def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) -> Summary:

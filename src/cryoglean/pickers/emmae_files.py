@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -14,12 +15,13 @@ from cryoglean.pickers.emmae_training import EmmaeFacts, EmmaeModel
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryoglean.nets.mae import MaeLayers
     from cryoglean.preprocess import MaePreprocess
 
 KIND, PROGRESS_KIND, VERSION = "mae", "mae-progress", 1
+
+PRETRAINED = Path(__file__).parent.parent / "models" / "emmae.safetensors"
+"""The network that ships with the program, trained on simulated micrographs; `docs/emmae.md` has its card."""
 
 _CHECKS = "checks"
 
