@@ -87,7 +87,8 @@ class _Judged(NamedTuple):
 
 def _nothing_found(facts: EmmaeSetFacts, width: int) -> EmmaeSet:
     numbers = len(RADII) * width
-    return EmmaeSet(facts, torch.zeros(len(RADII), width), Likeness.of(torch.zeros(2, numbers)))
+    unknown = Likeness(torch.zeros(numbers), torch.eye(numbers), torch.tensor([0.0, 1.0]))
+    return EmmaeSet(facts, torch.zeros(len(RADII), width), unknown)
 
 
 def _blobs(seen: Seen, image: Embedded, localpicker: LocalpickerModel) -> _Places:
