@@ -58,7 +58,9 @@ def test_a_shift_of_all_points_changes_nothing():
 def test_the_direction_turns_with_the_space():
     particles, background = two_kinds()
     turn = torch.from_numpy(ortho_group.rvs(6, random_state=1))
-    torch.testing.assert_close(discriminant(particles @ turn, background @ turn), discriminant(particles, background) @ turn)
+    torch.testing.assert_close(
+        discriminant(particles @ turn, background @ turn), discriminant(particles, background) @ turn
+    )
 
 
 def test_of_stretched_points_the_projections_stay():

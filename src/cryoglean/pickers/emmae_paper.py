@@ -152,7 +152,7 @@ class PaperEmmae:
         settings = self.settings
         seen = paper_embedded(micrograph, settings.diameter_angstrom, self.mae, self.device)
         height, width, _ = seen.latents.shape
-        if height * width < max(MICROGRAPH_CLUSTERS):
+        if seen.prepared.is_flat or height * width < max(MICROGRAPH_CLUSTERS):
             return Picks.empty()
         centres = self.learned.centres.to(self.device)
         distance = settings.min_distance_angstrom
