@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.fields import disc, f1_score, noise_field, particle_field, ring, scattered, soft
+from tests.fields import f1_score, noise_field, particle_field, ring, scattered, soft
 from tests.pickers.contract import PickerContract
 from tests.small_emmae import DIAMETER, DIAMETER_ANGSTROM, PIXEL_SIZE, fields, learned, learned_from
 from tests.small_emmae import picker as small_picker
