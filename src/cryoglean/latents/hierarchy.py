@@ -67,9 +67,11 @@ def particle_patches(latents: Tensor, set_centres: Tensor, particle: int, seed: 
         seed: of the centres to start from.
 
     Returns:
-        `(h, w)` booleans.
+        `(h, w)` booleans; none where no patch is of the particles' cluster of the set.
     """
     mask = nearest(latents, set_centres) == particle
+    if not bool(mask.any()):
+        return mask  # no cluster is about an empty mask
     points = latents.flatten(0, 1)
     for clusters in MICROGRAPH_CLUSTERS:
         label = nearest(latents, kmeans(points, clusters, seed, starts=1).centres)

@@ -42,7 +42,7 @@ def ring_means(latents: Tensor, x: Tensor, y: Tensor, diameter: float) -> Tensor
     for some_x, some_y in zip(torch.split(x, _PLACES_AT_A_TIME), torch.split(y, _PLACES_AT_A_TIME), strict=True):
         column, row = (v.round().long()[:, None, None] for v in (some_x, some_y))
         off = torch.hypot(dx + column - some_x[:, None, None], dy + row - some_y[:, None, None])
-        weight = _ring_weights(off / diameter).to(latents.dtype)
+        weight = _ring_weights(off, diameter).to(latents.dtype)
         around = latents[(row + dy).clamp(0, height - 1), (column + dx).clamp(0, width - 1)]
         found.append(torch.einsum("nryx,nyxc->nrc", weight, around))
     return torch.cat(found)
@@ -64,18 +64,23 @@ def ring_response(latents: Tensor, template: Tensor, diameter: float) -> Tensor:
     radius = _reach(FINER * diameter)
     line = torch.arange(-radius, radius + 1, device=latents.device)
     off = torch.hypot(line[:, None].float(), line[None, :].float())
-    kernel = _ring_weights(off[None] / (FINER * diameter))
+    kernel = _ring_weights(off[None], FINER * diameter)
     extended = functional.pad(fine, (radius,) * 4, mode="replicate")
     response: Tensor = functional.conv2d(extended, kernel.to(latents))[0, 0]
     return response
 
 
-def _ring_weights(distance: Tensor) -> Tensor:
-    """Return `(n, rings, ...)` weights of `(n, ...)` distances in diameters; each ring's sum is 1."""
-    radii = torch.tensor(RADII, device=distance.device).view(1, -1, *[1] * (distance.ndim - 1))
-    weight = (1 - (distance[:, None] - radii).abs() / _STEP).clamp_min(0)
-    return weight / weight.sum(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
+def _ring_weights(distance: Tensor, diameter: float) -> Tensor:
+    """Return `(n, rings, ...)` weights of `(n, ...)` distances; each ring's sum is 1."""
+    radii = diameter * torch.tensor(RADII, device=distance.device).view(1, -1, *[1] * (distance.ndim - 1))
+    weight = (1 - (distance[:, None] - radii).abs() / _width(diameter)).clamp_min(0)
+    return weight / weight.sum(dim=(-2, -1), keepdim=True)
+
+
+def _width(diameter: float) -> float:
+    """How far a ring reaches in and out: to its neighbours, and so far that no ring is empty."""
+    return max(_STEP * diameter, 1.0)
 
 
 def _reach(diameter: float) -> int:
-    return math.ceil((RADII[-1] + _STEP) * diameter)
+    return math.ceil(RADII[-1] * diameter + _width(diameter))

@@ -156,6 +156,8 @@ def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, 
     prepared = mae_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, facts.preprocess, device)
     image = facts.standardised(prepared.image)
     latents = embed_image(mae.net.encoder, image, OVERLAP_PX, precision=fast_dtype(device))
+    if prepared.is_flat:
+        latents = torch.zeros_like(latents)  # of a flat image they tell where in its tile a patch lies, and no more
     return Embedded(prepared, latents, layers.patch_px, facts.preprocess.diameter_px / layers.patch_px)
 
 

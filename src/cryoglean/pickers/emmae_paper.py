@@ -154,7 +154,7 @@ class PaperEmmae:
     def particle_patches(self, seen: PaperEmbedded) -> Tensor:
         """Return `(h, w)` booleans, the patches that are particle; none where no cluster is the particles'."""
         particle, (height, width, _) = self.learned.facts.particle, seen.latents.shape
-        if particle is None or height * width < max(MICROGRAPH_CLUSTERS):
+        if particle is None or seen.prepared.is_flat or height * width < max(MICROGRAPH_CLUSTERS):
             return torch.zeros(height, width, dtype=torch.bool)
         return particle_patches(seen.latents, self.learned.centres.to(self.device), particle, self.settings.seed)
 

@@ -11,7 +11,9 @@ import torch
 from pydantic import ValidationError
 
 from cryoglean.errors import SettingsError
+from cryoglean.latents.hierarchy import SET_CLUSTERS
 from cryoglean.latents.likeness import Likeness
+from cryoglean.latents.rings import RADII
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae import Emmae, EmmaeSet, EmmaeSetFacts, EmmaeSettings
 from cryoglean.pickers.emmae_files import read_emmae
@@ -80,6 +82,9 @@ def _loaded(
     settings: EmmaeSettings | PaperEmmaeSettings, weights: Path, learned: Path, device: str
 ) -> Emmae | PaperEmmae:
     known, mae = read_emmae_set(learned), read_emmae(weights)
+    rows = len(RADII) if isinstance(known, EmmaeSet) else SET_CLUSTERS
+    if known[1].shape != (rows, mae.facts.layers.encoder.width):
+        raise SettingsError(f"{learned} does not fit the network of {weights}: --force learns it anew")
     if isinstance(known, EmmaeSet) and isinstance(settings, EmmaeSettings):
         return Emmae(settings, known, mae, torch.device(device))
     if isinstance(known, PaperEmmaeSet) and isinstance(settings, PaperEmmaeSettings):

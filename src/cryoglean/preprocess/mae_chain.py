@@ -82,6 +82,11 @@ class MaeImage:
     top: int = 0
     is_protein_bright: bool = True
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether it shows nothing: all chains make a flat micrograph 0."""
+        return not bool(self.image.any())
+
     def from_stored(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert (n, 2) pixels of the micrograph as stored, x first, to those of the image."""
         return np.asarray((xy - (self.left, self.top) + 0.5) * (self.scale_x, self.scale_y) - 0.5)

@@ -56,17 +56,8 @@ class Reference(NamedTuple):
     mask: NDArray[np.bool_]
 
     def of_micrograph(self, micrograph: Micrograph) -> NDArray[np.bool_] | None:
-        """Return the mask if it is this micrograph's.
-
-        Raises:
-            SettingsError: if it is, but of another size.
-        """
-        if micrograph.name != self.file.name:
-            return None
-        if micrograph.shape != self.mask.shape:
-            had, wanted = (" x ".join(map(str, shape[::-1])) for shape in (self.mask.shape, micrograph.shape))
-            raise SettingsError(f"--reference-mask {self.path} is {had} px, its micrograph {wanted} px")
-        return self.mask
+        """Return the mask if it is this micrograph's."""
+        return self.mask if micrograph.name == self.file.name else None
 
 
 class EmmaeWanted(NamedTuple):
@@ -202,7 +193,8 @@ def read_reference(path: Path, files: Sequence[MicrographFile]) -> Reference:
         files: the micrographs.
 
     Raises:
-        SettingsError: if it is no image, is the same everywhere, or no micrograph has its name.
+        SettingsError: if it is no image, is the same everywhere, no micrograph has its name, or that one cannot be read
+            or is of another size.
     """
     try:
         image, _ = read_image(path)
@@ -214,4 +206,11 @@ def read_reference(path: Path, files: Sequence[MicrographFile]) -> Reference:
         raise SettingsError(f"--reference-mask {path}: none of the micrographs is called {name}")
     if image.all():
         raise SettingsError(f"--reference-mask {path}: it must be 0 where there are no particles, and nowhere is it 0")
+    try:
+        micrograph, _ = read_image(of.path)
+    except MicrographError as error:
+        raise SettingsError(f"--reference-mask {path}: its micrograph cannot be used: {error}") from error
+    if image.shape != micrograph.shape:
+        had, wanted = (" x ".join(map(str, shape[::-1])) for shape in (image.shape, micrograph.shape))
+        raise SettingsError(f"--reference-mask {path} is {had} px, its micrograph {wanted} px")
     return Reference(path, of, image != 0)

@@ -1,0 +1,188 @@
+"""Cryo-EMMAE: the laws of every picker, shapes that its latents must keep whole, and what must not disturb it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tests.fields import f1_score, noise_field, particle_field, ring, scattered, soft
+from tests.pickers.contract import PickerContract
+from tests.small_emmae import DIAMETER, DIAMETER_ANGSTROM, PIXEL_SIZE, fields, learned, learned_from
+from tests.small_emmae import picker as small_picker
+
+from cryoglean.micrograph import Micrograph
+from cryoglean.pickers.emmae import EmmaeSetFacts
+from cryoglean.pickers.localpicker import fit_localpicker
+
+
+class TestContract(PickerContract):
+    tolerance = DIAMETER / 10  # a patch is a sixth of a particle
+
+    def picker(self):
+        return small_picker()
+
+
+def pick(image, known=None, pixel_size=PIXEL_SIZE, **settings):
+    return small_picker(known, **settings).pick(Micrograph(np.asarray(image, np.float32), pixel_size))
+
+
+def fit_and_pick(field, diameter=DIAMETER, **settings):
+    known = learned_from([Micrograph(field.image, 1.0, "m")], diameter)
+    return known, pick(field.image, known, 1.0, diameter_angstrom=diameter, **settings)
+
+
+def two_lobed(off, shape=(480, 540), n=60, noise=0.7, seed=0):
+    """Particles of two discs, each so many diameters off the centre, at any angle."""
+    rng = np.random.default_rng(seed)
+    xy = scattered(rng, shape, 1.15 * DIAMETER, n, 0.6 * DIAMETER)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    image = noise * rng.standard_normal(shape)
+    for (x, y), angle in zip(xy, rng.uniform(0, np.pi, len(xy)), strict=True):
+        for side in (-1, 1):
+            dx, dy = off * side * DIAMETER * np.array([math.cos(angle), math.sin(angle)])
+            image -= soft(np.hypot(rows - y - dy, columns - x - dx), 0.22 * DIAMETER)
+    return image.astype(np.float32), xy
+
+
+def test_it_finds_particles_of_micrographs_that_taught_it_nothing():
+    for seed in (20, 21):
+        field = particle_field(noise=1.0, seed=seed)
+        picks = pick(field.image)
+        assert f1_score(picks.xy, field.xy, DIAMETER / 10) > 0.95
+
+
+def test_centres_are_not_shifted():
+    field = particle_field((960, 1080), n=200, noise=0.5, seed=7)
+    xy = pick(field.image).xy
+    off = xy[:, None] - field.xy[None]
+    nearest = np.hypot(*off.transpose(2, 0, 1)).argmin(1)
+    offset = off[np.arange(len(xy)), nearest]
+    np.testing.assert_allclose(np.median(offset, axis=0), 0, atol=0.02 * DIAMETER)
+    assert np.median(np.hypot(*offset.T)) < 0.04 * DIAMETER
+
+
+def test_rings_are_kept_whole():
+    field = particle_field(profile=ring, noise=1.0, seed=2)
+    _, picks = fit_and_pick(field)
+    assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.95
+
+
+@pytest.mark.parametrize(("off", "tolerance"), [(0.2, 1 / 5), (0.25, 1 / 2)])
+def test_a_particle_of_two_lobes_gets_one_pick_and_where_they_are_apart_it_may_be_off_centre(off, tolerance):
+    image, xy = two_lobed(off)
+    known = learned_from([Micrograph(image, 1.0, "m")], DIAMETER)
+    picks = pick(image, known, 1.0, diameter_angstrom=DIAMETER)
+    assert f1_score(picks.xy, xy, tolerance * DIAMETER) > 0.95
+
+
+def test_touching_particles_are_parted():
+    field = particle_field(noise=1.0, seed=6, n=90, distance=0.82)
+    apart = np.hypot(*(field.xy[:, None] - field.xy[None]).transpose(2, 0, 1)) + 1e9 * np.eye(len(field.xy))
+    assert (apart.min(1) < 0.95 * DIAMETER).sum() > 20
+    assert f1_score(pick(field.image).xy, field.xy, DIAMETER / 5) > 0.95
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_noise_teaches_nothing_and_has_no_particles(seed):
+    image = noise_field(seed=seed)
+    known = learned_from([Micrograph(image, PIXEL_SIZE, "m")])
+    assert not known.facts.found_particles
+    assert "too few" in known.facts.in_words() or "do not stand out" in known.facts.in_words()
+    assert len(pick(image, known)) == 0
+
+
+def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
+    for seed in range(2):
+        assert len(pick(noise_field(seed=seed))) <= 2
+
+
+def test_a_set_of_constant_micrographs_shows_nothing():
+    known = learned_from([Micrograph(np.full((200, 240), v, np.float32), PIXEL_SIZE, f"m{v}") for v in (0.0, 1e6)])
+    assert not known.facts.found_particles
+    assert known.facts.micrographs == ("m0.0", "m1000000.0")
+    assert not known.template.any()
+
+
+@pytest.mark.parametrize("step", [-4, 4])
+def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
+    field = fields()[1]
+    rows, columns = np.mgrid[: field.image.shape[0], : field.image.shape[1]]
+    picks = pick(field.image + step * (columns + 0.4 * rows > 370))
+    far_picks, far_truth = (
+        xy[np.abs(xy @ (1, 0.4) - 370) / math.hypot(1, 0.4) > 1.5 * DIAMETER] for xy in (picks.xy, field.xy)
+    )
+    assert f1_score(far_picks, far_truth, DIAMETER / 5) > 0.85
+
+
+def test_half_the_pixels_of_twice_the_size_give_the_same_places():
+    field = particle_field((960, 1080), 60.0, noise=2.0, seed=2)
+    half = field.image.reshape(480, 2, 540, 2).mean((1, 3))
+    fine, coarse = pick(field.image, pixel_size=0.7), pick(half, pixel_size=1.4)
+    assert f1_score(2 * coarse.xy + 0.5, fine.xy, 3.0) > 0.95
+    assert f1_score(fine.xy, field.xy, 12) > 0.95
+
+
+def test_particles_score_above_all_else():
+    field = particle_field(noise=1.5, seed=11)
+    picks = pick(field.image, threshold=0)
+    assert len(picks) > 2 * len(field.xy)
+    assert f1_score(picks.xy[: len(field.xy)], field.xy, DIAMETER / 5) > 0.95
+
+
+def test_a_threshold_keeps_the_picks_that_reach_it():
+    image = fields()[0].image
+    everything = pick(image, threshold=0)
+    for threshold in (0.5, 0.999):
+        kept = pick(image, threshold=threshold)
+        np.testing.assert_array_equal(kept.xy, everything.xy[everything.score >= threshold])
+        assert 0 < len(kept) < len(everything)
+
+
+def test_least_distances_to_each_other_and_to_the_edge_are_kept():
+    image = particle_field(noise=1.0, distance=0.8, n=100).image
+    near = pick(image)
+    far = pick(image, min_distance_angstrom=1.4 * DIAMETER_ANGSTROM)
+    apart = np.hypot(*(far.xy[:, None] - far.xy[None]).transpose(2, 0, 1)) + 1e9 * np.eye(len(far))
+    assert apart.min() >= 1.4 * DIAMETER - 1e-6
+    assert 10 < len(far) < len(near)
+    inner = pick(image, edge_distance_diameters=2.0).xy
+    margin = 2 * DIAMETER - 3
+    assert ((inner >= margin) & (inner <= np.array(image.shape)[::-1] - 1 - margin)).all()
+    assert 10 < len(inner) < len(near)
+
+
+def test_a_dead_border_gets_no_picks_and_moves_no_others():
+    field = fields()[2]
+    image = np.pad(field.image, ((40, 25), (60, 0)), constant_values=float(field.image.mean()))
+    xy = pick(image).xy - (60, 40)
+    assert ((xy >= 0) & (xy <= np.array(field.image.shape)[::-1] - 1)).all()
+    assert f1_score(xy, field.xy, DIAMETER / 5) > 0.95
+
+
+def test_what_was_learned_names_the_micrographs_and_the_blobs_and_survives_json():
+    known = learned()
+    assert known.facts.found_particles
+    assert known.facts.micrographs == ("m0", "m1", "m2")
+    assert abs(known.facts.blobs - sum(len(field.xy) for field in fields())) <= 9
+    assert "stand out" in known.facts.in_words()
+    assert EmmaeSetFacts.model_validate_json(known.facts.model_dump_json()) == known.facts
+
+
+def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have():
+    image = fields()[0].image
+    one, again, scaled = (
+        learned_from([Micrograph(each, PIXEL_SIZE, "m")]) for each in (image, image.copy(), 50 * image + 900)
+    )
+    assert torch.equal(one.template, again.template)
+    assert one.facts == again.facts
+    assert scaled.facts.cut == pytest.approx(one.facts.cut, rel=0.05)
+
+
+def test_too_few_blobs_teach_nothing():
+    field = particle_field((220, 230), n=8, noise=0.5)
+    micrographs = [Micrograph(field.image, PIXEL_SIZE, "m")]
+    assert fit_localpicker(micrographs, DIAMETER_ANGSTROM).found_particles
+    facts = learned_from(micrographs).facts
+    assert facts.mixture is None
+    assert 0 < facts.blobs < 20
+    assert "too few" in facts.in_words()
