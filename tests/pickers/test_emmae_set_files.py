@@ -114,7 +114,7 @@ def test_what_does_not_fit_the_network_is_refused(tmp_path, preset, shape):
     paper = preset == "paper"
     known, mae = (learned_from_a_mask(), trained_as_published()) if paper else (learned(), trained())
     write_emmae(tmp_path / "weights", mae)
-    write_emmae_set(tmp_path / "learned", type(known)(known.facts, torch.zeros(shape)))
+    write_emmae_set(tmp_path / "learned", known._replace(**{"centres" if paper else "template": torch.zeros(shape)}))
     stored = StoredEmmae(PAPER_SETTINGS if paper else SETTINGS, tmp_path / "weights", tmp_path / "learned")
     with pytest.raises(SettingsError, match="does not fit"):
         stored.pick(micrograph_of(fields()[0]))

@@ -33,18 +33,19 @@ class Likeness(NamedTuple):
     def of(cls, particles: Tensor) -> Likeness:
         """Learn it.
 
+        What is usual is told by each half of the particles with the centre and scatter of the other: their own would
+        put few particles in many dimensions too near.
+
         Args:
-            particles: `(n, d)`, n and d of 2 or more; some that are none do little harm.
+            particles: `(n, d)`, n of 4 or more and d of 2 or more; some that are none do little harm.
         """
         points = particles.double().cpu()
-        scatter = torch.cov(points.T)
-        floor = SHRINKAGE * scatter.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
-        precision = torch.linalg.inv(scatter + floor * torch.eye(len(scatter), dtype=scatter.dtype))
-        known = cls(points.median(dim=0).values.float(), precision.float(), torch.zeros(2))
-        distance = known._distance(particles.cpu().float())
+        halves = points[::2], points[1::2]
+        distance = torch.cat([_distance(a, *_centre_and_precision(b)) for a, b in (halves, halves[::-1])])
         median = distance.median()
         deviation = MAD_TO_SIGMA * (distance - median).abs().median()
-        return known._replace(usual=torch.stack([median, deviation.clamp_min(torch.finfo(torch.float32).eps)]))
+        usual = torch.stack([median, deviation.clamp_min(torch.finfo(torch.float32).eps)])
+        return cls(*(tensor.float() for tensor in (*_centre_and_precision(points), usual)))
 
     def unlikeness(self, points: Tensor) -> Tensor:
         """Return how much farther from the centre points are than particles usually are.
@@ -55,8 +56,17 @@ class Likeness(NamedTuple):
         Returns:
             `(n,)` on the CPU, in robust standard deviations.
         """
-        return (self._distance(points.cpu().float()) - self.usual[0]) / self.usual[1]
+        distance = _distance(points.cpu().float(), self.centre, self.precision)
+        return (distance - self.usual[0]) / self.usual[1]
 
-    def _distance(self, points: Tensor) -> Tensor:
-        off = points - self.centre
-        return ((off @ self.precision) * off).sum(dim=1).clamp_min(torch.finfo(torch.float32).tiny).log()
+
+def _centre_and_precision(points: Tensor) -> tuple[Tensor, Tensor]:
+    scatter = torch.cov(points.T)
+    floor = SHRINKAGE * scatter.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
+    return points.median(dim=0).values, torch.linalg.inv(scatter + floor * torch.eye(len(scatter), dtype=scatter.dtype))
+
+
+def _distance(points: Tensor, centre: Tensor, precision: Tensor) -> Tensor:
+    """Return `(n,)` logarithms of squared Mahalanobis distances."""
+    off = points - centre
+    return ((off @ precision) * off).sum(dim=1).clamp_min(torch.finfo(torch.float32).tiny).log()

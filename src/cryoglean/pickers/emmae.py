@@ -199,8 +199,10 @@ class Emmae:
         if not facts.found_particles:
             return Picks.empty()
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
-        peaks, skewness = look(seen, self.learned, distance, settings.edge_distance_diameters)
-        score = expit(peaks.height - sure_cut(facts.cut, Skewness.of([skewness]), seen.capacity))
+        found = look(seen, self.learned, distance, settings.edge_distance_diameters)
+        cut = sure_cut(facts.cut, Skewness.of([found.skewness]), seen.capacity)
+        peaks = found.clean(cut)
+        score = expit(peaks.height - cut)
         kept = score >= settings.threshold
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])
@@ -211,26 +213,39 @@ def response_to(seen: Embedded, template: Tensor) -> Tensor:
     return robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
 
 
-def look(
-    seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0
-) -> tuple[Peaks, FieldSkewness]:
-    """Find the places that may be particles, however weak, and how skewed the response is.
+class Look(NamedTuple):
+    """What the response shows in a micrograph.
+
+    Attributes:
+        peaks: its n peaks, weak ones too, highest first.
+        alike: (n,) booleans, whether what surrounds a peak is what surrounds particles.
+        skewness: of the response.
+    """
+
+    peaks: Peaks
+    alike: NDArray[np.bool_]
+    skewness: FieldSkewness
+
+    def clean(self, cut: float) -> Peaks:
+        """Return the peaks without those that reach a cut and are something else than particles."""
+        return self.peaks.take(self.alike | (self.peaks.height < cut))
+
+
+def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0) -> Look:
+    """Find the places that may be particles, however weak.
 
     Args:
         seen: the micrograph.
         learned: of the set.
         distance: least distance of two places, in patches.
         edge_diameters: least distance from the edge of what is seen, in particle diameters.
-
-    Returns:
-        The peaks of the response, without those of something else than particles or background; and its skewness.
     """
     response = response_to(seen, learned.template)
     peaks = find_peaks(response, FINER * distance)
     peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
     means = ring_means(seen.latents, *in_patches(peaks, seen), seen.diameter).flatten(1)
     alike = learned.likeness.unlikeness(means).numpy() <= OUTLIER_DEVIATIONS
-    return peaks.take(alike), field_skewness(response, FINER * seen.diameter)
+    return Look(peaks, alike, field_skewness(response, FINER * seen.diameter))
 
 
 def in_patches(peaks: Peaks, seen: Embedded) -> tuple[Tensor, Tensor]:

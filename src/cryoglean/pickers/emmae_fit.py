@@ -109,15 +109,19 @@ def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places])
     template = discriminant(means[above], means[below]).float().view(len(RADII), -1)
     learned = EmmaeSet(facts, template, Likeness.of(means[above]))
     looks = [look(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
-    heights = np.concatenate([peaks.height for peaks, _ in looks])
+    heights = np.concatenate([found.peaks.height for found in looks])
     if len(heights) < LEAST_HEIGHTS:
         return None
-    skewness = Skewness.of([found for _, found in looks])
-    mixture = fit_height_mixture(heights, sum(image.capacity for image in images))
+    room = sum(image.capacity for image in images)
+    cut, _ = best_cut(heights, fit_height_mixture(heights, room).posterior(heights))
+    clean = [found.clean(cut) for found in looks]  # gold and ice would pass for the particles of the mixture
+    heights = np.concatenate([peaks.height for peaks in clean])
+    mixture = fit_height_mixture(heights, room)
     cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+    skewness = Skewness.of([found.skewness for found in looks])
     known = {"mixture": mixture, "cut": cut, "expected_f1": expected_f1}
     known |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
-    found = [
-        _Places(*in_patches(peaks, image), peaks.height - cut) for image, (peaks, _) in zip(images, looks, strict=True)
+    theirs = [
+        _Places(*in_patches(peaks, image), peaks.height - cut) for image, peaks in zip(images, clean, strict=True)
     ]
-    return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, found)
+    return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, theirs)

@@ -116,7 +116,8 @@ def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
         seen = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
         picks = picker.pick_embedded(micrograph, seen)
         if has_template:
-            heights.append(look(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)[0].height)
+            found = look(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)
+            heights.append(found.clean(picker.learned.facts.cut).height)
         response = response_to(seen, template).cpu().numpy() if has_template else None
         latents.append(seen.latents)
         looks.append(_default_look(micrograph.name, seen, picks, response))
