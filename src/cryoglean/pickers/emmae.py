@@ -21,13 +21,7 @@ from torch import Tensor
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
-from cryoglean.pickers.localpicker import (
-    OUTLIER_DEVIATIONS,
-    SURE_ERRORS_OF_BEST,
-    ShapeSettings,
-    inside,
-    sure_cut,
-)
+from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, ShapeSettings, inside, sure_cut
 from cryoglean.pickers.mixture import HeightMixture, most_particles
 from cryoglean.pickers.peaks import Peaks, find_peaks
 from cryoglean.pickers.skewness import Skewness, field_skewness
@@ -46,6 +40,9 @@ if TYPE_CHECKING:
 
 OVERLAP_PX = 8
 """Of the tiles that are embedded."""
+
+UNLIKE_DEVIATIONS = 4.0
+"""What surrounds a place is something else than what surrounds particles if it is farther from it than this."""
 
 
 class EmmaeSettings(ShapeSettings):
@@ -244,7 +241,7 @@ def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: flo
     peaks = find_peaks(response, FINER * distance)
     peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
     means = ring_means(seen.latents, *in_patches(peaks, seen), seen.diameter).flatten(1)
-    alike = learned.likeness.unlikeness(means).numpy() <= OUTLIER_DEVIATIONS
+    alike = learned.likeness.unlikeness(means).numpy() <= UNLIKE_DEVIATIONS
     return Look(peaks, alike, field_skewness(response, FINER * seen.diameter))
 
 

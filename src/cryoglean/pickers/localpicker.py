@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 FIT_MICROGRAPHS = 8
 """As many micrographs tell scale, profile and threshold; more change nothing."""
 
-OUTLIER_DEVIATIONS = 5.0
-"""What is farther than this from usual particles is something else."""
-
+_OUTLIER_DEVIATIONS = 5.0
 _SURE_ERRORS = 3.0
 SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone it reaches 4
 _FALSE_MAXIMA = 0.05
@@ -193,7 +191,7 @@ class Localpicker:
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
         off = np.abs(_contrast_under(peaks, working) - self.model.contrast)
-        return off <= OUTLIER_DEVIATIONS * self.model.contrast_deviation
+        return off <= _OUTLIER_DEVIATIONS * self.model.contrast_deviation
 
 
 def fit_localpicker(
