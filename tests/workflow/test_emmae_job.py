@@ -108,6 +108,7 @@ def test_killed_after_training_it_trains_no_more_and_picks_the_same(micrographs,
     assert_same_picks(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_force_forgets_the_network_and_what_was_learned(micrographs, tmp_path, monkeypatch):
     out = tmp_path / "out"
     quick = QUICK.model_copy(update={"steps": 2})
@@ -124,6 +125,7 @@ def test_force_forgets_the_network_and_what_was_learned(micrographs, tmp_path, m
     assert not [path for pattern in ("mae/*", "emmae.*", "picks/m*") for path in out.glob(pattern)]
 
 
+@pytest.mark.slow
 def test_a_mask_tells_the_particles_of_the_published_way(micrographs, tmp_path):
     mask = tmp_path / "m1.png"
     cv2.imwrite(str(mask), 255 * mask_of_particles(FIELDS[1]).astype(np.uint8))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cryoglean.classes2d.engine import Engine
+from cryoglean.cli.options import AsJson, Cpus, Force
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
@@ -51,11 +52,9 @@ def classify(
     relion_args: Annotated[str, typer.Option(help="RELION: further words of its command line, as they are.")] = "",
     device: Annotated[str, typer.Option(help="Native engine: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     seed: Annotated[int | None, typer.Option(help="Of the random start; 0 by default.")] = None,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    force: Force = False,
+    as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each iteration.")] = False,
 ) -> int:
     """Sort particles into 2D classes and average each.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryoglean.cli.options import AsJson, Cpus, Force, PixelSize
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
@@ -23,9 +24,7 @@ def ctf(
     voltage: Annotated[float, typer.Option(help="Kilovolts, where the STAR file does not say it.")] = 300.0,
     cs: Annotated[float, typer.Option(help="Spherical aberration in millimetres, likewise.")] = 2.7,
     amplitude_contrast: Annotated[float, typer.Option(help="Share of amplitude contrast, likewise.")] = 0.1,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
-    ] = None,
+    pixel_size: PixelSize = None,
     min_defocus: Annotated[float, typer.Option(help="Least defocus to look for, in angstrom.")] = 3_000.0,
     max_defocus: Annotated[float, typer.Option(help="Largest defocus to look for, in angstrom.")] = 60_000.0,
     resolution_limit: Annotated[
@@ -39,11 +38,9 @@ def ctf(
         typer.Option(help="Choose so many to begin with: fit to 4 angstrom, half below 1 um defocus, half to 2 um."),
     ] = None,
     plots: Annotated[bool, typer.Option(help="Draw each power spectrum with its fit.")] = True,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    force: Force = False,
+    as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
 ) -> int:
     """Estimate the contrast transfer function of micrographs.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryoglean.cli.options import AsJson, Cpus, Force
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
@@ -41,11 +42,9 @@ def extract(
         float | None,
         typer.Option(help="Pixel size in angstrom; else that given to pick, or in STAR or header."),
     ] = None,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    force: Force = False,
+    as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
 ) -> int:
     """Cut particles out of micrographs, for 2D classification.

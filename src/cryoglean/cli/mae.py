@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
 from cryoglean.cli.pick import Chain, Preset
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
@@ -32,9 +33,7 @@ def train(
         list[Path] | None, typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
     ] = None,
     diameter: Annotated[float | None, typer.Option(help="Particle diameter in angstrom.")] = None,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
-    ] = None,
+    pixel_size: PixelSize = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", help="FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, more micrographs; may be repeated."),
@@ -53,12 +52,10 @@ def train(
     first: Annotated[Path | None, typer.Option("--from", help="Weights to start from, instead of random ones.")] = None,
     batch: Annotated[int | None, typer.Option(help="Tiles in a step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    device: DeviceName = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> int:
     """Train a masked autoencoder on micrographs; no picks are needed.
 

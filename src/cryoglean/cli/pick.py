@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
@@ -45,6 +46,29 @@ class Chain(StrEnum):
     none = "none"
 
 
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="kpicker: the weights.safetensors of cryoglean train. emmae: that of cryoglean mae train, or the word "
+        "pretrained for the network that comes with the program; without it, emmae trains on a few micrographs."
+    ),
+]
+Templates = Annotated[
+    Path | None, typer.Option(help="matcher: a stack of class averages, as cryoglean select makes it.")
+]
+ReferenceMask = Annotated[
+    Path | None,
+    typer.Option(help="emmae's paper preset: an image, not 0 where the micrograph of the same name shows particles."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Least score, 0 to 1, where 0.5 is the cut the program finds; kpicker: least probability; "
+        "localpicker's paper preset: least determinant of Hessian."
+    ),
+]
+
+
 def pick(
     micrographs: Annotated[
         list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
@@ -57,50 +81,27 @@ def pick(
     preset: Annotated[
         Preset, typer.Option(help="default: finds shape and threshold by itself; paper: as published.")
     ] = Preset.default,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="kpicker: the weights.safetensors of cryoglean train. emmae: that of cryoglean mae train, or the word "
-            "pretrained for the network that comes with the program; without it, emmae trains on a few micrographs."
-        ),
-    ] = None,
+    model: Model = None,
     preprocess: Annotated[
         Chain | None,
         typer.Option(help="emmae: wins over the preset; none: for images that are filtered already."),
     ] = None,
-    reference_mask: Annotated[
-        Path | None,
-        typer.Option(
-            help="emmae's paper preset: an image, not 0 where the micrograph of the same name shows particles."
-        ),
-    ] = None,
-    templates: Annotated[
-        Path | None, typer.Option(help="matcher: a stack of class averages, as cryoglean select makes it.")
-    ] = None,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
-    ] = None,
+    reference_mask: ReferenceMask = None,
+    templates: Templates = None,
+    pixel_size: PixelSize = None,
     min_distance: Annotated[
         float | None, typer.Option(help="Least distance of two picks in angstrom; half a diameter by default.")
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Least score, 0 to 1, where 0.5 is the cut the program finds; kpicker: least probability; "
-            "localpicker's paper preset: least determinant of Hessian."
-        ),
-    ] = None,
+    threshold: Threshold = None,
     bin_factor: Annotated[
         int | None, typer.Option("--bin", help="localpicker's paper preset: binning, 9 by default.")
     ] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Draw each micrograph with its picks.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write picks as CSV, too.")] = False,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    device: DeviceName = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell of each micrograph and what was learned.")
     ] = False,

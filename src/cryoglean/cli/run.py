@@ -12,6 +12,7 @@ import typer
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, PixelSize
 from cryoglean.cli.pick import Preset
 from cryoglean.cli.settings import checked
 
@@ -25,9 +26,7 @@ def run(
     ],
     diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
     out: Annotated[Path, typer.Option(help="Run folder; one that is there is gone on with.")],
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
-    ] = None,
+    pixel_size: PixelSize = None,
     start_from: Annotated[
         Path | None, typer.Option(help="Coordinates to begin with: a folder of picks, a list, or a particles STAR.")
     ] = None,
@@ -47,11 +46,9 @@ def run(
     preset: Annotated[Preset, typer.Option(help="paper: pickers and classes as published in 2020.")] = Preset.default,
     engine: Annotated[Engine, typer.Option(help="Of the 2D classes: native, or relion_refine.")] = Engine.native,
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    device: DeviceName = "auto",
+    as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph and each step.")] = False,
 ) -> int:
     """Find particles without labels: candidates, 2D classes, a network trained on them, and round again.

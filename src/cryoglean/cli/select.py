@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.classes2d.selection import Rule
+from cryoglean.cli.options import AsJson
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def select(
     device: Annotated[str, typer.Option(help="With --purify: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     cpus: Annotated[int | None, typer.Option(min=1, help="With --purify: processors to use.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace also other results, and edited decisions.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Select 2D classes, and with them particles.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from cryoglean.cli.options import AsJson, Cpus, Force
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -96,11 +97,9 @@ def simulate(
     dead_stripes: Annotated[int | None, typer.Option(help="Bands that the detector did not record in each.")] = None,
     carbon: Annotated[float | None, typer.Option(help="Share of micrographs with a carbon edge.")] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn by lot.")] = 0,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    force: Force = False,
+    as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
 ) -> int:
     """Simulate micrographs with known truth from atomic models.

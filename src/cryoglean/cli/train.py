@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
 from cryoglean.cli.pick import Preset
 from cryoglean.cli.settings import checked
 
@@ -30,9 +31,7 @@ def train(
     preset: Annotated[
         Preset, typer.Option(help="default: for unlabelled surroundings; paper: as published in 2020.")
     ] = Preset.default,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
-    ] = None,
+    pixel_size: PixelSize = None,
     certain_share: Annotated[
         float | None, typer.Option(help="default preset: learn from this share of the picks, the best by score.")
     ] = None,
@@ -42,12 +41,10 @@ def train(
     bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning, 4 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="paper preset: 30 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    cpus: Cpus = None,
+    device: DeviceName = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> int:
     """Train Kpicker on picks of the same micrographs.
 
