@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
 
 DIAMETER, PIXEL_SIZE = 191.0, 1.77
-PATIENCE = 0.05
+PATIENCE = 1.0
 
 
 def main() -> None:
