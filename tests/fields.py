@@ -1,5 +1,6 @@
 """Small fields of dark particles with known centres, painted in the plainest way, by no module under test."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -72,3 +73,13 @@ def f1_score(xy, truth, tolerance):
     apart = np.hypot(*(np.asarray(xy)[:, None] - np.asarray(truth)[None]).transpose(2, 0, 1))
     mutual = (apart.argmin(0)[apart.argmin(1)] == np.arange(len(xy))) & (apart.min(1) <= tolerance)
     return 2 * int(mutual.sum()) / (len(xy) + len(truth))
+
+
+def off_a_slanting_line(shape):
+    """Signed distance of each pixel from a slanting line, and who tells the distance of points, in pixels."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+
+    def signed(x, y):
+        return (x + 0.4 * y - 520) / math.hypot(1, 0.4)
+
+    return signed(columns, rows), lambda xy: np.abs(signed(xy[:, 0], xy[:, 1]))

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.fields import f1_score, noise_field, particle_field, ring, scattered, soft
+from tests.fields import f1_score, noise_field, off_a_slanting_line, particle_field, ring, scattered, soft
 from tests.pickers.contract import PickerContract
-from tests.small_emmae import DIAMETER, DIAMETER_ANGSTROM, PIXEL_SIZE, fields, learned, learned_from
+from tests.small_emmae import DIAMETER, DIAMETER_ANGSTROM, PIXEL_SIZE, fields, learned, learned_from, micrograph_of
 from tests.small_emmae import picker as small_picker
 
 from cryoglean.micrograph import Micrograph
@@ -122,6 +122,17 @@ def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     picks, truth = pick(images[1], known).xy, fields()[1].xy
     off = [np.abs(xy @ (1, 0.4) - 370) / math.hypot(1, 0.4) for xy in (picks, truth)]
     assert f1_score(picks[off[0] > 1.5 * DIAMETER], truth[off[1] > 1.5 * DIAMETER], DIAMETER / 5) > 0.85
+
+
+@pytest.mark.parametrize("step", [-10, 10])
+@pytest.mark.parametrize("line", [0, 2])
+def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
+    off_edge, distance = off_a_slanting_line(fields()[1].image.shape)
+    image = fields()[1].image + step * ((off_edge > 0) + line * np.exp(-((off_edge / 4) ** 2)))
+    known = learned_from([micrograph_of(fields()[0]), Micrograph(image.astype(np.float32), PIXEL_SIZE, "carbon")])
+    picks, truth = pick(image, known).xy, fields()[1].xy
+    assert (distance(picks) < DIAMETER / 2).sum() <= (distance(truth) < DIAMETER / 2).sum()
+    assert f1_score(picks[distance(picks) > 2 * DIAMETER], truth[distance(truth) > 2 * DIAMETER], 6) > 0.85
 
 
 def test_half_the_pixels_of_twice_the_size_give_the_same_places():

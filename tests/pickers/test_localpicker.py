@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tests.fields import disc, f1_score, noise_field, particle_field, ring
+from tests.fields import disc, f1_score, noise_field, off_a_slanting_line, particle_field, ring
 from tests.pickers.contract import PickerContract
 
 from cryoglean.evaluate import Protocol, evaluate_picks
@@ -186,21 +186,11 @@ def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     assert f1_score(far_picks, far_truth, 6) > 0.95
 
 
-def far_from_edge(image_shape):
-    """Distance of each pixel from a slanting line, and the same of points, in pixels."""
-    rows, columns = np.mgrid[: image_shape[0], : image_shape[1]]
-
-    def signed(x, y):
-        return (x + 0.4 * y - 520) / math.hypot(1, 0.4)
-
-    return signed(columns, rows), lambda xy: np.abs(signed(xy[:, 0], xy[:, 1]))
-
-
 @pytest.mark.parametrize("step", [-10, -5, 5, 10])
 @pytest.mark.parametrize("line", [0, 2])
 def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     field, *others = (particle_field(seed=seed) for seed in range(3))
-    off_edge, distance = far_from_edge(field.image.shape)
+    off_edge, distance = off_a_slanting_line(field.image.shape)
     image = field.image + step * ((off_edge > 0) + line * np.exp(-((off_edge / 4) ** 2)))
     micrographs = [Micrograph(each, 1.0) for each in (image.astype(np.float32), *(other.image for other in others))]
     picker = Localpicker(LocalpickerSettings(diameter_angstrom=DIAMETER), fit_localpicker(micrographs, DIAMETER))
@@ -208,6 +198,15 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     assert (distance(picks.xy) < DIAMETER / 2).sum() <= (distance(field.xy) < DIAMETER / 2).sum()
     far_picks, far_truth = (xy[distance(xy) > 2 * DIAMETER] for xy in (picks.xy, field.xy))
     assert f1_score(far_picks, far_truth, 6) > 0.9
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.5, 2.0])
+@pytest.mark.parametrize("n", [20, 60])
+def test_micrographs_of_other_contrast_than_those_that_taught_it_are_picked_as_well(noise, n):
+    taught = fit_localpicker([Micrograph(particle_field(n=60, seed=seed).image, 1.0) for seed in (3, 4)], DIAMETER)
+    field = particle_field((960, 1080), n=n, noise=noise, seed=7)
+    picks = Localpicker(LocalpickerSettings(diameter_angstrom=DIAMETER), taught).pick(Micrograph(field.image, 1.0))
+    assert f1_score(picks.xy, field.xy, 6) > 0.95
 
 
 def test_a_model_survives_json():

@@ -23,7 +23,7 @@ def test_a_particle_is_where_coordinates_say(chain):
     x, y = 401.0, 123.0
     image = 20 * paint(SHAPE, [(x, y)], disc, 40.0) + noise_field(SHAPE)
     found = prepared(image.astype(np.float32), chain=chain)
-    level = found.image.numpy() if found.is_protein_bright else -found.image.numpy()
+    level = -found.image.numpy() if chain == "paper" else found.image.numpy()
     column, row = np.rint(found.from_stored(np.array([[x, y]]))[0]).astype(int)
     reach = int(20 * found.scale_y)
     part = level[row - reach : row + reach + 1, column - reach : column + reach + 1]

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cryoglean.pickers.contrast import ParticleContrast
 from cryoglean.pickers.localpicker import LocalpickerModel
 from cryoglean.pickers.mixture import HeightMixture
 from cryoglean.report.fit_picture import draw_counts, draw_fit, radial_template
@@ -24,8 +25,7 @@ def model(**changes):
         "mixture": HeightMixture(0.3, 1.0, 0.6, 4.0, 1.0),
         "cut": 2.4,
         "expected_f1": 0.93,
-        "contrast": 0.0,
-        "contrast_deviation": 0.1,
+        "contrast": ParticleContrast(0.0, 0.1),
         "micrographs": ("a.mrc",),
     }
     return LocalpickerModel(**(values | changes))

@@ -21,6 +21,7 @@ from torch import Tensor
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
+from cryoglean.pickers.contrast import ParticleContrast
 from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, ShapeSettings, inside, sure_cut
 from cryoglean.pickers.mixture import HeightMixture, most_particles
 from cryoglean.pickers.peaks import Peaks, find_peaks
@@ -63,6 +64,7 @@ class EmmaeSetFacts(BaseModel):
         cut: least height of a particle.
         expected_f1: F1 that the mixture expects at the cut.
         blobs: how many blobs stood in for the mask.
+        contrast: of the particles.
         micrographs: the micrographs it was learned from.
     """
 
@@ -76,6 +78,7 @@ class EmmaeSetFacts(BaseModel):
     cut: float = 0.0
     expected_f1: float = 0.0
     blobs: int = 0
+    contrast: ParticleContrast = ParticleContrast(0.0, 0.0)
     micrographs: tuple[str, ...] = ()
 
     @property
@@ -133,6 +136,15 @@ class Embedded(NamedTuple):
         patch = (self.prepared.from_stored(xy) + 0.5) / self.patch_px - 0.5
         column, row = torch.from_numpy(patch).float().T.to(self.latents.device)
         return column, row
+
+    def contrast_at(self, column: Tensor, row: Tensor) -> NDArray[np.float64]:
+        """Return the (n,) local contrast, a logarithm, under columns and rows of patches."""
+        contrast = self.prepared.contrast
+        if contrast is None:
+            raise ValueError("images of the published chain have no local contrast")
+        height, width = contrast.shape
+        x, y = (((v + 0.5) * self.patch_px - 0.5).round().long() for v in (column, row))
+        return contrast[y.clamp(0, height - 1), x.clamp(0, width - 1)].cpu().double().numpy()
 
     def stored(self, peaks: Peaks) -> NDArray[np.float64]:
         """Convert peaks of a response to (n, 2) pixels of the micrograph as stored, x first."""
@@ -198,7 +210,7 @@ class Emmae:
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         found = look(seen, self.learned, distance, settings.edge_distance_diameters)
         cut = sure_cut(facts.cut, Skewness.of([found.skewness]), seen.capacity)
-        peaks = found.clean(cut)
+        peaks = found.clean(cut, facts.contrast)
         score = expit(peaks.height - cut)
         kept = score >= settings.threshold
         xy = seen.stored(peaks.take(kept))
@@ -215,17 +227,25 @@ class Look(NamedTuple):
 
     Attributes:
         peaks: its n peaks, weak ones too, highest first.
+        contrast: (n,) local contrast under them, a logarithm.
         alike: (n,) booleans, whether what surrounds a peak is what surrounds particles.
         skewness: of the response.
     """
 
     peaks: Peaks
+    contrast: NDArray[np.float64]
     alike: NDArray[np.bool_]
     skewness: FieldSkewness
 
-    def clean(self, cut: float) -> Peaks:
-        """Return the peaks without those that reach a cut and are something else than particles."""
-        return self.peaks.take(self.alike | (self.peaks.height < cut))
+    def clean(self, cut: float, usual: ParticleContrast) -> Peaks:
+        """Return the peaks without those that reach a cut and are something else than particles.
+
+        Args:
+            cut: least height of a particle.
+            usual: contrast of particles.
+        """
+        alike = self.alike & usual.is_alike(self.contrast, self.peaks.height)
+        return self.peaks.take(alike | (self.peaks.height < cut))
 
 
 def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0) -> Look:
@@ -240,9 +260,10 @@ def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: flo
     response = response_to(seen, learned.template)
     peaks = find_peaks(response, FINER * distance)
     peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
-    means = ring_means(seen.latents, *in_patches(peaks, seen), seen.diameter).flatten(1)
+    x, y = in_patches(peaks, seen)
+    means = ring_means(seen.latents, x, y, seen.diameter).flatten(1)
     alike = learned.likeness.unlikeness(means).numpy() <= UNLIKE_DEVIATIONS
-    return Look(peaks, alike, field_skewness(response, FINER * seen.diameter))
+    return Look(peaks, seen.contrast_at(x, y), alike, field_skewness(response, FINER * seen.diameter))
 
 
 def in_patches(peaks: Peaks, seen: Embedded) -> tuple[Tensor, Tensor]:

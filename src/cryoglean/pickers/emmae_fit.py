@@ -11,6 +11,7 @@ from torch import Tensor
 from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII, ring_means
+from cryoglean.pickers.contrast import ParticleContrast
 from cryoglean.pickers.emmae import Embedded, EmmaeSet, EmmaeSetFacts, EmmaeSettings, embedded, in_patches, look
 from cryoglean.pickers.localpicker import Localpicker
 from cryoglean.pickers.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
@@ -18,11 +19,12 @@ from cryoglean.pickers.skewness import Skewness
 from cryoglean.pickers.template_search import PEAK_DISTANCE_DIAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.emmae import Look
     from cryoglean.pickers.emmae_training import EmmaeModel
     from cryoglean.pickers.localpicker import LocalpickerModel, Seen
 
@@ -114,14 +116,23 @@ def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places])
         return None
     room = sum(image.capacity for image in images)
     cut, _ = best_cut(heights, fit_height_mixture(heights, room).posterior(heights))
-    clean = [found.clean(cut) for found in looks]  # gold and ice would pass for the particles of the mixture
+    contrast = _contrast(looks, cut)
+    clean = [found.clean(cut, contrast) for found in looks]  # gold and ice would pass for the particles of the mixture
     heights = np.concatenate([peaks.height for peaks in clean])
     mixture = fit_height_mixture(heights, room)
     cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
     skewness = Skewness.of([found.skewness for found in looks])
-    known = {"mixture": mixture, "cut": cut, "expected_f1": expected_f1}
+    known = {"contrast": contrast, "mixture": mixture, "cut": cut, "expected_f1": expected_f1}
     known |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
     theirs = [
         _Places(*in_patches(peaks, image), peaks.height - cut) for image, peaks in zip(images, clean, strict=True)
     ]
     return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, theirs)
+
+
+def _contrast(looks: Sequence[Look], cut: float) -> ParticleContrast:
+    """Learn the contrast of what is above a cut."""
+    above = [found.peaks.height >= cut for found in looks]
+    contrast = np.concatenate([found.contrast[which] for found, which in zip(looks, above, strict=True)])
+    height = np.concatenate([found.peaks.height[which] for found, which in zip(looks, above, strict=True)])
+    return ParticleContrast.of(contrast, height)

@@ -111,13 +111,14 @@ def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
         picker: with what it has learned.
     """
     latents, looks, heights = list[Tensor](), list[LatentLook](), [np.zeros(0)]
-    template, has_template = picker.learned.template, picker.learned.facts.mixture is not None
+    facts, template = picker.learned.facts, picker.learned.template
+    has_template = facts.mixture is not None
     for micrograph in islice(micrographs, SHOWN):
         seen = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
         picks = picker.pick_embedded(micrograph, seen)
         if has_template:
             found = look(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)
-            heights.append(found.clean(picker.learned.facts.cut).height)
+            heights.append(found.clean(facts.cut, facts.contrast).height)
         response = response_to(seen, template).cpu().numpy() if has_template else None
         latents.append(seen.latents)
         looks.append(_default_look(micrograph.name, seen, picks, response))

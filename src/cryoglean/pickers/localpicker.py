@@ -16,13 +16,13 @@ from pydantic import Field as Limits
 from scipy.special import expit
 from scipy.stats import norm
 
+from cryoglean.pickers.contrast import ParticleContrast
 from cryoglean.pickers.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
 from cryoglean.pickers.peaks import Peaks, find_peaks
 from cryoglean.pickers.skewness import Skewness, field_skewness
 from cryoglean.pickers.template_search import Field, Template, field_peaks, respond, search_template
 from cryoglean.picks import Picks
 from cryoglean.preprocess import WorkingImage, working_image
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FIT_MICROGRAPHS = 8
 """As many micrographs tell scale, profile and threshold; more change nothing."""
 
-_OUTLIER_DEVIATIONS = 5.0
 _SURE_ERRORS = 3.0
 SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone it reaches 4
 _FALSE_MAXIMA = 0.05
@@ -87,8 +86,7 @@ class LocalpickerModel(BaseModel):
         mixture: the mixture of peak heights, in robust standard deviations of the response.
         cut: least height of a particle.
         expected_f1: F1 that the mixture expects at the cut.
-        contrast: median, over the picks, of the local contrast under them (natural logarithm).
-        contrast_deviation: its robust standard deviation.
+        contrast: of the picks.
         micrographs: the micrographs it was learned from.
     """
 
@@ -102,8 +100,7 @@ class LocalpickerModel(BaseModel):
     mixture: HeightMixture
     cut: float
     expected_f1: float
-    contrast: float
-    contrast_deviation: float
+    contrast: ParticleContrast
     micrographs: tuple[str, ...]
 
     @property
@@ -190,8 +187,7 @@ class Localpicker:
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
-        off = np.abs(_contrast_under(peaks, working) - self.model.contrast)
-        return off <= _OUTLIER_DEVIATIONS * self.model.contrast_deviation
+        return self.model.contrast.is_alike(_contrast_under(peaks, working), peaks.height)
 
 
 def fit_localpicker(
@@ -223,9 +219,8 @@ def fit_localpicker(
         return _nothing_found(names, diameter_angstrom, template)
     mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
     cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
-    contrast = np.concatenate(
-        [_contrast_under(p.take(p.height >= cut), f.working) for p, f in zip(peaks, fields, strict=True)]
-    )
+    above = [p.take(p.height >= cut) for p in peaks]
+    contrast = np.concatenate([_contrast_under(p, f.working) for p, f in zip(above, fields, strict=True)])
     return LocalpickerModel(
         diameter_angstrom=diameter_angstrom,
         disc_diameters=template.disc_diameters,
@@ -235,8 +230,7 @@ def fit_localpicker(
         mixture=mixture,
         cut=cut,
         expected_f1=expected_f1,
-        contrast=float(np.median(contrast)),
-        contrast_deviation=MAD_TO_SIGMA * float(np.median(np.abs(contrast - np.median(contrast)))),
+        contrast=ParticleContrast.of(contrast, np.concatenate([p.height for p in above])),
         micrographs=tuple(names),
     )
 
@@ -252,8 +246,7 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         mixture=HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0),
         cut=0.0,
         expected_f1=0.0,
-        contrast=0.0,
-        contrast_deviation=0.0,
+        contrast=ParticleContrast(0.0, 0.0),
         micrographs=tuple(names),
     )
 

@@ -19,7 +19,7 @@ from cryoglean.preprocess.clahe import GREYS, equalise_adaptively
 from cryoglean.preprocess.guided import guided_filter
 from cryoglean.preprocess.normalise import standardise_in_disc
 from cryoglean.preprocess.wiener import gaussian_kernel, wiener_filter
-from cryoglean.preprocess.working import CLIP_SIGMAS, as_tensor, exposed_image, working_image
+from cryoglean.preprocess.working import CLIP_SIGMAS, as_tensor, exposed_image, standardised_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,19 +68,19 @@ class MaeImage:
 
     Attributes:
         image: `(h, w)` float32; protein bright, but dark as recorded after the published chain.
+        contrast: `(h, w)` local contrast, as of `WorkingImage`; None after the published chain.
         scale_x: pixels of `image` per stored pixel, along a row.
         scale_y: the same, along a column; another than `scale_x` only after the published chain.
         left: first stored column of what `image` shows.
         top: first stored row of it.
-        is_protein_bright: whether protein is brighter than its surroundings.
     """
 
     image: Tensor
+    contrast: Tensor | None
     scale_x: float
     scale_y: float
     left: int = 0
     top: int = 0
-    is_protein_bright: bool = True
 
     @property
     def is_flat(self) -> bool:
@@ -109,15 +109,12 @@ def mae_image(
     """
     if how.chain == "paper":
         return _published(as_tensor(image).to(device or "cpu"), diameter_px)
-    if how.chain == "none":
-        exposed = exposed_image(image, diameter_px, device)
-        scale = how.diameter_px * exposed.bin_factor / diameter_px
-        level = _standardised(-_scaled(exposed.image, scale))
-        return MaeImage(level, scale / exposed.bin_factor, scale / exposed.bin_factor, exposed.left, exposed.top)
-    working = working_image(image, diameter_px, device)
+    exposed = exposed_image(image, diameter_px, device)
+    working = standardised_image(exposed, diameter_px)
     scale = how.diameter_px / working.diameter_px
-    level = _standardised(_filtered(_scaled(working.image, scale), how))
-    return MaeImage(level, scale / working.bin_factor, scale / working.bin_factor, working.left, working.top)
+    level = -_scaled(exposed.image, scale) if how.chain == "none" else _filtered(_scaled(working.image, scale), how)
+    contrast, per_stored = _scaled(working.contrast, scale), scale / working.bin_factor
+    return MaeImage(_standardised(level), contrast, per_stored, per_stored, working.left, working.top)
 
 
 def _filtered(image: Tensor, how: MaePreprocess) -> Tensor:
@@ -143,7 +140,7 @@ def _published(image: Tensor, diameter_px: float) -> MaeImage:
     square = functional.interpolate(
         smooth[None, None], (PAPER_SIDE_PX, PAPER_SIDE_PX), mode="bilinear", antialias=True, align_corners=False
     )[0, 0]
-    return MaeImage(_eight_bits(square), PAPER_SIDE_PX / width, PAPER_SIDE_PX / height, is_protein_bright=False)
+    return MaeImage(_eight_bits(square), None, PAPER_SIDE_PX / width, PAPER_SIDE_PX / height)
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:

@@ -108,7 +108,11 @@ def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.
     Returns:
         The working image; every scaling is isotropic, whatever the micrograph's shape.
     """
-    exposed = exposed_image(image, diameter_px, device)
+    return standardised_image(exposed_image(image, diameter_px, device), diameter_px)
+
+
+def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImage:
+    """Do the second half of `working_image`."""
     diameter = diameter_px / exposed.bin_factor
     windows = (WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
     level, contrast = standardise_locally(-exposed.image, *windows)

@@ -1,0 +1,52 @@
+"""Local contrast tells what is neither particle nor background: carbon's edge, thick ice, gold.
+
+Where a particle lies, its variance adds to that of the noise, and the height of its peak is as its signal: the local
+standard deviation over that of the background is sqrt(1 + k h^2). So particles of a thin, sharp micrograph have more
+contrast than those of a thick one, and higher peaks; an edge has far more contrast than its peaks explain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_OUTLIER_DEVIATIONS = 5.0
+_LEAST_DEVIATION = 0.03
+
+
+class ParticleContrast(NamedTuple):
+    """Local contrast (natural logarithm) under the particles of a set.
+
+    Attributes:
+        per_height: k, of the square of the height, in robust standard deviations of the response.
+        deviation: robust standard deviation of what k does not explain.
+    """
+
+    per_height: float
+    deviation: float
+
+    @classmethod
+    def of(cls, contrast: NDArray[np.float64], height: NDArray[np.float64]) -> ParticleContrast:
+        """Learn it from particles.
+
+        Args:
+            contrast: (n,) local contrast under them, n of 1 or more.
+            height: (n,) heights of their peaks, above 0.
+        """
+        per_height = max(0.0, float(np.median(np.expm1(2 * contrast) / height**2)))
+        off = np.abs(contrast - _explained(per_height, height))
+        return cls(per_height, max(MAD_TO_SIGMA * float(np.median(off)), _LEAST_DEVIATION))
+
+    def is_alike(self, contrast: NDArray[np.float64], height: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Mask of the (n,) contrasts that particles of (n,) heights can have."""
+        return np.abs(contrast - _explained(self.per_height, height)) <= _OUTLIER_DEVIATIONS * self.deviation
+
+
+def _explained(per_height: float, height: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 0.5 * np.log1p(per_height * height**2)
