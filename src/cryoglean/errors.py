@@ -20,6 +20,10 @@ class NothingKeptError(SettingsError):
     """Work was done and nothing is left of its input (exit status 4)."""
 
 
+class TeamError(CryogleanError):
+    """Another process of the same work is gone, and this one cannot go on without it (exit status 1)."""
+
+
 class _FileError(CryogleanError):
     """An error of one file: its text names the file and the reason."""
 

@@ -1,6 +1,8 @@
-"""The course: it learns, and neither threads nor a stop in between change anything."""
+"""The course: it learns, and neither threads, nor members of a team, nor a stop in between change anything."""
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from cryoglean.nets.mae import MaeLayers, new_mae
 from cryoglean.nets.mae_training import MaeCourse, MaeProgress, train_mae
 from cryoglean.nets.tiles import TileSampler
 from cryoglean.nets.transformer import Blocks
+from cryoglean.scale.team import ALONE, Team
 
 LAYERS = MaeLayers(
     tile_px=16,
@@ -33,17 +36,47 @@ def course(**changes):
     return MaeCourse(**({"steps": 12, "batch": 40, "base_rate": 0.02, "check_every": 4} | changes))
 
 
-def trained(course, *, begin=None, threads=1, held_out=True, seed=0):
+class Member(Team):
+    """One of a team whose members are threads of this process."""
+
+    def __init__(self, rank, brought, barrier):
+        super().__init__()
+        self.rank, self.size, self._brought, self._barrier = rank, len(brought), brought, barrier
+
+    def sum(self, tensors):
+        self._brought[self.rank] = tensors
+        self._barrier.wait(timeout=60)
+        sums = [torch.stack(same).sum(0) for same in zip(*self._brought, strict=True)]
+        self._barrier.wait(timeout=60)
+        return sums
+
+    def of_first(self, value):
+        return float(self.sum([torch.tensor(value if self.is_first else 0.0)])[0])
+
+
+def trained_together(size, *args, **how):
+    """Return what `trained` returns to each member of a team."""
+    brought, barrier = [None] * size, threading.Barrier(size)
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(lambda rank: trained(*args, **how, team=Member(rank, brought, barrier)), range(size)))
+
+
+def trained(course, *, begin=None, threads=1, held_out=True, seed=0, team=ALONE):
     net, told = new_mae(LAYERS, seed), []
     aside = sampler(1).batch(0, 20) if held_out else None
 
     def watch(progress):
         told.append((progress.checks, {name: t.clone() for name, t in progress.tensors.items()}))
 
-    checks = train_mae(
-        net, lambda step: sampler().batch(step, course.batch), aside, course, begin=begin, threads=threads, watch=watch
-    )
+    how = {"begin": begin, "threads": threads, "watch": watch, "team": team}
+    checks = train_mae(net, lambda step: sampler().batch(step, course.batch), aside, course, **how)
     return torch.cat([p.detach().flatten() for p in net.parameters()]), checks, told
+
+
+def way_off(weights, others):
+    """Return how far weights are from others, over the way that those went."""
+    start = torch.cat([p.detach().flatten() for p in new_mae(LAYERS, 0).parameters()])
+    return float((weights - others).norm() / (others - start).norm())
 
 
 def test_it_learns():
@@ -59,6 +92,31 @@ def test_threads_change_nothing():
     assert torch.equal(one[0], two[0])
     assert [c.loss for c in one[1]] == [c.loss for c in two[1]]
     assert [c.held_out_loss for c in one[1]] == [c.held_out_loss for c in two[1]]
+
+
+@pytest.mark.parametrize(("size", "batch"), [(2, 40), (3, 40), (3, 2)])
+def test_a_team_takes_the_steps_of_one(size, batch):
+    one, curve, _ = trained(course(batch=batch))
+    members = trained_together(size, course(batch=batch))
+    for weights, checks, _ in members:
+        assert torch.equal(weights, members[0][0])
+        assert way_off(weights, one) < 0.01
+        for name in ("loss", "held_out_loss"):
+            assert [getattr(c, name) for c in checks] == pytest.approx([getattr(c, name) for c in curve], rel=1e-3)
+
+
+def test_where_time_decides_all_members_stop_at_one_step():
+    (first, checks, _), (second, others, _) = trained_together(2, course(steps=None, seconds=0.3, check_every=1))
+    assert checks == others
+    assert checks[-1].seconds >= 0.3
+    assert torch.equal(first, second)
+
+
+def test_a_team_goes_on_where_one_process_stopped():
+    whole, _, told = trained(course())
+    (again, checks, _), _ = trained_together(2, course(), begin=MaeProgress(*told[0]))
+    assert checks[0] == told[0][0][0]
+    assert way_off(again, whole) < 0.01
 
 
 @pytest.mark.parametrize("after", [0, 1])

@@ -1,7 +1,8 @@
 """The training course of a masked autoencoder: tiles in, weights changed in place, from any step on.
 
 A batch is split into parts of fixed size that are worked on side by side, one thread each, and their gradients are
-added in order: the result does not depend on the number of threads.
+added in order: the result does not depend on the number of threads. A team shares out the tiles of a batch first; each
+member takes the same step with the sum of all gradients, so that only the order of sums tells it from one process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Limits
 
 from cryoglean.nets.mae_loss import hidden_error
+from cryoglean.scale.team import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.tiles import MaskedTiles
+    from cryoglean.scale.team import Team
 
 _PART = 16  # tiles; small enough that a batch keeps several processors busy
 _BATCH_OF_BASE_RATE = 256
@@ -115,6 +118,7 @@ def train_mae(
     threads: int = 1,
     precision: torch.dtype = torch.float32,
     watch: Callable[[MaeProgress], None] | None = None,
+    team: Team = ALONE,
 ) -> tuple[MaeCheck, ...]:
     """Train a network in place.
 
@@ -127,6 +131,7 @@ def train_mae(
         threads: parts of a batch to work on at a time; the result does not depend on it.
         precision: of the matrix products.
         watch: who is told of each look, with all that is needed to go on from there.
+        team: processes that call this with all else equal.
 
     Returns:
         The curves.
@@ -138,16 +143,17 @@ def train_mae(
     step, seconds = (checks[-1].step, checks[-1].seconds) if checks else (0, 0.0)
     start, losses = perf_counter() - seconds, list[float]()
     with ThreadPoolExecutor(threads) as pool:
+        work = _Work(net, precision, pool, team)
         while (share := course.share_done(step, seconds)) < 1:
             for group in optimiser.param_groups:
                 group["lr"] = course.rate_at(share)
-            losses.append(_set_gradients(net, batch_at(step), precision, pool))
+            losses.append(_set_gradients(work, batch_at(step)))
             optimiser.step()
             step += 1
-            seconds = perf_counter() - start
+            seconds = team.of_first(perf_counter() - start)  # time ends it for all at one step
             if step % course.check_every and course.share_done(step, seconds) < 1:
                 continue
-            loss, aside = sum(losses) / len(losses), _held_out_loss(net, held_out, precision, pool)
+            loss, aside = sum(losses) / len(losses), _held_out_loss(work, held_out)
             checks.append(MaeCheck(step, seconds, course.rate_at(share), loss, aside))
             losses.clear()
             if watch is not None:
@@ -155,39 +161,56 @@ def train_mae(
     return tuple(checks)
 
 
-def _set_gradients(net: Mae, batch: MaskedTiles, precision: torch.dtype, pool: ThreadPoolExecutor) -> float:
+class _Work(NamedTuple):
+    """What works on a batch, and who shares it."""
+
+    net: Mae
+    precision: torch.dtype
+    pool: ThreadPoolExecutor
+    team: Team
+
+    def my_parts(self, batch: MaskedTiles) -> list[MaskedTiles]:
+        """Return this process's share of a batch, cut for its threads; nothing where there are too few tiles."""
+        mine = batch.split(self.team.shares(len(batch.tiles)))[self.team.rank]
+        size = _PART if batch.tiles.device.type == "cpu" else max(1, len(mine.tiles))
+        return [part for part in mine.split(size) if len(part.tiles)]
+
+    def loss(self, part: MaskedTiles, whole: MaskedTiles) -> Tensor:
+        """Return what a part adds to the loss of the whole."""
+        with torch.autocast(part.tiles.device.type, self.precision, enabled=self.precision != torch.float32):
+            predicted = self.net(part.tiles, part.masks)
+        error = hidden_error(predicted, part.tiles, part.masks.hidden, self.net.layers.patch_px)
+        return error * (len(part.tiles) / len(whole.tiles))
+
+
+def _set_gradients(work: _Work, batch: MaskedTiles) -> float:
     """Set the gradients of the weights; return the loss."""
-    weights = list(net.parameters())
-    parts = batch.split(_PART if batch.tiles.device.type == "cpu" else len(batch.tiles))
+    weights = list(work.net.parameters())
 
     def back(part: MaskedTiles) -> tuple[float, tuple[Tensor, ...]]:
-        loss = _loss(net, part, precision) * (len(part.tiles) / len(batch.tiles))
+        loss = work.loss(part, batch)
         return float(loss.detach()), torch.autograd.grad(loss, weights)
 
-    total = 0.0
-    for i, (loss, gradients) in enumerate(pool.map(back, parts)):
+    total, sums = 0.0, [torch.zeros_like(weight) for weight in weights]
+    for loss, gradients in work.pool.map(back, work.my_parts(batch)):
         total += loss
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient if i == 0 or weight.grad is None else weight.grad + gradient
-    return total
+        sums = [before + gradient for before, gradient in zip(sums, gradients, strict=True)]
+    of_all, *sums = work.team.sum([torch.tensor(total, dtype=torch.float64), *sums])
+    for weight, gradient in zip(weights, sums, strict=True):
+        weight.grad = gradient
+    return float(of_all)
 
 
-def _loss(net: Mae, part: MaskedTiles, precision: torch.dtype) -> Tensor:
-    with torch.autocast(part.tiles.device.type, precision, enabled=precision != torch.float32):
-        predicted = net(part.tiles, part.masks)
-    return hidden_error(predicted, part.tiles, part.masks.hidden, net.layers.patch_px)
-
-
-def _held_out_loss(net: Mae, held_out: MaskedTiles | None, precision: torch.dtype, pool: ThreadPoolExecutor) -> float:
+def _held_out_loss(work: _Work, held_out: MaskedTiles | None) -> float:
     if held_out is None:
         return math.nan
-    total = len(held_out.tiles)
 
     def judge(part: MaskedTiles) -> float:
         with torch.no_grad():
-            return float(_loss(net, part, precision)) * (len(part.tiles) / total)
+            return float(work.loss(part, held_out))
 
-    return sum(pool.map(judge, held_out.split(_PART)))
+    total = sum(work.pool.map(judge, work.my_parts(held_out)))
+    return float(work.team.sum([torch.tensor(total, dtype=torch.float64)])[0])
 
 
 def _tensors(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -26,8 +26,8 @@ class Masks(NamedTuple):
         """Move both to a device."""
         return Masks(self.shown.to(device), self.hidden.to(device))
 
-    def split(self, size: int) -> list[Masks]:
-        """Cut into masks of so many tiles each."""
+    def split(self, size: int | list[int]) -> list[Masks]:
+        """Cut into masks of so many tiles, each or one after the other."""
         shown, hidden = torch.split(self.shown, size), torch.split(self.hidden, size)
         return [Masks(*pair) for pair in zip(shown, hidden, strict=True)]
 

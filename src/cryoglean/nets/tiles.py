@@ -30,8 +30,8 @@ class MaskedTiles(NamedTuple):
     tiles: Tensor
     masks: Masks
 
-    def split(self, size: int) -> list[MaskedTiles]:
-        """Cut into batches of so many tiles."""
+    def split(self, size: int | list[int]) -> list[MaskedTiles]:
+        """Cut into batches of so many tiles, each or one after the other."""
         return [MaskedTiles(*pair) for pair in zip(torch.split(self.tiles, size), self.masks.split(size), strict=True)]
 
 

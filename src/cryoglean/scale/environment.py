@@ -43,6 +43,7 @@ _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 _LEAST_FREE_BYTES = 2**30
 _OPTIONAL_PACKAGES = {
+    "lightning-fabric": "training on several devices and machines",
     "dask": "many machines at once (planned)",
     "dask-jobqueue": "clusters with a queue (planned)",
     "fastapi": "web pages (planned)",
