@@ -1,6 +1,7 @@
 """`cryoglean mae train`, as a user meets it."""
 
 import json
+import sys
 
 import mrcfile
 import pytest
@@ -70,6 +71,8 @@ def test_the_published_preset_is_the_published_network(folders, tmp_path):
         (["--set", "nowhere:120"], "nowhere: no such file"),
         (["ONE", "--diameter", "120", "--from", "nowhere"], "nowhere: no such file"),
         (["ONE", "--diameter", "120", "--device", "cuda:99"], "cuda:99"),
+        (["ONE", "--diameter", "120", "--device", "cuda", "--devices", "99"], "--devices 99: there are"),
+        (["ONE", "--diameter", "120", "--device", "cuda:0", "--devices", "2"], "that is one device"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line_before_any_work(folders, tmp_path, words, said):
@@ -78,6 +81,17 @@ def test_wrong_settings_are_refused_in_one_line_before_any_work(folders, tmp_pat
     complaint = [line for line in result.stderr.splitlines() if line.startswith("cryoglean: ")]
     assert len(complaint) == 1
     assert said in complaint[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_devices_without_lightning_fabric_are_refused_with_the_remedy(folders, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    monkeypatch.delitem(sys.modules, "cryoglean.scale.fabric_team", raising=False)
+    result = train(tmp_path / "out", folders / "one", "--diameter", "120", "--device", "cpu", "--devices", "2")
+    assert result.exit_code == 2
+    (complaint,) = result.stderr.splitlines()
+    assert "--devices 2" in complaint
+    assert "pip install 'cryoglean[multi]'" in complaint
     assert not (tmp_path / "out").exists()
 
 

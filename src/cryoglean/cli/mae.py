@@ -54,6 +54,12 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
     cpus: Cpus = None,
     device: DeviceName = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="How many devices of that kind, on each node: --device cuda --devices 4.")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="How many machines: srun cryoglean mae train --devices 4 --nodes 2 ...")
+    ] = 1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> int:
@@ -70,8 +76,9 @@ def train(
     """
     from cryoglean.cli.progress import JobProgress
     from cryoglean.scale.devices import choose_device
-    from cryoglean.scale.threads import available_cpus, limit_threads
-    from cryoglean.workflow.mae_job import MaeJob, run_mae_job
+    from cryoglean.scale.team import form_team
+    from cryoglean.scale.threads import limit_threads
+    from cryoglean.workflow.mae_job import MaeJob, help_mae_job, run_mae_job
 
     given = {
         "epochs": epochs,
@@ -81,20 +88,20 @@ def train(
         "seed": seed,
     }
     training = _training(preset, preprocess, {name: value for name, value in given.items() if value is not None})
-    job = checked(
-        MaeJob,
-        {
-            "sets": _sets(micrographs or [], diameter, pixel_size, sets or []),
-            "training": training,
-            "first": first,
-            "cpus": cpus or available_cpus(),
-            "device": choose_device(device),
-            "force": force,
-        },
-    )
+    values = {
+        "sets": _sets(micrographs or [], diameter, pixel_size, sets or []),
+        "training": training,
+        "first": first,
+        "force": force,
+    }
     limit_threads(1)  # batches are split into parts of one thread each: sums do not depend on the number of threads
-    with JobProgress("training", "", verbose=False) as progress:
-        summary = run_mae_job(job, out, progress)
+    with form_team(choose_device(device, devices), devices, nodes) as team:
+        job = checked(MaeJob, values | {"cpus": team.cpus(cpus)})
+        if not team.is_first:
+            help_mae_job(job, team)
+            return 0
+        with JobProgress("training", "", verbose=False) as progress:
+            summary = run_mae_job(job, out, progress, team)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
 

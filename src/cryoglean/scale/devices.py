@@ -7,27 +7,31 @@ import torch
 from cryoglean.errors import SettingsError
 
 
-def choose_device(wanted: str) -> str:
+def choose_device(wanted: str, count: int = 1) -> str:
     """Return the name of the torch device to use.
 
     Args:
         wanted: "auto" (a CUDA device if there is one, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
+        count: how many devices of that kind, each for a process of its own; the CPU serves any number.
 
     Raises:
-        SettingsError: if it is no device, or one that is not here.
+        SettingsError: if it is no device, or one that is not here, or there are fewer of them.
     """
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    asked, here = f"--device {wanted}" + (f" --devices {count}" if count > 1 else ""), torch.cuda.device_count()
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
         raise SettingsError(f"--device {wanted} is none of auto, cpu, cuda, cuda:1, mps") from error
-    if device.type == "cuda" and not (device.index or 0) < torch.cuda.device_count():
-        raise SettingsError(f"--device {wanted}: there are {torch.cuda.device_count()} CUDA devices here")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise SettingsError(f"--device {wanted}: there is no MPS device here")
     if device.type not in ("cpu", "cuda", "mps"):
         raise SettingsError(f"--device {wanted} is none of auto, cpu, cuda, cuda:1, mps")
+    if count > 1 and (device.index is not None or device.type == "mps"):
+        raise SettingsError(f"{asked}: that is one device; --devices goes with --device cuda, or cpu")
+    if device.type == "cuda" and here < max(count, (device.index or 0) + 1):
+        raise SettingsError(f"{asked}: there are {here} CUDA devices here")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError(f"--device {wanted}: there is no MPS device here")
     return str(device)
 
 

@@ -18,6 +18,7 @@ from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_pa
 from cryoglean.pickers.emmae_set_files import StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.localpicker import Localpicker, fit_localpicker
 from cryoglean.report.latent_pictures import draw_clusters, draw_latents
+from cryoglean.scale.team import Team
 from cryoglean.workflow.network import WEIGHTS, NetworkTraining, prepared_for, train_network
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _trained_here(wanted: EmmaeWanted, sample: Sample, folder: Path, watcher: Wa
     if not (folder / WEIGHTS).exists():
         diameter = wanted.settings.diameter_angstrom
         prepared = [prepared_for(each, diameter, wanted.training, wanted.device) for each in sample()]
-        how = NetworkTraining(wanted.training, None, wanted.cpus, wanted.device)
+        how = NetworkTraining(wanted.training, None, wanted.cpus, Team(wanted.device))
         train_network(prepared, how, folder, watcher)
     return folder / WEIGHTS
 

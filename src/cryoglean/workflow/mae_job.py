@@ -15,7 +15,15 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.pickers.emmae_files import read_emmae
 from cryoglean.pickers.emmae_training import EmmaeTraining, Prepared
 from cryoglean.pickers.kpicker_files import file_digest
-from cryoglean.workflow.network import NETWORK_RESULTS, WEIGHTS, NetworkTraining, prepared_for, train_network
+from cryoglean.scale.team import ALONE
+from cryoglean.workflow.network import (
+    NETWORK_RESULTS,
+    WEIGHTS,
+    NetworkTraining,
+    help_to_train,
+    prepared_for,
+    train_network,
+)
 from cryoglean.workflow.one_micrograph import Outcome, diameter_misfit
 from cryoglean.workflow.output_folder import OutputFolder
 
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.emmae_training import EmmaeFacts
+    from cryoglean.scale.team import Team
     from cryoglean.workflow.pick_job import Watcher
 
 
@@ -50,8 +59,7 @@ class MaeJob(BaseModel):
         sets: the micrographs, by kind of particle.
         training: how, with its preset.
         first: weights to start from; None starts from random ones.
-        cpus: processors to use; the result does not depend on it.
-        device: where to compute, as torch names it.
+        cpus: processors to use, by each process of a team; the result does not depend on it.
         force: train anew.
     """
 
@@ -61,7 +69,6 @@ class MaeJob(BaseModel):
     training: EmmaeTraining
     first: Path | None = None
     cpus: int = Field(default=1, ge=1)
-    device: str = "cpu"
     force: bool = False
 
     def recorded(self) -> dict[str, Any]:
@@ -103,7 +110,7 @@ class _Source:
     of: MicrographSet
 
 
-def run_mae_job(job: MaeJob, out: Path, watcher: Watcher) -> MaeSummary:
+def run_mae_job(job: MaeJob, out: Path, watcher: Watcher, team: Team = ALONE) -> MaeSummary:
     """Train a network and write its weights, the curves and a picture of what it predicts; what is there is not redone.
 
     A training that was stopped goes on where it was last written down, and ends as if it had not been stopped.
@@ -112,16 +119,18 @@ def run_mae_job(job: MaeJob, out: Path, watcher: Watcher) -> MaeSummary:
         job: how, and on what.
         out: output folder.
         watcher: who is told of progress.
+        team: who trains; this process is its first.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs, or a file or the folder cannot be
             used.
+        TeamError: if another process of the team is gone.
         OSError: if results cannot be written; what was written is whole.
     """
     sources = _find(job.sets)
     if job.first is not None:
         read_emmae(job.first, job.training.preprocess, job.training.layers)
-    prepared, outcomes = _prepare_all(job, sources)
+    prepared, outcomes = _prepare_all(job, sources, team.device)
     folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
     diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
     folder.claim(job.recorded() | {"micrographs": diameters}, [s.file for s in sources], force=job.force)
@@ -132,11 +141,20 @@ def run_mae_job(job: MaeJob, out: Path, watcher: Watcher) -> MaeSummary:
             summary.facts = read_emmae(folder.root / WEIGHTS).facts
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
-            how = NetworkTraining(job.training, first, job.cpus, job.device)
+            how = NetworkTraining(job.training, first, job.cpus, team)
             summary.facts = train_network(prepared, how, folder.root, watcher)
     finally:
         folder.record(summary.outcomes)
     return summary
+
+
+def help_mae_job(job: MaeJob, team: Team) -> None:
+    """Take part in a training that the first process of the team runs; reads no micrograph and writes nothing.
+
+    Raises:
+        TeamError: if another process of the team is gone.
+    """
+    help_to_train(NetworkTraining(job.training, cpus=job.cpus, team=team))
 
 
 def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
@@ -156,7 +174,7 @@ def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
     return [replace(s, file=replace(s.file, key=key_of[path])) for path, s in by_path.items()]
 
 
-def _prepare_all(job: MaeJob, sources: Sequence[_Source]) -> tuple[list[Prepared], list[Outcome]]:
+def _prepare_all(job: MaeJob, sources: Sequence[_Source], device: str) -> tuple[list[Prepared], list[Outcome]]:
     """Read and prepare the micrographs.
 
     Raises:
@@ -165,7 +183,7 @@ def _prepare_all(job: MaeJob, sources: Sequence[_Source]) -> tuple[list[Prepared
     prepared, outcomes, misfits = list[Prepared](), list[Outcome](), list[MicrographError]()
     for source in sources:
         try:
-            prepared.append(_prepared(job, source))
+            prepared.append(_prepared(job, source, device))
             outcomes.append(Outcome(source.file))
         except MicrographError as error:
             outcomes.append(Outcome(source.file, reason=error.reason))
@@ -175,9 +193,9 @@ def _prepare_all(job: MaeJob, sources: Sequence[_Source]) -> tuple[list[Prepared
     return prepared, outcomes
 
 
-def _prepared(job: MaeJob, source: _Source) -> Prepared:
+def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:
     micrograph, _ = read_micrograph(source.file, source.of.pixel_size_angstrom)
     misfit = diameter_misfit(micrograph, source.of.diameter_angstrom)
     if misfit:
         raise MicrographError(source.file.path, misfit, by_settings=True)
-    return prepared_for(micrograph, source.of.diameter_angstrom, job.training, job.device)
+    return prepared_for(micrograph, source.of.diameter_angstrom, job.training, device)

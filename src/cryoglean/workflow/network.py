@@ -12,15 +12,17 @@ from cryoglean.pickers.emmae_training import Prepared, train_emmae
 from cryoglean.preprocess import mae_image
 from cryoglean.report.mae_pictures import draw_mae_curves, draw_reconstructions, mae_curves_csv
 from cryoglean.scale.devices import fast_dtype
+from cryoglean.scale.team import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cryoglean.micrograph import Micrograph
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.mae_training import MaeProgress
-    from cryoglean.pickers.emmae_training import EmmaeFacts, EmmaeTraining
+    from cryoglean.pickers.emmae_training import EmmaeFacts, EmmaeTrained, EmmaeTraining
+    from cryoglean.scale.team import Team
     from cryoglean.workflow.pick_job import Watcher
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
@@ -37,13 +39,21 @@ class NetworkTraining(NamedTuple):
         settings: of the training.
         first: a network to start from, which is changed; None starts from random weights.
         cpus: processors to use; the result does not depend on it.
-        device: where to compute, as torch names it.
+        team: who trains, and where each computes.
     """
 
     settings: EmmaeTraining
     first: Mae | None = None
     cpus: int = 1
-    device: str = "cpu"
+    team: Team = ALONE
+
+
+class _Start(NamedTuple):
+    """All that a member of a team must be given."""
+
+    prepared: Sequence[Prepared]
+    first: Mae | None
+    begin: MaeProgress | None
 
 
 def prepared_for(micrograph: Micrograph, diameter_angstrom: float, training: EmmaeTraining, device: str) -> Prepared:
@@ -58,16 +68,16 @@ def train_network(prepared: Sequence[Prepared], how: NetworkTraining, root: Path
 
     Args:
         prepared: the micrographs, one or more.
-        how: how.
+        how: how; this process is the first of its team.
         root: the folder, which is there.
         watcher: who is told of progress.
 
     Raises:
+        TeamError: if another process of the team is gone.
         OSError: if results cannot be written; what was written is whole.
     """
-    precision = fast_dtype(torch.device(how.device))
-    begin = read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
-    watcher.say(f"training on {len(prepared)} micrographs, device {how.device}, {precision}")
+    team, begin = how.team, read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
+    watcher.say(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
     if begin is not None:
         watcher.say(f"going on from step {begin.checks[-1].step}")
 
@@ -76,12 +86,41 @@ def train_network(prepared: Sequence[Prepared], how: NetworkTraining, root: Path
         write_progress(root / PROGRESS, progress)
         watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
-    trained = train_emmae(
-        prepared, how.settings, first=how.first, begin=begin, threads=how.cpus, precision=precision, watch=watch
-    )
+    start = _Start([Prepared(each.name, each.image.cpu()) for each in prepared], how.first, begin)
+    team.share(start)
+    trained = _train(start, how, watch)
     write_atomic_text(root / "curves.csv", mae_curves_csv(trained.checks))
     draw_mae_curves(root / "curves.png", trained.checks)
     draw_reconstructions(root / "reconstructions.png", trained.model.net, trained.examples)
     write_emmae(root / WEIGHTS, trained.model)  # last: it tells that training is done
     (root / PROGRESS).unlink(missing_ok=True)
     return trained.model.facts
+
+
+def help_to_train(how: NetworkTraining) -> None:
+    """Take part in what the first process of the team trains, if it trains at all.
+
+    Raises:
+        TeamError: if another process of the team is gone.
+    """
+    start: _Start | None = how.team.share(None)
+    if start is not None:
+        _train(start, how, None)
+
+
+def _train(start: _Start, how: NetworkTraining, watch: Callable[[MaeProgress], None] | None) -> EmmaeTrained:
+    device = torch.device(how.team.device)
+    return train_emmae(
+        [Prepared(each.name, each.image.to(device)) for each in start.prepared],
+        how.settings,
+        first=start.first,
+        begin=start.begin,
+        threads=how.cpus,
+        precision=fast_dtype(device),
+        watch=watch,
+        team=how.team,
+    )
+
+
+def _where(team: Team) -> str:
+    return f"device {team.device}" + (f" and {team.size - 1} more" if team.size > 1 else "")
