@@ -9,12 +9,12 @@ package. No real micrograph, no label and no true centre of a simulated one goes
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from cryoglean.pickers.emmae_files import PRETRAINED, read_emmae, write_emmae
-from cryoglean.pickers.emmae_training import EmmaeModel
+from cryoglean.pickers.emmae_files import PRETRAINED, read_emmae
 
 STRUCTURES = {
     "bgal": "bgal_465kDa_5a1a.pdb.gz",
@@ -43,12 +43,13 @@ def main() -> None:
         folder = arguments.out / name
         paths = [arguments.shared / "data/structures" / STRUCTURES[each] for each in structures]
         simulate(folder, paths, noise, count, seed)
-        command += ["--set", f"{named_apart(folder)}:{diameter}"]
+        command += ["--set", f"{folder}/micrographs.star:{diameter}"]
     run(command)
-    model = read_emmae(arguments.out / "network/weights.safetensors")
-    print(f"{model.facts.steps} steps on {len(model.facts.micrographs)} micrographs")
+    weights = arguments.out / "network/weights.safetensors"
+    facts = read_emmae(weights).facts
+    print(f"{facts.steps} steps on {len(facts.micrographs)} micrographs, {len(facts.held_out)} more only judged")
     if arguments.ship:
-        write_emmae(PRETRAINED, without_folders(model))
+        shutil.copy(weights, PRETRAINED)
         print(PRETRAINED)
 
 
@@ -58,27 +59,6 @@ def simulate(folder: Path, structures: list[Path], noise: str, count: int, seed:
     size = ["--size", "2048x2048", "--pixel-size", "1.5", "--micrographs", str(count), "--particles", "80"]
     run(
         ["simulate", *models, *size, "--noise", noise, "--nuisances", "some", "--seed", str(seed), "--out", str(folder)]
-    )
-
-
-def named_apart(folder: Path) -> Path:
-    """Return a folder of links to a set's micrographs that bear the set's name, too."""
-    links = folder / "named"
-    links.mkdir(exist_ok=True)
-    for path in sorted((folder / "micrographs").glob("*.mrc")):
-        link = links / f"{folder.name}-{path.name}"
-        if not link.exists():
-            link.symlink_to(path.resolve())
-    return links
-
-
-def without_folders(model: EmmaeModel) -> EmmaeModel:
-    """Forget where the micrographs were."""
-    facts = model.facts
-    names = {"micrographs": facts.micrographs, "held_out": facts.held_out}
-    return EmmaeModel(
-        facts.model_copy(update={which: tuple(Path(name).name for name in some) for which, some in names.items()}),
-        model.net,
     )
 
 

@@ -142,6 +142,21 @@ def test_several_sets_each_have_their_own_diameter(folders, tmp_path):
     assert said["two1"] == [50.0, 2.0]
 
 
+def test_sets_whose_star_files_name_their_micrographs_alike_are_told_apart(tmp_path):
+    sets = []
+    for seed, diameter in enumerate((30.0, 24.0)):
+        folder = tmp_path / f"set{seed}"
+        folder.mkdir()
+        mrcfile.write(folder / "m.mrc", particle_field((150, 190), diameter, n=8, noise=1.0, seed=seed).image)
+        (folder / "micrographs.star").write_text("data_micrographs\n\nloop_\n_rlnMicrographName\nm.mrc\n")
+        sets.append(set_of(tmp_path, f"set{seed}/micrographs.star", diameter))
+    summary, _ = run(job(None, tuple(sets)), tmp_path / "out")
+    assert len(summary.facts.micrographs) + len(summary.facts.held_out) == 2
+    said = json.loads((tmp_path / "out/settings.json").read_text())["settings"]["micrographs"]
+    assert said == {"1/m": [30.0, 1.0], "2/m": [24.0, 1.0]}
+    assert {*summary.facts.micrographs, *summary.facts.held_out} == {"1/m", "2/m"}
+
+
 def test_a_micrograph_in_two_sets_is_refused(folders, tmp_path):
     with pytest.raises(SettingsError, match="two sets"):
         run(job(folders, (set_of(folders), set_of(folders, diameter=40.0))), tmp_path / "out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,20 +159,25 @@ def help_mae_job(job: MaeJob, team: Team) -> None:
 
 
 def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
-    """Find all micrographs, each with a key of its own among all sets.
+    """Find all micrographs; where sets have equal names, the number of the set goes before their keys.
 
     Raises:
         SettingsError: if one is in two sets.
         TableError: if a list or STAR file cannot be understood.
     """
-    found = [_Source(file, each) for each in sets for file in find_micrographs(each.inputs)]
+    by_set = [[_Source(file, each) for file in find_micrographs(each.inputs)] for each in sets]
+    found = list(chain(*by_set))
     by_path: dict[str, _Source] = {}
     for source in found:
         if by_path.setdefault(os.path.realpath(source.file.path), source) is not source:
             raise SettingsError(f"{source.file.path} is in two sets: name it once")
-    together = find_micrographs([path for each in sets for path in each.inputs])
-    key_of = {os.path.realpath(file.path): file.key for file in together}
-    return [replace(s, file=replace(s.file, key=key_of[path])) for path, s in by_path.items()]
+    if len({source.file.key for source in found}) == len(found):
+        return found
+    return [
+        replace(source, file=replace(source.file, key=f"{number}/{source.file.key}"))
+        for number, some in enumerate(by_set, 1)
+        for source in some
+    ]
 
 
 def _prepare_all(job: MaeJob, sources: Sequence[_Source], device: str) -> tuple[list[Prepared], list[Outcome]]:
@@ -198,4 +204,5 @@ def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:
     misfit = diameter_misfit(micrograph, source.of.diameter_angstrom)
     if misfit:
         raise MicrographError(source.file.path, misfit, by_settings=True)
-    return prepared_for(micrograph, source.of.diameter_angstrom, job.training, device)
+    prepared = prepared_for(micrograph, source.of.diameter_angstrom, job.training, device)
+    return prepared._replace(name=source.file.key)
