@@ -10,7 +10,7 @@ from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae import Emmae, EmmaeSettings
 from cryoglean.pickers.emmae_fit import fit_emmae
 from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae_training import EmmaeTraining, paper_training, train_emmae
+from cryoglean.pickers.emmae_training import EmmaeTraining, train_emmae, training_values
 from cryoglean.pickers.localpicker import fit_localpicker
 from cryoglean.workflow.network import prepared_for
 
@@ -45,7 +45,7 @@ def trained():
 def trained_as_published():
     """The same with the published images."""
     how = {"layers": SMALL_PAPER, "epochs": 5, "batch": 32, "base_rate": 8e-3}
-    return _trained(EmmaeTraining(**paper_training(how)))
+    return _trained(EmmaeTraining(**training_values("paper", how)))
 
 
 def _trained(training):

@@ -14,13 +14,13 @@ from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.pickers.emmae import EmmaeSettings
 from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
-from cryoglean.pickers.emmae_training import EmmaeTraining, paper_training
+from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
 from cryoglean.preprocess import MaePreprocess
 from cryoglean.workflow import emmae_stage, pick_job
 from cryoglean.workflow.pick_job import PickJob, run_pick_job
 
 QUICK = EmmaeTraining(layers=SMALL, steps=20, batch=16)
-QUICK_PAPER = EmmaeTraining(**paper_training({"layers": SMALL_PAPER, "epochs": 1, "batch": 32}))
+QUICK_PAPER = EmmaeTraining(**training_values("paper", {"layers": SMALL_PAPER, "epochs": 1, "batch": 32}))
 FIELDS = [particle_field((260 + 10 * seed, 300), n=24, noise=0.7, seed=seed) for seed in range(3)]
 
 
@@ -150,10 +150,22 @@ def test_a_network_of_another_preset_or_other_images_is_refused_before_any_work(
     other = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
     with pytest.raises(SettingsError, match="images of --preprocess default, not none"):
         run(micrographs, out, training=other, weights=weights)
+    assert not out.exists()
     (tmp_path / "cut").write_bytes(weights.read_bytes()[:500])
     with pytest.raises(SettingsError, match="no whole safetensors"):
         run(micrographs, out, weights=tmp_path / "cut")
     assert not out.exists()
+
+
+def test_a_network_that_is_given_need_not_be_told_what_images_it_is_for(micrographs, tmp_path):
+    none = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
+    trained, _ = run(micrographs, tmp_path / "trained", training=none)
+    given, said = run(
+        micrographs, tmp_path / "given", training=None, weights=tmp_path / "trained/mae/weights.safetensors"
+    )
+    assert not any("training" in line for line in said)
+    assert given.model == trained.model
+    assert_same_picks(tmp_path / "given", tmp_path / "trained")
 
 
 def mask_like(shape, value=0):

@@ -107,12 +107,12 @@ def train(
 
 
 def _training(preset: Preset, preprocess: Chain | None, given: dict[str, Any]) -> EmmaeTraining:
-    from cryoglean.pickers.emmae_training import EmmaeTraining, paper_training
+    from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
     from cryoglean.preprocess import MaePreprocess
 
     if preprocess is not None:
         given = given | {"preprocess": MaePreprocess(chain=preprocess.value)}
-    return checked(EmmaeTraining, paper_training(given) if preset is Preset.paper else given)
+    return checked(EmmaeTraining, training_values(preset.value, given))
 
 
 def _sets(

@@ -202,19 +202,18 @@ def _mask(method: Method, preset: Preset, given: Path | None) -> Path | None:
 
 
 def _training(method: Method, preset: Preset, preprocess: Chain | None, model: Path | None) -> EmmaeTraining | None:
-    """Return how a masked autoencoder is trained, or was."""
-    from cryoglean.pickers.emmae_files import read_emmae
-    from cryoglean.pickers.emmae_training import EmmaeTraining, paper_training
+    """Return how a masked autoencoder is trained, or must have been; None takes any that is given."""
+    from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
     from cryoglean.preprocess import MaePreprocess
 
     if method is not Method.emmae:
         if preprocess is not None:
             raise SettingsError(f"--preprocess {preprocess}: has no effect with --method {method}")
         return None
+    if preprocess is None and model is not None:
+        return None
     given = {} if preprocess is None else {"preprocess": MaePreprocess(chain=preprocess.value)}
-    if model is not None and preprocess is None:
-        given = {"preprocess": read_emmae(model).facts.preprocess}
-    return checked(EmmaeTraining, paper_training(given) if preset is Preset.paper else given)
+    return checked(EmmaeTraining, training_values(preset.value, given))
 
 
 def _kinds() -> Mapping[tuple[Method, Preset], type[BaseModel]]:

@@ -82,8 +82,8 @@ def _loaded(
     settings: EmmaeSettings | PaperEmmaeSettings, weights: Path, learned: Path, device: str
 ) -> Emmae | PaperEmmae:
     known, mae = read_emmae_set(learned), read_emmae(weights)
-    rows = len(RADII) if isinstance(known, EmmaeSet) else SET_CLUSTERS
-    if known[1].shape != (rows, mae.facts.layers.encoder.width):
+    weighed, rows = (known.template, len(RADII)) if isinstance(known, EmmaeSet) else (known.centres, SET_CLUSTERS)
+    if weighed.shape != (rows, mae.facts.layers.encoder.width):
         raise SettingsError(f"{learned} does not fit the network of {weights}: --force learns it anew")
     if isinstance(known, EmmaeSet) and isinstance(settings, EmmaeSettings):
         return Emmae(settings, known, mae, torch.device(device))

@@ -33,7 +33,7 @@ class EmmaeTraining(BaseModel):
     """How the network is trained.
 
     Attributes:
-        preset: which of its ways; the defaults of the fields are those of `default`, `paper_training` has the others.
+        preset: which of its ways; the defaults of the fields are those of `default`, `training_values` has the others.
         preprocess: how micrographs are prepared.
         layers: sizes of the network.
         mask_ratio: share of a tile's patches to hide.
@@ -93,12 +93,13 @@ class EmmaeTraining(BaseModel):
 _PAPER_EPOCHS, _PAPER_CROPS_EPOCHS, _PAPER_WARM_UP_EPOCHS = 400, 500, 5
 
 
-def paper_training(given: dict[str, Any]) -> dict[str, Any]:
-    """Complete what is given to the published settings: 400 epochs over a grid of tiles, 500 with random crops.
+def training_values(preset: Literal["default", "paper"], given: dict[str, Any]) -> dict[str, Any]:
+    """Complete what is given to the settings of a preset, as values of `EmmaeTraining` by field.
 
-    Args:
-        given: values of `EmmaeTraining` by field.
+    Those of `paper` are the published ones: 400 epochs over a grid of tiles, 500 with random crops.
     """
+    if preset == "default":
+        return given
     epochs = _PAPER_CROPS_EPOCHS if given.get("sampling") == "crops" else _PAPER_EPOCHS
     how_long = given.get("epochs") or epochs
     published = {

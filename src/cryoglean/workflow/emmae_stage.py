@@ -16,6 +16,7 @@ from cryoglean.pickers.emmae_fit import fit_emmae
 from cryoglean.pickers.emmae_looks import look_at_paper_set, look_at_set
 from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
 from cryoglean.pickers.emmae_set_files import StoredEmmae, read_emmae_set, write_emmae_set
+from cryoglean.pickers.emmae_training import EmmaeTraining
 from cryoglean.pickers.localpicker import Localpicker, fit_localpicker
 from cryoglean.report.latent_pictures import draw_clusters, draw_latents
 from cryoglean.scale.team import Team
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.emmae import EmmaeSet, EmmaeSetFacts
     from cryoglean.pickers.emmae_paper import PaperEmmaeFacts, PaperEmmaeSet
-    from cryoglean.pickers.emmae_training import EmmaeTraining
     from cryoglean.pickers.localpicker import LocalpickerModel
     from cryoglean.workflow.pick_job import Watcher
 
@@ -66,16 +66,16 @@ class EmmaeWanted(NamedTuple):
 
     Attributes:
         settings: of the picker.
-        training: how the network is trained if there is none.
-        weights: a network that is trained; None trains one.
+        network: weights of one that is trained, or how to train one.
+        chain: how images were prepared that a given network must have been trained on; None takes any.
         reference: a mask that tells the particles' cluster of the published way; None lets blobs tell it.
         cpus: processors to use.
         device: where to compute, as torch names it.
     """
 
     settings: EmmaeSettings | PaperEmmaeSettings
-    training: EmmaeTraining
-    weights: Path | None
+    network: Path | EmmaeTraining
+    chain: str | None
     reference: Reference | None
     cpus: int
     device: str
@@ -86,16 +86,16 @@ class EmmaeWanted(NamedTuple):
         Raises:
             SettingsError: if it does not, or cannot be read.
         """
-        if self.weights is None:
+        if isinstance(self.network, EmmaeTraining):
             return
-        facts = read_emmae(self.weights).facts
+        facts = read_emmae(self.network).facts
         trained_for = facts.training.get("preset")
         if trained_for != self.settings.preset:
-            raise SettingsError(f"{self.weights} was trained with --preset {trained_for}: pick with the same")
-        wanted, made_for = self.training.preprocess.chain, facts.preprocess.chain
-        if wanted != made_for:
+            raise SettingsError(f"{self.network} was trained with --preset {trained_for}: pick with the same")
+        made_for = facts.preprocess.chain
+        if self.chain not in (None, made_for):
             raise SettingsError(
-                f"{self.weights} was trained on images of --preprocess {made_for}, not {wanted}: "
+                f"{self.network} was trained on images of --preprocess {made_for}, not {self.chain}: "
                 "pick with the same, or train another"
             )
 
@@ -116,7 +116,9 @@ def learn(wanted: EmmaeWanted, sample: Sample, root: Path, watcher: Watcher) -> 
         SettingsError: if what is there cannot be understood.
         OSError: if results cannot be written.
     """
-    weights = wanted.weights or _trained_here(wanted, sample, root / "mae", watcher)
+    weights = wanted.network
+    if isinstance(weights, EmmaeTraining):
+        weights = _trained_here(wanted, weights, sample, root / "mae", watcher)
     learned = root / "emmae.safetensors"
     if not learned.exists():
         _learn_set(wanted, weights, sample, learned, watcher)
@@ -128,12 +130,12 @@ def learned_facts(picker: StoredEmmae) -> EmmaeSetFacts | PaperEmmaeFacts:
     return read_emmae_set(picker.learned).facts
 
 
-def _trained_here(wanted: EmmaeWanted, sample: Sample, folder: Path, watcher: Watcher) -> Path:
+def _trained_here(wanted: EmmaeWanted, training: EmmaeTraining, sample: Sample, folder: Path, watcher: Watcher) -> Path:
     folder.mkdir(exist_ok=True)
     if not (folder / WEIGHTS).exists():
         diameter = wanted.settings.diameter_angstrom
-        prepared = [prepared_for(each, diameter, wanted.training, wanted.device) for each in sample()]
-        how = NetworkTraining(wanted.training, None, wanted.cpus, Team(wanted.device))
+        prepared = [prepared_for(each, diameter, training, wanted.device) for each in sample()]
+        how = NetworkTraining(training, None, wanted.cpus, Team(wanted.device))
         train_network(prepared, how, folder, watcher)
     return folder / WEIGHTS
 

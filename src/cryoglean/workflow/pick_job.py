@@ -18,7 +18,7 @@ from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_
 from cryoglean.pickers.class_averages import ClassAverages
 from cryoglean.pickers.emmae import EmmaeSettings
 from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
-from cryoglean.pickers.emmae_training import EmmaeTraining
+from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
 from cryoglean.pickers.kpicker import KpickerSettings
 from cryoglean.pickers.kpicker_files import StoredKpicker, file_digest
 from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
@@ -58,7 +58,8 @@ class PickJob(BaseModel):
         picker: which picker, with its settings.
         weights: what Kpicker was trained to, or Cryo-EMMAE's network, which is trained here if None.
         templates: a stack of class averages, which Matcher needs; None for the others.
-        training: how Cryo-EMMAE's network is trained, or what a given one was trained on; None for the others.
+        training: how Cryo-EMMAE's network is trained, or must have been if it is given. None trains as its preset does,
+            and takes any network of its preset.
         reference_mask: a mask of the particles in the micrograph of its name, for Cryo-EMMAE as published.
         pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
         plots: draw a picture of each micrograph with its picks.
@@ -86,8 +87,8 @@ class PickJob(BaseModel):
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
         files = {"weights": self.weights, "templates": self.templates, "reference_mask": self.reference_mask}
         digests = {f"{name}_sha256": file_digest(path) for name, path in files.items() if path is not None}
-        trained_here = self.training is not None and self.weights is None
-        training = {"training": self.training.model_dump(mode="json")} if self.training and trained_here else {}
+        is_trained_here = self.weights is None and isinstance(self.picker, EmmaeSettings | PaperEmmaeSettings)
+        training = {"training": self._training.model_dump(mode="json")} if is_trained_here else {}
         picker = self.picker.model_dump(mode="json")
         return picker | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests | training
 
@@ -117,11 +118,16 @@ class PickJob(BaseModel):
         """
         if not isinstance(self.picker, EmmaeSettings | PaperEmmaeSettings):
             return None
-        training = self.training or EmmaeTraining()
+        chain = None if self.training is None else self.training.preprocess.chain
         reference = None if self.reference_mask is None else read_reference(self.reference_mask, files)
-        wanted = EmmaeWanted(self.picker, training, self.weights, reference, self.cpus, self.device)
+        wanted = EmmaeWanted(self.picker, self.weights or self._training, chain, reference, self.cpus, self.device)
         wanted.check()
         return wanted
+
+    @property
+    def _training(self) -> EmmaeTraining:
+        """How Cryo-EMMAE's network is trained here."""
+        return self.training or EmmaeTraining(**training_values(self.picker.preset, {}))
 
     def wanted(self, folder: PickFolder) -> Wanted:
         """Return what to make of each micrograph."""
