@@ -10,8 +10,8 @@ across: a network trained on one set and used on the others. The default learns 
     like there; the published steps take their clusters from the set trained on, as in the paper's Table 1.
 species: recall of each of four proteins that lie in the same micrographs, picked with the largest one's diameter.
 
-"Published steps" run on the latents of the default's small network. In `across` it was trained on images of the
-published chain, elsewhere on the default's.
+"Published steps" run on the latents of a network of the default's small sizes that was trained on images of the
+published chain.
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ def noise(structures: Path, out: Path) -> None:
     for protein in THREE:
         for level in NOISE:
             case = simulated(structures, out, (protein,), level)
-            mae = case.network()
-            found = [case.f1(picker) for picker in (case.localpicker(), case.published(mae), case.ours(mae))]
+            pickers = (case.localpicker(), case.published(case.network("paper")), case.ours(case.network()))
+            found = [case.f1(picker) for picker in pickers]
             print(f"| {protein} | {level} | " + " | ".join(f"{f1:.3f}" for f1 in found) + " |", flush=True)
 
 
@@ -167,9 +167,13 @@ def across(structures: Path, out: Path) -> None:
 def species(structures: Path, out: Path) -> None:
     """Print recall by species."""
     case = simulated(structures, out, tuple(PROTEINS), "medium", count=8)
-    mae, truth = case.network(), read_picks_folder(case.folder / "truth")
+    truth = read_picks_folder(case.folder / "truth")
     print("\n| picker | " + " | ".join(PROTEINS) + " | precision |\n|---|" + "---|" * (len(PROTEINS) + 1))
-    pickers = {"Localpicker": case.localpicker(), "published steps": case.published(mae), "default": case.ours(mae)}
+    pickers = {
+        "Localpicker": case.localpicker(),
+        "published steps": case.published(case.network("paper")),
+        "default": case.ours(case.network()),
+    }
     for said, picker in pickers.items():
         picks = case.picks(picker)
         found = pd.DataFrame(

@@ -7,11 +7,20 @@ import pytest
 import torch
 from tests.fields import f1_score, noise_field, off_a_slanting_line, particle_field, ring, scattered, soft
 from tests.pickers.contract import PickerContract
-from tests.small_emmae import DIAMETER, DIAMETER_ANGSTROM, PIXEL_SIZE, fields, learned, learned_from, micrograph_of
+from tests.small_emmae import (
+    DIAMETER,
+    DIAMETER_ANGSTROM,
+    PIXEL_SIZE,
+    fields,
+    learned,
+    learned_from,
+    micrograph_of,
+    trained,
+)
 from tests.small_emmae import picker as small_picker
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.emmae import EmmaeSetFacts
+from cryoglean.pickers.emmae import EmmaeSetFacts, embedded, look
 from cryoglean.pickers.localpicker import fit_localpicker
 
 
@@ -102,6 +111,18 @@ def test_noise_teaches_nothing_and_has_no_particles(seed):
 def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
     for seed in range(2):
         assert len(pick(noise_field(seed=seed))) <= 2
+
+
+def test_noise_stays_empty_whatever_latents_make_of_it():
+    facts, likeness = learned().facts, learned().likeness
+    lax = learned()._replace(
+        facts=facts.model_copy(update={"cut": 1.0}), likeness=likeness._replace(usual=torch.tensor([0.0, 1e6]))
+    )
+    noise = Micrograph(noise_field((960, 1080), seed=1), PIXEL_SIZE, "noise")
+    seen = embedded(noise, DIAMETER_ANGSTROM, trained(), torch.device("cpu"))
+    assert (look(seen, lax, seen.diameter / 2).clean(1.0, facts.contrast).height >= 1.0).sum() > 100
+    assert len(pick(noise.image, lax)) <= 3
+    assert f1_score(pick(fields()[0].image, lax).xy, fields()[0].xy, DIAMETER / 5) > 0.7
 
 
 def test_a_set_of_constant_micrographs_shows_nothing():

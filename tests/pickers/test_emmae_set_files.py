@@ -87,7 +87,7 @@ def test_a_file_cut_short_is_refused_in_one_line(folder, tmp_path, keep):
     ("kind", "version", "facts", "tensors", "said"),
     [
         ("mae", VERSION, {}, {}, "weights of mae, not of emmae-set"),
-        (KIND, VERSION + 1, {}, {}, "version 2, not 1"),
+        (KIND, VERSION + 1, {}, {}, "version 3, not 2"),
         (KIND, VERSION, {"diameter_angstrom": -1}, {}, "diameter_angstrom"),
         (KIND, VERSION, {"preset": "other"}, {}, "preset"),
         (KIND, VERSION, {"preset": "paper"}, {}, "does not hold what"),

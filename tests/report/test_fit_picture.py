@@ -6,29 +6,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from tests.learned_facts import PROFILE, localpicker_model
 
-from cryoglean.pickers.contrast import ParticleContrast
-from cryoglean.pickers.localpicker import LocalpickerModel
 from cryoglean.pickers.mixture import HeightMixture
 from cryoglean.report.fit_picture import draw_counts, draw_fit, radial_template
-
-PROFILE = tuple(np.cos(np.linspace(0, 6, 25)).tolist())
-
-
-def model(**changes):
-    values = {
-        "diameter_angstrom": 120.0,
-        "disc_diameters": 0.8,
-        "profile": PROFILE,
-        "skewness": 0.6,
-        "skewness_error": 0.02,
-        "mixture": HeightMixture(0.3, 1.0, 0.6, 4.0, 1.0),
-        "cut": 2.4,
-        "expected_f1": 0.93,
-        "contrast": ParticleContrast(0.0, 0.1),
-        "micrographs": ("a.mrc",),
-    }
-    return LocalpickerModel(**(values | changes))
 
 
 @pytest.fixture
@@ -55,12 +36,12 @@ def is_picture(path):
     ],
 )
 def test_every_model_gives_a_picture(path, changes):
-    draw_fit(path, model(**changes))
+    draw_fit(path, localpicker_model(**changes))
     assert is_picture(path)
 
 
 def test_the_curve_of_a_disc_has_no_net_weight_and_drops_at_its_radius():
-    radius, value = radial_template(model(profile=None))
+    radius, value = radial_template(localpicker_model(profile=None))
     fine = np.linspace(0, radius[-1], 200_001)
     weight = np.interp(fine, radius, value) * fine
     assert abs(weight.sum()) < 1e-3 * np.abs(weight).sum()
@@ -68,7 +49,7 @@ def test_the_curve_of_a_disc_has_no_net_weight_and_drops_at_its_radius():
 
 
 def test_the_curve_of_a_learned_profile_is_in_angstrom_and_of_unit_height():
-    radius, value = radial_template(model(profile=tuple(3 * v for v in PROFILE)))
+    radius, value = radial_template(localpicker_model(profile=tuple(3 * v for v in PROFILE)))
     assert radius[[0, 1, -1]] == pytest.approx([0, 120 / 32, 90])
     assert np.abs(value).max() == pytest.approx(1)
     assert np.corrcoef(value, PROFILE)[0, 1] == pytest.approx(1)

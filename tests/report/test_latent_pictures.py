@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from tests.learned_facts import MIXTURE, localpicker_model
 
 from cryoglean.pickers.emmae import EmmaeSetFacts
 from cryoglean.pickers.emmae_looks import Clouds, LatentLook, SetLook
@@ -19,7 +20,6 @@ from cryoglean.report.latent_pictures import (
 )
 
 ROWS, COLUMNS, PATCH = 30, 24, 4
-MIXTURE = HeightMixture(0.3, 1.0, 0.6, 4.0, 1.0)
 MICROGRAPHS = {"micrographs": ("a", "b", "c")}
 HOSTILE = ["plain", r"a$\frac{$b", "путь/粒子 ü\udce4", "x" * 300]
 
@@ -70,7 +70,7 @@ def facts(preset="default", found=True, **changes):
         told = {"particle": 1, "share": (0.1, 0.7, 0.2, 0.4)} if found else {}
         return PaperEmmaeFacts(diameter_angstrom=120, **(told | MICROGRAPHS | changes))
     told = {"skewness": 1.0, "skewness_error": 0.1, "mixture": MIXTURE, "cut": 2.5, "blobs": 50} if found else {}
-    return EmmaeSetFacts(diameter_angstrom=120, **(told | MICROGRAPHS | changes))
+    return EmmaeSetFacts(diameter_angstrom=120, localpicker=localpicker_model(), **(told | MICROGRAPHS | changes))
 
 
 def drawn(tmp_path, look, known):

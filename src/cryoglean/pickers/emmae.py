@@ -22,10 +22,10 @@ from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
 from cryoglean.pickers.contrast import ParticleContrast
-from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, ShapeSettings, inside, sure_cut
+from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, Localpicker, LocalpickerModel, ShapeSettings, inside
 from cryoglean.pickers.mixture import HeightMixture, most_particles
-from cryoglean.pickers.peaks import Peaks, find_peaks
-from cryoglean.pickers.skewness import Skewness, field_skewness
+from cryoglean.pickers.peaks import Peaks, distance_to_nearest, find_peaks
+from cryoglean.pickers.skewness import field_skewness
 from cryoglean.pickers.template_search import robust_z
 from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
@@ -45,6 +45,8 @@ OVERLAP_PX = 8
 UNLIKE_DEVIATIONS = 4.0
 """What surrounds a place is something else than what surrounds particles if it is farther from it than this."""
 
+_SAME_DIAMETERS = 0.5
+
 
 class EmmaeSettings(ShapeSettings):
     """What the user decides of Cryo-EMMAE: its name, and what is said of `ShapeSettings`."""
@@ -63,7 +65,8 @@ class EmmaeSetFacts(BaseModel):
         mixture: of peak heights, in robust standard deviations of the response; None where nothing was found.
         cut: least height of a particle.
         expected_f1: F1 that the mixture expects at the cut.
-        blobs: how many blobs stood in for the mask.
+        localpicker: what Localpicker has learned of the set.
+        blobs: how many of its picks stood in for the mask.
         contrast: of the particles.
         micrographs: the micrographs it was learned from.
     """
@@ -72,6 +75,7 @@ class EmmaeSetFacts(BaseModel):
 
     preset: Literal["default"] = "default"
     diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    localpicker: LocalpickerModel
     skewness: float = 0.0
     skewness_error: float = 0.0
     mixture: HeightMixture | None = None
@@ -139,12 +143,12 @@ class Embedded(NamedTuple):
 
     def contrast_at(self, column: Tensor, row: Tensor) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under columns and rows of patches."""
-        contrast = self.prepared.contrast
-        if contrast is None:
+        working = self.prepared.working
+        if working is None:
             raise ValueError("images of the published chain have no local contrast")
-        height, width = contrast.shape
-        x, y = (((v + 0.5) * self.patch_px - 0.5).round().long() for v in (column, row))
-        return contrast[y.clamp(0, height - 1), x.clamp(0, width - 1)].cpu().double().numpy()
+        per_patch = self.patch_px / (self.prepared.scale_x * working.bin_factor)
+        x, y = ((v.cpu().double().numpy() + 0.5) * per_patch - 0.5 for v in (column, row))
+        return working.contrast_at(x, y)
 
     def stored(self, peaks: Peaks) -> NDArray[np.float64]:
         """Convert peaks of a response to (n, 2) pixels of the micrograph as stored, x first."""
@@ -185,6 +189,7 @@ class Emmae:
     ) -> None:
         self.settings, self.learned, self.mae = settings, learned, mae
         self.device = device or torch.device("cpu")
+        self._localpicker = Localpicker(settings, learned.facts.localpicker, self.device)
         mae.net.to(self.device)
 
     def pick(self, micrograph: Micrograph) -> Picks:
@@ -209,9 +214,13 @@ class Emmae:
             return Picks.empty()
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         found = look(seen, self.learned, distance, settings.edge_distance_diameters)
-        cut = sure_cut(facts.cut, Skewness.of([found.skewness]), seen.capacity)
-        peaks = found.clean(cut, facts.contrast)
-        score = expit(peaks.height - cut)
+        blobs = self._localpicker.look(micrograph, working=seen.prepared.working)
+        if blobs.seems_empty:
+            sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
+            radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
+            found = found._replace(alike=found.alike & (distance_to_nearest(seen.stored(found.peaks), sure) <= radius))
+        peaks = found.clean(facts.cut, facts.contrast)
+        score = expit(peaks.height - facts.cut)
         kept = score >= settings.threshold
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])

@@ -59,7 +59,7 @@ def fit_emmae(
         places.append(_blobs(finder.look(micrograph), images[-1], localpicker))
         names.append(micrograph.name)
     blobs = sum(int((each.height >= 0).sum()) for each in places)
-    facts = EmmaeSetFacts(diameter_angstrom=diameter, blobs=blobs, micrographs=tuple(names))
+    facts = EmmaeSetFacts(diameter_angstrom=diameter, localpicker=localpicker, blobs=blobs, micrographs=tuple(names))
     best = _judged(facts, images, places)
     if best is None:
         return _nothing_found(facts, mae.facts.layers.encoder.width)

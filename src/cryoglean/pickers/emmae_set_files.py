@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.picks import Picks
 
-KIND, VERSION = "emmae-set", 1
+KIND, VERSION = "emmae-set", 2
 
 
 def write_emmae_set(path: Path, learned: EmmaeSet | PaperEmmaeSet) -> None:

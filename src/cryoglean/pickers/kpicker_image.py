@@ -61,10 +61,7 @@ class NetImage:
 
     def contrast_at(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under (n, 2) places of the image."""
-        height, width = self.working.contrast.shape
-        column, row = np.rint((xy + 0.5) / self.scale - 0.5).astype(np.int64).T
-        rows, columns = (torch.from_numpy(v) for v in (row.clip(0, height - 1), column.clip(0, width - 1)))
-        return np.asarray(self.working.contrast.cpu()[rows, columns].double().numpy())
+        return self.working.contrast_at(*((xy + 0.5) / self.scale - 0.5).T)
 
 
 def net_image(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> NetImage:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Limits
-from scipy.spatial import cKDTree
 
 from cryoglean.errors import SettingsError
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet, new_net
@@ -18,6 +17,7 @@ from cryoglean.pickers.kpicker_calibration import Calibration, calibrate
 from cryoglean.pickers.kpicker_image import PARTICLE_PX, NetImage, net_image, scan_image
 from cryoglean.pickers.kpicker_sampling import Examples, Mixture, Sampler
 from cryoglean.pickers.mixture import best_cut
+from cryoglean.pickers.peaks import distance_to_nearest
 from cryoglean.picks import Picks
 from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 
@@ -234,6 +234,5 @@ def _peaks(net: KpickerNet, each: _Learned, contrast: Contrast) -> tuple[NDArray
     found = candidates(each.image, scan_image(net, each.image.image, _STRIDE_PX), _STRIDE_PX)
     alike = contrast.is_alike(each.image.contrast_at(found.xy))
     picks = each.examples.picks
-    distance = cKDTree(picks).query(found.xy)[0] if len(picks) else np.full(len(found.xy), np.inf)
-    labelled = np.asarray(distance <= _LABEL_REACH_DIAMETERS * PARTICLE_PX)
+    labelled = distance_to_nearest(found.xy, picks) <= _LABEL_REACH_DIAMETERS * PARTICLE_PX
     return found.odds[alike], labelled[alike]

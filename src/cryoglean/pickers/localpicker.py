@@ -131,11 +131,13 @@ class Seen(NamedTuple):
         field: the micrograph, prepared.
         peaks: of the response, weak ones too, highest first.
         cut: least height of a particle; above that of the model where the micrograph seems empty.
+        seems_empty: whether noise alone may have made the response.
     """
 
     field: Field
     peaks: Peaks
     cut: float
+    seems_empty: bool
 
     def stored(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x and y of some of the peaks, in pixels of the micrograph as stored."""
@@ -165,15 +167,19 @@ class Localpicker:
         kept = score >= self.settings.threshold
         return Picks(*seen.stored(kept), score[kept])
 
-    def look(self, micrograph: Micrograph, distance_diameters: float | None = None) -> Seen:
+    def look(
+        self, micrograph: Micrograph, distance_diameters: float | None = None, working: WorkingImage | None = None
+    ) -> Seen:
         """Find all peaks that may be particles, however weak.
 
         Args:
             micrograph: any size.
             distance_diameters: least distance of two peaks in particle diameters; that of the settings by default.
+            working: the same, if it is prepared already.
         """
-        field = _field(micrograph, self.settings.diameter_angstrom, self.device)
-        working = field.working
+        if working is None:
+            working = _working(micrograph, self.settings.diameter_angstrom, self.device)
+        field = Field.of(working)
         response = respond(field, self.model.template)
         distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
         if distance_diameters is not None:
@@ -183,11 +189,13 @@ class Localpicker:
         margin_px = self.settings.edge_distance_diameters * working.diameter_px
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
-        return Seen(field, peaks, sure_cut(self.model.cut, skewness, field.capacity))
+        seems_empty = skewness.typical <= _SURE_ERRORS * skewness.noise_error
+        cut = max(self.model.cut, _sure_height(field.capacity)) if seems_empty else self.model.cut
+        return Seen(field, peaks, cut, seems_empty)
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
-        return self.model.contrast.is_alike(_contrast_under(peaks, working), peaks.height)
+        return self.model.contrast.is_alike(working.contrast_at(peaks.x, peaks.y), peaks.height)
 
 
 def fit_localpicker(
@@ -210,7 +218,7 @@ def fit_localpicker(
     """
     fields, names = [], []
     for micrograph in micrographs:
-        fields.append(_field(micrograph, diameter_angstrom, device))
+        fields.append(Field.of(_working(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
     template, skewness = search_template(fields, threads)
     peaks = [field_peaks(field, template) for field in fields]
@@ -220,7 +228,7 @@ def fit_localpicker(
     mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
     cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
     above = [p.take(p.height >= cut) for p in peaks]
-    contrast = np.concatenate([_contrast_under(p, f.working) for p, f in zip(above, fields, strict=True)])
+    contrast = np.concatenate([f.working.contrast_at(p.x, p.y) for p, f in zip(above, fields, strict=True)])
     return LocalpickerModel(
         diameter_angstrom=diameter_angstrom,
         disc_diameters=template.disc_diameters,
@@ -251,27 +259,14 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
     )
 
 
-def _field(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> Field:
-    return Field.of(working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device))
+def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> WorkingImage:
+    return working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device)
 
 
-def _contrast_under(peaks: Peaks, working: WorkingImage) -> NDArray[np.float64]:
-    rows, columns = (torch.from_numpy(np.rint(v).astype(np.int64)) for v in (peaks.y, peaks.x))
-    return working.contrast[rows, columns].cpu().double().numpy()
-
-
-def sure_cut(cut: float, skewness: Skewness, capacity: float) -> float:
-    """Return the least height of a particle; in a micrograph that seems empty, one that noise alone does not reach.
-
-    Args:
-        cut: that of the set.
-        skewness: of the response in the micrograph.
-        capacity: how many particles there is room for.
-    """
-    if skewness.typical > _SURE_ERRORS * skewness.noise_error:
-        return cut
+def _sure_height(capacity: float) -> float:
+    """Return a height, in standard deviations, that noise alone does not reach where there is room for so many."""
     maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
-    return max(cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
+    return float(norm.isf(_FALSE_MAXIMA / maxima))
 
 
 def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:

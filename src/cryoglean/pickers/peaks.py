@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Peaks(NamedTuple):
     def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Peaks:
         """Return the peaks at `which`, an index array or a mask."""
         return Peaks(self.x[which], self.y[which], self.height[which])
+
+
+def distance_to_nearest(xy: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (n,) distances of (n, 2) points to the nearest of (m, 2) others; infinite where there are none."""
+    return np.asarray(cKDTree(others).query(xy)[0]) if len(others) else np.full(len(xy), np.inf)
 
 
 def find_peaks(response: Tensor, min_distance_px: float) -> Peaks:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cryoglean.preprocess.working import WorkingImage
+
 CHAIN_VERSION = 1
 """Raised when a chain gives other images for the same settings: networks trained on the old ones must be refused."""
 
@@ -68,7 +70,7 @@ class MaeImage:
 
     Attributes:
         image: `(h, w)` float32; protein bright, but dark as recorded after the published chain.
-        contrast: `(h, w)` local contrast, as of `WorkingImage`; None after the published chain.
+        working: what it was made of; None after the published chain.
         scale_x: pixels of `image` per stored pixel, along a row.
         scale_y: the same, along a column; another than `scale_x` only after the published chain.
         left: first stored column of what `image` shows.
@@ -76,7 +78,7 @@ class MaeImage:
     """
 
     image: Tensor
-    contrast: Tensor | None
+    working: WorkingImage | None
     scale_x: float
     scale_y: float
     left: int = 0
@@ -113,8 +115,8 @@ def mae_image(
     working = standardised_image(exposed, diameter_px)
     scale = how.diameter_px / working.diameter_px
     level = -_scaled(exposed.image, scale) if how.chain == "none" else _filtered(_scaled(working.image, scale), how)
-    contrast, per_stored = _scaled(working.contrast, scale), scale / working.bin_factor
-    return MaeImage(_standardised(level), contrast, per_stored, per_stored, working.left, working.top)
+    per_stored = scale / working.bin_factor
+    return MaeImage(_standardised(level), working, per_stored, per_stored, working.left, working.top)
 
 
 def _filtered(image: Tensor, how: MaePreprocess) -> Tensor:

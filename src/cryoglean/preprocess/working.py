@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from cryoglean.preprocess.borders import live_area
 from cryoglean.preprocess.normalise import MAD_TO_SIGMA, bin_by_mean, standardise_locally
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -63,6 +63,13 @@ class WorkingImage:
         """Convert working coordinates to pixels of the micrograph as stored."""
         shift = (self.bin_factor - 1) / 2
         return x * self.bin_factor + shift + self.left, y * self.bin_factor + shift + self.top
+
+    def contrast_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (n,) local contrast, a logarithm, under places in working pixels; beyond the edges, as there."""
+        height, width = self.contrast.shape
+        column, row = (torch.from_numpy(np.rint(v).astype(np.int64)) for v in (x, y))
+        contrast = self.contrast.cpu()[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+        return np.asarray(contrast.double().numpy())
 
 
 @dataclass(frozen=True, eq=False)

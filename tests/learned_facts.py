@@ -1,0 +1,26 @@
+"""What pickers might have learned of a set that never was."""
+
+import numpy as np
+
+from cryoglean.pickers.contrast import ParticleContrast
+from cryoglean.pickers.localpicker import LocalpickerModel
+from cryoglean.pickers.mixture import HeightMixture
+
+PROFILE = tuple(np.cos(np.linspace(0, 6, 25)).tolist())
+MIXTURE = HeightMixture(0.3, 1.0, 0.6, 4.0, 1.0)
+
+
+def localpicker_model(**changes):
+    values = {
+        "diameter_angstrom": 120.0,
+        "disc_diameters": 0.8,
+        "profile": PROFILE,
+        "skewness": 0.6,
+        "skewness_error": 0.02,
+        "mixture": MIXTURE,
+        "cut": 2.4,
+        "expected_f1": 0.93,
+        "contrast": ParticleContrast(0.0, 0.1),
+        "micrographs": ("a.mrc",),
+    }
+    return LocalpickerModel(**(values | changes))
