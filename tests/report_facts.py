@@ -1,5 +1,6 @@
 """Facts of a run that never was, with names and reasons that would break a careless page."""
 
+import cv2
 import numpy as np
 
 from class_averages import DIAMETER, PIXEL, blobs, classification_of, half_plane
@@ -7,7 +8,9 @@ from cryoglean.classes2d.selection import automatic
 from cryoglean.nets.training import Check
 from cryoglean.picks import Picks
 from cryoglean.report.grey import picture_scale, resized, visible_grey
-from cryoglean.report.run_facts import Decision, Gallery, MicrographFacts, RoundNews, RunFacts, StageTime, View
+from cryoglean.report.page_facts import MicrographFacts, View
+from cryoglean.report.pick_facts import PickFacts, Picture
+from cryoglean.report.run_facts import Decision, Gallery, RoundNews, RunFacts, StageTime
 
 NAMES = ("<b>x<b>&\"'", "µ ünï <script>alert(1)<!-- 照片", "{{ 7 * 7 }} %{y} &amp; </script> $'")
 SIZE = (700, 900)
@@ -43,13 +46,47 @@ def gallery(title="Round 1", name="01"):
     return Gallery(title, name, found.classes, automatic(found, DIAMETER), PIXEL, is_open=True)
 
 
+def listed():
+    """Two micrographs with picks, and one that was set aside."""
+    picked = [MicrographFacts(NAMES[n], f"/data/{NAMES[n]}", places(n), None, 1e4 * (n + 1), True) for n in range(2)]
+    return (*picked, MicrographFacts(NAMES[2], f"/data/{NAMES[2]}", rejected=f"broken {NAMES[1]}"))
+
+
+def views():
+    return tuple(view(NAMES[n], places(n)) for n in range(2))
+
+
+def png(seed=0, size=(30, 40)):
+    """A picture of noise, as a file."""
+    return cv2.imencode(".png", np.random.default_rng(seed).integers(0, 256, (*size, 3)).astype(np.uint8))[1].tobytes()
+
+
+def pick_facts(**changes):
+    """A whole pick folder; the last micrograph was set aside."""
+    values = {
+        "name": f"picks {NAMES[0]}",
+        "status": "done",
+        "diameter_angstrom": DIAMETER,
+        "pixel_size_angstrom": PIXEL,
+        "least_distance_angstrom": DIAMETER / 2,
+        "micrographs": listed(),
+        "outliers": (NAMES[0],),
+        "views": views(),
+        "settings": {"method": "emmae", "training": {"layers": {"tile_px": 32}, "of": NAMES[1]}},
+        "made_with": {"cryoglean": "0.1.0", "command": f"cryoglean pick {NAMES[0]}"},
+        "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
+        "method": "Cryo-EMMAE",
+        "preset": "default",
+        "learns": True,
+        "learned": f"particles stand out (skewness 1 +- 0.1), says {NAMES[2]}",
+        "found_particles": True,
+        "pictures": tuple(Picture(f"{n}{NAMES[n]}.png", NAMES[n], f"what {NAMES[n]} says", png(n)) for n in range(2)),
+    }
+    return PickFacts(**values | changes)
+
+
 def facts(**changes):
     """A whole run; the last micrograph was set aside."""
-    picks = {name: places(number) for number, name in enumerate(NAMES[:2])}
-    listed = [
-        MicrographFacts(name, f"/data/{name}", p, None, 1e4 * (n + 1), True)
-        for n, (name, p) in enumerate(picks.items())
-    ]
     checks = tuple(Check(10 * i, 0.1, 1 / i, 0.9, 1.5 / i if i < 4 else np.nan, 0.8) for i in range(1, 5))
     values = {
         "name": f"run {NAMES[0]}",
@@ -61,9 +98,9 @@ def facts(**changes):
         "pixel_size_angstrom": PIXEL,
         "least_distance_angstrom": DIAMETER / 2,
         "converged_share": 0.7,
-        "micrographs": (*listed, MicrographFacts(NAMES[2], f"/data/{NAMES[2]}", rejected=f"broken {NAMES[1]}")),
+        "micrographs": listed(),
         "outliers": (NAMES[0],),
-        "views": tuple(view(name, p) for name, p in picks.items()),
+        "views": views(),
         "rounds": (
             RoundNews(0, "Round 0", 90, 45.0, 90, 80, 80, 70, 0.5, 14.0),
             RoundNews(1, "Round 1", 100, 50.0, 120, 110, 110, 90, 0.8, None, ((30, 10), (0, 0)), True, checks),

@@ -52,6 +52,27 @@ def test_json_on_standard_output_is_all_there_is(micrographs, tmp_path):
     assert said["model"]["micrographs"]
 
 
+def test_plots_bring_a_report_of_all_picks(micrographs, tmp_path):
+    out = tmp_path / "out"
+    assert cryoglean("pick", micrographs, *BASE, "--out", out).exit_code == 0
+    assert not (out / "report.html").exists()
+    result = cryoglean("pick", micrographs, *BASE, "--out", out, "--plots")
+    assert f"report, to be opened with a browser: {out / 'report.html'}" in result.stdout
+    picks = sum(int(line.rpartition(",")[2]) for line in (out / "micrographs.csv").read_text().splitlines()[1:])
+    assert f"<dd>{picks}</dd><dt>picks</dt>" in (out / "report.html").read_text()
+
+
+def test_a_report_that_cannot_be_written_does_not_lose_the_picks(micrographs, tmp_path):
+    out = tmp_path / "out"
+    (out / "report.html").mkdir(parents=True)
+    result = cryoglean("pick", micrographs, *BASE, "--out", out, "--plots", "--json")
+    assert result.exit_code == 0
+    assert "the report could not be written" in result.stderr
+    said = json.loads(result.stdout)
+    assert said["report"] is None
+    assert said["picks"] > 0
+
+
 def test_verbose_tells_what_was_learned(micrographs, tmp_path):
     result = cryoglean("pick", micrographs, *BASE, "--out", tmp_path / "out", "-v")
     assert "skewness" in result.stderr

@@ -3,6 +3,7 @@
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
+from fake_pick import FakePick
 from fake_run import FakeRun, random_picks
 
 
@@ -20,15 +21,25 @@ def test_it_writes_page_and_figures_and_says_where(tmp_path):
     assert (fake.root / "figures/counts.png").exists()
 
 
+def test_a_pick_folder_has_a_page_and_no_figures(tmp_path):
+    root = FakePick(tmp_path / "out", {"a.png": random_picks(1, 9)}).write().root
+    result = report(root)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"report, to be opened with a browser: {root / 'report.html'}\n"
+    assert (root / "report.html").read_text().startswith("<!doctype html>")
+    assert not (root / "figures").exists()
+
+
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         result = report(folder)
         assert result.exit_code == 2
         assert result.stderr.count("\n") == 1
-        assert "give the folder that cryoglean run was told as --out" in result.stderr
+        assert "no run.json and no settings.json of cryoglean pick: give the folder" in result.stderr
 
 
 def test_help_shows_an_example():
     said = report("--help").stdout
     assert "cryoglean report RUN" in said
+    assert "cryoglean report OUT" in said
     assert "report.html" in said

@@ -10,8 +10,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from browser import Tab, launched
+from cryoglean.report.pick_page import pick_page
 from cryoglean.report.run_page import run_page
-from report_facts import NAMES, facts, nothing, view
+from report_facts import NAMES, facts, nothing, pick_facts, view
 
 CANVAS = "#viewer-canvas"
 READY = f"{CANVAS}[data-loaded=true]"
@@ -242,5 +243,22 @@ def test_empty_runs_and_micrographs_that_are_gone_do_no_harm(browser, tmp_path, 
         tab.page.wait_for_selector(READY)
         assert NAMES[2] in tab.page.locator("#viewer-problem").inner_text()
         assert number(tab.page, "here") == len(known.picks[NAMES[0]])
+    assert tab.complaints == []
+    assert tab.requests == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_pick_folder_shows_picks_and_pictures(browser, tmp_path, width):
+    known, path = pick_facts(), tmp_path / "report.html"
+    path.write_text(pick_page(known, ""), encoding="utf-8")
+    tab = Tab(browser, path, viewport={"width": width, "height": 844})
+    tab.page.wait_for_selector(READY)
+    assert number(tab.page, "all") == sum(known.counts.values())
+    sizes = tab.page.locator("#learned img").evaluate_all(
+        "images => images.map(i => [i.naturalWidth, i.naturalHeight])"
+    )
+    assert sizes == [[40, 30]] * len(known.pictures)
+    assert tab.page.locator("#learned b, #learned script").count() == 0
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.complaints == []
     assert tab.requests == []

@@ -9,7 +9,8 @@ from cryoglean.errors import SettingsError
 from cryoglean.picks import Picks
 from cryoglean.report.run_page import run_page
 from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
-from cryoglean.workflow.loop_report import FIGURES, REPORT, gather, report_or_reason, write_report
+from cryoglean.workflow.folder_report import FIGURES, REPORT, report_or_reason, write_report
+from cryoglean.workflow.loop_report import gather
 from fake_run import DIAMETER, PIXEL, FakeRun, noise, random_picks, with_discs
 
 PICKS = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,7 +98,9 @@ def pick(
     bin_factor: Annotated[
         int | None, typer.Option("--bin", help="localpicker's paper preset: binning, 9 by default.")
     ] = None,
-    plots: Annotated[bool, typer.Option("--plots", help="Draw each micrograph with its picks.")] = False,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Draw each micrograph with its picks, and write a report.")
+    ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write picks as CSV, too.")] = False,
     cpus: Cpus = None,
     device: DeviceName = "auto",
@@ -109,7 +113,8 @@ def pick(
     """Find particles in micrographs.
 
     Each micrograph gets OUT/picks/NAME_autopick.star, with scores from 0 to 1. Running it again does only what is
-    missing. Micrographs that cannot be used are named in OUT/rejected.csv.
+    missing. Micrographs that cannot be used are named in OUT/rejected.csv. With --plots, OUT/report.html shows all that
+    was found.
 
     For example:
 
@@ -153,11 +158,13 @@ def pick(
             "cpus": cpus or available_cpus(),
             "device": choose_device(device),
             "force": force,
+            "command": shlex.join(["cryoglean", *sys.argv[1:]]),
         },
     )
     limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
     summary = _picked(micrographs, job, out, verbose=verbose)
-    _show(job, summary, out, as_json=as_json)
+    report = _reported(out) if plots else None
+    _show(job, summary, out, report, as_json=as_json)
     return summary.exit_status
 
 
@@ -180,6 +187,17 @@ def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) 
         if verbose and summary.model is not None:
             progress.say(summary.model.in_words())
     return summary
+
+
+def _reported(out: Path) -> Path | None:
+    """Write the report; what goes wrong is told, as the job itself is well."""
+    from cryoglean.workflow.folder_report import report_or_reason
+
+    report = report_or_reason(out)
+    if isinstance(report, Path):
+        return report
+    typer.echo(f"{report}: cryoglean report {shlex.quote(str(out))} tries again", err=True)
+    return None
 
 
 def _kind(method: Method, preset: Preset) -> type[BaseModel]:
@@ -255,7 +273,7 @@ def _diameter(method: Method, given: float | None, model: Path | None) -> float:
     return read_kpicker(model).facts.diameter_angstrom if given is None else given
 
 
-def _show(job: PickJob, summary: Summary, out: Path, *, as_json: bool) -> None:
+def _show(job: PickJob, summary: Summary, out: Path, report: Path | None, *, as_json: bool) -> None:
     total = sum(o.picks for o in summary.picked)
     if as_json:
         said = {
@@ -265,10 +283,13 @@ def _show(job: PickJob, summary: Summary, out: Path, *, as_json: bool) -> None:
             "picks": total,
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
+            "report": None if report is None else str(report),
             "model": None if summary.model is None else summary.model.model_dump(mode="json"),
         }
         typer.echo(json.dumps(said))
         return
+    if report is not None:
+        typer.echo(f"report, to be opened with a browser: {report}")
     typer.echo(f"{total} picks in {len(summary.picked)} micrographs: {out / 'picks'}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

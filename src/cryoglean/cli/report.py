@@ -1,4 +1,4 @@
-"""`cryoglean report`: a run folder in, a page to look at out."""
+"""`cryoglean report`: the folder of a run or of a pick job in, a page to look at out."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ import typer
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, what cryoglean run was told as --out.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="What cryoglean run or cryoglean pick was told as --out.")
+    ],
 ) -> int:
-    """Write the report of a run anew.
+    """Write the report of a run or of a pick job anew.
 
-    Each cryoglean run writes it at its end, however it ends; this does it for one that was killed, or is still under
-    way. Writes RUN/report.html, one page that needs no network, and RUN/figures, pictures for a paper.
+    Each cryoglean run writes it at its end, however it ends, and so does cryoglean pick with --plots; this does it for
+    one that was killed, or is still under way. Writes FOLDER/report.html, one page that needs no network, and of a run
+    FOLDER/figures, pictures for a paper.
 
     For example:
 
         cryoglean report RUN
-    """
-    from cryoglean.workflow.loop_report import FIGURES, write_report
 
-    page = write_report(run)
+        cryoglean report OUT
+    """
+    from cryoglean.workflow.folder_report import FIGURES, is_run, write_report
+
+    page = write_report(folder)
     typer.echo(f"report, to be opened with a browser: {page}")
-    typer.echo(f"figures: {run / FIGURES}")
+    if is_run(folder):
+        typer.echo(f"figures: {folder / FIGURES}")
     return 0

@@ -70,8 +70,8 @@ def run(
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
+    from cryoglean.workflow.folder_report import report_or_reason
     from cryoglean.workflow.loop_job import run_loop
-    from cryoglean.workflow.loop_report import report_or_reason
     from cryoglean.workflow.loop_settings import LoopJob, LoopSettings
 
     values = {

@@ -19,6 +19,11 @@ _Column = tuple[str, str, "Sequence[float | None]", str, str, dict[str, Any]]
 _ROUNDS = {"type": "category", "title": {"text": "round"}}
 
 
+def run_charts(facts: RunFacts) -> list[Chart]:
+    """Return what is known of rounds, training and time; what is not known has no chart."""
+    return [*round_charts(facts), *training_charts(facts), *time_charts(facts)]
+
+
 def round_charts(facts: RunFacts) -> list[Chart]:
     """Return what is known of each round: picks, kept share, resolution, contest."""
     rounds = [each for each in facts.rounds if each.number >= 0]

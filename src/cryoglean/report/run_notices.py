@@ -1,46 +1,16 @@
-"""What a reader of a report must see first: alarms, what is worth knowing, and the key numbers."""
+"""What a reader of a run's report must see first: alarms, what is worth knowing, and the key numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from cryoglean.report.page_notices import KeyNumber, Notice, notices_of_picks, numbers_of_picks, smallest_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cryoglean.report.run_facts import RoundNews, RunFacts
     from cryoglean.report.spacing_audit import Audit
-
-_MOST_NAMED = 5
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One line at the top.
-
-    Attributes:
-        level: how it is shown.
-        text: for the user.
-    """
-
-    level: Literal["alarm", "note"]
-    text: str
-
-
-@dataclass(frozen=True)
-class KeyNumber:
-    """One number with what it counts.
-
-    Attributes:
-        value: as text.
-        label: what it is.
-        remark: smaller, below.
-    """
-
-    value: str
-    label: str
-    remark: str = ""
 
 
 def notices(facts: RunFacts, audit: Audit) -> list[Notice]:
@@ -52,37 +22,17 @@ def notices(facts: RunFacts, audit: Audit) -> list[Notice]:
         said.append(Notice("note", f"The run waits for review: {facts.reason}"))
     if facts.status == "running":
         said.append(Notice("note", "The run has not ended: the same command goes on where it was."))
-    if audit.too_near:
-        said.append(Notice("alarm", f"{_number(audit.too_near, 'pick')} nearer to another than the least distance."))
-    if facts.rejected:
-        said.append(Notice("note", f"{_number(len(facts.rejected), 'micrograph')} set aside: see What was left out."))
-    return said + _about_counts(facts)
-
-
-def _about_counts(facts: RunFacts) -> list[Notice]:
-    said, empty = [], [key for key, count in facts.counts.items() if not count]
-    if empty:
-        said.append(Notice("note", f"No pick at all in {_number(len(empty), 'micrograph')}: {_named(empty)}."))
-    if facts.outliers:
-        said.append(Notice("note", f"Far more picks than most (dirt?): {_named(facts.outliers)}."))
-    if not facts.counts:
-        said.append(Notice("note", "There are no picks yet."))
-    return said
+    return said + notices_of_picks(facts, audit)
 
 
 def key_numbers(facts: RunFacts, audit: Audit) -> list[KeyNumber]:
     """Return the numbers that sum a run up."""
-    counts = list(facts.counts.values())
-    middle = f"{median(counts):g}" if counts else "–"
-    spread = f"{min(counts)} to {max(counts)}" if counts else ""
     seconds = sum(stage.seconds for stage in facts.stages)
     return [
-        KeyNumber(f"{sum(counts):,}", "picks", facts.picks_are),
-        KeyNumber(f"{len(counts):,}", "micrographs picked", f"of {len(facts.micrographs):,}"),
-        KeyNumber(middle, "picks a micrograph, median", spread),
+        *numbers_of_picks(facts, facts.picks_are),
         KeyNumber(str(facts.best), "round that stands", _of_rounds(facts.rounds)),
         *_of_best(facts),
-        _distance(facts, audit),
+        smallest_distance(facts, audit),
         KeyNumber(_duration(seconds), "for all stages", "production not counted"),
     ]
 
@@ -104,24 +54,7 @@ def _of_best(facts: RunFacts) -> list[KeyNumber]:
     ]
 
 
-def _distance(facts: RunFacts, audit: Audit) -> KeyNumber:
-    least = f"least allowed {facts.least_distance_angstrom:.4g} Å"
-    if audit.smallest_px is None or facts.pixel_size_angstrom is None:
-        return KeyNumber("–", "between two picks", least)
-    return KeyNumber(f"{audit.smallest_px * facts.pixel_size_angstrom:.1f} Å", "smallest distance of two picks", least)
-
-
 def _duration(seconds: float) -> str:
     if seconds >= 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _named(keys: Iterable[str]) -> str:
-    keys = list(keys)
-    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
-    return ", ".join(keys[:_MOST_NAMED]) + more

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cryoglean.report.run_facts import RunFacts, View
+    from cryoglean.report.page_facts import PageFacts, View
     from cryoglean.report.score_steps import ScoreSteps
 
 MOST_VIEWS = 24
 LONGEST_SIDE_PX = 1000
-MOST_BYTES = 360_000
+MOST_BYTES = 320_000
 """Of one picture: the page holds `MOST_VIEWS` of them and stays below 20 MB."""
 
 PLACES = 100
@@ -31,7 +31,7 @@ PLACES = 100
 _QUALITIES = (88, 80, 70, 60, 50, 40, 30, 20)
 
 
-def viewer_data(facts: RunFacts) -> dict[str, Any]:
+def viewer_data(facts: PageFacts) -> dict[str, Any]:
     """Return what the viewer needs, as JSON values.
 
     Coordinates are in hundredths of a stored pixel, the centre of the first pixel at 0; scores are steps, and

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.classes2d.select_job import TEMPLATES
-from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.inputs import find_micrographs
-from cryoglean.report.run_facts import MicrographFacts
+from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.workflow.loop_spacing import LEAST_SPACING_DIAMETERS
 from cryoglean.workflow.loop_stages import CANDIDATES, MODEL, PICKS, SELECTED, picks_stage, stage_folder
 from cryoglean.workflow.loop_tables import read_round
 from cryoglean.workflow.output_folder import PickFolder
+from cryoglean.workflow.report_micrographs import MICROGRAPHS_STAR, listed_in, recut_command, rejected_reasons
 from cryoglean.workflow.train_job import WEIGHTS
 
 if TYPE_CHECKING:
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
 
     from cryoglean.workflow.loop_settings import LoopSettings
     from cryoglean.workflow.loop_state import RunFile
-
-_MICROGRAPHS_STAR = "micrographs.star"
 
 
 class RunMicrographs:
@@ -70,7 +65,7 @@ class RunMicrographs:
         found = self._sizes().get(key)
         return None if found is None else (int(found[1]), int(found[2]))
 
-    def diameter_px(self, key: str) -> float:
+    def diameter_px(self, key: str, header_angstrom: float | None) -> float:  # noqa: ARG002 (the run knows it)
         """Return the particle's diameter in a micrograph."""
         found = self._sizes().get(key)
         pixel_size = float(found[0]) if found else self.pixel_size_angstrom
@@ -103,32 +98,17 @@ class RunMicrographs:
         if not picker or (method, preset) == ("localpicker", "paper"):
             return None
         root = self._run.root.resolve()
-        words = ["cryoglean", "pick", self._named_together(), "--method", str(method)]
-        words += ["--diameter", f"{self._settings.diameter_angstrom:g}"]
-        if best:
-            words += ["--model", str(stage_folder(root, best, MODEL) / WEIGHTS)]
-        elif method == "matcher":
-            words += ["--templates", str(stage_folder(root, 0, SELECTED) / TEMPLATES)]
-        for option, value in (
-            ("--preset", None if preset == "default" else preset),
-            ("--pixel-size", self._settings.pixel_size_angstrom),
-            ("--min-distance", picker.get("min_distance_angstrom")),
-        ):
-            words += [] if value is None else [option, str(value)]
-        return f"{shlex.join([*words, '--out', str(root.with_name(root.name + '-recut'))])} --threshold"
-
-    def _named_together(self) -> str:
-        """Return one word that names all micrographs: their table, or their folder if it holds no others."""
-        table = self._run.root / _MICROGRAPHS_STAR
-        if table.exists():
-            return str(table.resolve())
-        files = {self.path(key) for key in self._files}
-        folder = next(iter(files)).parent
-        try:
-            same = {file.path.resolve() for file in find_micrographs([folder])} == files
-        except SettingsError:
-            same = False
-        return str(folder) if same else "MICROGRAPHS"
+        matched = stage_folder(root, 0, SELECTED) / TEMPLATES if method == "matcher" and not best else None
+        options = {
+            "method": method,
+            "diameter": f"{self._settings.diameter_angstrom:g}",
+            "model": stage_folder(root, best, MODEL) / WEIGHTS if best else None,
+            "templates": matched,
+            "preset": None if preset == "default" else preset,
+            "pixel-size": self._settings.pixel_size_angstrom,
+            "min-distance": picker.get("min_distance_angstrom"),
+        }
+        return recut_command(root, [self.path(key) for key in self._files], options)
 
     def _picker(self) -> Mapping[str, Any]:
         recorded = self._folder.recorded()
@@ -148,22 +128,18 @@ class RunMicrographs:
 
     def _defocus(self) -> dict[str, float]:
         """Return the defocus that the tables of the run tell; those of the subset where there is none of all."""
-        known: dict[str, float] = {}
-        for folder in (_picks_folder(self._run, 0), self._run.root):
-            if (folder / _MICROGRAPHS_STAR).exists():
-                files = find_micrographs([folder / _MICROGRAPHS_STAR])
-                known |= {f.key: f.defocus_angstrom for f in files if f.defocus_angstrom is not None}
-        return known
+        tables = (folder / MICROGRAPHS_STAR for folder in (_picks_folder(self._run, 0), self._run.root))
+        known = {key: file.defocus_angstrom for key, file in listed_in(tables).items()}
+        return {key: value for key, value in known.items() if value is not None}
 
     def _rejected(self) -> dict[str, str]:
         """Return the micrographs set aside, with the reasons: by the rounds, and by the picking of all."""
         reasons = dict((self._run.found(0, "micrographs") or {}).get("rejected", {}))
         if self._number is not None:
             return reasons
-        said, done = _rejected_rows(self._folder.rejected_path), set(self._folder.ledger())
+        done = set(self._folder.ledger())
         left = {key: Path(path) for key, path in self._files.items() if key not in done}
-        found = {key: said.get(str(path)) or _by_name(path, said) for key, path in left.items()}
-        return {key: reason for key, reason in found.items() if reason is not None}
+        return rejected_reasons(self._folder.rejected_path, left)
 
 
 def _last_picked(run: RunFile) -> int:
@@ -174,20 +150,3 @@ def _last_picked(run: RunFile) -> int:
 
 def _picks_folder(run: RunFile, number: int) -> Path:
     return stage_folder(run.root, number, picks_stage(run, number))
-
-
-def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:
-    """Return the reason of the only file of this name: the list tells paths from where the run was called."""
-    same = [reason for other, reason in reasons.items() if Path(other).name == path.name]
-    return same[0] if len(same) == 1 else None
-
-
-def _rejected_rows(path: Path) -> dict[str, str]:
-    """Return the reasons by file."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {str(Path(row["path"]).resolve()): row["reason"] for row in csv.DictReader(file)}
-    except FileNotFoundError:
-        return {}
-    except (KeyError, TypeError, csv.Error) as error:
-        raise TableError(path, f"not a list of rejected micrographs: {error!r}") from error

@@ -1,74 +1,41 @@
-"""The report of a run: facts gathered from its folder, and the page and figures made of them."""
+"""What the report of a run tells, gathered from its folder."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from cryoglean.classes2d.select_job import SELECTION
 from cryoglean.classes2d.selection import select
 from cryoglean.classes2d.selection_file import edited
 from cryoglean.classes2d.selection_source import read_source
-from cryoglean.errors import MicrographError, SettingsError
-from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.images import read_image
+from cryoglean.errors import SettingsError
 from cryoglean.report.curves_picture import read_curves
-from cryoglean.report.grey import picture_scale, resized, visible_grey
-from cryoglean.report.run_facts import Decision, Gallery, RoundNews, RunFacts, StageTime, View
-from cryoglean.report.run_figures import draw_figures
-from cryoglean.report.run_page import run_page
-from cryoglean.report.score_steps import spread
-from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
+from cryoglean.report.run_facts import Decision, Gallery, RoundNews, RunFacts, StageTime
 from cryoglean.workflow.loop_decisions import outliers
 from cryoglean.workflow.loop_micrographs import RunMicrographs
 from cryoglean.workflow.loop_settings import LoopSettings
 from cryoglean.workflow.loop_stages import CLASSES, FINAL, MODEL, PARTICLES, SELECTED, picks_stage, stage_folder
 from cryoglean.workflow.loop_state import JUDGED, RunFile, read_run
+from cryoglean.workflow.report_micrographs import read_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from cryoglean.picks import Picks
 
-REPORT, FIGURES = "report.html", "figures"
-
-
-def write_report(root: Path) -> Path:
-    """Write `report.html` and `figures/` of a run as it stands; each file whole or not at all.
+def gather(root: Path) -> RunFacts:
+    """Read all that the report of a run tells, as it stands.
 
     Args:
         root: the run folder.
 
-    Returns:
-        The page.
-
     Raises:
         SettingsError: if there is no run in the folder, or one of another version.
         TableError: if one of its tables is broken.
-        OSError: if a file cannot be read or written.
+        OSError: if a file cannot be read.
     """
-    facts = gather(root)
-    draw_figures(root / FIGURES, facts)
-    page = root / REPORT
-    write_atomic_text(page, run_page(facts, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))
-    return page
-
-
-def report_or_reason(root: Path) -> Path | str:
-    """Write the report at the end of a run; what goes wrong is returned in words, as the run itself is well."""
-    try:
-        return write_report(root)
-    except Exception as error:
-        return f"the report could not be written ({str(error) or repr(error)})"
-
-
-def gather(root: Path) -> RunFacts:
-    """Read all that a report tells; arguments and errors as `write_report`."""
     run = read_run(root)
     settings = _settings(run)
     micrographs = RunMicrographs(run, settings)
@@ -88,7 +55,7 @@ def gather(root: Path) -> RunFacts:
         converged_share=settings.converged_share,
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
-        views=_views(micrographs, picks),
+        views=read_views(micrographs, picks),
         rounds=tuple(_round(run, number, best) for number in _numbers(run)),
         galleries=_galleries(run, settings, best),
         stages=tuple(StageTime(f"{_title(s['round'])}: {s['stage']}", float(s["seconds"])) for s in run.data["stages"]),
@@ -179,27 +146,6 @@ def _in_words(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{str(name).replace('_', ' ')} {_in_words(part)}" for name, part in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _views(micrographs: RunMicrographs, picks: Mapping[str, Picks]) -> tuple[View, ...]:
-    counts = {key: len(each) for key, each in picks.items()}
-    return tuple(_view(micrographs, key, picks[key]) for key in spread(counts, MOST_VIEWS))
-
-
-def _view(micrographs: RunMicrographs, key: str, picks: Picks) -> View:
-    """Read a micrograph; one that is not there any more is shown as its picks alone."""
-    diameter_px = micrographs.diameter_px(key)
-    try:
-        image, _ = read_image(micrographs.path(key))
-    except MicrographError as error:
-        corner = np.max(picks.xy, axis=0) + diameter_px if len(picks) else np.full(2, 10 * diameter_px)
-        width, height = (int(side) for side in np.ceil(corner))
-        height, width = micrographs.size(key) or (height, width)
-        return View(key, height, width, None, 1.0, diameter_px, error.reason)
-    scale = picture_scale(max(image.shape), LONGEST_SIDE_PX)
-    grey = visible_grey(resized(image, scale), diameter_px * scale)
-    height, width = image.shape
-    return View(key, height, width, grey, scale, diameter_px)
 
 
 def _galleries(run: RunFile, settings: LoopSettings, best: int) -> tuple[Gallery, ...]:

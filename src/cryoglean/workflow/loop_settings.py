@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
+from cryoglean.workflow.made_with import made_with
 
 CONVERGED_SHARE = 0.7
 """McSweeney et al., IUCrJ 7, 719, 2020, section 2.5: done when more than this share of the picks is in kept classes."""
@@ -102,5 +100,4 @@ class LoopJob(BaseModel):
 
     def made_with(self) -> dict[str, Any]:
         """Return what a run is made with besides its settings, as JSON values."""
-        versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
-        return {"command": self.command, "device": self.device, "processors": self.cpus, **versions}
+        return made_with(self.command, self.device, self.cpus)

@@ -77,13 +77,21 @@ class OutputFolder:
         """The list of micrographs set aside, with the reasons."""
         return self.root / "rejected.csv"
 
-    def claim(self, settings: Mapping[str, Any], files: Sequence[MicrographFile], *, force: bool) -> None:
+    def claim(
+        self,
+        settings: Mapping[str, Any],
+        files: Sequence[MicrographFile],
+        *,
+        force: bool,
+        made_with: Mapping[str, Any] | None = None,
+    ) -> None:
         """Take the folder for a job: make it, see that it can be written and holds no other job's results.
 
         Args:
             settings: all that decides the result, as JSON values.
             files: the micrographs.
             force: forget what this command has left here, with whatever settings.
+            made_with: what does not decide the result, as JSON values, if it is to be kept.
 
         Raises:
             SettingsError: if it cannot be written, holds results of another command, of other settings or of another
@@ -101,7 +109,7 @@ class OutputFolder:
                 "settings": dict(settings),
                 "inputs": self.inputs() | {file.key: str(file.path.resolve()) for file in files},
                 "version": cryoglean.__version__,
-            }
+            } | ({} if made_with is None else {"made_with": dict(made_with)})
             write_atomic_text(self.settings_path, json.dumps(said, indent=2) + "\n")
         except OSError as error:
             raise SettingsError(f"--out {self.root} cannot be written: {error.strerror or error}") from error
@@ -126,6 +134,13 @@ class OutputFolder:
             return {}
         known: dict[str, str] = json.loads(self.settings_path.read_text(encoding="utf-8")).get("inputs", {})
         return known
+
+    def made_with(self) -> dict[str, str]:
+        """Return what the last job here was made with besides its settings, the version first, as text."""
+        if self.recorded() is None:
+            return {}
+        said = json.loads(self.settings_path.read_text(encoding="utf-8"))
+        return {"cryoglean": str(said.get("version"))} | {k: str(v) for k, v in said.get("made_with", {}).items()}
 
     def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
         """Give micrographs the keys that they had in earlier runs: a key may depend on what else is named."""
@@ -215,6 +230,7 @@ PICK_RESULTS = (
     "autopick.star",
     "micrographs.star",
     "counts.png",
+    "report.html",
 )
 
 

@@ -28,6 +28,7 @@ from cryoglean.pickers.matcher import Matcher, MatcherSettings, fit_matcher
 from cryoglean.pickers.matcher_files import read_class_averages
 from cryoglean.report.fit_picture import draw_counts, draw_fit
 from cryoglean.workflow.emmae_stage import EmmaeWanted, learn, learned_facts, read_reference
+from cryoglean.workflow.made_with import made_with
 from cryoglean.workflow.one_micrograph import Outcome, Wanted, pick_one, read_usable
 from cryoglean.workflow.output_folder import PickFolder
 from cryoglean.workflow.pool import map_processes
@@ -67,6 +68,7 @@ class PickJob(BaseModel):
         cpus: worker processes.
         device: where to compute, as torch names it.
         force: make everything anew.
+        command: what the user has typed, if it is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,15 +84,24 @@ class PickJob(BaseModel):
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     force: bool = False
+    command: str | None = None
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
-        files = {"weights": self.weights, "templates": self.templates, "reference_mask": self.reference_mask}
-        digests = {f"{name}_sha256": file_digest(path) for name, path in files.items() if path is not None}
+        digests = {f"{name}_sha256": file_digest(path) for name, path in self._given_files().items()}
         is_trained_here = self.weights is None and isinstance(self.picker, EmmaeSettings | PaperEmmaeSettings)
         training = {"training": self._training.model_dump(mode="json")} if is_trained_here else {}
         picker = self.picker.model_dump(mode="json")
         return picker | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests | training
+
+    def made_with(self) -> dict[str, Any]:
+        """Return what a job is made with besides its settings, as JSON values."""
+        said = made_with(self.command, self.device, self.cpus)
+        return said | {name: str(path.resolve()) for name, path in self._given_files().items()}
+
+    def _given_files(self) -> dict[str, Path]:
+        files = {"weights": self.weights, "templates": self.templates, "reference_mask": self.reference_mask}
+        return {name: path for name, path in files.items() if path is not None}
 
     @property
     def trained(self) -> StoredKpicker | None:
@@ -225,7 +236,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
     wanted = job.wanted(folder)
     files = folder.with_known_keys(files) if not job.force else files
     unreadable = _unreadable_at_first(files, wanted)
-    folder.claim(job.recorded(), files, force=job.force)
+    folder.claim(job.recorded(), files, force=job.force, made_with=job.made_with())
     done = [outcome for file in files if (outcome := wanted.done(file)) is not None]
     outcomes = unreadable | {outcome.file.key: outcome for outcome in done}
     todo = [f for f in files if f.key not in outcomes]

@@ -9,13 +9,12 @@ import numpy as np
 
 from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
 from cryoglean.report.chart import SECOND, SERIES, Chart, safe, upright
-from cryoglean.report.round_charts import round_charts, time_charts, training_charts
 from cryoglean.report.score_steps import all_scores, steps_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cryoglean.report.run_facts import RunFacts
+    from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
 
 _BARS_UP_TO = 80
@@ -23,14 +22,13 @@ _SCORE_BINS, _DISTANCE_BINS = 50, 60
 _MOST_DISTANCE_DIAMETERS = 3.0
 
 
-def charts(facts: RunFacts, audit: Audit) -> list[Chart]:
-    """Return all charts of a run; what is not known has none."""
+def pick_charts(facts: PageFacts, audit: Audit) -> list[Chart]:
+    """Return the charts of picks; what is not known has none."""
     found = [_counts(facts), _defocus(facts), _scores(facts), _distances(facts, audit)]
-    of_picks = [chart for chart in found if chart is not None]
-    return [*of_picks, *round_charts(facts), *training_charts(facts), *time_charts(facts)]
+    return [chart for chart in found if chart is not None]
 
 
-def _counts(facts: RunFacts) -> Chart | None:
+def _counts(facts: PageFacts) -> Chart | None:
     counts = facts.counts
     if not counts:
         return None
@@ -66,7 +64,7 @@ def _running_median(values: list[int]) -> list[float]:
     return [float(median(values[max(0, i - half) : i + half + 1])) for i in range(len(values))]
 
 
-def _defocus(facts: RunFacts) -> Chart | None:
+def _defocus(facts: PageFacts) -> Chart | None:
     defocus, counts = facts.defocus, facts.counts
     if not defocus:
         return None
@@ -88,7 +86,7 @@ def _defocus(facts: RunFacts) -> Chart | None:
     return Chart("defocus", "counts", "Picks against defocus", says, [trace], layout)
 
 
-def _scores(facts: RunFacts) -> Chart | None:
+def _scores(facts: PageFacts) -> Chart | None:
     scores = all_scores(facts.picks)
     if not len(scores):
         return None
@@ -106,7 +104,7 @@ def _scores(facts: RunFacts) -> Chart | None:
     return Chart("scores", "scores", "Scores of all picks", says, [trace], layout)
 
 
-def _distances(facts: RunFacts, audit: Audit) -> Chart | None:
+def _distances(facts: PageFacts, audit: Audit) -> Chart | None:
     if not len(audit.nearest_px) or facts.pixel_size_angstrom is None:
         return None
     diameters = audit.nearest_px * facts.pixel_size_angstrom / facts.diameter_angstrom

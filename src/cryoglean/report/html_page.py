@@ -1,0 +1,99 @@
+"""A page about picks: one HTML file with all that it shows inside, which asks no network for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
+from cryoglean import __version__
+from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
+from cryoglean.report.pick_charts import pick_charts
+from cryoglean.report.score_steps import score_meaning
+from cryoglean.report.spacing_audit import Audit, spacing_audit
+from cryoglean.report.viewer_data import viewer_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cryoglean.report.chart import Chart
+    from cryoglean.report.page_facts import PageFacts
+
+_STATUS = {
+    "done": "done",
+    "stopped": "stopped",
+    "review": "waits for review",
+    "running": "not ended",
+}
+
+
+def html_page(name: str, facts: PageFacts, written: str, charts: Iterable[Chart] = (), **more: object) -> str:
+    """Return a page as HTML.
+
+    Args:
+        name: of its template, which extends `report.html`.
+        facts: what to tell.
+        written: when, as text.
+        charts: besides those of picks.
+        more: what the template tells besides what all pages tell.
+    """
+    audit = audit_of(facts)
+    shown = [*pick_charts(facts, audit), *charts]
+    return _template(name).render(
+        facts=facts,
+        written=written,
+        version=__version__,
+        status=_STATUS.get(facts.status, facts.status),
+        audit=audit,
+        charts=shown,
+        groups={chart.group for chart in shown},
+        charts_data=[asdict(chart) for chart in shown],
+        viewer=viewer_data(facts),
+        meaning=score_meaning(facts.picks),
+        settings=_flat(facts.settings),
+        micrometre=ANGSTROM_PER_MICROMETRE,
+        style=_text("report.css"),
+        scripts=[_text("charts.js"), _text("viewer.js"), _text("tables.js")],
+        plotly=get_plotlyjs(),
+        **more,
+    )
+
+
+def audit_of(facts: PageFacts) -> Audit:
+    """Measure distances between picks, and how many are nearer than allowed where the pixel size is known."""
+    pixel_size = facts.pixel_size_angstrom
+    return spacing_audit(facts.picks, facts.least_distance_angstrom / pixel_size if pixel_size else 0.0)
+
+
+def _template(name: str) -> Template:
+    loader = PackageLoader("cryoglean.report", "page")
+    options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
+    environment = Environment(loader=loader, autoescape=True, **options)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # browsers do not read it
+    return environment.get_template(name)
+
+
+def _text(name: str) -> str:
+    """Return a file of the page's own as it is."""
+    return files("cryoglean.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _flat(settings: Mapping[str, Any], within: str = "") -> list[tuple[str, str]]:
+    """Return settings as they are told to a user; those within others after the others' name."""
+    told: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        words = within + name.replace("_angstrom", " (Å)").replace("_", " ")
+        told += _flat(value, f"{words}: ") if isinstance(value, Mapping) and value else [(words, _in_words(value))]
+    return told
+
+
+def _in_words(value: object) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,110 @@
+"""What a page tells of picks, whatever made them: plain data, gathered from a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cryoglean.picks import Picks
+
+
+@dataclass(frozen=True, eq=False)
+class MicrographFacts:
+    """One micrograph.
+
+    Attributes:
+        key: its unique name in the folder.
+        path: its file.
+        picks: None where it was not picked.
+        rejected: why it was set aside; None if it was not.
+        defocus_angstrom: mean defocus; None where it is not known.
+        is_of_subset: whether the rounds of a run worked on it.
+    """
+
+    key: str
+    path: str
+    picks: Picks | None = None
+    rejected: str | None = None
+    defocus_angstrom: float | None = None
+    is_of_subset: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A micrograph to be looked at.
+
+    Attributes:
+        key: its unique name in the folder.
+        height_px: rows as stored.
+        width_px: columns as stored.
+        grey: (h, w) uint8, binned or magnified; None where the image cannot be read.
+        scale: pixels of `grey` per stored pixel.
+        diameter_px: particle diameter in stored pixels.
+        problem: why there is no image.
+    """
+
+    key: str
+    height_px: int
+    width_px: int
+    grey: NDArray[np.uint8] | None
+    scale: float
+    diameter_px: float
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageFacts:
+    """What every page tells.
+
+    Attributes:
+        name: of the folder.
+        status: of the job: done, running; of a run also stopped, review.
+        diameter_angstrom: particle diameter.
+        pixel_size_angstrom: of the micrographs; None where it is not known, or not one.
+        least_distance_angstrom: of two picks.
+        micrographs: all, in the order given.
+        outliers: keys of those with far more picks than most.
+        views: some of them, to be looked at.
+        settings: of the job.
+        made_with: the call and the versions, as text.
+        pick_command: the command that picks with another threshold, up to its value; None if there is none.
+    """
+
+    name: str
+    status: str
+    diameter_angstrom: float
+    pixel_size_angstrom: float | None
+    least_distance_angstrom: float
+    micrographs: tuple[MicrographFacts, ...]
+    outliers: tuple[str, ...] = ()
+    views: tuple[View, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    pick_command: str | None = None
+
+    @property
+    def picks(self) -> dict[str, Picks]:
+        """The picks of each micrograph that was picked, in the order given."""
+        return {m.key: m.picks for m in self.micrographs if m.picks is not None}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many picks each of these has."""
+        return {key: len(picks) for key, picks in self.picks.items()}
+
+    @property
+    def rejected(self) -> tuple[MicrographFacts, ...]:
+        """The micrographs set aside."""
+        return tuple(m for m in self.micrographs if m.rejected is not None)
+
+    @property
+    def defocus(self) -> dict[str, float]:
+        """Mean defocus in angstrom of the picked micrographs where it is known."""
+        known = {m.key: m.defocus_angstrom for m in self.micrographs if m.picks is not None}
+        return {key: value for key, value in known.items() if value is not None}

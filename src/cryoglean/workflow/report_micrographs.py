@@ -1,0 +1,134 @@
+"""What reports of runs and of pick folders tell alike: images, defocus, reasons, and a command to pick anew."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from cryoglean.errors import MicrographError, SettingsError, TableError
+from cryoglean.io.images import read_image
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.report.grey import picture_scale, resized, visible_grey
+from cryoglean.report.page_facts import View
+from cryoglean.report.score_steps import spread
+from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cryoglean.micrograph import MicrographFile
+    from cryoglean.picks import Picks
+
+MICROGRAPHS_STAR = "micrographs.star"
+
+
+class Micrographs(Protocol):
+    """What a folder tells of its micrographs."""
+
+    def path(self, key: str) -> Path:
+        """Return the file of a micrograph."""
+        ...
+
+    def size(self, key: str) -> tuple[int, int] | None:
+        """Return height and width of a micrograph, where the folder tells."""
+        ...
+
+    def diameter_px(self, key: str, header_angstrom: float | None) -> float:
+        """Return the particle's diameter in a micrograph whose header tells this pixel size."""
+        ...
+
+
+def read_views(micrographs: Micrographs, picks: Mapping[str, Picks]) -> tuple[View, ...]:
+    """Read some micrographs to be looked at, spread over the set, or all if they are few."""
+    counts = {key: len(each) for key, each in picks.items()}
+    return tuple(_view(micrographs, key, picks[key]) for key in spread(counts, MOST_VIEWS))
+
+
+def _view(micrographs: Micrographs, key: str, picks: Picks) -> View:
+    """Read a micrograph; one that is not there any more is shown as its picks alone."""
+    try:
+        image, header_angstrom = read_image(micrographs.path(key))
+    except MicrographError as error:
+        diameter_px = micrographs.diameter_px(key, None)
+        corner = np.max(picks.xy, axis=0) + diameter_px if len(picks) else np.full(2, 10 * diameter_px)
+        width, height = (int(side) for side in np.ceil(corner))
+        height, width = micrographs.size(key) or (height, width)
+        return View(key, height, width, None, 1.0, diameter_px, error.reason)
+    diameter_px = micrographs.diameter_px(key, header_angstrom)
+    scale = picture_scale(max(image.shape), LONGEST_SIDE_PX)
+    grey = visible_grey(resized(image, scale), diameter_px * scale)
+    height, width = image.shape
+    return View(key, height, width, grey, scale, diameter_px)
+
+
+def listed_in(tables: Iterable[Path]) -> dict[str, MicrographFile]:
+    """Return what those micrographs STAR files that are there say of each micrograph, by key; the last one wins.
+
+    Raises:
+        TableError: if one cannot be understood.
+    """
+    return {file.key: file for table in tables if table.exists() for file in find_micrographs([table])}
+
+
+def rejected_reasons(table: Path, files: Mapping[str, Path]) -> dict[str, str]:
+    """Return why micrographs were set aside, by key.
+
+    Args:
+        table: `rejected.csv`; where there is none, nothing is told.
+        files: the micrographs by key.
+
+    Raises:
+        TableError: if the table cannot be understood.
+    """
+    said = _rejected_rows(table)
+    found = {key: said.get(str(path)) or _by_name(path, said) for key, path in files.items()}
+    return {key: reason for key, reason in found.items() if reason is not None}
+
+
+def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:
+    """Return the reason of the only file of this name: the list tells paths from where the job was called."""
+    same = [reason for other, reason in reasons.items() if Path(other).name == path.name]
+    return same[0] if len(same) == 1 else None
+
+
+def _rejected_rows(path: Path) -> dict[str, str]:
+    """Return the reasons by file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {str(Path(row["path"]).resolve()): row["reason"] for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        return {}
+    except (KeyError, TypeError, csv.Error) as error:
+        raise TableError(path, f"not a list of rejected micrographs: {error!r}") from error
+
+
+def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:
+    """Return the command that picks micrographs with another threshold into a new folder, up to its value.
+
+    Args:
+        root: the folder whose picks are made anew.
+        files: the micrographs.
+        options: of `cryoglean pick`; what is None is left out.
+    """
+    words = ["cryoglean", "pick", _named_together(root, set(files))]
+    for option, value in options.items():
+        words += [] if value is None else [f"--{option}", str(value)]
+    root = root.resolve()
+    return f"{shlex.join([*words, '--out', str(root.with_name(root.name + '-recut'))])} --threshold"
+
+
+def _named_together(root: Path, files: set[Path]) -> str:
+    """Return one word that names all micrographs: their table, or their folder if it holds no others."""
+    table = root / MICROGRAPHS_STAR
+    if table.exists():
+        return str(table.resolve())
+    folder = next(iter(files)).parent
+    try:
+        same = {file.path.resolve() for file in find_micrographs([folder])} == files
+    except SettingsError:
+        same = False
+    return str(folder) if same else "MICROGRAPHS"
