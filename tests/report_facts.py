@@ -1,5 +1,7 @@
 """Facts of a run that never was, with names and reasons that would break a careless page."""
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -52,7 +54,9 @@ def listed():
     return (*picked, MicrographFacts(NAMES[2], f"/data/{NAMES[2]}", rejected=f"broken {NAMES[1]}"))
 
 
+@functools.cache
 def views():
+    """The two with picks, to be looked at."""
     return tuple(view(NAMES[n], places(n)) for n in range(2))
 
 

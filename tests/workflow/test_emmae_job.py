@@ -14,10 +14,14 @@ from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.pickers.emmae import EmmaeSettings
 from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
+from cryoglean.pickers.emmae_set_files import read_emmae_set
 from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
 from cryoglean.preprocess import MaePreprocess
+from cryoglean.report.pick_page import pick_page
 from cryoglean.workflow import emmae_stage, pick_job
 from cryoglean.workflow.pick_job import PickJob, run_pick_job
+from cryoglean.workflow.pick_report import gather
+from html_page import Page
 
 QUICK = EmmaeTraining(layers=SMALL, steps=20, batch=16)
 QUICK_PAPER = EmmaeTraining(**training_values("paper", {"layers": SMALL_PAPER, "epochs": 1, "batch": 32}))
@@ -78,6 +82,17 @@ def test_without_a_network_it_trains_one_and_finds_the_particles(whole):
         assert (whole / "mae" / name).exists()
     for i, field in enumerate(FIELDS):
         assert f1_score(read_picks(whole / f"picks/m{i}_autopick.star").xy, field.xy, DIAMETER / 5) > 0.9
+
+
+def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole):
+    facts = gather(whole)
+    names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]
+    assert [(p.name, p.data) for p in facts.pictures] == [(name, (whole / name).read_bytes()) for name in names]
+    assert facts.learned == read_emmae_set(whole / "emmae.safetensors").facts.in_words()
+    assert f"--model {whole / 'mae/weights.safetensors'}" in facts.pick_command
+    page = Page(pick_page(facts, "now"))
+    assert "training: layers: tile px 16" in page.words
+    assert page.wrong == page.open == page.asked_of_network() == []
 
 
 def test_done_is_done_and_what_is_missing_is_made_again(micrographs, whole, tmp_path):
