@@ -24,6 +24,7 @@ from cryoglean.workflow.emmae_stage import CLUSTERS
 from cryoglean.workflow.folder_report import REPORT, report_or_reason, write_report
 from cryoglean.workflow.pick_job import PickJob, run_pick_job
 from cryoglean.workflow.pick_report import gather
+from cryoglean.workflow.report_micrographs import rejected_reasons
 from fake_pick import FakePick
 from fake_run import DIAMETER, PIXEL, noise, random_picks, with_discs, write_image
 from html_page import Page
@@ -94,6 +95,7 @@ def test_where_nothing_stands_out_the_page_says_so(tmp_path):
     assert not summary.model.found_particles
     assert facts.found_particles is False
     assert facts.counts == {"0": 0, "1": 0}
+    assert facts.pick_command is None
     words = Page(pick_page(facts, "now")).words
     assert "Nothing like particles of this diameter stands out" in words
     assert "localpicker.png below What was learned shows why" in words
@@ -114,6 +116,16 @@ def test_what_was_set_aside_is_told_as_in_the_table(fake):
     with (fake.root / "rejected.csv").open(newline="") as file:
         rows = [(row["micrograph"], row["reason"]) for row in csv.DictReader(file)]
     assert [(f"{m.key}.mrc", m.rejected) for m in gather(fake.root).rejected] == rows != []
+
+
+def test_a_file_of_the_same_name_elsewhere_is_not_the_one_that_was_set_aside(fake):
+    fake.write()
+    path = fake.root.parent / "images/bad.mrc"
+    files = {"bad": path, "other/bad": fake.root.parent / "other/bad.mrc"}
+    table = fake.root / "rejected.csv"
+    assert rejected_reasons(table, files) == {"bad": "empty: the file has 0 bytes"}
+    table.write_text(table.read_text().replace(str(path), "somewhere/else/bad.mrc"))
+    assert set(rejected_reasons(table, {"bad": path})) == {"bad"}, "told from another folder"
 
 
 def test_picks_that_a_killed_job_left_count_though_no_list_names_them(fake):

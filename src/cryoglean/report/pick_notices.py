@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def notices(facts: PickFacts, audit: Audit) -> list[Notice]:
     """Return what must be seen, alarms first."""
     said = []
-    if facts.micrographs and len(facts.rejected) == len(facts.micrographs):
+    if facts.rejected and not facts.counts and not facts.waiting:
         said.append(Notice("alarm", "No micrograph could be used: What was left out tells why."))
     if facts.found_particles is False:
         shown = f" {facts.pictures[0].name} below What was learned shows why." if facts.pictures else ""

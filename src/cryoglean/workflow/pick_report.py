@@ -100,12 +100,14 @@ class PickedMicrographs:
 
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order in which they were given; picks are those on disk."""
-        rejected = rejected_reasons(self._folder.rejected_path, self.files)
+        picks = {key: self._folder.done_picks(key) for key in self.files}
+        left = {key: path for key, path in self.files.items() if picks[key] is None}
+        rejected = rejected_reasons(self._folder.rejected_path, left)
         return tuple(
             MicrographFacts(
                 key=key,
                 path=str(path),
-                picks=self._folder.done_picks(key),
+                picks=picks[key],
                 rejected=rejected.get(key),
                 defocus_angstrom=self._tables[key].defocus_angstrom if key in self._tables else None,
             )
@@ -149,7 +151,7 @@ def gather(root: Path) -> PickFacts:
         views=views,
         settings=settings,
         made_with=folder.made_with(),
-        pick_command=_pick_command(folder, settings, list(micrographs.files.values())),
+        pick_command=_pick_command(folder, settings, list(micrographs.files.values())) if any(picks.values()) else None,
         method=METHODS.get(settings["method"], settings["method"]),
         preset=settings["preset"],
         learns=settings["method"] != "kpicker" and (settings["method"], settings["preset"]) != ("localpicker", "paper"),

@@ -85,7 +85,8 @@ def rejected_reasons(table: Path, files: Mapping[str, Path]) -> dict[str, str]:
         TableError: if the table cannot be understood.
     """
     said = _rejected_rows(table)
-    found = {key: said.get(str(path)) or _by_name(path, said) for key, path in files.items()}
+    others = {path: reason for path, reason in said.items() if Path(path) not in files.values()}
+    found = {key: said.get(str(path)) or _by_name(path, others) for key, path in files.items()}
     return {key: reason for key, reason in found.items() if reason is not None}
 
 
