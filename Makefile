@@ -1,11 +1,13 @@
 # Each target does all the set-up itself, given Python 3.11 or newer and make.
 #   make test   run the tests              make demo    run the loop on simulated micrographs, print the score
 #   make lint   check style and types      make clean   remove what make has made
-# PYTHON chooses the interpreter, PYTEST_ARGS goes to pytest: make test PYTEST_ARGS="--slow -x"
+# PYTHON chooses the interpreter, WORKERS how many tests run at a time (0: in the process of pytest itself),
+# PYTEST_ARGS goes to pytest: make test WORKERS=4 PYTEST_ARGS="--slow -x"
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+WORKERS ?= 2
 
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
@@ -13,7 +15,7 @@ BIN := $(VENV)/bin
 .PHONY: test demo lint setup clean
 
 test: $(READY)
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
