@@ -16,11 +16,12 @@ from tests.small_emmae import (
     learned_from,
     micrograph_of,
     trained,
+    trained_as_published,
 )
 from tests.small_emmae import picker as small_picker
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.emmae import EmmaeSetFacts, embedded, look
+from cryoglean.pickers.emmae import Emmae, EmmaeSetFacts, EmmaeSettings, embedded, look
 from cryoglean.pickers.localpicker import fit_localpicker
 
 
@@ -123,6 +124,14 @@ def test_noise_stays_empty_whatever_latents_make_of_it():
     assert (look(seen, lax, seen.diameter / 2).clean(1.0, facts.contrast).height >= 1.0).sum() > 100
     assert len(pick(noise.image, lax)) <= 3
     assert f1_score(pick(fields()[0].image, lax).xy, fields()[0].xy, DIAMETER / 5) > 0.7
+
+
+def test_images_of_the_published_chain_serve_as_well():
+    field = particle_field(profile=ring, noise=0.5, seed=2)
+    micrographs, mae = [Micrograph(field.image, 1.0, "m")], trained_as_published()
+    known = learned_from(micrographs, DIAMETER, mae)
+    found = Emmae(EmmaeSettings(diameter_angstrom=DIAMETER), known, mae).pick(micrographs[0])
+    assert f1_score(found.xy, field.xy, DIAMETER / 4) > 0.8
 
 
 def test_a_set_of_constant_micrographs_shows_nothing():

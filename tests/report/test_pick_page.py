@@ -110,7 +110,10 @@ def test_all_rejected_has_a_page_that_says_why():
 
 def test_micrographs_that_wait_are_counted():
     facts = pick_facts(micrographs=(*listed(), MicrographFacts("later", "/later")), status="running")
-    assert ("note", "1 micrograph not picked yet: the same command goes on where it was.") in said(facts)
+    assert (
+        "note",
+        "1 micrograph not picked yet, or set aside by an earlier call: the same command goes on where it was.",
+    ) in said(facts)
     assert "not ended" in Page(pick_page(facts, "")).words
     assert not any("not picked yet" in text for _, text in said(pick_facts()))
 

@@ -170,7 +170,7 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
         said = {
             "out": str(out),
             "weights": str(out / WEIGHTS),
-            "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "rejected": {o.file.key: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "learned": None if facts is None else facts.model_dump(mode="json"),
         }

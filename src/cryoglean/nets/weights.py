@@ -65,7 +65,7 @@ def read_weights(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path} is no whole safetensors file of weights: {error}") from error
     if not all(t.dtype == torch.float32 and bool(torch.isfinite(t).all()) for t in tensors.values()):
-        raise SettingsError(f"{path} holds weights that are not finite float32 numbers: --force makes them anew")
+        raise SettingsError(f"{path} holds weights that are not finite float32 numbers: make them anew")
     return facts, tensors
 
 
@@ -79,4 +79,5 @@ def _refuse_another(path: Path, header: Mapping[str, Any], kind: str, version: i
     if header[_KIND] != kind:
         raise SettingsError(f"{path} holds weights of {header[_KIND]}, not of {kind}")
     if header[_VERSION] != version:
-        raise SettingsError(f"{path} holds weights of version {header[_VERSION]}, not {version}: --force makes them anew")
+        had = header[_VERSION]
+        raise SettingsError(f"{path} holds weights of version {had}, not {version}: make them anew, with --force")

@@ -9,6 +9,7 @@ gives centres between patches, keeps rings whole, parts touching particles, and 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -22,12 +23,20 @@ from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
 from cryoglean.pickers.contrast import ParticleContrast
-from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST, Localpicker, LocalpickerModel, ShapeSettings, inside
+from cryoglean.pickers.localpicker import (
+    SURE_ERRORS_OF_BEST,
+    Localpicker,
+    LocalpickerModel,
+    ShapeSettings,
+    inside,
+    sure_cut,
+)
 from cryoglean.pickers.mixture import HeightMixture, most_particles
 from cryoglean.pickers.peaks import Peaks, distance_to_nearest, find_peaks
-from cryoglean.pickers.skewness import field_skewness
+from cryoglean.pickers.skewness import Skewness, field_skewness
 from cryoglean.pickers.template_search import robust_z
 from cryoglean.picks import Picks
+from cryoglean.preprocess import working_image
 from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.scale.devices import fast_dtype
 
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.emmae_training import EmmaeModel
     from cryoglean.pickers.skewness import FieldSkewness
+    from cryoglean.preprocess import WorkingImage
     from cryoglean.preprocess.mae_chain import MaeImage
 
 OVERLAP_PX = 8
@@ -120,12 +130,14 @@ class Embedded(NamedTuple):
 
     Attributes:
         prepared: the image that was embedded.
+        working: the micrograph as Localpicker sees it.
         latents: `(h, w, c)`.
         patch_px: pixels of the image along a patch.
         diameter: of a particle, in patches.
     """
 
     prepared: MaeImage
+    working: WorkingImage
     latents: Tensor
     patch_px: int
     diameter: float
@@ -143,12 +155,9 @@ class Embedded(NamedTuple):
 
     def contrast_at(self, column: Tensor, row: Tensor) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under columns and rows of patches."""
-        working = self.prepared.working
-        if working is None:
-            raise ValueError("images of the published chain have no local contrast")
-        per_patch = self.patch_px / (self.prepared.scale_x * working.bin_factor)
-        x, y = ((v.cpu().double().numpy() + 0.5) * per_patch - 0.5 for v in (column, row))
-        return working.contrast_at(x, y)
+        patch = torch.stack([column, row], dim=1).cpu().double().numpy()
+        stored = self.prepared.to_stored((patch + 0.5) * self.patch_px - 0.5)
+        return self.working.contrast_at(*self.working.from_stored(stored).T)
 
     def stored(self, peaks: Peaks) -> NDArray[np.float64]:
         """Convert peaks of a response to (n, 2) pixels of the micrograph as stored, x first."""
@@ -166,12 +175,15 @@ def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, 
         device: where to compute.
     """
     facts, layers = mae.facts, mae.facts.layers
-    prepared = mae_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, facts.preprocess, device)
+    diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
+    prepared = mae_image(micrograph.image, diameter_px, facts.preprocess, device)
+    working = prepared.working or working_image(micrograph.image, diameter_px, device)
     image = facts.standardised(prepared.image)
     latents = embed_image(mae.net.encoder, image, OVERLAP_PX, precision=fast_dtype(device))
     if prepared.is_flat:
         latents = torch.zeros_like(latents)  # of a flat image they tell where in its tile a patch lies, and no more
-    return Embedded(prepared, latents, layers.patch_px, facts.preprocess.diameter_px / layers.patch_px)
+    diameter = diameter_px * math.sqrt(prepared.scale_x * prepared.scale_y) / layers.patch_px
+    return Embedded(prepared, working, latents, layers.patch_px, diameter)
 
 
 class Emmae:
@@ -214,13 +226,14 @@ class Emmae:
             return Picks.empty()
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         found = look(seen, self.learned, distance, settings.edge_distance_diameters)
-        blobs = self._localpicker.look(micrograph, working=seen.prepared.working)
+        blobs = self._localpicker.look(micrograph, working=seen.working)
         if blobs.seems_empty:
             sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
-            found = found._replace(alike=found.alike & (distance_to_nearest(seen.stored(found.peaks), sure) <= radius))
-        peaks = found.clean(facts.cut, facts.contrast)
-        score = expit(peaks.height - facts.cut)
+            found = found.take(distance_to_nearest(seen.stored(found.peaks), sure) <= radius)
+        cut = sure_cut(facts.cut, Skewness.of([found.skewness]), seen.capacity)
+        peaks = found.clean(cut, facts.contrast)
+        score = expit(peaks.height - cut)
         kept = score >= settings.threshold
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])
@@ -245,6 +258,10 @@ class Look(NamedTuple):
     contrast: NDArray[np.float64]
     alike: NDArray[np.bool_]
     skewness: FieldSkewness
+
+    def take(self, which: NDArray[np.bool_]) -> Look:
+        """Return the same of some of the peaks."""
+        return Look(self.peaks.take(which), self.contrast[which], self.alike[which], self.skewness)
 
     def clean(self, cut: float, usual: ParticleContrast) -> Peaks:
         """Return the peaks without those that reach a cut and are something else than particles.

@@ -56,7 +56,7 @@ def fit_emmae(
     images, places, names = list[Embedded](), list[_Places](), list[str]()
     for micrograph in micrographs:
         images.append(embedded(micrograph, diameter, mae, device))
-        places.append(_blobs(finder.look(micrograph), images[-1], localpicker))
+        places.append(_blobs(finder.look(micrograph, working=images[-1].working), images[-1], localpicker))
         names.append(micrograph.name)
     blobs = sum(int((each.height >= 0).sum()) for each in places)
     facts = EmmaeSetFacts(diameter_angstrom=diameter, localpicker=localpicker, blobs=blobs, micrographs=tuple(names))
@@ -119,6 +119,8 @@ def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places])
     contrast = _contrast(looks, cut)
     clean = [found.clean(cut, contrast) for found in looks]  # gold and ice would pass for the particles of the mixture
     heights = np.concatenate([peaks.height for peaks in clean])
+    if len(heights) < LEAST_HEIGHTS:
+        return None
     mixture = fit_height_mixture(heights, room)
     cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
     skewness = Skewness.of([found.skewness for found in looks])

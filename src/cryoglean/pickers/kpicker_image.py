@@ -45,9 +45,7 @@ class NetImage:
 
     def from_stored(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert (n, 2) pixels of the micrograph as stored, x first, to those of the image."""
-        work, shift = self.working, (self.working.bin_factor - 1) / 2
-        in_working = (xy - (work.left, work.top) - shift) / work.bin_factor
-        return (in_working + 0.5) * self.scale - 0.5
+        return (self.working.from_stored(xy) + 0.5) * self.scale - 0.5
 
     def to_stored(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert (n, 2) pixels of the image, x first, to those of the micrograph as stored."""

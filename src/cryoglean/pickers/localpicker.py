@@ -189,9 +189,7 @@ class Localpicker:
         margin_px = self.settings.edge_distance_diameters * working.diameter_px
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
-        seems_empty = skewness.typical <= _SURE_ERRORS * skewness.noise_error
-        cut = max(self.model.cut, _sure_height(field.capacity)) if seems_empty else self.model.cut
-        return Seen(field, peaks, cut, seems_empty)
+        return Seen(field, peaks, sure_cut(self.model.cut, skewness, field.capacity), may_be_noise(skewness))
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
@@ -263,10 +261,23 @@ def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.dev
     return working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device)
 
 
-def _sure_height(capacity: float) -> float:
-    """Return a height, in standard deviations, that noise alone does not reach where there is room for so many."""
+def may_be_noise(skewness: Skewness) -> bool:
+    """Tell whether noise alone may have made a micrograph's response."""
+    return skewness.typical <= _SURE_ERRORS * skewness.noise_error
+
+
+def sure_cut(cut: float, skewness: Skewness, capacity: float) -> float:
+    """Return the least height of a particle; where noise may have made the response, one that it does not reach.
+
+    Args:
+        cut: that of the set.
+        skewness: of the response in the micrograph.
+        capacity: how many particles there is room for.
+    """
+    if not may_be_noise(skewness):
+        return cut
     maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
-    return float(norm.isf(_FALSE_MAXIMA / maxima))
+    return max(cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
 
 
 def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:

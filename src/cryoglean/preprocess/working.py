@@ -64,6 +64,11 @@ class WorkingImage:
         shift = (self.bin_factor - 1) / 2
         return x * self.bin_factor + shift + self.left, y * self.bin_factor + shift + self.top
 
+    def from_stored(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert (n, 2) pixels of the micrograph as stored, x first, to working coordinates."""
+        shift = (self.bin_factor - 1) / 2
+        return np.asarray((xy - (self.left, self.top) - shift) / self.bin_factor)
+
     def contrast_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under places in working pixels; beyond the edges, as there."""
         height, width = self.contrast.shape

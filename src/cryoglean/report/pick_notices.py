@@ -29,7 +29,8 @@ def notices(facts: PickFacts, audit: Audit) -> list[Notice]:
         said.append(Notice("alarm", text + shown))
     if facts.waiting:
         waiting = number_of(facts.waiting, "micrograph")
-        said.append(Notice("note", f"{waiting} not picked yet: the same command goes on where it was."))
+        reason = f"{waiting} not picked yet, or set aside by an earlier call"
+        said.append(Notice("note", f"{reason}: the same command goes on where it was."))
     if facts.pixel_size_angstrom is None and facts.counts:
         text = (
             "No pixel size is known that all micrographs have: distances of picks are not judged, and circles are to "

@@ -69,7 +69,7 @@ class FabricTeam(Team):
         return max(1, (wanted or available_cpus()) // self._devices)
 
     def share(self, value: Given) -> Given:
-        """Do as `Team.share`, by way of the CPU's memory: tensors must be there."""
+        """Do as `Team.share`; tensors must be in the CPU's memory, and arrive there."""
         with self._together():
             return self._fabric.broadcast(value)
 
@@ -122,6 +122,8 @@ class FabricTeam(Team):
                 self._called = True
                 self._fabric.launch()
             yield
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             reason = _PLACE_IN_SOURCE.sub("", str(error)).partition("\n")[0].partition(". ")[0]
             raise TeamError(

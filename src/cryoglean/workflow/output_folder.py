@@ -140,7 +140,8 @@ class OutputFolder:
         if self.recorded() is None:
             return {}
         said = json.loads(self.settings_path.read_text(encoding="utf-8"))
-        return {"cryoglean": str(said.get("version"))} | {k: str(v) for k, v in said.get("made_with", {}).items()}
+        made_with = {name: str(value) for name, value in said.get("made_with", {}).items() if value is not None}
+        return {"cryoglean": str(said.get("version"))} | made_with
 
     def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
         """Give micrographs the keys that they had in earlier runs: a key may depend on what else is named."""

@@ -103,7 +103,7 @@ def _rejected_rows(path: Path) -> dict[str, str]:
             return {str(Path(row["path"]).resolve()): row["reason"] for row in csv.DictReader(file)}
     except FileNotFoundError:
         return {}
-    except (KeyError, TypeError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise TableError(path, f"not a list of rejected micrographs: {error!r}") from error
 
 
@@ -125,7 +125,7 @@ def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, objec
 def _named_together(root: Path, files: set[Path]) -> str:
     """Return one word that names all micrographs: their table, or their folder if it holds no others."""
     table = root / MICROGRAPHS_STAR
-    if table.exists():
+    if table.exists() and {file.path.resolve() for file in find_micrographs([table])} == files:
         return str(table.resolve())
     folder = next(iter(files)).parent
     try:
