@@ -43,6 +43,24 @@ def random_picks(seed, count, size=SIZE, kind="probability"):
     )
 
 
+GIVEN = {
+    "z.mrc": random_picks(1, 12),
+    "a.tif": random_picks(2, 30),
+    "bad.mrc": None,
+    "c.png": Picks.empty("probability"),
+}
+"""By file name, in the order given; None is a micrograph that is set aside."""
+
+
+def assert_as_given(facts):
+    """See that a report tells of all `GIVEN`, in their order and where they are."""
+    assert [m.key for m in facts.micrographs] == ["z", "a", "bad", "c"]
+    assert facts.counts == {"z": 12, "a": 30, "c": 0}
+    for name, key in (("z.mrc", "z"), ("a.tif", "a")):
+        read, known = facts.picks[key].best_first(), GIVEN[name].best_first()
+        assert np.allclose(read.xy, known.xy, atol=1e-5), "y of a TIFF counts from the other side in its file"
+
+
 def write_image(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".tif":

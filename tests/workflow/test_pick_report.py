@@ -26,16 +26,14 @@ from cryoglean.workflow.pick_job import PickJob, run_pick_job
 from cryoglean.workflow.pick_report import gather
 from cryoglean.workflow.report_micrographs import rejected_reasons
 from fake_pick import FakePick
-from fake_run import DIAMETER, PIXEL, noise, random_picks, with_discs, write_image
+from fake_run import DIAMETER, GIVEN, PIXEL, assert_as_given, noise, random_picks, with_discs, write_image
 from html_page import Page
 from report_facts import png
-
-PICKS = {"z.mrc": random_picks(1, 12), "a.tif": random_picks(2, 30), "bad.mrc": None, "c.png": Picks.empty()}
 
 
 @pytest.fixture
 def fake(tmp_path):
-    return FakePick(tmp_path / "out", dict(PICKS))
+    return FakePick(tmp_path / "out", dict(GIVEN))
 
 
 class Silent:
@@ -104,11 +102,7 @@ def test_where_nothing_stands_out_the_page_says_so(tmp_path):
 def test_micrographs_come_in_the_order_given_with_picks_as_stored(fake):
     fake.write()
     facts = gather(fake.root)
-    assert [m.key for m in facts.micrographs] == ["z", "a", "bad", "c"]
-    assert facts.counts == {"z": 12, "a": 30, "c": 0}
-    for name, key in (("z.mrc", "z"), ("a.tif", "a")):
-        read, known = facts.picks[key].best_first(), PICKS[name].best_first()
-        assert np.allclose(read.xy, known.xy, atol=1e-5), "y of a TIFF counts from the other side in its file"
+    assert_as_given(facts)
 
 
 def test_what_was_set_aside_is_told_as_in_the_table(fake):
@@ -166,7 +160,7 @@ def test_a_micrograph_that_is_gone_is_shown_as_its_picks(fake):
 
 def test_the_pixel_size_is_told_read_or_not_known(tmp_path):
     fakes = [
-        FakePick(tmp_path / n / "out", {"m.mrc": PICKS["z.mrc"]}, settings={"pixel_size_angstrom": size})
+        FakePick(tmp_path / n / "out", {"m.mrc": GIVEN["z.mrc"]}, settings={"pixel_size_angstrom": size})
         for n, size in (("told", 3.0), ("read", None))
     ]
     for each in fakes:
@@ -198,13 +192,13 @@ def test_pictures_show_particles_where_the_picks_are(tmp_path):
 
 
 def test_defocus_is_that_of_the_table(tmp_path):
-    fake = FakePick(tmp_path / "out", {"z.mrc": PICKS["z.mrc"]}, defocus={"z.mrc": 8000.0})
+    fake = FakePick(tmp_path / "out", {"z.mrc": GIVEN["z.mrc"]}, defocus={"z.mrc": 8000.0})
     fake.write()
     assert gather(fake.root).defocus == pytest.approx({"z": 8000.0})
 
 
 def test_latent_pictures_come_in_order_with_the_verdict(tmp_path):
-    fake = FakePick(tmp_path / "out", {"m.mrc": PICKS["z.mrc"]}, settings={"method": "emmae", "preset": "paper"})
+    fake = FakePick(tmp_path / "out", {"m.mrc": GIVEN["z.mrc"]}, settings={"method": "emmae", "preset": "paper"})
     root = fake.write().root
     assert gather(root).learned == ""
     learned = PaperEmmaeFacts(diameter_angstrom=DIAMETER, particle=1, share=(0.1, 0.8))
@@ -220,7 +214,7 @@ def test_latent_pictures_come_in_order_with_the_verdict(tmp_path):
 
 
 def command_of(root, **changes):
-    fake = FakePick(root / "out", {"m.mrc": PICKS["z.mrc"]}, **changes)
+    fake = FakePick(root / "out", {"m.mrc": GIVEN["z.mrc"]}, **changes)
     fake.write()
     told = gather(fake.root).pick_command
     return None if told is None else shlex.split(told)
@@ -248,7 +242,7 @@ def test_the_command_names_the_network(tmp_path):
 
 @pytest.mark.parametrize("settings", [{"preset": "paper"}, {"threshold": ...}])
 def test_there_is_no_command_where_no_threshold_is_a_score(tmp_path, settings):
-    root = FakePick(tmp_path / "out", {"m.mrc": PICKS["z.mrc"]}).write().settings_path
+    root = FakePick(tmp_path / "out", {"m.mrc": GIVEN["z.mrc"]}).write().settings_path
     said = json.loads(root.read_text())
     said["settings"] |= {name: value for name, value in settings.items() if value is not ...}
     for name in [name for name, value in settings.items() if value is ...]:

@@ -31,17 +31,19 @@ _STATUS = {
 }
 
 
-def html_page(name: str, facts: PageFacts, written: str, charts: Iterable[Chart] = (), **more: object) -> str:
+def html_page(
+    name: str, facts: PageFacts, audit: Audit, written: str, charts: Iterable[Chart] = (), **more: object
+) -> str:
     """Return a page as HTML.
 
     Args:
         name: of its template, which extends `report.html`.
         facts: what to tell.
+        audit: of its picks, by `audit_of`.
         written: when, as text.
         charts: besides those of picks.
         more: what the template tells besides what all pages tell.
     """
-    audit = audit_of(facts)
     shown = [*pick_charts(facts, audit), *charts]
     return _template(name).render(
         facts=facts,

@@ -33,6 +33,7 @@ def pick_page(facts: PickFacts, written: str) -> str:
     return html_page(
         "pick.html",
         facts,
+        audit,
         written,
         notices=notices(facts, audit),
         key_numbers=key_numbers(facts, audit),

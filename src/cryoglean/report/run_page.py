@@ -24,6 +24,7 @@ def run_page(facts: RunFacts, written: str) -> str:
     return html_page(
         "run.html",
         facts,
+        audit,
         written,
         run_charts(facts),
         notices=notices(facts, audit),
