@@ -30,14 +30,14 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from cryoglean.extract.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
-from cryoglean.extract.settings import PAPER_BACKGROUND_RADIUS, ExtractJob
-from cryoglean.extract.tables import particle_table
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import IMAGE, ParticleTable, joined, write_particles, write_stack
+from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS, ExtractJob
+from cryoglean.jobs.simulate import read_species
 from cryoglean.micrograph import Micrograph, MicrographFile
-from cryoglean.simulate.job import read_species
+from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
+from cryoglean.particles.tables import particle_table
 from cryoglean.simulate.plan import Kind
 from cryoglean.simulate.render import Renderer
 from cryoglean.simulate.settings import Microscope, Nuisances, Simulation, Specimen

@@ -31,7 +31,7 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.reading import read_particle_set
-from cryoglean.classes2d.relion_files import read_relion_run
+from cryoglean.classes2d.relion.files import read_relion_run
 from cryoglean.classes2d.selection import particle_scores, select, selected_particles
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.io.particles import image_places

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cryoglean.extract.settings import PAPER_BACKGROUND_RADIUS
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles
+from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS
 
 CASES = ("10146", "sim-mid", "10017", "species", "sim-high", "sim-low", "10146-noisy")
 ITERATIONS, SEED = 15, 20240

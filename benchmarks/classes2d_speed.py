@@ -28,7 +28,7 @@ from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.reading import read_particle_set
 from cryoglean.classes2d.settings import ClassifySettings
-from cryoglean.extract.boxes import scale_boxes
+from cryoglean.particles.boxes import scale_boxes
 
 SIMULATED = ("sim-mid", "sim-low", "sim-high")
 BASE = {"particles": 2_000, "classes": 10, "box": 64, "iterations": 15}

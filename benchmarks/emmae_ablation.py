@@ -27,21 +27,22 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.pick_folders import read_picks_folder, stem_of
 from cryoglean.latents import hierarchy
 from cryoglean.nets.mae import new_mae
-from cryoglean.pickers import emmae, emmae_fit
-from cryoglean.pickers.emmae import Emmae, EmmaeSettings
-from cryoglean.pickers.emmae_files import read_emmae
-from cryoglean.pickers.emmae_fit import fit_emmae
-from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae_training import EmmaeModel
-from cryoglean.pickers.localpicker import fit_localpicker
-from cryoglean.workflow.emmae_stage import disc_painter
+from cryoglean.pickers.emmae import fit as emmae_fit
+from cryoglean.pickers.emmae import picker as emmae
+from cryoglean.pickers.emmae.fit import fit_emmae
+from cryoglean.pickers.emmae.network_files import read_emmae
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.preparation import disc_painter
+from cryoglean.pickers.emmae.training import EmmaeModel
+from cryoglean.pickers.localpicker.picker import fit_localpicker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cryoglean.jobs.pick_one import Picker
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.localpicker import LocalpickerModel
-    from cryoglean.workflow.one_micrograph import Picker
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel
 
 SETS = {  # diameter A, pixel size A; of the score: diameter px, margin px, height and width px; preprocess
     "empiar-10146": (112.5, 1.5, Protocol(75, 37.5, (1200, 1240)), "default"),

@@ -25,10 +25,10 @@ import torch
 
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.pickers.emmae import Emmae, EmmaeSettings
-from cryoglean.pickers.emmae_files import PRETRAINED, read_emmae
-from cryoglean.pickers.emmae_fit import fit_emmae
-from cryoglean.pickers.localpicker import Localpicker, fit_localpicker
+from cryoglean.pickers.emmae.fit import fit_emmae
+from cryoglean.pickers.emmae.network_files import PRETRAINED, read_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
 from picking_accuracy import SETS, score
 
 if TYPE_CHECKING:

@@ -31,20 +31,20 @@ from cryoglean.evaluate.matching import match
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.pick_folders import read_picks_folder, stem_of
-from cryoglean.pickers.emmae import Emmae, EmmaeSettings
-from cryoglean.pickers.emmae_files import read_emmae
-from cryoglean.pickers.emmae_fit import fit_emmae
-from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.localpicker import Localpicker, LocalpickerSettings, fit_localpicker
-from cryoglean.workflow.emmae_stage import disc_painter
+from cryoglean.pickers.emmae.fit import fit_emmae
+from cryoglean.pickers.emmae.network_files import read_emmae
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.preparation import disc_painter
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 
 if TYPE_CHECKING:
+    from cryoglean.jobs.pick_one import Picker
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.emmae_paper import PaperEmmaeSet
-    from cryoglean.pickers.emmae_training import EmmaeModel
-    from cryoglean.pickers.localpicker import LocalpickerModel
+    from cryoglean.pickers.emmae.paper import PaperEmmaeSet
+    from cryoglean.pickers.emmae.training import EmmaeModel
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel
     from cryoglean.picks import Picks
-    from cryoglean.workflow.one_micrograph import Picker
 
 PIXEL_SIZE = 1.5
 PROTEINS = {  # structure, diameter A

@@ -24,10 +24,10 @@ import torch
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.nets.embedding import embed_image
-from cryoglean.pickers.emmae import OVERLAP_PX, EmmaeSettings
-from cryoglean.pickers.emmae_files import read_emmae
-from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
-from cryoglean.pickers.emmae_set_files import StoredEmmae
+from cryoglean.pickers.emmae.fit_files import StoredEmmae
+from cryoglean.pickers.emmae.network_files import read_emmae
+from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
+from cryoglean.pickers.emmae.picker import OVERLAP_PX, EmmaeSettings
 from cryoglean.preprocess.mae_chain import mae_image
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import torch
 from cryoglean.micrograph import Micrograph
 from cryoglean.nets.convolutional import scan_convolutionally, scan_windows
 from cryoglean.nets.kpicker_net import KpickerNet
-from cryoglean.pickers.kpicker import Kpicker, KpickerModel, KpickerSettings, candidates
-from cryoglean.pickers.kpicker_image import PARTICLE_PX, net_image, scan_image
-from cryoglean.pickers.kpicker_training import KpickerTraining, train_kpicker
+from cryoglean.pickers.kpicker.image import PARTICLE_PX, net_image, scan_image
+from cryoglean.pickers.kpicker.picker import Kpicker, KpickerModel, KpickerSettings, candidates
+from cryoglean.pickers.kpicker.training import KpickerTraining, train_kpicker
 from cryoglean.scale.threads import limit_threads
 from cryoglean.simulate.shells import ShellField
 

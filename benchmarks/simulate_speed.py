@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from cryoglean.jobs.simulate import read_species, simulate_one
+from cryoglean.jobs.simulation_folder import SimulationFolder
 from cryoglean.scale.threads import limit_threads
-from cryoglean.simulate.folder import SimulationFolder
-from cryoglean.simulate.job import read_species, simulate_one
 from cryoglean.simulate.render import Renderer
 from cryoglean.simulate.settings import NUISANCES, Microscope, Simulation, Specimen
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.localpicker import Localpicker, LocalpickerSettings, fit_localpicker
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.scale.threads import limit_threads
 
 CASES = [((4096, 4096), 40.0), ((4096, 4096), 108.0), ((8184, 11520), 40.0)]

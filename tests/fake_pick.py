@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from cryoglean.io.relion import write_micrographs_star
+from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_one import Outcome
+from cryoglean.loop.tables import write_round
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
-from cryoglean.workflow.loop_tables import write_round
-from cryoglean.workflow.one_micrograph import Outcome
-from cryoglean.workflow.output_folder import PickFolder
 from fake_run import DIAMETER, PIXEL, noise, write_image
 
 SETTINGS = {

@@ -9,14 +9,14 @@ import tifffile
 from PIL import Image
 
 from cryoglean.io.relion import write_micrographs_star
+from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_one import Outcome
+from cryoglean.loop.settings import LoopJob, LoopSettings
+from cryoglean.loop.stages import CANDIDATES, MODEL, PICKS, stage_folder
+from cryoglean.loop.state import JUDGED, open_run
+from cryoglean.loop.tables import write_round
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
-from cryoglean.workflow.loop_settings import LoopJob, LoopSettings
-from cryoglean.workflow.loop_stages import CANDIDATES, MODEL, PICKS, stage_folder
-from cryoglean.workflow.loop_state import JUDGED, open_run
-from cryoglean.workflow.loop_tables import write_round
-from cryoglean.workflow.one_micrograph import Outcome
-from cryoglean.workflow.output_folder import PickFolder
 
 DIAMETER, PIXEL = 100.0, 2.0
 SIZE = (600, 500)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cryoglean.pickers.contrast import ParticleContrast
-from cryoglean.pickers.localpicker import LocalpickerModel
-from cryoglean.pickers.mixture import HeightMixture
+from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.mixture import HeightMixture
+from cryoglean.pickers.localpicker.picker import LocalpickerModel
 
 PROFILE = tuple(np.cos(np.linspace(0, 6, 25)).tolist())
 MIXTURE = HeightMixture(0.3, 1.0, 0.6, 4.0, 1.0)

@@ -7,12 +7,12 @@ from tests.fields import paint, particle_field, soft
 from cryoglean.micrograph import Micrograph
 from cryoglean.nets.mae import MaeLayers
 from cryoglean.nets.transformer import Blocks
-from cryoglean.pickers.emmae import Emmae, EmmaeSettings
-from cryoglean.pickers.emmae_fit import fit_emmae
-from cryoglean.pickers.emmae_paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae_training import EmmaeTraining, train_emmae, training_values
-from cryoglean.pickers.localpicker import fit_localpicker
-from cryoglean.workflow.network import prepared_for
+from cryoglean.pickers.emmae.fit import fit_emmae
+from cryoglean.pickers.emmae.network_training import prepared_for
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.training import EmmaeTraining, train_emmae, training_values
+from cryoglean.pickers.localpicker.picker import fit_localpicker
 
 DIAMETER, PIXEL_SIZE = 30.0, 1.4
 DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE

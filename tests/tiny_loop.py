@@ -7,7 +7,7 @@ import mrcfile
 
 from cryoglean.io.coordinates import write_picks_csv
 from cryoglean.nets.kpicker_net import KpickerLayers
-from cryoglean.pickers.kpicker_training import KpickerTraining
+from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.simulate.shells import ShellField
 
 FIELD = {"height_px": 400, "width_px": 430, "particles": 40, "pixel_size_angstrom": 4, "signal_to_noise": 0.2}

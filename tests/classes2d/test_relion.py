@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from cryoglean.classes2d.relion import RelionOptions, classify
-from cryoglean.classes2d.relion_command import Images, deciding_words
+from cryoglean.classes2d.relion.command import Images, deciding_words
+from cryoglean.classes2d.relion.engine import RelionOptions, classify
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import CryogleanError, SettingsError
 from cryoglean.io.star import read_star

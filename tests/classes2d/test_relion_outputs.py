@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cryoglean.classes2d.relion_files import read_relion_run
-from cryoglean.classes2d.relion_outputs import RelionRun
+from cryoglean.classes2d.relion.files import read_relion_run
+from cryoglean.classes2d.relion.outputs import RelionRun
 from cryoglean.errors import TableError
 from relion_runs import made_up, write_run
 

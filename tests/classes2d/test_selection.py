@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from class_averages import DIAMETER, blobs, classification_of, disc, half_plane, neighbours
-from cryoglean.classes2d.class_tests import LEAST_PARTICLES, aligned_noise
+from cryoglean.classes2d.criteria import LEAST_PARTICLES, aligned_noise
 from cryoglean.classes2d.selection import (
     PAPER_PERCENT_PER_RESOLUTION,
     Rule,

@@ -12,8 +12,8 @@ from cryoglean.cli.ctf import ctf
 from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
 from cryoglean.io.particles import read_images, read_particles
+from cryoglean.jobs.folder import PickFolder
 from cryoglean.simulate.shells import ShellField
-from cryoglean.workflow.output_folder import PickFolder
 
 app = typer.Typer()
 for command in (ctf, extract):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
 from cryoglean.nets.mae import MaeLayers, new_mae
-from cryoglean.pickers.emmae_files import read_emmae
+from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.simulate.shells import ShellField
 
 pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not installed")

@@ -210,7 +210,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_picks_as_undisturbed(microgr
 
 
 def test_an_interrupt_has_its_own_status_and_keeps_what_is_done(micrographs, tmp_path, monkeypatch):
-    from cryoglean.workflow import pick_job
+    from cryoglean.jobs import pick as pick_job
 
     real, seen = pick_job.pick_one, []
 

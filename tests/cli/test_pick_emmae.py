@@ -9,7 +9,7 @@ from tests.small_emmae import trained
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
-from cryoglean.pickers.emmae_files import write_emmae
+from cryoglean.pickers.emmae.network_files import write_emmae
 
 BASE = ["--diameter", "42", "--pixel-size", "1.4", "--cpus", "1", "--device", "cpu"]
 

@@ -15,8 +15,8 @@ import cryoglean.io.atomic as atomic
 from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.pick_folders import read_picks_folder
-from cryoglean.pickers.kpicker_training import KpickerTraining
-from cryoglean.workflow.loop_report import gather
+from cryoglean.loop.run_report import gather
+from cryoglean.pickers.kpicker.training import KpickerTraining
 from tiny_loop import DIAMETER, grow, shrink
 
 KILLS, SLOW_KILLS = (23, "picks"), (4, 11, 37, 48, 55, 61)
@@ -259,7 +259,7 @@ def test_mixed_sizes_are_ordinary_and_a_bad_micrograph_is_set_aside(tmp_path):
 
 
 def test_an_alarm_stops_the_loop_and_the_picks_before_stand(images, killed_at, monkeypatch):
-    import cryoglean.workflow.loop_job as module
+    import cryoglean.loop.rounds as module
 
     monkeypatch.setattr(module, "alarm", lambda best, now: "picks collapse: for this test")
     out = killed_at("picks")

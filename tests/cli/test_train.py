@@ -29,7 +29,7 @@ def folders(tmp_path_factory):
 def quick(monkeypatch):
     """A few steps of a small network: what is said matters here, not what is learned."""
     from cryoglean.nets.kpicker_net import KpickerLayers
-    from cryoglean.pickers import kpicker_training as module
+    from cryoglean.pickers.kpicker import training as module
 
     tiny = {"layers": KpickerLayers(filters=(2, 3, 4), dense=5), "least_steps": 3, "most_steps": 3}
     for name, value in tiny.items():

@@ -19,8 +19,8 @@ from cryoglean.evaluate import (
     precision_recall_curve,
     share_within,
 )
-from cryoglean.evaluate.plot import plot_curve
 from cryoglean.picks import Picks
+from cryoglean.report.evaluation_picture import plot_curve
 
 
 def picks(xy, score=None):

@@ -8,8 +8,8 @@ import torch
 from scipy.integrate import quad
 from scipy.ndimage import gaussian_filter
 
+from cryoglean.detect.peaks import find_peaks
 from cryoglean.latents.rings import FINER, RADII, ring_means, ring_response
-from cryoglean.pickers.peaks import find_peaks
 
 STEP = RADII[1] - RADII[0]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.learned_facts import PROFILE, localpicker_model
 
-from cryoglean.pickers.mixture import HeightMixture
+from cryoglean.detect.mixture import HeightMixture
 from cryoglean.report.fit_picture import draw_counts, draw_fit, radial_template
 
 

@@ -6,10 +6,10 @@ import pytest
 from matplotlib.colors import to_rgb
 from tests.learned_facts import MIXTURE, localpicker_model
 
-from cryoglean.pickers.emmae import EmmaeSetFacts
-from cryoglean.pickers.emmae_looks import Clouds, LatentLook, SetLook
-from cryoglean.pickers.emmae_paper import PaperEmmaeFacts
-from cryoglean.pickers.mixture import HeightMixture
+from cryoglean.detect.mixture import HeightMixture
+from cryoglean.pickers.emmae.latent_views import Clouds, LatentLook, SetLook
+from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
+from cryoglean.pickers.emmae.picker import EmmaeSetFacts
 from cryoglean.report.latent_pictures import (
     CLUSTER_COLOURS,
     cluster_colours,

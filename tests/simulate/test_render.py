@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cryoglean.pickers.localpicker import Localpicker, LocalpickerSettings, fit_localpicker
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.simulate.plan import Kind, Nuisance, PlacedParticle
 from cryoglean.simulate.pseudo import test_particle
 from cryoglean.simulate.render import Renderer

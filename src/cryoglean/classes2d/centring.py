@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cryoglean.classes2d.features import density_centres
-from cryoglean.extract.recentre import recentred
+from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import numpy as np
 from cryoglean.classes2d.class_tables import classes_csv, iterations_csv, model_text, read_model
 from cryoglean.classes2d.classification import Assignments, Classes, Classification
 from cryoglean.errors import TableError
-from cryoglean.extract.one_micrograph import from_project
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.particles import (
     ORIGIN_X,
@@ -21,6 +20,7 @@ from cryoglean.io.particles import (
     write_particles,
     write_stack,
 )
+from cryoglean.io.relion import path_from_project
 from cryoglean.io.star import star_floats
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def write_classification(
     write_particles(folder / PARTICLES, ParticleTable(table.optics, particles), notes)
     write_atomic_text(folder / CLASSES, classes_csv(classes))
     write_atomic_text(folder / ITERATIONS, iterations_csv(iterations))
-    write_atomic_text(folder / MODEL, model_text(classes, pixel_size, from_project(folder / AVERAGES)))
+    write_atomic_text(folder / MODEL, model_text(classes, pixel_size, path_from_project(folder / AVERAGES)))
 
 
 def read_classification(folder: str | Path) -> tuple[Classification, ParticleTable]:

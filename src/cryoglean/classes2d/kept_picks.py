@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 
-from cryoglean.extract.recentre import recentred
 from cryoglean.io.coordinates import write_picks_star
 from cryoglean.io.images import image_stem
 from cryoglean.io.particles import GROUP, MICROGRAPH, SCORE, ParticleTable, X, Y, located, places_by_micrograph
 from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.y_conventions import YConvention, relion_y_convention
+from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:

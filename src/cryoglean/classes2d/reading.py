@@ -13,8 +13,8 @@ import torch
 from cryoglean.classes2d.image_facts import NO_CTF, image_facts, with_optics
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.extract.boxes import normalise_background
 from cryoglean.io.particles import IMAGE, MICROGRAPH, ParticleTable, read_images, read_particles
+from cryoglean.particles.boxes import normalise_background
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryoglean.classes2d.class_tests import class_tests
+from cryoglean.classes2d.criteria import class_tests
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:

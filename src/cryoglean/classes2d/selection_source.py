@@ -57,7 +57,7 @@ def read_source(path: Path) -> Source:
         settings = _settings(path / "settings.json")
         return Source(path / PARTICLES, classification, table, settings, _positive(_found(settings)))
     run = _relion_run(path)
-    from cryoglean.classes2d.relion_files import read_relion_run
+    from cryoglean.classes2d.relion.files import read_relion_run
 
     classification, table = read_relion_run(run)
     data = run.with_name(run.name.replace("_optimiser.star", "_data.star"))

@@ -18,7 +18,7 @@ from cryoglean.errors import SettingsError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cryoglean.classes2d.job import ClassifyJob, ClassifySummary
+    from cryoglean.jobs.classify import ClassifyJob, ClassifySummary
 
 _MOST_SHOWN = 30
 _OPTIONS = {"max_shift_diameters": "--max-shift"}
@@ -73,8 +73,8 @@ def classify(
 
         cryoglean classify PARTICLES --out BY_VDAM --engine relion --grad --classes 50
     """
-    from cryoglean.classes2d.job import run_classify_job
     from cryoglean.cli.iterations import IterationProgress
+    from cryoglean.jobs.classify import run_classify_job
     from cryoglean.scale.threads import limit_threads
 
     star = particles / "particles.star" if particles.is_dir() else particles
@@ -93,10 +93,10 @@ def _job(given: dict[str, Any]) -> ClassifyJob:
     Raises:
         SettingsError: if a value is not allowed, or has no effect with this engine.
     """
-    from cryoglean.classes2d.job import ClassifyJob
-    from cryoglean.classes2d.relion_command import GRADIENT_ITERATIONS, RelionOptions
+    from cryoglean.classes2d.relion.command import GRADIENT_ITERATIONS, RelionOptions
     from cryoglean.classes2d.settings import ClassifySettings
-    from cryoglean.extract.sources import diameter_of
+    from cryoglean.jobs.classify import ClassifyJob
+    from cryoglean.jobs.pick_sources import diameter_of
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus
 

@@ -13,7 +13,7 @@ from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cryoglean.workflow.pick_job import Summary
+    from cryoglean.jobs.pick import Summary
 
 
 def ctf(
@@ -55,8 +55,8 @@ def ctf(
         cryoglean ctf corrected_micrographs.star --voltage 200 --cs 1.4 --out CTF --resolution-limit 4 --subset 20
     """
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.ctf.job import CtfJob, run_ctf_job
     from cryoglean.io.inputs import find_micrographs
+    from cryoglean.jobs.ctf import CtfJob, run_ctf_job
     from cryoglean.scale.threads import available_cpus, limit_threads
 
     job = checked(

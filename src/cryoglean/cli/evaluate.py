@@ -57,9 +57,9 @@ def evaluate(
         cryoglean evaluate particles.star truth --diameter-px 108 --within 10,27 --json --plot curve.png
     """
     from cryoglean.evaluate import Protocol, evaluate_picks
-    from cryoglean.evaluate.plot import check_plot_path, plot_curve
     from cryoglean.io.atomic import write_atomic_text
     from cryoglean.io.pick_folders import read_picks_folder
+    from cryoglean.report.evaluation_picture import check_plot_path, plot_curve
 
     unit = _pixels_per_unit(diameter, pixel_size, diameter_px)
     protocol = Protocol((diameter or diameter_px or 0) * unit, margin, _size(size))

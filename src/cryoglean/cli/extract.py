@@ -12,8 +12,8 @@ from cryoglean.cli.options import AsJson, Cpus, Force
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
-    from cryoglean.extract.settings import ExtractJob
-    from cryoglean.workflow.pick_job import Summary
+    from cryoglean.jobs.extract_settings import ExtractJob
+    from cryoglean.jobs.pick import Summary
 
 
 def extract(
@@ -62,10 +62,10 @@ def extract(
         cryoglean extract run_it025_data.star --micrographs micrographs --box-size-px 256 --scale-to 128 --out AGAIN
     """
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.extract.job import run_extract_job
-    from cryoglean.extract.settings import ExtractJob
-    from cryoglean.extract.sources import diameter_of, pixel_size_of
     from cryoglean.io.inputs import find_micrographs
+    from cryoglean.jobs.extract import run_extract_job
+    from cryoglean.jobs.extract_settings import ExtractJob
+    from cryoglean.jobs.pick_sources import diameter_of, pixel_size_of
     from cryoglean.scale.threads import available_cpus, limit_threads
 
     job = checked(

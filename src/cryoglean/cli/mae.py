@@ -15,8 +15,8 @@ from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cryoglean.pickers.emmae_training import EmmaeTraining
-    from cryoglean.workflow.mae_job import MaeJob, MaeSummary, MicrographSet
+    from cryoglean.jobs.train_mae import MaeJob, MaeSummary, MicrographSet
+    from cryoglean.pickers.emmae.training import EmmaeTraining
 
 
 class Tiles(StrEnum):
@@ -75,10 +75,10 @@ def train(
         cryoglean mae train --set one:191:1.77 --set two:112.5:1.5 --minutes 20 --out MAE
     """
     from cryoglean.cli.progress import JobProgress
+    from cryoglean.jobs.train_mae import MaeJob, help_mae_job, run_mae_job
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.team import form_team
     from cryoglean.scale.threads import limit_threads
-    from cryoglean.workflow.mae_job import MaeJob, help_mae_job, run_mae_job
 
     given = {
         "epochs": epochs,
@@ -107,7 +107,7 @@ def train(
 
 
 def _training(preset: Preset, preprocess: Chain | None, given: dict[str, Any]) -> EmmaeTraining:
-    from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
+    from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
     from cryoglean.preprocess import MaePreprocess
 
     if preprocess is not None:
@@ -156,14 +156,14 @@ def _parsed(text: str) -> MicrographSet:
 
 
 def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) -> MicrographSet:
-    from cryoglean.workflow.mae_job import MicrographSet
+    from cryoglean.jobs.train_mae import MicrographSet
 
     values = {"inputs": inputs, "diameter_angstrom": diameter, "pixel_size_angstrom": pixel_size}
     return checked(MicrographSet, values)
 
 
 def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.workflow.network import WEIGHTS
+    from cryoglean.pickers.emmae.network_training import WEIGHTS
 
     facts = summary.facts
     if as_json:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from cryoglean.pickers.emmae_training import EmmaeTraining
-    from cryoglean.workflow.pick_job import PickJob, Summary
+    from cryoglean.jobs.pick import PickJob, Summary
+    from cryoglean.pickers.emmae.training import EmmaeTraining
 
 
 class Method(StrEnum):
@@ -132,9 +132,9 @@ def pick(
 
         cryoglean pick micrographs --diameter 191 --method emmae --model pretrained --out OUT
     """
+    from cryoglean.jobs.pick import PickJob
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
-    from cryoglean.workflow.pick_job import PickJob
 
     model = _shipped(method, model)
     given = {
@@ -170,7 +170,7 @@ def pick(
 
 def _shipped(method: Method, model: Path | None) -> Path | None:
     """Turn the word for the network that comes with the program into its path."""
-    from cryoglean.pickers.emmae_files import PRETRAINED
+    from cryoglean.pickers.emmae.network_files import PRETRAINED
 
     return PRETRAINED if method is Method.emmae and model == Path("pretrained") else model
 
@@ -178,7 +178,7 @@ def _shipped(method: Method, model: Path | None) -> Path | None:
 def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) -> Summary:
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
-    from cryoglean.workflow.pick_job import run_pick_job
+    from cryoglean.jobs.pick import run_pick_job
 
     files = find_micrographs(micrographs)
     with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
@@ -191,7 +191,7 @@ def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) 
 
 def _reported(out: Path) -> Path | None:
     """Write the report; what goes wrong is told, as the job itself is well."""
-    from cryoglean.workflow.folder_report import report_or_reason
+    from cryoglean.loop.folder_report import report_or_reason
 
     report = report_or_reason(out)
     if isinstance(report, Path):
@@ -221,7 +221,7 @@ def _mask(method: Method, preset: Preset, given: Path | None) -> Path | None:
 
 def _training(method: Method, preset: Preset, preprocess: Chain | None, model: Path | None) -> EmmaeTraining | None:
     """Return how a masked autoencoder is trained, or must have been; None takes any that is given."""
-    from cryoglean.pickers.emmae_training import EmmaeTraining, training_values
+    from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
     from cryoglean.preprocess import MaePreprocess
 
     if method is not Method.emmae:
@@ -235,13 +235,13 @@ def _training(method: Method, preset: Preset, preprocess: Chain | None, model: P
 
 
 def _kinds() -> Mapping[tuple[Method, Preset], type[BaseModel]]:
-    from cryoglean.pickers.emmae import EmmaeSettings
-    from cryoglean.pickers.emmae_paper import PaperEmmaeSettings
-    from cryoglean.pickers.kpicker import KpickerSettings
-    from cryoglean.pickers.kpicker_paper import PaperKpickerSettings
-    from cryoglean.pickers.localpicker import LocalpickerSettings
-    from cryoglean.pickers.localpicker_paper import PaperLocalpickerSettings
-    from cryoglean.pickers.matcher import MatcherSettings
+    from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
+    from cryoglean.pickers.emmae.picker import EmmaeSettings
+    from cryoglean.pickers.kpicker.paper import PaperKpickerSettings
+    from cryoglean.pickers.kpicker.picker import KpickerSettings
+    from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
+    from cryoglean.pickers.localpicker.picker import LocalpickerSettings
+    from cryoglean.pickers.matcher.picker import MatcherSettings
 
     return {
         (Method.localpicker, Preset.default): LocalpickerSettings,
@@ -260,7 +260,7 @@ def _diameter(method: Method, given: float | None, model: Path | None) -> float:
     Raises:
         SettingsError: if there is none, or the weights fit the method badly.
     """
-    from cryoglean.pickers.kpicker_files import read_kpicker
+    from cryoglean.pickers.kpicker.files import read_kpicker
 
     if method is not Method.kpicker:
         if model is not None and method is not Method.emmae:

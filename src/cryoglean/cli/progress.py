@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from cryoglean.workflow.one_micrograph import Outcome
+    from cryoglean.jobs.pick_one import Outcome
 
 
 class JobProgress:

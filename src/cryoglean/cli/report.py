@@ -25,7 +25,7 @@ def report(
 
         cryoglean report OUT
     """
-    from cryoglean.workflow.folder_report import FIGURES, is_run, write_report
+    from cryoglean.loop.folder_report import FIGURES, is_run, write_report
 
     page = write_report(folder)
     typer.echo(f"report, to be opened with a browser: {page}")

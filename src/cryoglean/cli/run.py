@@ -17,7 +17,7 @@ from cryoglean.cli.pick import Preset
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
-    from cryoglean.workflow.loop_job import LoopSummary
+    from cryoglean.loop.rounds import LoopSummary
 
 
 def run(
@@ -68,11 +68,11 @@ def run(
     """
     from cryoglean.cli.loop_progress import LoopProgress
     from cryoglean.io.inputs import find_micrographs
+    from cryoglean.loop.folder_report import report_or_reason
+    from cryoglean.loop.rounds import run_loop
+    from cryoglean.loop.settings import LoopJob, LoopSettings
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
-    from cryoglean.workflow.folder_report import report_or_reason
-    from cryoglean.workflow.loop_job import run_loop
-    from cryoglean.workflow.loop_settings import LoopJob, LoopSettings
 
     values = {
         "diameter_angstrom": diameter,

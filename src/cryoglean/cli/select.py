@@ -14,7 +14,7 @@ from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.purify import Pass
-    from cryoglean.classes2d.select_job import Selected
+    from cryoglean.jobs.select import Selected
 
 
 def select(
@@ -61,9 +61,9 @@ def select(
         cryoglean select CLASSES --out PURE --purify
     """
     from cryoglean.classes2d.purify import Purifying
-    from cryoglean.classes2d.purify_job import run_purify_job
-    from cryoglean.classes2d.select_job import SelectFolder, SelectJob, run_select_job
     from cryoglean.classes2d.selection_source import read_source
+    from cryoglean.jobs.purify import run_purify_job
+    from cryoglean.jobs.select import SelectFolder, SelectJob, run_select_job
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 

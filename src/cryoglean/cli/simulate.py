@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.simulate.job import Made, SimulationSummary
+    from cryoglean.jobs.simulate import Made, SimulationSummary
     from cryoglean.simulate.settings import Simulation
 
 
@@ -118,8 +118,8 @@ def simulate(
         cryoglean evaluate OUT SIM/truth --diameter 130 --pixel-size 1.5
     """
     from cryoglean.cli.progress import JobProgress
+    from cryoglean.jobs.simulate import run_simulation
     from cryoglean.scale.threads import available_cpus, limit_threads
-    from cryoglean.simulate.job import run_simulation
 
     simulation = _checked(_values(locals()))
     workers = cpus or available_cpus()
@@ -141,8 +141,8 @@ class _Watcher:
 
     def made(self, made: Made) -> None:
         """Count one micrograph."""
+        from cryoglean.jobs.pick_one import Outcome
         from cryoglean.micrograph import MicrographFile
-        from cryoglean.workflow.one_micrograph import Outcome
 
         file = MicrographFile(Path(made.name), made.name, made.name)
         self._progress.step(Outcome(file, made.particles, made.seconds))

@@ -13,7 +13,7 @@ from cryoglean.cli.pick import Preset
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
-    from cryoglean.workflow.train_job import TrainJob, TrainSummary
+    from cryoglean.jobs.train import TrainJob, TrainSummary
 
 
 def train(
@@ -59,11 +59,11 @@ def train(
     """
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
-    from cryoglean.pickers.kpicker_paper_training import PaperKpickerTraining
-    from cryoglean.pickers.kpicker_training import KpickerTraining
+    from cryoglean.jobs.train import TrainJob, run_train_job
+    from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
+    from cryoglean.pickers.kpicker.training import KpickerTraining
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
-    from cryoglean.workflow.train_job import TrainJob, run_train_job
 
     given = {
         "diameter_angstrom": diameter,
@@ -97,7 +97,7 @@ def train(
 
 
 def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.workflow.train_job import WEIGHTS
+    from cryoglean.jobs.train import WEIGHTS
 
     facts = summary.facts
     if as_json:

@@ -5,6 +5,7 @@ Paths in all of them count from the folder of the RELION project.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ def pipeline_stem(micrograph_name: str) -> str:
     job = _JOB_FOLDER.search(micrograph_name)
     rest = micrograph_name[job.end() :] if job else micrograph_name
     return _EXTENSION.sub("", _PACKED.sub("", rest)).removeprefix("./").lstrip("/")
+
+
+def path_from_project(path: Path) -> str:
+    """Return a path as RELION wants it: from the project's folder, which is the working folder, if it lies below."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path.resolve())
 
 
 def write_autopick_star(path: str | Path, rows: Iterable[tuple[str, str]]) -> None:

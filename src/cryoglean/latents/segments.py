@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 from torch.nn import functional
 
-from cryoglean.pickers.peaks import separated
+from cryoglean.detect.peaks import separated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

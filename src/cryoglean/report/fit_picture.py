@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cryoglean.io.atomic import atomic_path
-from cryoglean.pickers.localpicker import SURE_ERRORS_OF_BEST
-from cryoglean.pickers.profiles import PROFILE_REACH_DIAMETERS, RING_RATIO
-from cryoglean.pickers.template_search import PROFILE_STEP_DIAMETERS
+from cryoglean.pickers.localpicker.picker import SURE_ERRORS_OF_BEST
+from cryoglean.pickers.localpicker.profiles import PROFILE_REACH_DIAMETERS, RING_RATIO
+from cryoglean.pickers.localpicker.template_search import PROFILE_STEP_DIAMETERS
 from cryoglean.report.mixture_axes import CUT, GUIDE, LEGEND_STYLE, NOISE, PARTICLE, draw_mixture
 from cryoglean.report.names import shown_name
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-    from cryoglean.pickers.localpicker import LocalpickerModel
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel
 
 _DPI = 130
 _POINTS_UP_TO = 80

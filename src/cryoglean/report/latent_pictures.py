@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from scipy.ndimage import gaussian_filter
 
 from cryoglean.io.atomic import atomic_path
-from cryoglean.pickers.emmae import EmmaeSetFacts
+from cryoglean.pickers.emmae.picker import EmmaeSetFacts
 from cryoglean.report.footer import round_length
 from cryoglean.report.mixture_axes import CUT, GUIDE, LEGEND_STYLE, NOISE, PARTICLE, draw_mixture
 from cryoglean.report.names import shown_name
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
-    from cryoglean.pickers.emmae_looks import Clouds, LatentLook, SetLook
-    from cryoglean.pickers.emmae_paper import PaperEmmaeFacts
+    from cryoglean.pickers.emmae.latent_views import Clouds, LatentLook, SetLook
+    from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
 
     Facts = EmmaeSetFacts | PaperEmmaeFacts
 

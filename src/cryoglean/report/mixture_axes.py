@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cryoglean.pickers.mixture import HeightMixture
+    from cryoglean.detect.mixture import HeightMixture
 
 PARTICLE, NOISE, CUT, GUIDE = "#d95f02", "#4c6a92", "#222222", "#8a8a8a"
 """Colours of pictures of what was learned."""

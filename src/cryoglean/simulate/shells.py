@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cryoglean.detect.peaks import separated
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.peaks import separated
 from cryoglean.picks import Picks
 from cryoglean.simulate.ctf import ContrastTransfer
 

@@ -13,7 +13,7 @@ from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.ctf.model import Ctf, Microscope, ctf_2d
 from cryoglean.errors import SettingsError
-from cryoglean.extract.boxes import scale_boxes
+from cryoglean.particles.boxes import scale_boxes
 from turned_shapes import PIXEL, bar, comma, ring, shape_set
 
 SETTINGS = ClassifySettings(diameter_angstrom=90, classes=3, iterations=12)

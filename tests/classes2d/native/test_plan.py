@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoglean.classes2d.native.plan import Geometry, Progression
+from cryoglean.classes2d.native.schedule import Geometry, Progression
 from cryoglean.classes2d.settings import ClassifySettings
 
 

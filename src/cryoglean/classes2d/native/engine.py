@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from cryoglean.classes2d.classification import Classification
-from cryoglean.classes2d.native.outcome import Alignment, assignments, class_results
-from cryoglean.classes2d.native.plan import Geometry, Progression
 from cryoglean.classes2d.native.polar import PolarGrid
 from cryoglean.classes2d.native.references import Averages, Sums, maximise, power, residual_noise, unfiltered
+from cryoglean.classes2d.native.results import Alignment, assignments, class_results
 from cryoglean.classes2d.native.rings import reproducible_rings, ring_ctf
+from cryoglean.classes2d.native.schedule import Geometry, Progression
 from cryoglean.classes2d.native.search import Found, Grid, References, expect
 from cryoglean.classes2d.native.splits import Splits, plan_splits
 from cryoglean.classes2d.particle_set import check_particles
 from cryoglean.classes2d.progress import Iteration
-from cryoglean.extract.boxes import scale_boxes
+from cryoglean.particles.boxes import scale_boxes
 from cryoglean.scale.devices import fast_dtype
 
 if TYPE_CHECKING:

@@ -1,0 +1,189 @@
+"""The whole job: particles in, a folder of classes out; done once, refused where other results are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.classes2d.engine import Engine
+from cryoglean.classes2d.folder import is_complete, read_classification, write_classification
+from cryoglean.classes2d.particle_set import check_particles
+from cryoglean.classes2d.reading import Reading, Rejected, read_usable
+from cryoglean.classes2d.relion import engine as relion
+from cryoglean.classes2d.relion.command import RelionOptions, installed_relion
+from cryoglean.classes2d.settings import ClassifySettings
+from cryoglean.errors import SettingsError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.csv_tables import csv_text
+from cryoglean.jobs.folder import OutputFolder
+from cryoglean.report.gallery import draw_gallery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cryoglean.classes2d.classification import Classification
+    from cryoglean.classes2d.progress import Iteration
+
+GALLERY = "gallery.png"
+
+_RESULTS = ("particles.star", "model.star", "classes*.mrcs", "classes.csv", "iterations.csv", GALLERY, "relion/*")
+_REJECTED_COLUMNS = ("image", "micrograph", "reason")
+
+
+class ClassifyJob(BaseModel):
+    """All that a job is told.
+
+    Attributes:
+        settings: what to do.
+        engine: who does it.
+        relion: how RELION is run.
+        device: where the native engine computes, as torch names it.
+        cpus: threads of the native engine.
+        force: make everything anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: ClassifySettings
+    engine: Engine = Engine.native
+    relion: RelionOptions = RelionOptions()
+    device: str = "cpu"
+    cpus: int = Field(default=1, ge=1)
+    force: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values."""
+        how = {"relion": self.relion.recorded()} if self.engine is Engine.relion else {}
+        return {**self.settings.recorded(), "engine": self.engine.value, **how}
+
+
+@dataclass
+class ClassifySummary:
+    """What became of a job.
+
+    Attributes:
+        rejected: particles set aside.
+        classification: the result; None if no particle was left.
+        iterations: what was told of them; empty if all was done before.
+    """
+
+    rejected: tuple[Rejected, ...]
+    classification: Classification | None = None
+    iterations: list[Iteration] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0 all done, 3 some particles rejected, 4 all rejected."""
+        if not self.rejected:
+            return 0
+        return 4 if self.classification is None else 3
+
+
+class Watcher(Protocol):
+    """Who wants to know how the job goes on."""
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
+        ...
+
+    def iteration(self, iteration: Iteration) -> None:
+        """One more iteration is done."""
+        ...
+
+
+def run_classify_job(star: Path, job: ClassifyJob, out: Path, watcher: Watcher) -> ClassifySummary:
+    """Sort the particles of a STAR file into classes, unless that is done.
+
+    Args:
+        star: particles STAR.
+        job: what to do.
+        out: output folder; it may hold an earlier part of the same job.
+        watcher: who is told of progress.
+
+    Returns:
+        The classes, and the particles set aside.
+
+    Raises:
+        SettingsError: before any work, if settings do not fit the particles, or the folder cannot be used.
+        TableError: if the table or a stack is broken.
+        CryogleanError: if RELION fails.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    reading = read_usable(star)
+    _refuse_misfits(reading, job, out)
+    folder = OutputFolder(out, "classify", _RESULTS)
+    folder.claim(job.recorded() | _inputs(reading), [], force=job.force)
+    summary = ClassifySummary(reading.rejected)
+    _set_aside(folder, reading, watcher)
+    if not len(reading.particles):
+        watcher.say("not one particle can be used")
+    elif is_complete(out):
+        watcher.say(f"done already: {out}; --force makes it anew")
+        summary.classification, _ = read_classification(out)
+    else:
+        found = _classified(reading, job, out, _told(watcher, summary))
+        for note in found.notes:
+            watcher.say(note)
+        summary.classification = replace(found, notes=(*reading.notes, *found.notes))
+        write_classification(out, summary.classification, reading.table, summary.iterations)
+    if summary.classification is not None:
+        _draw(out, job, summary.classification)
+    return summary
+
+
+def _refuse_misfits(reading: Reading, job: ClassifyJob, out: Path) -> None:
+    """Refuse what cannot work, before the folder is touched.
+
+    Raises:
+        SettingsError: as `run_classify_job`.
+    """
+    if reading.path.resolve().parent == out.resolve():
+        raise SettingsError(f"--out {out} is where {reading.path.name} lies, which would be written over: name another")
+    if len(reading.particles):
+        check_particles(reading.particles, job.settings, str(reading.path))
+    if job.engine is Engine.relion:
+        installed_relion(job.relion)
+
+
+def _inputs(reading: Reading) -> dict[str, str]:
+    """Return what names the particles in the folder's record."""
+    return {"input": str(reading.path.resolve()), "content": f"{len(reading.particles)} particles, {reading.digest}"}
+
+
+def _set_aside(folder: OutputFolder, reading: Reading, watcher: Watcher) -> None:
+    """Name what is set aside, in a list and on screen, and pass on what the reader has noticed."""
+    rows = [(r.image, r.micrograph, r.reason) for r in reading.rejected]
+    write_atomic_text(folder.rejected_path, csv_text(_REJECTED_COLUMNS, rows))
+    for note in reading.notes:
+        watcher.say(note)
+    if rows:
+        count, total = len(rows), len(rows) + len(reading.particles)
+        watcher.say(f"{count} of {total} particles set aside ({rows[0][0]}: {rows[0][2]}): {folder.rejected_path}")
+
+
+def _told(watcher: Watcher, summary: ClassifySummary) -> Callable[[Iteration], None]:
+    def tell(iteration: Iteration) -> None:
+        summary.iterations.append(iteration)
+        watcher.iteration(iteration)
+
+    return tell
+
+
+def _classified(reading: Reading, job: ClassifyJob, out: Path, tell: Callable[[Iteration], None]) -> Classification:
+    """Run the engine."""
+    if job.engine is Engine.relion:
+        return relion.classify(reading.path, job.settings, job.relion, out, tell, reading.table)
+    from cryoglean.classes2d.native import classify
+
+    return classify(reading.particles, job.settings, job.device, job.cpus, tell)
+
+
+def _draw(out: Path, job: ClassifyJob, classification: Classification) -> None:
+    """Draw the classes, if that is not done."""
+    path, diameter = out / GALLERY, job.settings.diameter_angstrom
+    if not path.exists():
+        pixel_size = classification.pixel_size_angstrom
+        draw_gallery(path, classification.classes, pixel_size, title=out.name, diameter_angstrom=diameter)

@@ -1,0 +1,265 @@
+"""CTF of many micrographs: taken where it is known, estimated where it is not, written as RELION has it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.ctf.estimate import Estimate, estimate_ctf
+from cryoglean.ctf.model import Microscope, ctf_of
+from cryoglean.ctf.subset import paper_subset, passing
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.images import read_micrograph
+from cryoglean.io.relion import write_micrographs_star
+from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.pick import Summary
+from cryoglean.jobs.pick_one import Outcome
+from cryoglean.jobs.processes import map_processes
+from cryoglean.preprocess.borders import live_area
+from cryoglean.report.ctf_picture import draw_ctf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryoglean.jobs.pick import Watcher
+    from cryoglean.micrograph import MicrographFile
+
+_MICROGRAPHS, _SELECTED, _SUBSET = "micrographs_ctf.star", "micrographs_selected.star", "micrographs_subset.star"
+_FROM_TABLE = "its STAR file's CTF is taken"
+
+
+class CtfJob(BaseModel):
+    """All that a CTF estimation is told.
+
+    Attributes:
+        voltage_kv: acceleration voltage, where the micrograph's table does not say it.
+        spherical_aberration_mm: likewise.
+        amplitude_contrast: likewise.
+        min_defocus_angstrom: least mean defocus that is looked for.
+        max_defocus_angstrom: largest.
+        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        resolution_limit_angstrom: micrographs with a fit to here or better are selected; None selects all.
+        selected_defocus_angstrom: least and largest mean defocus of those selected; None for any.
+        subset: how many to choose as the paper does; None for no choice.
+        plots: draw each power spectrum with its fit.
+        cpus: worker processes.
+        force: make everything anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    voltage_kv: float = Field(default=300.0, ge=20, le=3000)
+    spherical_aberration_mm: float = Field(default=2.7, ge=-10, le=10)
+    amplitude_contrast: float = Field(default=0.1, ge=0, lt=1)
+    min_defocus_angstrom: float = Field(default=3_000.0, gt=0, allow_inf_nan=False)
+    max_defocus_angstrom: float = Field(default=60_000.0, gt=0, le=200_000)
+    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    resolution_limit_angstrom: float | None = Field(default=None, gt=0)
+    selected_defocus_angstrom: tuple[float, float] | None = None
+    subset: int | None = Field(default=None, ge=1)
+    plots: bool = True
+    cpus: int = Field(default=1, ge=1)
+    force: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the estimates, as JSON values; selections can be made again at any time."""
+        later = {"plots", "cpus", "force", "resolution_limit_angstrom", "selected_defocus_angstrom", "subset"}
+        return self.model_dump(mode="json", exclude=later)
+
+    def microscope(self, file: MicrographFile) -> Microscope:
+        """Return the microscope that a micrograph's table gives, else what the job was told.
+
+        Raises:
+            MicrographError: if the table holds a broken value.
+        """
+        known = {**file.optics, **file.row}
+        told = {
+            "rlnVoltage": self.voltage_kv,
+            "rlnSphericalAberration": self.spherical_aberration_mm,
+            "rlnAmplitudeContrast": self.amplitude_contrast,
+            "rlnPhaseShift": 0.0,
+        }
+        try:
+            return Microscope(*(float(known.get(column, value)) for column, value in told.items()))
+        except ValueError as error:
+            raise MicrographError(file.path, f"a broken value in its STAR file: {error}") from error
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of each micrograph, and where.
+
+    Attributes:
+        root: the output folder.
+        job: how.
+    """
+
+    root: Path
+    job: CtfJob
+
+    def result_path(self, file: MicrographFile) -> Path:
+        """Where the columns of a micrograph lie until all are written."""
+        return self.root / "ctf" / f"{file.key}.json"
+
+    def plot_path(self, file: MicrographFile) -> Path:
+        """Where the picture lies."""
+        return self.root / "plots" / f"{file.key}.png"
+
+    def columns(self, file: MicrographFile) -> dict[str, str] | None:
+        """Return the CTF columns of a micrograph that is done; None if it is not."""
+        try:
+            columns: dict[str, str] = json.loads(self.result_path(file).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return columns if self.plot_path(file).exists() or not self.job.plots else None
+
+
+def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, watcher: Watcher) -> Summary:
+    """Find the CTF of all micrographs, and write `micrographs_ctf.star` with those that have one.
+
+    Args:
+        files: the micrographs; a CTF that their tables give is taken.
+        job: how.
+        out: output folder; it may hold an earlier part of the same job.
+        watcher: who is told of progress.
+
+    Returns:
+        What became of each micrograph.
+
+    Raises:
+        SettingsError: before any work, if a setting is wrong, a pixel size unknown or the folder cannot be used.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    if job.min_defocus_angstrom >= job.max_defocus_angstrom:
+        said = f"--min-defocus {job.min_defocus_angstrom:g} must be below --max-defocus {job.max_defocus_angstrom:g}"
+        raise SettingsError(said)
+    wanted = Wanted(out, job)
+    folder = OutputFolder(out, "ctf", ("ctf/**/*.json", "plots/**/*.png", "micrographs_*.star"))
+    outcomes = {file.key: Outcome(file, note=_FROM_TABLE) for file in files if _is_known(file)}
+    _refuse_unknown_pixels(job, [file for file in files if file.key not in outcomes])
+    folder.claim(job.recorded(), files, force=job.force)
+    if outcomes:
+        watcher.say(f"{len(outcomes)} of {len(files)} micrographs have a CTF in their STAR file: it is taken")
+    for file in files:
+        if file.key not in outcomes and wanted.columns(file) is not None:
+            outcomes[file.key] = Outcome(file)
+    summary = Summary()
+    watcher.begin(len(files), len(outcomes))
+    try:
+        todo = [file for file in files if file.key not in outcomes]
+        for outcome in map_processes(partial(estimate_one, wanted), todo, job.cpus):
+            outcomes[outcome.file.key] = outcome
+            watcher.step(outcome)
+    finally:
+        summary.outcomes = [outcomes[f.key] for f in files if f.key in outcomes]
+        _write_lists(folder, wanted, summary, watcher)
+    return summary
+
+
+def estimate_one(wanted: Wanted, file: MicrographFile) -> Outcome:
+    """Estimate the CTF of one micrograph; if none can be seen, say so in the outcome.
+
+    Raises:
+        OSError: if results cannot be written.
+    """
+    start, job = perf_counter(), wanted.job
+    try:
+        micrograph, note = read_micrograph(file, job.pixel_size_angstrom)
+        live = torch.from_numpy(micrograph.image[live_area(micrograph.image)].copy())
+        limits = (job.min_defocus_angstrom, job.max_defocus_angstrom)
+        found = estimate_ctf(live, micrograph.pixel_size_angstrom, job.microscope(file), limits)
+    except MicrographError as error:
+        return Outcome(file, reason=error.reason)
+    except ValueError as error:
+        return Outcome(file, reason=str(error))
+    if job.plots:
+        caption = file.key if found.doubt is None else f"{file.key}: {found.doubt}"
+        draw_ctf(wanted.plot_path(file), found.spectrum, found.rings, found.fit, found.profile, caption=caption)
+    if found.doubt is not None:
+        return Outcome(file, reason=found.doubt)
+    columns = _columns(found, micrograph.pixel_size_angstrom)
+    write_atomic_text(wanted.result_path(file), json.dumps(columns, indent=2) + "\n")
+    return Outcome(file, seconds=perf_counter() - start, note=note)
+
+
+def _columns(found: Estimate, pixel_size_angstrom: float) -> dict[str, str]:
+    """Return what RELION's table of micrographs says of a CTF, and of the microscope."""
+    ctf, microscope = found.fit.ctf, found.fit.ctf.microscope
+    phase_plate = {"rlnPhaseShift": f"{microscope.phase_shift_degrees:.6f}"} if microscope.phase_shift_degrees else {}
+    return {
+        "rlnMicrographPixelSize": f"{pixel_size_angstrom:.6f}",
+        "rlnVoltage": f"{microscope.voltage_kv:.6f}",
+        "rlnSphericalAberration": f"{microscope.spherical_aberration_mm:.6f}",
+        "rlnAmplitudeContrast": f"{microscope.amplitude_contrast:.6f}",
+        "rlnDefocusU": f"{ctf.defocus_u_angstrom:.6f}",
+        "rlnDefocusV": f"{ctf.defocus_v_angstrom:.6f}",
+        "rlnCtfAstigmatism": f"{ctf.astigmatism_angstrom:.6f}",
+        "rlnDefocusAngle": f"{ctf.defocus_angle_degrees:.6f}",
+        **phase_plate,
+        "rlnCtfFigureOfMerit": f"{found.fit.figure_of_merit:.6f}",
+        "rlnCtfMaxResolution": f"{found.profile.fit_resolution_angstrom:.6f}",
+    }
+
+
+def _is_known(file: MicrographFile) -> bool:
+    try:
+        return ctf_of(file) is not None
+    except MicrographError:
+        return False  # a defocus without its voltage: better found anew
+
+
+def _refuse_unknown_pixels(job: CtfJob, files: Sequence[MicrographFile]) -> None:
+    """See that the first readable micrograph has a pixel size."""
+    for file in files:
+        try:
+            read_micrograph(file, job.pixel_size_angstrom)
+        except MicrographError as error:
+            if error.by_settings:
+                raise SettingsError(str(error)) from error
+        else:
+            return
+
+
+def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
+    """Return a micrograph with CTF columns in its row, and what is the microscope's in its optics."""
+    of_optics = ("rlnMicrographPixelSize", "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+    optics = {**{c: columns[c] for c in of_optics}, **file.optics}
+    row = {**file.row, **{c: v for c, v in columns.items() if c not in of_optics}}
+    return replace(file, row=row, optics=optics, pixel_size_angstrom=float(optics["rlnMicrographPixelSize"]))
+
+
+def _write_lists(folder: OutputFolder, wanted: Wanted, summary: Summary, watcher: Watcher) -> None:
+    """Write the tables of all micrographs with a CTF, of those selected, and of those set aside."""
+    folder.record(summary.outcomes)
+    known = []
+    for outcome in summary.picked:
+        columns = wanted.columns(outcome.file)
+        known.append(outcome.file if columns is None else with_ctf(outcome.file, columns))
+    if not known:
+        return
+    write_micrographs_star(wanted.root / _MICROGRAPHS, known)
+    job = wanted.job
+    if job.resolution_limit_angstrom is not None or job.selected_defocus_angstrom is not None:
+        limits = job.selected_defocus_angstrom or (-math.inf, math.inf)
+        resolution = job.resolution_limit_angstrom or math.inf
+        chosen = passing(known, max_resolution_angstrom=resolution, defocus_range_angstrom=limits)
+        _write_chosen(wanted.root / _SELECTED, chosen, len(known), watcher)
+    if job.subset is not None:
+        _write_chosen(wanted.root / _SUBSET, paper_subset(known, job.subset), len(known), watcher)
+
+
+def _write_chosen(path: Path, chosen: Sequence[MicrographFile], total: int, watcher: Watcher) -> None:
+    watcher.say(f"{len(chosen)} of {total} micrographs selected: {path}")
+    if chosen:
+        write_micrographs_star(path, chosen)
+    else:
+        path.unlink(missing_ok=True)

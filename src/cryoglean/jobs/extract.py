@@ -1,0 +1,138 @@
+"""Extraction from many micrographs: what is done is kept, what is bad is set aside, and one table names all."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cryoglean.ctf.model import ctf_of
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.particles import joined, read_particles, write_particles
+from cryoglean.jobs.extract_one import Wanted, done, extract_one, read_fitting
+from cryoglean.jobs.extract_settings import ExtractJob
+from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.pick import Summary
+from cryoglean.jobs.pick_one import Outcome
+from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.jobs.processes import map_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cryoglean.jobs.pick import Watcher
+    from cryoglean.jobs.pick_sources import Task
+    from cryoglean.micrograph import MicrographFile
+
+__all__ = ["ExtractJob", "run_extract_job"]
+
+_READ_AT_FIRST = 5
+
+
+_RESULTS = ("particles/**/*.mrcs", "particles/**/*.star", "particles.star")
+
+
+def run_extract_job(
+    picks: Path, files: Sequence[MicrographFile], job: ExtractJob, out: Path, watcher: Watcher
+) -> Summary:
+    """Extract the particles of all micrographs that are not done yet, and write `particles.star`.
+
+    Args:
+        picks: an output folder with picks, a folder of coordinate files, a list of them, or a particles STAR.
+        files: the micrographs; their tables give pixel size and CTF.
+        job: how.
+        out: output folder; it may hold an earlier part of the same job.
+        watcher: who is told of progress.
+
+    Returns:
+        What became of each micrograph; `picks` of an outcome counts its particles.
+
+    Raises:
+        SettingsError: before any work, if the settings do not fit the micrographs or the folder cannot be used.
+        TableError: if a table of picks is broken.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    tasks, said = find_tasks(picks, files)
+    if job.box_size_px is None and job.diameter_angstrom is None:
+        raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
+    outcomes, pixel_size = _unusable_at_first(job, tasks)
+    said += _advice(job, tasks, pixel_size)
+    wanted, folder = Wanted(out, job), OutputFolder(out, "extract", _RESULTS)
+    folder.claim(job.recorded(), [task.file for task in tasks], force=job.force)
+    for line in said:
+        watcher.say(line)
+    for task in tasks:
+        table = done(wanted, task)
+        if table is not None:
+            outcomes[task.file.key] = Outcome(task.file, len(table.particles))
+    summary = Summary()
+    watcher.begin(len(tasks), len(outcomes))
+    try:
+        todo = [task for task in tasks if task.file.key not in outcomes]
+        for outcome in map_processes(partial(extract_one, wanted), todo, job.cpus):
+            outcomes[outcome.file.key] = outcome
+            watcher.step(outcome)
+    finally:
+        summary.outcomes = [outcomes[task.file.key] for task in tasks if task.file.key in outcomes]
+        _write_lists(folder, wanted, summary)
+    return summary
+
+
+def _unusable_at_first(job: ExtractJob, tasks: Sequence[Task]) -> tuple[dict[str, Outcome], float | None]:
+    """Read micrographs until one is usable, so that wrong settings fail before any work.
+
+    Returns:
+        Outcomes of those before it that cannot be read, and its pixel size in angstrom.
+
+    Raises:
+        SettingsError: if the settings fit none of the first few that can be read.
+    """
+    failed: dict[str, Outcome] = {}
+    misfits: list[MicrographError] = []
+    for task in tasks:
+        try:
+            micrograph, _ = read_fitting(job, task.file)
+        except MicrographError as error:
+            failed[task.file.key] = Outcome(task.file, reason=error.reason)
+            misfits += [error] * error.by_settings
+            if len(misfits) < _READ_AT_FIRST:
+                continue
+        else:
+            return failed, micrograph.pixel_size_angstrom
+        break
+    if misfits:
+        raise SettingsError(str(misfits[0]))
+    return failed, None
+
+
+def _advice(job: ExtractJob, tasks: Sequence[Task], pixel_size_angstrom: float | None) -> list[str]:
+    """Say what the user should know of settings and CTF before the work begins.
+
+    Raises:
+        SettingsError: if phases are to be turned and not one CTF is known.
+    """
+    said = []
+    without = sum(not _has_ctf(task.file) for task in tasks)
+    if without == len(tasks) and job.phase_flip:
+        raise SettingsError("--phase-flip needs a CTF, and no micrograph has one: run cryoglean ctf first")
+    if without and not job.phase_flip:
+        said.append(f"{without} of {len(tasks)} micrographs have no CTF: phases stay as they are, low resolution only")
+    box = job.box_px(pixel_size_angstrom) if pixel_size_angstrom else None
+    if box and job.scale_to and box < job.scale_to:
+        said.append(f"boxes of {box} px are enlarged to {job.scale_to} px: that adds no detail")
+    return said
+
+
+def _has_ctf(file: MicrographFile) -> bool:
+    try:
+        return ctf_of(file) is not None
+    except MicrographError:
+        return False
+
+
+def _write_lists(folder: OutputFolder, wanted: Wanted, summary: Summary) -> None:
+    """Write what names all micrographs and all particles."""
+    folder.record(summary.outcomes)
+    if summary.picked:
+        tables = joined(read_particles(wanted.star_path(o.file)) for o in summary.picked)
+        write_particles(wanted.root / "particles.star", tables)

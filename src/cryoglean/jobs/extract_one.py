@@ -1,0 +1,230 @@
+"""Extraction from one micrograph, on its own, in any process and in any order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from cryoglean.ctf.model import ctf_2d, ctf_of
+from cryoglean.errors import CryogleanError, MicrographError, TableError
+from cryoglean.io.images import read_micrograph
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
+from cryoglean.io.relion import path_from_project
+from cryoglean.io.y_conventions import YConvention, relion_y_convention
+from cryoglean.jobs.pick_one import Outcome
+from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
+from cryoglean.particles.tables import particle_table
+from cryoglean.picks import Picks
+from cryoglean.preprocess.borders import live_area
+from cryoglean.preprocess.fourier import filtered, padded_spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cryoglean.ctf.model import Ctf
+    from cryoglean.jobs.extract_settings import ExtractJob
+    from cryoglean.jobs.pick_sources import Task
+    from cryoglean.micrograph import Micrograph, MicrographFile
+
+_CHUNK_PIXELS = 2**23
+_DIGEST = "made from: "
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of each micrograph, and where.
+
+    Attributes:
+        root: the output folder.
+        job: how.
+    """
+
+    root: Path
+    job: ExtractJob
+
+    def stack_path(self, file: MicrographFile) -> Path:
+        """Where the boxes of a micrograph lie."""
+        return self.root / "particles" / f"{file.key}.mrcs"
+
+    def star_path(self, file: MicrographFile) -> Path:
+        """Where their table lies; it is written last, so that it tells that all is done."""
+        return self.root / "particles" / f"{file.key}.star"
+
+
+def done(wanted: Wanted, task: Task) -> ParticleTable | None:
+    """Return the particles of a micrograph that is done, from the same picks and with the same CTF; else None."""
+    path = wanted.star_path(task.file)
+    try:
+        with path.open(encoding="utf-8") as lines:
+            said = lines.readline().removeprefix("# ").strip()
+        table = read_particles(path)
+        whole = not len(table.particles) or wanted.stack_path(task.file).is_file()
+        return table if whole and said == _DIGEST + _digest(task) else None
+    except (FileNotFoundError, TableError, UnicodeDecodeError):
+        return None
+
+
+def _digest(task: Task) -> str:
+    """Sum up what boxes of one micrograph depend on besides the settings: its picks, its CTF and where it is."""
+    source = task.source
+    if isinstance(source, Path):
+        data = source.read_bytes()
+    else:
+        columns = (source.x, source.y, source.score) if isinstance(source, Picks) else tuple(source)
+        data = b"".join(np.ascontiguousarray(column).tobytes() for column in columns)
+    said = repr((sorted(task.file.row.items()), sorted(task.file.optics.items()), str(task.file.path.resolve())))
+    return hashlib.blake2b(data + said.encode(), digest_size=8).hexdigest()
+
+
+def extract_one(wanted: Wanted, task: Task) -> Outcome:
+    """Write the boxes of one micrograph and their table; if it is bad, say so in the outcome.
+
+    Raises:
+        OSError: if results cannot be written.
+    """
+    start = perf_counter()
+    try:
+        micrograph, note = read_fitting(wanted.job, task.file)
+        ctf = _ctf(wanted.job, task.file)
+        picks = task.picks(micrograph)
+    except MicrographError as error:
+        return Outcome(task.file, reason=error.reason)
+    except (CryogleanError, ValueError) as error:
+        return Outcome(task.file, reason=f"its picks cannot be used: {error}")
+    boxes = _Boxes(wanted, task, micrograph, picks, ctf)
+    particles = boxes.write()
+    notes = [said for said in (note, boxes.losses()) if said]
+    return Outcome(task.file, particles, perf_counter() - start, note="; ".join(notes) or None)
+
+
+def read_fitting(job: ExtractJob, file: MicrographFile) -> tuple[Micrograph, str | None]:
+    """Read a micrograph that boxes fit in, and the note on its pixel size.
+
+    Raises:
+        MicrographError: if it cannot be read, or the settings do not fit it.
+    """
+    micrograph, note = read_micrograph(file, job.pixel_size_angstrom)
+    box, (height, width) = job.box_px(micrograph.pixel_size_angstrom), micrograph.shape
+    said = f"a box of {box} px at {micrograph.pixel_size_angstrom:.4g} A/px"
+    reason = None
+    if box > min(height, width):
+        reason = f"{said} is larger than the micrograph of {width} x {height} px"
+    elif job.diameter_angstrom is not None and box * micrograph.pixel_size_angstrom < job.diameter_angstrom:
+        reason = f"{said} is smaller than the particle of {job.diameter_angstrom:g} A: take a larger box"
+    if reason:
+        raise MicrographError(file.path, reason, by_settings=True)
+    return micrograph, note
+
+
+def _ctf(job: ExtractJob, file: MicrographFile) -> Ctf | None:
+    """Return the CTF if it is needed.
+
+    Raises:
+        MicrographError: if it is needed and not known.
+    """
+    if not job.phase_flip:
+        return None
+    ctf = ctf_of(file)
+    if ctf is None:
+        raise MicrographError(file.path, "no CTF, and --phase-flip needs one: run cryoglean ctf first")
+    return ctf
+
+
+class _Boxes:
+    """The boxes of one micrograph on their way to disk.
+
+    RELION turns a TIFF upside down when it reads it. The images and coordinates written are those that it would have
+    cut itself, so a TIFF is turned here as well.
+    """
+
+    def __init__(self, wanted: Wanted, task: Task, micrograph: Micrograph, picks: Picks, ctf: Ctf | None) -> None:
+        self._wanted, self._job, self._task, self._picks = wanted, wanted.job, task, picks
+        self._pixel_size = micrograph.pixel_size_angstrom
+        self._box = self._job.box_px(self._pixel_size)
+        self._size = self._job.scale_to or self._box
+        convention = relion_y_convention(task.file.name)
+        is_turned = convention is YConvention.LAST_ROW
+        image = micrograph.image[::-1].copy() if is_turned else micrograph.image
+        y = convention.stored(picks.y, micrograph.shape[0])
+        self._anchors = _anchors(image, picks.x, y, self._box)
+        whole = self._anchors.centre_inside if self._job.pad else self._anchors.inside
+        self._kept = torch.nonzero(whole)[:, 0]
+        self._image = torch.from_numpy(image)
+        if ctf is not None:
+            self._image = phases_flipped(self._image, ctf, self._pixel_size, margin_px=self._box)
+        self._usable: list[Tensor] = []
+
+    def write(self) -> int:
+        """Write stack and table; return the number of particles."""
+        wanted, file = self._wanted, self._task.file
+        stack = wanted.stack_path(file)
+        wanted.star_path(file).unlink(missing_ok=True)  # first: it would tell that the stack is that of its rows
+        stack.unlink(missing_ok=True)
+        pixel_size = self._pixel_size * self._box / self._size
+        count = write_stack(stack, self._chunks(), pixel_size, float16=self._job.float16)
+        usable = self._kept[torch.cat(self._usable)] if self._usable else self._kept
+        anchor = Anchors(*(column[usable] for column in self._anchors))
+        score = self._picks.score[usable.numpy()]
+        table = particle_table(
+            file,
+            path_from_project(stack),
+            anchor,
+            score,
+            self._pixel_size,
+            pixel_size,
+            self._size,
+            self._job.phase_flip,
+        )
+        write_particles(wanted.star_path(file), table, [_DIGEST + _digest(self._task)])
+        return count
+
+    def losses(self) -> str | None:
+        """Say how many particles were left out, and why."""
+        total, kept = len(self._picks), len(self._kept)
+        flat = kept - sum(int(usable.sum()) for usable in self._usable)
+        said = [f"{total - kept} of {total} left out, as their boxes leave the micrograph"] if total > kept else []
+        if flat:
+            said.append(f"{flat} of {total} left out, as their background is flat")
+        return "; ".join(said) or None
+
+    def _chunks(self) -> Iterator[NDArray[np.float32]]:
+        xy = self._anchors.xy[self._kept]
+        most = max(1, _CHUNK_PIXELS // self._box**2)
+        for start in range(0, len(xy), most):
+            boxes = scale_boxes(cut_boxes(self._image, xy[start : start + most], self._box), self._size)
+            radius = self._job.background_radius * self._size / 2
+            boxes, usable = normalise_background(-boxes if self._job.invert else boxes, radius, ramp=self._job.ramp)
+            self._usable.append(usable)
+            yield boxes[usable].numpy()
+
+
+def _anchors(image: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], box: int) -> Anchors:
+    rows, columns = live_area(image)
+    return anchors(torch.from_numpy(np.stack([x, y], axis=1)), box, rows, columns)
+
+
+def phases_flipped(image: Tensor, ctf: Ctf, pixel_size_angstrom: float, *, margin_px: float) -> Tensor:
+    """Turn back the phases that the CTF has turned: multiply the transform by the sign of the CTF.
+
+    Args:
+        image: `(h, w)` float32 whole micrograph, so that signal spread beyond a box comes back.
+        ctf: its CTF.
+        pixel_size_angstrom: size of its pixels.
+        margin_px: how far the micrograph is reflected at its edges.
+
+    Returns:
+        `(h, w)` image of the same contrast: the CTF is positive at low resolution.
+    """
+    spectrum = padded_spectrum(image, margin_px)
+    sign = torch.sign(ctf_2d(ctf, spectrum.padded_shape, pixel_size_angstrom, image.device))
+    sign[0, 0] = 1
+    return filtered(spectrum, sign)

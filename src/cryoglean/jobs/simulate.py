@@ -1,0 +1,171 @@
+"""The whole job: models in, a folder of micrographs with their truth out; goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cryoglean.errors import SettingsError
+from cryoglean.jobs.processes import map_processes
+from cryoglean.jobs.simulation_folder import SimulationFolder
+from cryoglean.simulate.models import read_model
+from cryoglean.simulate.render import Renderer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cryoglean.simulate.particle import Particle
+    from cryoglean.simulate.settings import Simulation, Specimen
+
+_LEAST_DIAMETER_PX = 4.0
+_MOST_BOX_PX = 2_048
+
+
+@dataclass(frozen=True)
+class Made:
+    """One micrograph that is there.
+
+    Attributes:
+        number: of the micrograph, from 0.
+        name: in tables.
+        particles: how many centres lie in it.
+        seconds: time it took; 0 if it was there before.
+    """
+
+    number: int
+    name: str
+    particles: int
+    seconds: float = 0.0
+
+
+@dataclass
+class SimulationSummary:
+    """What became of a job.
+
+    Attributes:
+        species: the particles, as they were read.
+        made: the micrographs, by number.
+    """
+
+    species: list[Particle]
+    made: list[Made] = field(default_factory=list)
+
+    @property
+    def particles(self) -> int:
+        """How many particles there are in all."""
+        return sum(m.particles for m in self.made)
+
+
+class Watcher(Protocol):
+    """Who wants to know how the job goes on."""
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
+        ...
+
+    def begin(self, total: int, done: int) -> None:
+        """Start counting: so many micrographs in all, so many of them done before."""
+        ...
+
+    def made(self, made: Made) -> None:
+        """One more micrograph is there."""
+        ...
+
+
+def run_simulation(
+    simulation: Simulation, out: Path, watcher: Watcher, *, micrographs: int = 1, cpus: int = 1, force: bool = False
+) -> SimulationSummary:
+    """Simulate the micrographs that are not there yet, and write the lists that name them all.
+
+    Args:
+        simulation: what they look like.
+        out: the folder; it may hold an earlier part of the same simulation.
+        watcher: who is told of progress.
+        micrographs: how many there are to be.
+        cpus: worker processes; the files do not depend on it.
+        force: make everything anew.
+
+    Returns:
+        What is in the folder.
+
+    Raises:
+        SettingsError: before any work, if a model cannot be read, does not fit, or the folder cannot be used.
+        OSError: if results cannot be written; what was written is whole.
+        CryogleanError: if a worker process is killed.
+    """
+    species = read_species(simulation.specimen)
+    _refuse_misfits(simulation, species)
+    folder, shape = SimulationFolder(out), (simulation.height_px, simulation.width_px)
+    folder.claim(recorded(simulation, species), [], force=force)
+    for one in species:
+        watcher.say(f"{one.name}: {one.mass_kda:.0f} kDa, {2 * one.radius_angstrom:.0f} A across")
+    renderer = Renderer(simulation, species)
+    todo = [n for n in range(micrographs) if not folder.is_done(n, shape)]
+    watcher.begin(micrographs, micrographs - len(todo))
+    seconds: dict[int, float] = {}
+    try:
+        for one_made in map_processes(partial(simulate_one, renderer, folder), todo, cpus):
+            seconds[one_made.number] = one_made.seconds
+            watcher.made(one_made)
+    finally:
+        plans = [renderer.plan(n) for n in folder.numbers() if folder.is_done(n, shape)]
+        folder.write_lists(plans, simulation.microscope)
+    made = [Made(p.number, folder.name(p.number), len(p.particles), seconds.get(p.number, 0.0)) for p in plans]
+    return SimulationSummary(species, made)
+
+
+def read_species(specimen: Specimen) -> list[Particle]:
+    """Read the models of a specimen.
+
+    Raises:
+        SettingsError: as `read_model`.
+    """
+    return [read_model(text, specimen.voxel_size_angstrom) for text in specimen.models]
+
+
+def recorded(simulation: Simulation, species: Sequence[Particle]) -> dict[str, Any]:
+    """Return what decides the result, as JSON values: the settings, and what was in the models' files."""
+    return simulation.model_dump(mode="json") | {"species": [_described(p) for p in species]}
+
+
+def simulate_one(renderer: Renderer, folder: SimulationFolder, number: int) -> Made:
+    """Make one micrograph with its tables; the image is written last, so that it is there only if all is.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
+    start = perf_counter()
+    plan = renderer.plan(number)
+    micrograph = renderer.render(plan)
+    folder.write_truth(plan, [p.name for p in renderer.species])
+    folder.write_micrograph(number, micrograph.image, micrograph.pixel_size_angstrom)
+    return Made(number, folder.name(number), len(plan.particles), perf_counter() - start)
+
+
+def _described(particle: Particle) -> dict[str, Any]:
+    content = (
+        particle.positions_angstrom.tobytes() + particle.weights.tobytes() + particle.kinds.astype("<i8").tobytes()
+    )
+    return {
+        "name": particle.name,
+        "mass_kda": round(particle.mass_kda, 3),
+        "diameter_angstrom": round(2 * particle.radius_angstrom, 1),
+        "points": len(particle),
+        "digest": hashlib.blake2b(content, digest_size=8).hexdigest(),
+    }
+
+
+def _refuse_misfits(simulation: Simulation, species: Sequence[Particle]) -> None:
+    pixel_size = simulation.microscope.pixel_size_angstrom
+    most = min(simulation.height_px, simulation.width_px, _MOST_BOX_PX)
+    for particle in species:
+        diameter_px = 2 * particle.radius_angstrom / pixel_size
+        if not _LEAST_DIAMETER_PX <= diameter_px <= most:
+            raise SettingsError(
+                f"--model {particle.name} is {2 * particle.radius_angstrom:.0f} A across, {diameter_px:.3g} px at "
+                f"--pixel-size {pixel_size:g}: it must be {_LEAST_DIAMETER_PX:g} to {most} px in this micrograph"
+            )

@@ -1,0 +1,216 @@
+"""Training as a job: micrographs and picks in, weights and curves out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.errors import MicrographError, SettingsError, TableError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.io.images import read_micrograph
+from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.pick_one import Outcome, diameter_misfit
+from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
+from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining, PaperTrained, train_paper_kpicker
+from cryoglean.pickers.kpicker.training import KpickerTraining, Trained, train_kpicker
+from cryoglean.picks import Picks
+from cryoglean.report.curves_picture import curves_csv, draw_curves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from cryoglean.jobs.pick import Watcher
+    from cryoglean.jobs.pick_sources import Task
+    from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.nets.training import Check
+    from cryoglean.pickers.kpicker.paper import PaperKpickerFacts
+    from cryoglean.pickers.kpicker.picker import KpickerFacts
+
+WEIGHTS = "weights.safetensors"
+"""The name of what training makes."""
+
+_RESULTS = (WEIGHTS, "curves.csv", "curves.png")
+
+
+class TrainJob(BaseModel):
+    """All that a training is told.
+
+    Attributes:
+        training: how, with its preset.
+        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        cpus: processors to use; the result does not depend on it.
+        device: where to compute, as torch names it.
+        force: train anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: KpickerTraining | PaperKpickerTraining
+    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    cpus: int = Field(default=1, ge=1)
+    device: str = "cpu"
+    force: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values."""
+        return self.training.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom}
+
+
+@dataclass
+class TrainSummary:
+    """What became of a training.
+
+    Attributes:
+        outcomes: one for each micrograph; `picks` counts the particles in it.
+        facts: what was learned besides the weights; None where there was nothing to learn from.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    facts: KpickerFacts | PaperKpickerFacts | None = None
+
+    @property
+    def rejected(self) -> list[Outcome]:
+        """The micrographs that could not be used."""
+        return [o for o in self.outcomes if o.reason is not None]
+
+    @property
+    def exit_status(self) -> int:
+        """0 all used, 3 some rejected, 4 all rejected."""
+        if not self.rejected:
+            return 0
+        return 3 if self.facts is not None else 4
+
+
+@dataclass(frozen=True, eq=False)
+class _Usable:
+    """A micrograph that can be read, with its picks."""
+
+    file: MicrographFile
+    positives: Picks
+    negatives: Picks
+
+
+def run_train_job(
+    files: Sequence[MicrographFile], picks: Path, negatives: Path | None, job: TrainJob, out: Path, watcher: Watcher
+) -> TrainSummary:
+    """Train a network and write `weights.safetensors`, `curves.csv` and `curves.png`; what is there is not redone.
+
+    Args:
+        files: the micrographs.
+        picks: particles to learn from: an output folder with picks, a folder of coordinate files, a list of them, or a
+            particles STAR.
+        negatives: places where there are no particles, in the same forms; None where none are known.
+        job: how.
+        out: output folder.
+        watcher: who is told of progress.
+
+    Raises:
+        SettingsError: before any work, if the settings do not fit the micrographs, the folder cannot be used, or there
+            are too few picks.
+        TableError: if a table of picks is broken.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    tasks, said = find_tasks(picks, files)
+    against = {t.file.key: t for t in find_tasks(negatives, files)[0]} if negatives else {}
+    folder = OutputFolder(out, "train", _RESULTS)
+    usable, rejected = _read_all(job, tasks, against)
+    made_from = {"examples_sha256": _digest([*tasks, *against.values()])}
+    folder.claim(job.recorded() | made_from, [task.file for task in tasks], force=job.force)
+    for line in said:
+        watcher.say(line)
+    summary = TrainSummary([*rejected, *(Outcome(u.file, len(u.positives)) for u in usable)])
+    weights = folder.root / WEIGHTS
+    try:
+        if not usable:
+            return summary
+        if weights.exists():
+            watcher.say(f"{weights} is there already")
+            summary.facts = read_kpicker(weights).facts
+        else:
+            summary.facts = _train(job, usable, folder.root, watcher)
+    finally:
+        folder.record(summary.outcomes)
+    return summary
+
+
+def _train(job: TrainJob, usable: Sequence[_Usable], root: Path, watcher: Watcher) -> KpickerFacts | PaperKpickerFacts:
+    particles = sum(len(u.positives) for u in usable)
+    watcher.say(f"training on {particles} particles of {len(usable)} micrographs, device {job.device}")
+    positives, negatives = [u.positives for u in usable], [u.negatives for u in usable]
+
+    def watch(check: Check) -> None:
+        watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
+
+    trained: PaperTrained | Trained
+    how: dict[str, Any] = {"threads": job.cpus, "device": torch.device(job.device), "watch": watch}
+    if isinstance(job.training, PaperKpickerTraining):
+        trained = train_paper_kpicker(_again(job, usable), positives, job.training, **how)
+    else:
+        trained = train_kpicker(_again(job, usable), positives, negatives, job.training, **how)
+    write_atomic_text(root / "curves.csv", curves_csv(trained.checks))
+    draw_curves(root / "curves.png", trained.checks)
+    write_kpicker(root / WEIGHTS, trained.model)  # last: it tells that training is done
+    return trained.model.facts
+
+
+def _read_all(job: TrainJob, tasks: Sequence[Task], against: dict[str, Task]) -> tuple[list[_Usable], list[Outcome]]:
+    """Read micrographs for their picks and to see that they can be used; they are not kept.
+
+    Raises:
+        SettingsError: if the settings fit none of those that can be read.
+    """
+    usable, rejected, misfits = list[_Usable](), list[Outcome](), list[MicrographError]()
+    for task in tasks:
+        try:
+            micrograph = _read(job, task.file)
+            other = against.get(task.file.key)
+            negatives = other.picks(micrograph) if other else Picks.empty()
+            usable.append(_Usable(task.file, task.picks(micrograph), negatives))
+        except MicrographError as error:
+            rejected.append(Outcome(task.file, reason=error.reason))
+            misfits += [error] * error.by_settings
+    if misfits and not usable:
+        raise SettingsError(str(misfits[0]))
+    return usable, rejected
+
+
+def _read(job: TrainJob, file: MicrographFile) -> Micrograph:
+    micrograph, _ = read_micrograph(file, job.pixel_size_angstrom)
+    misfit = diameter_misfit(micrograph, job.training.diameter_angstrom)
+    if misfit:
+        raise MicrographError(file.path, misfit, by_settings=True)
+    return micrograph
+
+
+def _again(job: TrainJob, usable: Sequence[_Usable]) -> Iterator[Micrograph]:
+    for each in usable:
+        yield _read(job, each.file)
+
+
+def _digest(tasks: Sequence[Task]) -> str:
+    """Return the SHA-256 of all picks, whatever holds them."""
+    digest = hashlib.sha256()
+    for task in tasks:
+        digest.update(task.file.key.encode())
+        if isinstance(task.source, Picks):
+            digest.update(np.column_stack([task.source.xy, task.source.score]).tobytes())
+        elif isinstance(task.source, tuple):
+            for column in task.source:
+                digest.update(np.ascontiguousarray(column).tobytes())
+        else:
+            digest.update(_bytes(task.source))
+    return digest.hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TableError(path, error.strerror or str(error)) from error

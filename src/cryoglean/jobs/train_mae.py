@@ -1,0 +1,208 @@
+"""Training of a masked autoencoder as a job: folders of micrographs in, weights, curves and pictures out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.digests import file_digest
+from cryoglean.io.images import read_micrograph
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.pick_one import Outcome, diameter_misfit
+from cryoglean.pickers.emmae.network_files import read_emmae
+from cryoglean.pickers.emmae.network_training import (
+    NETWORK_RESULTS,
+    WEIGHTS,
+    NetworkTraining,
+    help_to_train,
+    prepared_for,
+    train_network,
+)
+from cryoglean.pickers.emmae.training import EmmaeTraining, Prepared
+from cryoglean.scale.team import ALONE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryoglean.jobs.pick import Watcher
+    from cryoglean.micrograph import MicrographFile
+    from cryoglean.pickers.emmae.training import EmmaeFacts
+    from cryoglean.scale.team import Team
+
+
+class MicrographSet(BaseModel):
+    """Micrographs of one kind of particle.
+
+    Attributes:
+        inputs: what `find_micrographs` takes.
+        diameter_angstrom: particle diameter.
+        pixel_size_angstrom: of all of them; None takes it from the STAR file or the images' headers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: tuple[Path, ...]
+    diameter_angstrom: float = Field(gt=0, allow_inf_nan=False)
+    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+class MaeJob(BaseModel):
+    """All that a training is told.
+
+    Attributes:
+        sets: the micrographs, by kind of particle.
+        training: how, with its preset.
+        first: weights to start from; None starts from random ones.
+        cpus: processors to use, by each process of a team; the result does not depend on it.
+        force: train anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sets: tuple[MicrographSet, ...] = Field(min_length=1)
+    training: EmmaeTraining
+    first: Path | None = None
+    cpus: int = Field(default=1, ge=1)
+    force: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values."""
+        first = {} if self.first is None else {"first_sha256": file_digest(self.first)}
+        return self.training.model_dump(mode="json") | first
+
+
+@dataclass
+class MaeSummary:
+    """What became of a training.
+
+    Attributes:
+        outcomes: one for each micrograph.
+        facts: what is known of the network; None where there was nothing to learn from.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    facts: EmmaeFacts | None = None
+
+    @property
+    def rejected(self) -> list[Outcome]:
+        """The micrographs that could not be used."""
+        return [o for o in self.outcomes if o.reason is not None]
+
+    @property
+    def exit_status(self) -> int:
+        """0 all used, 3 some rejected, 4 all rejected."""
+        if not self.rejected:
+            return 0
+        return 3 if self.facts is not None else 4
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A micrograph's file, and its set."""
+
+    file: MicrographFile
+    of: MicrographSet
+
+
+def run_mae_job(job: MaeJob, out: Path, watcher: Watcher, team: Team = ALONE) -> MaeSummary:
+    """Train a network and write its weights, the curves and a picture of what it predicts; what is there is not redone.
+
+    A training that was stopped goes on where it was last written down, and ends as if it had not been stopped.
+
+    Args:
+        job: how, and on what.
+        out: output folder.
+        watcher: who is told of progress.
+        team: who trains; this process is its first.
+
+    Raises:
+        SettingsError: before any work, if the settings do not fit the micrographs, or a file or the folder cannot be
+            used.
+        TeamError: if another process of the team is gone.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    sources = _find(job.sets)
+    if job.first is not None:
+        read_emmae(job.first, job.training.preprocess, job.training.layers)
+    prepared, outcomes = _prepare_all(job, sources, team.device)
+    folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
+    diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
+    folder.claim(job.recorded() | {"micrographs": diameters}, [s.file for s in sources], force=job.force)
+    summary = MaeSummary(outcomes)
+    try:
+        if (folder.root / WEIGHTS).exists():
+            watcher.say(f"{folder.root / WEIGHTS} is there already")
+            summary.facts = read_emmae(folder.root / WEIGHTS).facts
+        elif prepared:
+            first = None if job.first is None else read_emmae(job.first).net
+            how = NetworkTraining(job.training, first, job.cpus, team)
+            summary.facts = train_network(prepared, how, folder.root, watcher)
+    finally:
+        folder.record(summary.outcomes)
+    return summary
+
+
+def help_mae_job(job: MaeJob, team: Team) -> None:
+    """Take part in a training that the first process of the team runs; reads no micrograph and writes nothing.
+
+    Raises:
+        TeamError: if another process of the team is gone.
+    """
+    help_to_train(NetworkTraining(job.training, cpus=job.cpus, team=team))
+
+
+def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
+    """Find all micrographs; where sets have equal names, the number of the set goes before their keys.
+
+    Raises:
+        SettingsError: if one is in two sets.
+        TableError: if a list or STAR file cannot be understood.
+    """
+    by_set = [[_Source(file, each) for file in find_micrographs(each.inputs)] for each in sets]
+    found = list(chain(*by_set))
+    by_path: dict[str, _Source] = {}
+    for source in found:
+        if by_path.setdefault(os.path.realpath(source.file.path), source) is not source:
+            raise SettingsError(f"{source.file.path} is in two sets: name it once")
+    if len({source.file.key for source in found}) == len(found):
+        return found
+    return [
+        replace(source, file=replace(source.file, key=f"{number}/{source.file.key}"))
+        for number, some in enumerate(by_set, 1)
+        for source in some
+    ]
+
+
+def _prepare_all(job: MaeJob, sources: Sequence[_Source], device: str) -> tuple[list[Prepared], list[Outcome]]:
+    """Read and prepare the micrographs.
+
+    Raises:
+        SettingsError: if the settings fit none of those that can be read.
+    """
+    prepared, outcomes, misfits = list[Prepared](), list[Outcome](), list[MicrographError]()
+    for source in sources:
+        try:
+            prepared.append(_prepared(job, source, device))
+            outcomes.append(Outcome(source.file))
+        except MicrographError as error:
+            outcomes.append(Outcome(source.file, reason=error.reason))
+            misfits += [error] * error.by_settings
+    if misfits and not prepared:
+        raise SettingsError(str(misfits[0]))
+    return prepared, outcomes
+
+
+def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:
+    micrograph, _ = read_micrograph(source.file, source.of.pixel_size_angstrom)
+    misfit = diameter_misfit(micrograph, source.of.diameter_angstrom)
+    if misfit:
+        raise MicrographError(source.file.path, misfit, by_settings=True)
+    prepared = prepared_for(micrograph, source.of.diameter_angstrom, job.training, device)
+    return prepared._replace(name=source.file.key)

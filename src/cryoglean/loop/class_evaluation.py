@@ -1,0 +1,240 @@
+"""The judge of a round: its picks, and those that stand, are cut out and classified together, and classes selected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cryoglean.classes2d.purify import Purifying
+from cryoglean.classes2d.selection import select
+from cryoglean.classes2d.selection_source import read_source
+from cryoglean.classes2d.settings import ClassifySettings
+from cryoglean.errors import SettingsError
+from cryoglean.io.particles import IMAGE
+from cryoglean.jobs.classify import ClassifyJob, run_classify_job
+from cryoglean.jobs.extract_settings import ExtractJob
+from cryoglean.jobs.purify import run_purify_job
+from cryoglean.jobs.select import SELECTION, SelectFolder, SelectJob, run_select_job
+from cryoglean.loop.decisions import Contest
+from cryoglean.loop.tables import places_of_images, write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cryoglean.classes2d.purify import Pass
+    from cryoglean.classes2d.selection import Selection
+    from cryoglean.classes2d.selection_source import Source
+    from cryoglean.jobs.select import Selected
+    from cryoglean.loop.pick_union import Pool
+    from cryoglean.loop.progress import Passing
+    from cryoglean.loop.settings import LoopJob
+    from cryoglean.micrograph import MicrographFile
+
+JUNK = "junk.star"
+"""Particles of classes that are junk by what they show; those dropped for want of evidence may be particles."""
+
+JUNK_REASONS = ("dropped: unlike on opposite sides", "dropped: fills the circle", "dropped: by hand")
+
+
+class Verdict(NamedTuple):
+    """What the classes say of one particle image.
+
+    Attributes:
+        is_kept: whether its class is kept.
+        is_junk: whether its class shows junk.
+    """
+
+    is_kept: bool
+    is_junk: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the classes say.
+
+    Attributes:
+        found: for `run.json`: classes, counts, reasons, passes.
+        selected: whether any particle is kept.
+    """
+
+    found: dict[str, Any]
+
+    @property
+    def kept(self) -> int:
+        """How many particles are kept."""
+        return int(self.found["kept"])
+
+
+def extract_job(job: LoopJob) -> ExtractJob:
+    """Return how particles of the loop are cut out."""
+    settings = job.settings
+    return ExtractJob(
+        diameter_angstrom=settings.diameter_angstrom,
+        pixel_size_angstrom=settings.pixel_size_angstrom,
+        cpus=job.cpus,
+    )
+
+
+def classify(star: Path, job: LoopJob, out: Path, watcher: Passing) -> dict[str, Any]:
+    """Classify the particles of a round.
+
+    Args:
+        star: their table.
+        job: the run.
+        out: output folder.
+        watcher: who is told.
+
+    Returns:
+        Counts, for `run.json`.
+    """
+    settings = ClassifySettings(diameter_angstrom=job.settings.diameter_angstrom, seed=job.settings.seed)
+    how = ClassifyJob(settings=settings, engine=job.settings.engine, device=job.device, cpus=job.cpus)
+    summary = run_classify_job(star, how, out, watcher)
+    found = summary.classification
+    counts = [] if found is None else [int(n) for n in found.classes.counts]
+    return {"particles": sum(counts), "classes": len(counts), "rejected": len(summary.rejected)}
+
+
+def select_classes(classes: Path, job: LoopJob, out: Path, watcher: Passing, *, purify: bool) -> Judgement:
+    """Select classes by the rule, and write what is kept, what is dropped, and what is junk.
+
+    Args:
+        classes: folder of the classification.
+        job: the run.
+        out: output folder.
+        watcher: who is told.
+        purify: classify what is kept again until nearly all is kept; left out where nothing would remain.
+    """
+    settings, source = job.settings, read_source(classes)
+    how = SelectJob(
+        rule=settings.class_rule, threshold=settings.threshold, pixel_size_angstrom=settings.pixel_size_angstrom
+    )
+    chosen = select(
+        source.classification, how.rule, diameter_angstrom=settings.diameter_angstrom, threshold=how.threshold
+    )
+    passes: tuple[Pass, ...] = ()
+    notes: tuple[str, ...] = ()
+    done: Selected | None = None
+    if purify and chosen.kept.any():
+        try:
+            limits = Purifying(keep_share=settings.keep_share, max_passes=settings.passes)
+            folder = SelectFolder(out, classes, force=True)
+            done, passes = run_purify_job(source, how, limits, folder, job.device, job.cpus)
+        except SettingsError as error:
+            notes = (f"not purified: {error}",)
+    if done is None:
+        done = run_select_job(source, how, SelectFolder(out, classes, force=True))
+    for note in (*notes, *done.notes):
+        watcher.say(note)
+    write_rows(out / JUNK, source.table, _junk(source, chosen, passes))
+    return Judgement(_said(source, done, passes, chosen, (*notes, *done.notes)))
+
+
+def select_by_hand(classes: Path, job: LoopJob, out: Path) -> Judgement:
+    """Obey the table of decisions that lies in `out`, edited or not.
+
+    Raises:
+        TableError: if it cannot be understood.
+    """
+    settings, source = job.settings, read_source(classes)
+    how = SelectJob(
+        rule=settings.class_rule,
+        threshold=settings.threshold,
+        pixel_size_angstrom=settings.pixel_size_angstrom,
+        selection=out / SELECTION,
+    )
+    done = run_select_job(source, how, SelectFolder(out, classes, force=False))
+    write_rows(out / JUNK, source.table, _junk(source, done.selection, ()))
+    return Judgement(_said(source, done, (), done.selection, done.notes))
+
+
+def _is_junk(selection: Selection) -> NDArray[np.bool_]:
+    """Mask of the (k,) classes that show junk."""
+    return np.array([reason.startswith(JUNK_REASONS) for reason in selection.reasons], dtype=bool)
+
+
+def _junk(source: Source, first: Selection, passes: Sequence[Pass]) -> NDArray[np.bool_]:
+    """Mask of the (n,) particles that were in a class of junk in any pass."""
+    junk = _is_junk(first)[source.classification.particles.class_index]
+    for each in passes[1:]:
+        junk[each.which[_is_junk(each.selection)[each.classification.particles.class_index]]] = True
+    return junk
+
+
+def _said(
+    source: Source, done: Selected, passes: Sequence[Pass], first: Selection, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is to be remembered, as JSON values."""
+    classes = source.classification.classes
+    resolution = classes.resolution_angstrom[first.kept & np.isfinite(classes.resolution_angstrom)]
+    return {
+        "particles": len(done.kept),
+        "kept": int(done.kept.sum()),
+        "kept_in_first_classes": int(classes.counts[first.kept].sum()),
+        "classes": len(classes),
+        "classes_kept": int(first.kept.sum()),
+        "best_resolution_angstrom": float(resolution.min()) if len(resolution) else None,
+        "junk": int(_junk(source, first, passes).sum()),
+        "passes": [{"input": len(each.which), "kept": len(each.kept)} for each in passes],
+        "reasons": list(first.reasons),
+        "notes": list(notes),
+    }
+
+
+def verdicts(classes: Path, job: LoopJob, by_hand: Path | None) -> dict[str, Verdict]:
+    """Return what the first classes say of each image: purification drops more, which convergence does not count.
+
+    Args:
+        classes: folder of the classification.
+        job: the run.
+        by_hand: a table of decisions that goes before the rule.
+    """
+    source, settings = read_source(classes), job.settings
+    selection = select(
+        source.classification,
+        settings.class_rule,
+        diameter_angstrom=settings.diameter_angstrom,
+        threshold=settings.threshold,
+    )
+    if by_hand is not None:
+        from cryoglean.classes2d.selection_file import edited
+
+        selection, _ = edited(by_hand, selection)
+    kept, junk = selection.kept, _is_junk(selection)
+    index = source.classification.particles.class_index
+    images = source.table.particles[IMAGE].astype(str)
+    return {image: Verdict(bool(kept[k]), bool(junk[k])) for image, k in zip(images, index, strict=True)}
+
+
+def contest(
+    said: Mapping[str, Verdict], star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
+) -> tuple[Contest, int, int]:
+    """Hold the new round against the one whose picks stand.
+
+    Args:
+        said: of each image.
+        star: `particles.star` of the extraction.
+        files: the micrographs.
+        pools: what was extracted.
+
+    Returns:
+        The contest; how many picks of the new round were judged; how many of these are kept.
+    """
+    only_reference, only_new, of_new = list[bool](), list[bool](), list[bool]()
+    for image, (key, place) in places_of_images(star, files, pools).items():
+        if image not in said:
+            continue  # set aside by the classification
+        pool, is_kept = pools[key], said[image].is_kept
+        if pool.of_new[place]:
+            of_new.append(is_kept)
+        if pool.is_best_reference[place] and not pool.is_best_new[place]:
+            only_reference.append(is_kept)
+        if pool.is_best_new[place] and not pool.is_best_reference[place]:
+            only_new.append(is_kept)
+    result = Contest(len(only_reference), sum(only_reference), len(only_new), sum(only_new))
+    return result, len(of_new), sum(of_new)

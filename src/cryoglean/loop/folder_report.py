@@ -1,0 +1,72 @@
+"""The report of a folder, be it a run's or a pick job's: one page, and of a run figures, too."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryoglean.errors import SettingsError
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.jobs import pick_report
+from cryoglean.jobs.folder import PickFolder
+from cryoglean.loop import run_report
+from cryoglean.loop.state import NAME as RUN
+from cryoglean.report.pick_page import pick_page
+from cryoglean.report.run_figures import draw_figures
+from cryoglean.report.run_page import run_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORT, FIGURES = "report.html", "figures"
+
+
+def is_run(root: Path) -> bool:
+    """Tell whether a folder is a run's, whose picks lie in it as those of a pick job do."""
+    return (root / RUN).exists()
+
+
+def write_report(root: Path) -> Path:
+    """Write `report.html`, and `figures/` of a run, as things stand; each file whole or not at all.
+
+    Args:
+        root: the folder of a run or of a pick job.
+
+    Returns:
+        The page.
+
+    Raises:
+        SettingsError: if the folder is neither, or of another version.
+        TableError: if one of its tables is broken.
+        OSError: if a file cannot be read or written.
+    """
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if is_run(root):
+        facts = run_report.gather(root)
+        draw_figures(root / FIGURES, facts)
+        html = run_page(facts, written)
+    else:
+        _refuse_other_folder(root)
+        html = pick_page(pick_report.gather(root), written)
+    write_atomic_text(root / REPORT, html)
+    return root / REPORT
+
+
+def report_or_reason(root: Path) -> Path | str:
+    """Write the report at the end of a job; what goes wrong is returned in words, as the job itself is well."""
+    try:
+        return write_report(root)
+    except Exception as error:
+        return f"the report could not be written ({str(error) or repr(error)})"
+
+
+def _refuse_other_folder(root: Path) -> None:
+    folder = PickFolder(root)
+    recorded = folder.recorded()
+    if recorded is not None and recorded[0] == folder.job:
+        return
+    other = "" if recorded is None else f", but results of cryoglean {recorded[0]}"
+    raise SettingsError(
+        f"{root} holds no {RUN} and no {folder.settings_path.name} of cryoglean {folder.job}{other}: "
+        "give the folder that cryoglean run or cryoglean pick was told as --out"
+    )

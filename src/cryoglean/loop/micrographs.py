@@ -1,0 +1,152 @@
+"""The micrographs of a run as its folder tells of them: files, sizes, picks, defocus, and why some were set aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, recut_command, rejected_reasons
+from cryoglean.jobs.select import TEMPLATES
+from cryoglean.jobs.train import WEIGHTS
+from cryoglean.loop.spacing import LEAST_SPACING_DIAMETERS
+from cryoglean.loop.stages import CANDIDATES, MODEL, PICKS, SELECTED, picks_stage, stage_folder
+from cryoglean.loop.tables import read_round
+from cryoglean.report.page_facts import MicrographFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryoglean.loop.settings import LoopSettings
+    from cryoglean.loop.state import RunFile
+
+
+class RunMicrographs:
+    """The micrographs of a run.
+
+    Args:
+        run: its state.
+        settings: what it was told.
+    """
+
+    def __init__(self, run: RunFile, settings: LoopSettings) -> None:
+        self._run, self._settings = run, settings
+        self._files: Mapping[str, str] = run.data["micrographs"]
+        self._number = None if "production" in run.data else _last_picked(run)
+        self._folder = PickFolder(run.root if self._number is None else _picks_folder(run, self._number))
+
+    @property
+    def picks_are(self) -> str:
+        """What the picks are that there are, for the user."""
+        if self._number is None:
+            return "all that count"
+        return "candidates, not final" if self._number == 0 else f"of round {self._number}, not final"
+
+    @property
+    def pixel_size_angstrom(self) -> float | None:
+        """That of the micrographs, which do not differ by more than 1 %."""
+        if self._settings.pixel_size_angstrom is not None:
+            return self._settings.pixel_size_angstrom
+        sizes = list(self._sizes().values())
+        return float(sizes[0][0]) if sizes else None
+
+    @property
+    def least_distance_angstrom(self) -> float:
+        """That which the picks were told to keep."""
+        told = self._picker().get("min_distance_angstrom")
+        return LEAST_SPACING_DIAMETERS * self._settings.diameter_angstrom if told is None else float(told)
+
+    def path(self, key: str) -> Path:
+        """Return the file of a micrograph."""
+        return Path(self._files[key])
+
+    def size(self, key: str) -> tuple[int, int] | None:
+        """Return height and width of a micrograph of the subset."""
+        found = self._sizes().get(key)
+        return None if found is None else (int(found[1]), int(found[2]))
+
+    def diameter_px(self, key: str, header_angstrom: float | None) -> float:  # noqa: ARG002 (the run knows it)
+        """Return the particle's diameter in a micrograph."""
+        found = self._sizes().get(key)
+        pixel_size = float(found[0]) if found else self.pixel_size_angstrom
+        return self._settings.diameter_angstrom / (pixel_size or 1.0)
+
+    def listed(self) -> tuple[MicrographFacts, ...]:
+        """Return all micrographs, in the order given."""
+        picked = self._picked()
+        picks = read_round(self._folder.root, picked)
+        defocus, rejected, subset = self._defocus(), self._rejected(), set(self._run.data["subset"] or ())
+        return tuple(
+            MicrographFacts(
+                key=key,
+                path=path,
+                picks=picks.get(key),
+                rejected=rejected.get(key),
+                defocus_angstrom=defocus.get(key),
+                is_of_subset=key in subset,
+            )
+            for key, path in self._files.items()
+        )
+
+    def pick_command(self, best: int) -> str | None:
+        """Return the command that picks all micrographs with another threshold, up to its value.
+
+        None where nothing was picked, and with the paper's Localpicker, whose threshold is no score.
+        """
+        picker = self._picker() if self._number is None else {}
+        method, preset = picker.get("method"), picker.get("preset")
+        if not picker or (method, preset) == ("localpicker", "paper"):
+            return None
+        root = self._run.root.resolve()
+        matched = stage_folder(root, 0, SELECTED) / TEMPLATES if method == "matcher" and not best else None
+        options = {
+            "method": method,
+            "diameter": f"{self._settings.diameter_angstrom:g}",
+            "model": stage_folder(root, best, MODEL) / WEIGHTS if best else None,
+            "templates": matched,
+            "preset": None if preset == "default" else preset,
+            "pixel-size": self._settings.pixel_size_angstrom,
+            "min-distance": picker.get("min_distance_angstrom"),
+        }
+        return recut_command(root, [self.path(key) for key in self._files], options)
+
+    def _picker(self) -> Mapping[str, Any]:
+        recorded = self._folder.recorded()
+        return {} if recorded is None else recorded[1]
+
+    def _picked(self) -> list[str]:
+        """Return the keys of the micrographs that were picked, in the order given."""
+        if self._number is None:
+            done = set(self._folder.ledger())
+        else:
+            done = set((self._run.found(self._number, picks_stage(self._run, self._number)) or {}).get("counts", {}))
+        return [key for key in self._files if key in done]
+
+    def _sizes(self) -> Mapping[str, Any]:
+        sizes: Mapping[str, Any] = (self._run.found(0, "micrographs") or {}).get("sizes", {})
+        return sizes
+
+    def _defocus(self) -> dict[str, float]:
+        """Return the defocus that the tables of the run tell; those of the subset where there is none of all."""
+        tables = (folder / MICROGRAPHS_STAR for folder in (_picks_folder(self._run, 0), self._run.root))
+        known = {key: file.defocus_angstrom for key, file in listed_in(tables).items()}
+        return {key: value for key, value in known.items() if value is not None}
+
+    def _rejected(self) -> dict[str, str]:
+        """Return the micrographs set aside, with the reasons: by the rounds, and by the picking of all."""
+        reasons = dict((self._run.found(0, "micrographs") or {}).get("rejected", {}))
+        if self._number is not None:
+            return reasons
+        done = set(self._folder.ledger())
+        left = {key: Path(path) for key, path in self._files.items() if key not in done}
+        return rejected_reasons(self._folder.rejected_path, left)
+
+
+def _last_picked(run: RunFile) -> int:
+    """Return the last round that has picks."""
+    numbers = [int(s["round"]) for s in run.data["stages"] if s["stage"] in (CANDIDATES, PICKS)]
+    return max(numbers, default=0)
+
+
+def _picks_folder(run: RunFile, number: int) -> Path:
+    return stage_folder(run.root, number, picks_stage(run, number))

@@ -1,0 +1,103 @@
+"""What the loop is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.classes2d.engine import Engine
+from cryoglean.classes2d.selection import Rule
+from cryoglean.jobs.provenance import made_with
+
+CONVERGED_SHARE = 0.7
+"""McSweeney et al., IUCrJ 7, 719, 2020, section 2.5: done when more than this share of the picks is in kept classes."""
+
+MOST_ROUNDS = 3
+"""As many rounds of training at most (same source)."""
+
+MOST_PARTICLES = 4_000
+"""As many particles of a round are classified: 20 classes of 200. Which classes there are is clear by then, a network
+learns as well from these as from more (500 steps of 32), and a round stays a matter of minutes."""
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class LoopSettings(BaseModel):
+    """All that decides what a run finds.
+
+    Attributes:
+        diameter_angstrom: particle diameter.
+        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        preset: default, or as published in 2020: its pickers, and classes by %/Res.
+        min_distance_angstrom: least distance of two picks; None finds it in the surest candidates.
+        rounds: rounds of training at most; 0 ends after the classes of the candidates.
+        rule: by which classes are kept; None is that of the preset.
+        threshold: of the rule, if not its own.
+        keep_share: the first classes are purified until more than this share is kept.
+        passes: of purification at most.
+        converged_share: done when more than this share of a round's picks is in kept classes.
+        subset: micrographs that the rounds work on.
+        most_particles: of a round that are classified.
+        engine: of the 2D classes.
+        start_from: coordinates to begin with, instead of candidates.
+        review: stop after each classification, for the selection to be edited.
+        seed: of all that is random.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter_angstrom: _Positive
+    pixel_size_angstrom: _Positive | None = None
+    preset: Literal["default", "paper"] = "default"
+    min_distance_angstrom: _Positive | None = None
+    rounds: Annotated[int, Field(ge=0, le=20)] = MOST_ROUNDS
+    rule: Rule | None = None
+    threshold: _Positive | None = None
+    keep_share: _Share = 0.9
+    passes: Annotated[int, Field(ge=1)] = 3
+    converged_share: _Share = CONVERGED_SHARE
+    subset: Annotated[int, Field(ge=1)] = 30
+    most_particles: Annotated[int, Field(ge=4)] = MOST_PARTICLES
+    engine: Engine = Engine.native
+    start_from: Path | None = None
+    review: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def class_rule(self) -> Rule:
+        """By which classes are kept."""
+        if self.rule is not None:
+            return self.rule
+        return Rule.literal if self.preset == "paper" else Rule.automatic
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values."""
+        said = self.model_dump(mode="json", exclude={"review"})  # it may be asked for, or not, at any call
+        return said | {"start_from": str(self.start_from.resolve()) if self.start_from else None}
+
+
+class LoopJob(BaseModel):
+    """A run: its settings, and what decides nothing.
+
+    Attributes:
+        settings: what is to be found.
+        cpus: processors to use.
+        device: where to compute, as torch names it.
+        verbose: tell of each micrograph and each step.
+        command: what the user has typed, if it is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: LoopSettings
+    cpus: int = Field(default=1, ge=1)
+    device: str = "cpu"
+    verbose: bool = False
+    command: str | None = None
+
+    def made_with(self) -> dict[str, Any]:
+        """Return what a run is made with besides its settings, as JSON values."""
+        return made_with(self.command, self.device, self.cpus)

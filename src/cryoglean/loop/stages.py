@@ -1,0 +1,353 @@
+"""The stages of a run, each a job in a folder of its own, done once and remembered."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.atomic import atomic_path
+from cryoglean.io.images import read_micrograph
+from cryoglean.jobs.extract import run_extract_job
+from cryoglean.jobs.pick import AnyPickerSettings, PickJob, run_pick_job
+from cryoglean.jobs.pick_one import diameter_misfit
+from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.jobs.select import TEMPLATES
+from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
+from cryoglean.loop import class_evaluation as judge
+from cryoglean.loop.tables import read_round, write_round
+from cryoglean.pickers.kpicker.paper import PaperKpickerSettings
+from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
+from cryoglean.pickers.kpicker.picker import KpickerSettings
+from cryoglean.pickers.kpicker.training import KpickerTraining
+from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
+from cryoglean.pickers.localpicker.picker import LocalpickerSettings
+from cryoglean.pickers.matcher.picker import MatcherSettings
+from cryoglean.picks import Picks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cryoglean.jobs.pick import Summary
+    from cryoglean.loop.pick_union import Pool
+    from cryoglean.loop.progress import LoopWatcher, Passing
+    from cryoglean.loop.settings import LoopJob
+    from cryoglean.loop.state import RunFile
+    from cryoglean.micrograph import MicrographFile
+
+PIXEL_SIZE_TOLERANCE = 0.01
+
+CANDIDATES, MATCHED, PICKS, POOL, PARTICLES, CLASSES, SELECTED, MODEL = (
+    "candidates",
+    "matched",
+    "picks",
+    "pool",
+    "particles",
+    "classes",
+    "selected",
+    "model",
+)
+
+
+FINAL = -1
+"""The number by which the classes of the final picks go."""
+
+
+def round_name(number: int) -> str:
+    """Return a round as the user is told of it."""
+    return "final" if number == FINAL else f"round {number}"
+
+
+def stage_folder(root: Path, number: int, stage: str = "") -> Path:
+    """Return the folder of a stage of a round of the run in `root`."""
+    return (root / "final" if number == FINAL else root / "rounds" / f"{number:02d}") / stage
+
+
+def picks_stage(run: RunFile, number: int) -> str:
+    """Return the stage that made the picks of a round; of round 0 the candidates, or their classes if they did."""
+    if number:
+        return PICKS
+    return CANDIDATES if run.found(0, MATCHED) is None else MATCHED
+
+
+class Stages:
+    """Does the stages that are not done.
+
+    Args:
+        run: the state of the run.
+        job: what was asked for.
+        files: the micrographs that the rounds work on.
+        watcher: who is told, a line a stage.
+        passing: who is told by the stages themselves.
+    """
+
+    def __init__(
+        self, run: RunFile, job: LoopJob, files: Sequence[MicrographFile], watcher: LoopWatcher, passing: Passing
+    ) -> None:
+        self.run, self.job, self.files = run, job, list(files)
+        self._watcher, self._passing = watcher, passing
+
+    def folder(self, number: int, stage: str = "") -> Path:
+        """Return the folder of a stage of a round."""
+        return stage_folder(self.run.root, number, stage)
+
+    def do(self, number: int, stage: str, work: Callable[[], dict[str, Any]], said: str) -> dict[str, Any]:
+        """Do a stage unless it is done, and tell of it.
+
+        Args:
+            number: of the round.
+            stage: its name.
+            work: what to do; returns what is to be remembered.
+            said: the line for the user, with places for what was found.
+        """
+        found = self.run.found(number, stage)
+        if found is not None:
+            self._watcher.detail(f"{round_name(number)}, {stage}: done before")
+            return found
+        start = perf_counter()
+        found = work()
+        seconds = perf_counter() - start
+        self.run.add(number, stage, found, seconds)
+        self._watcher.say(f"{round_name(number)}, {stage}: {said.format(**found)} ({seconds:.0f} s)")
+        return found
+
+    def micrographs(self) -> dict[str, Any]:
+        """Read each micrograph for its size and its pixel size; what cannot be used is left out of the rounds."""
+        found = self.do(0, "micrographs", self._sizes, "{usable} can be used")
+        self.files = [file for file in self.files if file.key in found["sizes"]]
+        return found
+
+    def _sizes(self) -> dict[str, Any]:
+        sizes, rejected, misfits = dict[str, tuple[float, int, int]](), dict[str, str](), list[str]()
+        for file in self.files:
+            try:
+                micrograph, _ = read_micrograph(file, self.job.settings.pixel_size_angstrom)
+            except MicrographError as error:
+                rejected[file.key] = error.reason
+                misfits += [str(error)] * error.by_settings
+                continue
+            misfit = diameter_misfit(micrograph, self.job.settings.diameter_angstrom)
+            if misfit:
+                rejected[file.key] = misfit
+                misfits.append(misfit)
+            else:
+                sizes[file.key] = (micrograph.pixel_size_angstrom, *micrograph.shape)
+        if misfits and not sizes:
+            raise SettingsError(misfits[0])
+        _refuse_mixed(sizes)
+        return {"usable": len(sizes), "sizes": {k: list(v) for k, v in sizes.items()}, "rejected": rejected}
+
+    def candidates(self) -> dict[str, Any]:
+        """Make the first picks, or take those given."""
+        out = self.folder(0, CANDIDATES)
+        given = self.job.settings.start_from
+        work = (lambda: self._given(given, out)) if given else (lambda: self._candidates(out))
+        return self.do(0, CANDIDATES, work, "{picks} picks")
+
+    def _candidates(self, out: Path) -> dict[str, Any]:
+        kind = PaperLocalpickerSettings if self.job.settings.preset == "paper" else LocalpickerSettings
+        job = self._pick_job(kind(diameter_angstrom=self.job.settings.diameter_angstrom))
+        summary = run_pick_job(self.files, job, out, self._passing)
+        model = None if summary.model is None else summary.model.model_dump(mode="json")
+        return _counts(summary) | {"model": model}
+
+    def _given(self, source: Path, out: Path) -> dict[str, Any]:
+        """Copy the user's coordinates; scores of other programs become ranks."""
+        tasks, said = find_tasks(source, self.files)
+        for line in said:
+            self._watcher.say(line)
+        picks = {file.key: Picks.empty() for file in self.files}
+        for task in tasks:
+            micrograph, _ = read_micrograph(task.file, self.job.settings.pixel_size_angstrom)
+            picks[task.file.key] = task.picks(micrograph)
+        write_round(out, self.files, _ranked(picks), self._heights())
+        return {"picks": sum(map(len, picks.values())), "counts": {k: len(p) for k, p in picks.items()}}
+
+    def train(self, number: int) -> Path:
+        """Train a network on what the round before has kept; return its weights."""
+        before, out = self.folder(number - 1, SELECTED), self.folder(number, MODEL)
+        junk = before / judge.JUNK
+        has_junk = bool(self._found(number - 1, SELECTED)["junk"])
+
+        def work() -> dict[str, Any]:
+            job = TrainJob(
+                training=self._training(number),
+                pixel_size_angstrom=self.job.settings.pixel_size_angstrom,
+                cpus=self.job.cpus,
+                device=self.job.device,
+            )
+            star = before / "particles.star"
+            summary = run_train_job(self.files, star, junk if has_junk else None, job, out, self._passing)
+            facts = None if summary.facts is None else summary.facts.model_dump(mode="json")
+            return {"particles": sum(o.picks for o in summary.outcomes), "facts": facts}
+
+        self.do(number, MODEL, work, "trained on {particles} particles")
+        return out / WEIGHTS
+
+    def _training(self, number: int) -> KpickerTraining | PaperKpickerTraining:
+        settings = self.job.settings
+        kind = PaperKpickerTraining if settings.preset == "paper" else KpickerTraining
+        return kind(diameter_angstrom=settings.diameter_angstrom, seed=settings.seed + number)
+
+    def pick(self, number: int, weights: Path, distance_angstrom: float | None) -> dict[str, Any]:
+        """Pick the micrographs of the rounds with a round's network."""
+        job = self.network_job(weights, distance_angstrom)
+        out = self.folder(number, PICKS)
+        return self.do(
+            number, PICKS, lambda: _counts(run_pick_job(self.files, job, out, self._passing)), "{picks} picks"
+        )
+
+    def network_job(self, weights: Path, distance_angstrom: float | None) -> PickJob:
+        """Return the job of picking with a network."""
+        kind = PaperKpickerSettings if self.job.settings.preset == "paper" else KpickerSettings
+        picker = kind(diameter_angstrom=self.job.settings.diameter_angstrom, min_distance_angstrom=distance_angstrom)
+        return self._pick_job(picker, weights)
+
+    def matched(self) -> dict[str, Any]:
+        """Pick the micrographs of the rounds anew, by the kept classes of the candidates."""
+        out, learned = self.folder(0, MATCHED), "localpicker.json"
+
+        def work() -> dict[str, Any]:
+            copy_if_new(self.folder(0, CANDIDATES) / learned, out / learned)
+            return _counts(run_pick_job(self.files, self.matcher_job(None), out, self._passing))
+
+        return self.do(0, MATCHED, work, "{picks} picks by the candidates' classes")
+
+    def matcher_job(self, distance_angstrom: float | None) -> PickJob:
+        """Return the job of picking by the kept classes of the candidates."""
+        diameter = self.job.settings.diameter_angstrom
+        picker = MatcherSettings(diameter_angstrom=diameter, min_distance_angstrom=distance_angstrom)
+        return self._pick_job(picker, templates=self.folder(0, SELECTED) / TEMPLATES)
+
+    def candidates_job(self, distance_angstrom: float | None) -> PickJob:
+        """Return the job of picking as the candidates were picked."""
+        diameter = self.job.settings.diameter_angstrom
+        if self.job.settings.preset == "paper":
+            return self._pick_job(PaperLocalpickerSettings(diameter_angstrom=diameter))
+        picker = LocalpickerSettings(diameter_angstrom=diameter, min_distance_angstrom=distance_angstrom)
+        return self._pick_job(picker)
+
+    def _pick_job(
+        self,
+        picker: AnyPickerSettings,
+        weights: Path | None = None,
+        templates: Path | None = None,
+    ) -> PickJob:
+        return PickJob(
+            picker=picker,
+            weights=weights,
+            templates=templates,
+            pixel_size_angstrom=self.job.settings.pixel_size_angstrom,
+            cpus=self.job.cpus,
+            device=self.job.device,
+        )
+
+    def picks_of(self, number: int) -> dict[str, Picks]:
+        """Return the picks of a round by micrograph."""
+        if number == FINAL:
+            return self._read(self.run.root)
+        return self._read(self.folder(number, picks_stage(self.run, number)))
+
+    def candidate_picks(self) -> dict[str, Picks]:
+        """Return the candidates by micrograph."""
+        return self._read(self.folder(0, CANDIDATES))
+
+    def _read(self, folder: Path) -> dict[str, Picks]:
+        return read_round(folder, [file.key for file in self.files])
+
+    def classes(self, number: int, pools: Mapping[str, Pool]) -> dict[str, Any]:
+        """Cut out the places of a round, and classify them."""
+        pool, particles, out = (self.folder(number, name) for name in (POOL, PARTICLES, CLASSES))
+
+        def cut() -> dict[str, Any]:
+            write_round(pool, self.files, {key: p.picks for key, p in pools.items()}, self._heights())
+            summary = run_extract_job(pool, self.files, judge.extract_job(self.job), particles, self._passing)
+            return {
+                "particles": sum(o.picks for o in summary.picked),
+                "places": sum(len(p.picks) for p in pools.values()),
+            }
+
+        self.do(number, PARTICLES, cut, "{particles} of {places} places cut out")
+        star = particles / "particles.star"
+
+        def sort() -> dict[str, Any]:
+            return judge.classify(star, self.job, out, self._passing)
+
+        return self.do(number, CLASSES, sort, "{particles} particles in {classes} classes")
+
+    def select(self, number: int, *, purify: bool, by_hand: bool) -> dict[str, Any]:
+        """Select classes of a round."""
+        classes, out = self.folder(number, CLASSES), self.folder(number, SELECTED)
+
+        def work() -> dict[str, Any]:
+            if by_hand:
+                done = judge.select_by_hand(classes, self.job, out)
+            else:
+                done = judge.select_classes(classes, self.job, out, self._passing, purify=purify)
+            return done.found | {"by_hand": by_hand}
+
+        said = "{kept} of {particles} particles kept, {classes_kept} of {classes} classes"
+        return self.do(number, SELECTED, work, said)
+
+    def propose(self, number: int) -> Path:
+        """Write the selection that the rule makes, for a user to edit; return the table."""
+        classes, out = self.folder(number, CLASSES), self.folder(number, SELECTED)
+        judge.select_classes(classes, self.job, out, self._passing, purify=False)
+        return out / "selection.csv"
+
+    def sizes(self) -> dict[str, tuple[float, int, int]]:
+        """Return pixel size in angstrom, height and width of each micrograph."""
+        return {file.key: tuple(self._found(0, "micrographs")["sizes"][file.key]) for file in self.files}
+
+    def diameters_px(self) -> dict[str, float]:
+        """Return the particle's diameter in each micrograph."""
+        return {key: self.job.settings.diameter_angstrom / size[0] for key, size in self.sizes().items()}
+
+    def _heights(self) -> dict[str, int]:
+        return {key: int(size[1]) for key, size in self.sizes().items()}
+
+    def _found(self, number: int, stage: str) -> dict[str, Any]:
+        found = self.run.found(number, stage)
+        if found is None:
+            raise SettingsError(f"{self.run.path} has no stage {stage} of round {number}: name another --out")
+        return found
+
+
+def _refuse_mixed(sizes: Mapping[str, tuple[float, int, int]]) -> None:
+    """Refuse micrographs of different pixel sizes: their particles do not go into one stack.
+
+    Raises:
+        SettingsError: names two that differ.
+    """
+    if not sizes:
+        return
+    finest, coarsest = (pick(sizes, key=lambda key: sizes[key][0]) for pick in (min, max))
+    low, high = sizes[finest][0], sizes[coarsest][0]
+    if high > low * (1 + PIXEL_SIZE_TOLERANCE):
+        raise SettingsError(
+            f"micrographs of different pixel sizes: {finest} has {low:.4g} A, {coarsest} {high:.4g} A: run each "
+            "magnification by itself, or give --pixel-size if the headers are wrong"
+        )
+
+
+def copy_if_new(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all, if there is one and it is not there."""
+    if source.exists() and not target.exists():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def _counts(summary: Summary) -> dict[str, Any]:
+    counts = {o.file.key: o.picks for o in summary.picked}
+    return {"picks": sum(counts.values()), "counts": counts}
+
+
+def _ranked(picks: Mapping[str, Picks]) -> dict[str, Picks]:
+    """Turn scores of any scale into ranks from 0 to 1, equal ones into equal."""
+    scores = np.unique(np.concatenate([np.zeros(0), *(p.score for p in picks.values())]))
+    ranks = (np.arange(len(scores)) + 1) / max(len(scores), 1)
+    return {k: Picks(p.x, p.y, ranks[np.searchsorted(scores, p.score)]) for k, p in picks.items()}

@@ -1,0 +1,1 @@
+"""Boxes round particles: cut, scaled, normalised, re-centred, and their tables."""

@@ -1,0 +1,1 @@
+"""Pickers, each in a package of its own behind one protocol."""

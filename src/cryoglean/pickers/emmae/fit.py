@@ -1,0 +1,140 @@
+"""Learning how latents tell particles, from a few micrographs of a set and no label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
+from cryoglean.detect.skewness import Skewness
+from cryoglean.latents.discriminant import discriminant
+from cryoglean.latents.likeness import Likeness
+from cryoglean.latents.rings import RADII, ring_means
+from cryoglean.pickers.emmae.picker import Embedded, EmmaeSet, EmmaeSetFacts, EmmaeSettings, embedded, in_patches, look
+from cryoglean.pickers.localpicker.picker import Localpicker
+from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.emmae.picker import Look
+    from cryoglean.pickers.emmae.training import EmmaeModel
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel, Seen
+
+_LEAST_BLOBS = 20
+_MOST_REFINEMENTS = 3
+_CLEARLY_BELOW = 0.3  # robust standard deviations
+
+
+def fit_emmae(
+    micrographs: Iterable[Micrograph],
+    localpicker: LocalpickerModel,
+    mae: EmmaeModel,
+    device: torch.device | None = None,
+) -> EmmaeSet:
+    """Learn how latents tell particles, from a few micrographs.
+
+    The first template comes from Localpicker's blobs; those of its own picks follow for as long as the response gets
+    more skewed, as Localpicker chooses its templates.
+
+    Args:
+        micrographs: the micrographs to learn from; each is needed only until the next is taken.
+        localpicker: what Localpicker has learned of the set: its picks are the blobs that stand in for a mask.
+        mae: the network, which is put on the device.
+        device: where to compute; the CPU by default.
+    """
+    device, diameter = device or torch.device("cpu"), localpicker.diameter_angstrom
+    mae.net.to(device)
+    finder = Localpicker(EmmaeSettings(diameter_angstrom=diameter), localpicker, device)
+    images, places, names = list[Embedded](), list[_Places](), list[str]()
+    for micrograph in micrographs:
+        images.append(embedded(micrograph, diameter, mae, device))
+        places.append(_blobs(finder.look(micrograph, working=images[-1].working), images[-1], localpicker))
+        names.append(micrograph.name)
+    blobs = sum(int((each.height >= 0).sum()) for each in places)
+    facts = EmmaeSetFacts(diameter_angstrom=diameter, localpicker=localpicker, blobs=blobs, micrographs=tuple(names))
+    best = _judged(facts, images, places)
+    if best is None:
+        return _nothing_found(facts, mae.facts.layers.encoder.width)
+    for _ in range(_MOST_REFINEMENTS):
+        refined = _judged(facts, images, best.places)
+        if refined is None or refined.skewness.at_least <= best.skewness.at_least:
+            break
+        best = refined
+    return best.learned
+
+
+class _Places(NamedTuple):
+    """Places in a micrograph, in patches, and how far each stands above the cut, in robust standard deviations."""
+
+    x: Tensor
+    y: Tensor
+    height: NDArray[np.float64]
+
+
+class _Judged(NamedTuple):
+    """What places told, how surely the response is skewed by that, and the places that it gives in turn."""
+
+    learned: EmmaeSet
+    skewness: Skewness
+    places: list[_Places]
+
+
+def _nothing_found(facts: EmmaeSetFacts, width: int) -> EmmaeSet:
+    numbers = len(RADII) * width
+    unknown = Likeness(torch.zeros(numbers), torch.eye(numbers), torch.tensor([0.0, 1.0]))
+    return EmmaeSet(facts, torch.zeros(len(RADII), width), unknown)
+
+
+def _blobs(seen: Seen, image: Embedded, localpicker: LocalpickerModel) -> _Places:
+    """Return Localpicker's peaks; none is above the cut where it found nothing like particles."""
+    everything = np.ones(len(seen.peaks.x), dtype=bool)
+    x, y = image.patches_at(np.stack(seen.stored(everything), axis=1))
+    return _Places(x, y, seen.peaks.height - (seen.cut if localpicker.found_particles else np.inf))
+
+
+def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places]) -> _Judged | None:
+    """Make the template that tells places above the cut from those clearly below; None where there are too few."""
+    rings = [ring_means(i.latents, p.x, p.y, i.diameter).flatten(1) for i, p in zip(images, places, strict=True)]
+    height = np.concatenate([p.height for p in places])
+    above, below = (torch.from_numpy(which) for which in (height >= 0, height < -_CLEARLY_BELOW))
+    if min(int(above.sum()), int(below.sum())) < _LEAST_BLOBS:
+        return None
+    means = torch.cat(rings).cpu()
+    template = discriminant(means[above], means[below]).float().view(len(RADII), -1)
+    learned = EmmaeSet(facts, template, Likeness.of(means[above]))
+    looks = [look(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
+    heights = np.concatenate([found.peaks.height for found in looks])
+    if len(heights) < LEAST_HEIGHTS:
+        return None
+    room = sum(image.capacity for image in images)
+    cut, _ = best_cut(heights, fit_height_mixture(heights, room).posterior(heights))
+    contrast = _contrast(looks, cut)
+    clean = [found.clean(cut, contrast) for found in looks]  # gold and ice would pass for the particles of the mixture
+    heights = np.concatenate([peaks.height for peaks in clean])
+    if len(heights) < LEAST_HEIGHTS:
+        return None
+    mixture = fit_height_mixture(heights, room)
+    cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+    skewness = Skewness.of([found.skewness for found in looks])
+    known = {"contrast": contrast, "mixture": mixture, "cut": cut, "expected_f1": expected_f1}
+    known |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
+    theirs = [
+        _Places(*in_patches(peaks, image), peaks.height - cut) for image, peaks in zip(images, clean, strict=True)
+    ]
+    return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, theirs)
+
+
+def _contrast(looks: Sequence[Look], cut: float) -> ParticleContrast:
+    """Learn the contrast of what is above a cut."""
+    above = [found.peaks.height >= cut for found in looks]
+    contrast = np.concatenate([found.contrast[which] for found, which in zip(looks, above, strict=True)])
+    height = np.concatenate([found.peaks.height[which] for found, which in zip(looks, above, strict=True)])
+    return ParticleContrast.of(contrast, height)

@@ -1,0 +1,92 @@
+"""What Cryo-EMMAE learned of a set, on disk, and a picker that takes that and the network from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import ValidationError
+
+from cryoglean.errors import SettingsError
+from cryoglean.latents.hierarchy import SET_CLUSTERS
+from cryoglean.latents.likeness import Likeness
+from cryoglean.latents.rings import RADII
+from cryoglean.nets.weights import read_weights, write_weights
+from cryoglean.pickers.emmae.network_files import read_emmae
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, PaperEmmaeSet, PaperEmmaeSettings
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSet, EmmaeSetFacts, EmmaeSettings
+
+if TYPE_CHECKING:
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.picks import Picks
+
+KIND, VERSION = "emmae-set", 2
+
+
+def write_emmae_set(path: Path, learned: EmmaeSet | PaperEmmaeSet) -> None:
+    """Write what was learned of a set, whole or not at all.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    if isinstance(learned, EmmaeSet):
+        tensors = {"template": learned.template, **learned.likeness._asdict()}
+    else:
+        tensors = {"centres": learned.centres}
+    write_weights(path, KIND, VERSION, learned.facts.model_dump(mode="json"), tensors)
+
+
+def read_emmae_set(path: Path) -> EmmaeSet | PaperEmmaeSet:
+    """Read what was learned of a set.
+
+    Raises:
+        SettingsError: if the file is missing, damaged, or of another version.
+    """
+    facts, tensors = read_weights(path, KIND, VERSION)
+    try:
+        if facts.get("preset") == "paper":
+            return PaperEmmaeSet(PaperEmmaeFacts.model_validate(facts), tensors["centres"])
+        likeness = Likeness(*(tensors[name] for name in Likeness._fields))
+        return EmmaeSet(EmmaeSetFacts.model_validate(facts), tensors["template"], likeness)
+    except (ValidationError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path} does not hold what Cryo-EMMAE learned of a set: {reason[:200]}") from error
+
+
+@dataclass(frozen=True)
+class StoredEmmae:
+    """A Cryo-EMMAE that is small to send to other processes: each reads its files once.
+
+    Attributes:
+        settings: of either preset.
+        weights: the network's file.
+        learned: the file of what was learned of the set.
+        device: where to compute, as torch names it.
+    """
+
+    settings: EmmaeSettings | PaperEmmaeSettings
+    weights: Path
+    learned: Path
+    device: str = "cpu"
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph, as `Emmae` and `PaperEmmae` do."""
+        return _loaded(self.settings, self.weights, self.learned, self.device).pick(micrograph)
+
+
+@lru_cache(maxsize=1)
+def _loaded(
+    settings: EmmaeSettings | PaperEmmaeSettings, weights: Path, learned: Path, device: str
+) -> Emmae | PaperEmmae:
+    known, mae = read_emmae_set(learned), read_emmae(weights)
+    weighed, rows = (known.template, len(RADII)) if isinstance(known, EmmaeSet) else (known.centres, SET_CLUSTERS)
+    if weighed.shape != (rows, mae.facts.layers.encoder.width):
+        raise SettingsError(f"{learned} does not fit the network of {weights}: --force learns it anew")
+    if isinstance(known, EmmaeSet) and isinstance(settings, EmmaeSettings):
+        return Emmae(settings, known, mae, torch.device(device))
+    if isinstance(known, PaperEmmaeSet) and isinstance(settings, PaperEmmaeSettings):
+        return PaperEmmae(settings, known, mae, torch.device(device))
+    raise SettingsError(f"{learned} was made with --preset {known.facts.preset}: pick with the same")

@@ -1,0 +1,235 @@
+"""What is to be seen of a set in latent space, as arrays: for pictures of what Cryo-EMMAE learned.
+
+The clouds of particles' and background's latents are those of Zamanos et al. (Cell Rep. Methods 2025), Figure 3, which
+draws as many points of the one as of the other.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from cryoglean.latents.hierarchy import SET_CLUSTERS
+from cryoglean.latents.kmeans import kmeans, nearest
+from cryoglean.latents.principal import principal_axes
+from cryoglean.pickers.emmae.paper import at_patches, paper_embedded, thinned
+from cryoglean.pickers.emmae.picker import Embedded, embedded, look, response_to
+from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
+from cryoglean.picks import Picks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.emmae.paper import PaperEmmae
+    from cryoglean.pickers.emmae.picker import Emmae
+
+SHOWN = 3
+"""As many micrographs are looked at, the first of those that were learned from."""
+
+_NEITHER_DIAMETERS = 0.1  # from a particle's edge on: the patches there see both
+_MOST_POINTS = 3000
+_SEED = 0
+
+
+class LatentLook(NamedTuple):
+    """A micrograph as the network sees it, and what is told of each patch.
+
+    Attributes:
+        name: the micrograph's.
+        image: (h, w) float32, prepared.
+        patch_px: pixels of the image along a patch.
+        shift_px: how far down and right of its own pixels the patch tells of.
+        diameter_px: of a particle in pixels of the image, down and along a row.
+        label: (rows, columns) cluster of each patch.
+        particle: (rows, columns) booleans, patches within a particle; None where that is not known.
+        chosen: (rows, columns) booleans, patches that are picked as published; None for the default preset.
+        response: (n rows, n columns) in robust standard deviations, n places along a patch; None for the published way,
+            and where there is no template.
+        xy: (n, 2) picks in pixels of the image, x first.
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    patch_px: int
+    shift_px: float
+    diameter_px: tuple[float, float]
+    label: NDArray[np.int64]
+    particle: NDArray[np.bool_] | None
+    chosen: NDArray[np.bool_] | None
+    response: NDArray[np.float32] | None
+    xy: NDArray[np.float64]
+
+
+class Clouds(NamedTuple):
+    """Latents along their two principal axes.
+
+    Attributes:
+        particle: (n, 2) patches within particles.
+        background: (m, 2) patches clear of them; n and m are the same where there are enough of both.
+        share: of the variance along each axis.
+    """
+
+    particle: NDArray[np.float64]
+    background: NDArray[np.float64]
+    share: tuple[float, float]
+
+
+class SetLook(NamedTuple):
+    """What is to be seen of a set.
+
+    Attributes:
+        micrographs: some of those that it was learned from.
+        clouds: of their latents.
+        share: of each cluster's patches, how many lie within particles; empty where no particle is known.
+        particle: the cluster that is the particles'; None where no particle is known.
+        covered: share of all patches that lie within particles.
+        heights: (n,) of the peaks of the response in these micrographs; empty for the published way.
+    """
+
+    micrographs: tuple[LatentLook, ...]
+    clouds: Clouds
+    share: tuple[float, ...]
+    particle: int | None
+    covered: float
+    heights: NDArray[np.float64]
+
+
+def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
+    """Look at a set by the default preset; its clusters are those of the micrographs that are looked at.
+
+    Args:
+        micrographs: one or more that the picker was learned from; no more than `SHOWN` are taken.
+        picker: with what it has learned.
+    """
+    latents, looks, heights = list[Tensor](), list[LatentLook](), [np.zeros(0)]
+    facts, template = picker.learned.facts, picker.learned.template
+    has_template = facts.mixture is not None
+    for micrograph in islice(micrographs, SHOWN):
+        seen = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
+        picks = picker.pick_embedded(micrograph, seen)
+        if has_template:
+            found = look(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)
+            heights.append(found.clean(facts.cut, facts.contrast).height)
+        response = response_to(seen, template).cpu().numpy() if has_template else None
+        latents.append(seen.latents)
+        looks.append(_default_look(micrograph.name, seen, picks, response))
+    points = thinned(latents)
+    centres = kmeans(points, min(SET_CLUSTERS, len(points)), _SEED).centres
+    looks = _labelled(looks, latents, centres)
+    share, covered = _shares(looks, len(centres))
+    particle = int(np.argmax(share)) if share else None
+    return SetLook(tuple(looks), _clouds(looks, latents), share, particle, covered, np.concatenate(heights))
+
+
+def look_at_paper_set(
+    micrographs: Iterable[Micrograph],
+    picker: PaperEmmae,
+    mask_of: Callable[[Micrograph], NDArray[np.bool_] | None],
+) -> SetLook:
+    """Look at a set as published; its clusters are those that were learned.
+
+    Args:
+        micrographs: one or more that the picker was learned from; no more than `SHOWN` are taken.
+        picker: with what it has learned.
+        mask_of: tells which pixels of a micrograph are particle; None where that is not known.
+    """
+    latents, looks = list[Tensor](), list[LatentLook]()
+    for micrograph in islice(micrographs, SHOWN):
+        seen = paper_embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
+        chosen, mask = picker.particle_patches(seen), mask_of(micrograph)
+        picks = picker.pick_patches(micrograph, seen, chosen)
+        latents.append(seen.latents)
+        looks.append(
+            LatentLook(
+                name=micrograph.name,
+                image=seen.prepared.image.cpu().numpy(),
+                patch_px=seen.patch_px,
+                shift_px=seen.shift * seen.patch_px,
+                diameter_px=(seen.diameter[0] * seen.patch_px, seen.diameter[1] * seen.patch_px),
+                label=np.zeros(seen.latents.shape[:2], np.int64),
+                particle=None if mask is None else at_patches(mask, seen).cpu().numpy(),
+                chosen=chosen.cpu().numpy(),
+                response=None,
+                xy=seen.prepared.from_stored(picks.xy),
+            )
+        )
+    looks = _labelled(looks, latents, picker.learned.centres)
+    facts = picker.learned.facts
+    _, covered = _shares(looks, len(picker.learned.centres))
+    return SetLook(tuple(looks), _clouds(looks, latents), facts.share, facts.particle, covered, np.zeros(0))
+
+
+def _default_look(name: str, seen: Embedded, picks: Picks, response: NDArray[np.float32] | None) -> LatentLook:
+    xy = seen.prepared.from_stored(picks.xy)
+    return LatentLook(
+        name=name,
+        image=seen.prepared.image.cpu().numpy(),
+        patch_px=seen.patch_px,
+        shift_px=0.0,
+        diameter_px=(seen.diameter * seen.patch_px,) * 2,
+        label=np.zeros(seen.latents.shape[:2], np.int64),
+        particle=_within((xy + 0.5) / seen.patch_px - 0.5, seen.latents.shape[:2], seen.diameter / 2),
+        chosen=None,
+        response=response,
+        xy=xy,
+    )
+
+
+def _within(xy: NDArray[np.float64], shape: Sequence[int], radius: float) -> NDArray[np.bool_]:
+    """Mask of the patches whose middle lies no farther than a radius from a place; all in patches."""
+    rows, columns = shape
+    if not len(xy):
+        return np.zeros((rows, columns), bool)
+    patches = np.mgrid[:rows, :columns].reshape(2, -1).T
+    off, _ = cKDTree(xy[:, ::-1]).query(patches)
+    return np.asarray(off <= radius).reshape(rows, columns)
+
+
+def _labelled(looks: list[LatentLook], latents: list[Tensor], centres: Tensor) -> list[LatentLook]:
+    return [
+        each._replace(label=nearest(points, centres.to(points)).cpu().numpy())
+        for each, points in zip(looks, latents, strict=True)
+    ]
+
+
+def _shares(looks: list[LatentLook], clusters: int) -> tuple[tuple[float, ...], float]:
+    """Return the share of each cluster, and that of all patches, which lies within particles."""
+    known = [(each.label, each.particle) for each in looks if each.particle is not None]
+    inside = np.sum([np.bincount(label[mask], minlength=clusters) for label, mask in known], axis=0)
+    size = np.sum([np.bincount(label.ravel(), minlength=clusters) for label, _ in known], axis=0)
+    if not np.any(inside):
+        return (), 0.0
+    return tuple((inside / np.maximum(size, 1)).tolist()), float(inside.sum() / size.sum())
+
+
+def _clouds(looks: list[LatentLook], latents: list[Tensor]) -> Clouds:
+    """Take as many latents of particles as of background; where no particle is known, all is background."""
+    inside, outside = list[Tensor](), list[Tensor]()
+    for each, points in zip(looks, latents, strict=True):
+        particle = np.zeros(each.label.shape, bool) if each.particle is None else each.particle
+        per_diameter = [each.patch_px / d for d in each.diameter_px]
+        clear = np.ones_like(particle)
+        if particle.any():
+            clear = distance_transform_edt(~particle, sampling=per_diameter) > _NEITHER_DIAMETERS
+        inside.append(points[torch.from_numpy(particle)])
+        outside.append(points[torch.from_numpy(clear)])
+    of_each = [len(torch.cat(parts)) for parts in (inside, outside)]
+    wanted = min(_MOST_POINTS, *(n for n in of_each if n))
+    particles, background = (_some(torch.cat(parts), wanted) for parts in (inside, outside))
+    principal = principal_axes(torch.cat([particles, background]))
+    places = [principal.along(points).numpy() for points in (particles, background)]
+    return Clouds(places[0], places[1], (float(principal.share[0]), float(principal.share[1])))
+
+
+def _some(points: Tensor, wanted: int) -> Tensor:
+    """Take so many points, evenly, or all where there are fewer."""
+    return points[torch.linspace(0, max(len(points) - 1, 0), min(wanted, len(points))).round().long()].cpu()

@@ -1,0 +1,126 @@
+"""Training of a masked autoencoder into a folder: weights, curves and pictures, and how far it is until it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from cryoglean.io.atomic import write_atomic_text
+from cryoglean.pickers.emmae.network_files import read_progress, write_emmae, write_progress
+from cryoglean.pickers.emmae.training import Prepared, train_emmae
+from cryoglean.preprocess import mae_image
+from cryoglean.report.mae_pictures import draw_mae_curves, draw_reconstructions, mae_curves_csv
+from cryoglean.scale.devices import fast_dtype
+from cryoglean.scale.team import ALONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cryoglean.jobs.pick import Watcher
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.nets.mae import Mae
+    from cryoglean.nets.mae_training import MaeProgress
+    from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeTrained, EmmaeTraining
+    from cryoglean.scale.team import Team
+
+WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
+"""What training makes; and how far it is, until it is done."""
+
+NETWORK_RESULTS = (WEIGHTS, PROGRESS, "curves.csv", "curves.png", "reconstructions.png")
+"""All that training leaves in its folder."""
+
+
+class NetworkTraining(NamedTuple):
+    """How a network is trained.
+
+    Attributes:
+        settings: of the training.
+        first: a network to start from, which is changed; None starts from random weights.
+        cpus: processors to use; the result does not depend on it.
+        team: who trains, and where each computes.
+    """
+
+    settings: EmmaeTraining
+    first: Mae | None = None
+    cpus: int = 1
+    team: Team = ALONE
+
+
+class _Start(NamedTuple):
+    """All that a member of a team must be given."""
+
+    prepared: Sequence[Prepared]
+    first: Mae | None
+    begin: MaeProgress | None
+
+
+def prepared_for(micrograph: Micrograph, diameter_angstrom: float, training: EmmaeTraining, device: str) -> Prepared:
+    """Prepare a micrograph to train on."""
+    diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
+    image = mae_image(micrograph.image, diameter_px, training.preprocess, torch.device(device))
+    return Prepared(micrograph.name, image.image)
+
+
+def train_network(prepared: Sequence[Prepared], how: NetworkTraining, root: Path, watcher: Watcher) -> EmmaeFacts:
+    """Train a network; one whose training was stopped goes on where it was last written down.
+
+    Args:
+        prepared: the micrographs, one or more.
+        how: how; this process is the first of its team.
+        root: the folder, which is there.
+        watcher: who is told of progress.
+
+    Raises:
+        TeamError: if another process of the team is gone.
+        OSError: if results cannot be written; what was written is whole.
+    """
+    team, begin = how.team, read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
+    watcher.say(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
+    if begin is not None:
+        watcher.say(f"going on from step {begin.checks[-1].step}")
+
+    def watch(progress: MaeProgress) -> None:
+        check = progress.checks[-1]
+        write_progress(root / PROGRESS, progress)
+        watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
+
+    start = _Start([Prepared(each.name, each.image.cpu()) for each in prepared], how.first, begin)
+    team.share(start)
+    trained = _train(start, how, watch)
+    write_atomic_text(root / "curves.csv", mae_curves_csv(trained.checks))
+    draw_mae_curves(root / "curves.png", trained.checks)
+    draw_reconstructions(root / "reconstructions.png", trained.model.net, trained.examples)
+    write_emmae(root / WEIGHTS, trained.model)  # last: it tells that training is done
+    (root / PROGRESS).unlink(missing_ok=True)
+    return trained.model.facts
+
+
+def help_to_train(how: NetworkTraining) -> None:
+    """Take part in what the first process of the team trains, if it trains at all.
+
+    Raises:
+        TeamError: if another process of the team is gone.
+    """
+    start: _Start | None = how.team.share(None)
+    if start is not None:
+        _train(start, how, None)
+
+
+def _train(start: _Start, how: NetworkTraining, watch: Callable[[MaeProgress], None] | None) -> EmmaeTrained:
+    device = torch.device(how.team.device)
+    return train_emmae(
+        [Prepared(each.name, each.image.to(device)) for each in start.prepared],
+        how.settings,
+        first=start.first,
+        begin=start.begin,
+        threads=how.cpus,
+        precision=fast_dtype(device),
+        watch=watch,
+        team=how.team,
+    )
+
+
+def _where(team: Team) -> str:
+    return f"device {team.device}" + (f" and {team.size - 1} more" if team.size > 1 else "")

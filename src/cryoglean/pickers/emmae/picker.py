@@ -1,0 +1,298 @@
+"""Cryo-EMMAE: picking in the latent space of a masked autoencoder.
+
+The idea is that of Zamanos et al. (Cell Rep. Methods 2025): an encoder that has learned to predict hidden parts of
+micrographs sees particles as something else than background. The paper tells the particles' cluster by a mask that
+somebody painted. Here blobs of the right contrast and size stand in for that mask, as Localpicker finds them in a few
+micrographs of the set; the distance to a cluster's centre is that of a place's surroundings, ring by ring, and soft: it
+gives centres between patches, keeps rings whole, parts touching particles, and is the score.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+from scipy.special import expit
+from torch import Tensor
+
+from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.mixture import HeightMixture, most_particles
+from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks
+from cryoglean.detect.skewness import Skewness, field_skewness
+from cryoglean.latents.likeness import Likeness
+from cryoglean.latents.rings import FINER, ring_means, ring_response
+from cryoglean.nets.embedding import embed_image
+from cryoglean.pickers.localpicker.picker import (
+    SURE_ERRORS_OF_BEST,
+    Localpicker,
+    LocalpickerModel,
+    ShapeSettings,
+    inside,
+    sure_cut,
+)
+from cryoglean.pickers.localpicker.template_search import robust_z
+from cryoglean.picks import Picks
+from cryoglean.preprocess import working_image
+from cryoglean.preprocess.mae_chain import mae_image
+from cryoglean.scale.devices import fast_dtype
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cryoglean.detect.skewness import FieldSkewness
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.emmae.training import EmmaeModel
+    from cryoglean.preprocess import WorkingImage
+    from cryoglean.preprocess.mae_chain import MaeImage
+
+OVERLAP_PX = 8
+"""Of the tiles that are embedded."""
+
+UNLIKE_DEVIATIONS = 4.0
+"""What surrounds a place is something else than what surrounds particles if it is farther from it than this."""
+
+_SAME_DIAMETERS = 0.5
+
+
+class EmmaeSettings(ShapeSettings):
+    """What the user decides of Cryo-EMMAE: its name, and what is said of `ShapeSettings`."""
+
+    method: Literal["emmae"] = "emmae"
+
+
+class EmmaeSetFacts(BaseModel):
+    """What was learned of a set of micrographs besides the template.
+
+    Attributes:
+        preset: which way of picking it is for.
+        diameter_angstrom: the diameter it was made for.
+        skewness: typical skewness of the response in tiles of the micrographs.
+        skewness_error: its standard error, were the response nothing but noise.
+        mixture: of peak heights, in robust standard deviations of the response; None where nothing was found.
+        cut: least height of a particle.
+        expected_f1: F1 that the mixture expects at the cut.
+        localpicker: what Localpicker has learned of the set.
+        blobs: how many of its picks stood in for the mask.
+        contrast: of the particles.
+        micrographs: the micrographs it was learned from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    localpicker: LocalpickerModel
+    skewness: float = 0.0
+    skewness_error: float = 0.0
+    mixture: HeightMixture | None = None
+    cut: float = 0.0
+    expected_f1: float = 0.0
+    blobs: int = 0
+    contrast: ParticleContrast = ParticleContrast(0.0, 0.0)
+    micrographs: tuple[str, ...] = ()
+
+    @property
+    def found_particles(self) -> bool:
+        """Whether anything like particles was found: the response is skewed beyond doubt."""
+        return self.mixture is not None and self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
+
+    def in_words(self) -> str:
+        """Say in one line what was found."""
+        if self.mixture is None:
+            return f"{self.blobs} blobs of the right contrast and size: too few to tell what particles look like"
+        verdict = "stand out" if self.found_particles else "do not stand out"
+        return (
+            f"particles like {self.blobs} blobs {verdict} of the latents (skewness {self.skewness:.3f} +- "
+            f"{self.skewness_error:.3f}); cut at {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
+        )
+
+
+class EmmaeSet(NamedTuple):
+    """What was learned of a set.
+
+    Attributes:
+        facts: all but the tensors.
+        template: `(rings, c)` weights of latents.
+        likeness: what the latents round a particle are like; `(rings * c)` numbers a place.
+    """
+
+    facts: EmmaeSetFacts
+    template: Tensor
+    likeness: Likeness
+
+
+class Embedded(NamedTuple):
+    """A micrograph in latent space.
+
+    Attributes:
+        prepared: the image that was embedded.
+        working: the micrograph as Localpicker sees it.
+        latents: `(h, w, c)`.
+        patch_px: pixels of the image along a patch.
+        diameter: of a particle, in patches.
+    """
+
+    prepared: MaeImage
+    working: WorkingImage
+    latents: Tensor
+    patch_px: int
+    diameter: float
+
+    @property
+    def capacity(self) -> float:
+        """How many particles there is room for."""
+        return most_particles(self.latents.shape[0] * self.latents.shape[1], self.diameter)
+
+    def patches_at(self, xy: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Convert (n, 2) pixels of the micrograph as stored, x first, to columns and rows of patches."""
+        patch = (self.prepared.from_stored(xy) + 0.5) / self.patch_px - 0.5
+        column, row = torch.from_numpy(patch).float().T.to(self.latents.device)
+        return column, row
+
+    def contrast_at(self, column: Tensor, row: Tensor) -> NDArray[np.float64]:
+        """Return the (n,) local contrast, a logarithm, under columns and rows of patches."""
+        patch = torch.stack([column, row], dim=1).cpu().double().numpy()
+        stored = self.prepared.to_stored((patch + 0.5) * self.patch_px - 0.5)
+        return self.working.contrast_at(*self.working.from_stored(stored).T)
+
+    def stored(self, peaks: Peaks) -> NDArray[np.float64]:
+        """Convert peaks of a response to (n, 2) pixels of the micrograph as stored, x first."""
+        fine = np.stack([peaks.x, peaks.y], axis=1)
+        return self.prepared.to_stored((fine + 0.5) * (self.patch_px / FINER) - 0.5)
+
+
+def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, device: torch.device) -> Embedded:
+    """Prepare a micrograph and embed it.
+
+    Args:
+        micrograph: any size.
+        diameter_angstrom: particle diameter.
+        mae: the network, on the device.
+        device: where to compute.
+    """
+    facts, layers = mae.facts, mae.facts.layers
+    diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
+    prepared = mae_image(micrograph.image, diameter_px, facts.preprocess, device)
+    working = prepared.working or working_image(micrograph.image, diameter_px, device)
+    image = facts.standardised(prepared.image)
+    latents = embed_image(mae.net.encoder, image, OVERLAP_PX, precision=fast_dtype(device))
+    if prepared.is_flat:
+        latents = torch.zeros_like(latents)  # of a flat image they tell where in its tile a patch lies, and no more
+    diameter = diameter_px * math.sqrt(prepared.scale_x * prepared.scale_y) / layers.patch_px
+    return Embedded(prepared, working, latents, layers.patch_px, diameter)
+
+
+class Emmae:
+    """Pick particles by what the latents round a place say.
+
+    Args:
+        settings: what the user decides.
+        learned: of the set.
+        mae: the network, which is put on the device.
+        device: where to compute; the CPU by default.
+    """
+
+    def __init__(
+        self, settings: EmmaeSettings, learned: EmmaeSet, mae: EmmaeModel, device: torch.device | None = None
+    ) -> None:
+        self.settings, self.learned, self.mae = settings, learned, mae
+        self.device = device or torch.device("cpu")
+        self._localpicker = Localpicker(settings, learned.facts.localpicker, self.device)
+        mae.net.to(self.device)
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that the model was learned from.
+
+        Returns:
+            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
+        """
+        if not self.learned.facts.found_particles:
+            return Picks.empty()
+        return self.pick_embedded(
+            micrograph, embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
+        )
+
+    def pick_embedded(self, micrograph: Micrograph, seen: Embedded) -> Picks:
+        """Find the particles of a micrograph that is in latent space already, as `pick` does."""
+        facts, settings = self.learned.facts, self.settings
+        if not facts.found_particles:
+            return Picks.empty()
+        distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
+        found = look(seen, self.learned, distance, settings.edge_distance_diameters)
+        blobs = self._localpicker.look(micrograph, working=seen.working)
+        if blobs.seems_empty:
+            sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
+            radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
+            found = found.take(distance_to_nearest(seen.stored(found.peaks), sure) <= radius)
+        cut = sure_cut(facts.cut, Skewness.of([found.skewness]), seen.capacity)
+        peaks = found.clean(cut, facts.contrast)
+        score = expit(peaks.height - cut)
+        kept = score >= settings.threshold
+        xy = seen.stored(peaks.take(kept))
+        return Picks(xy[:, 0], xy[:, 1], score[kept])
+
+
+def response_to(seen: Embedded, template: Tensor) -> Tensor:
+    """Return how alike each place is to a template, `FINER` places along a patch, in robust standard deviations."""
+    return robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
+
+
+class Look(NamedTuple):
+    """What the response shows in a micrograph.
+
+    Attributes:
+        peaks: its n peaks, weak ones too, highest first.
+        contrast: (n,) local contrast under them, a logarithm.
+        alike: (n,) booleans, whether what surrounds a peak is what surrounds particles.
+        skewness: of the response.
+    """
+
+    peaks: Peaks
+    contrast: NDArray[np.float64]
+    alike: NDArray[np.bool_]
+    skewness: FieldSkewness
+
+    def take(self, which: NDArray[np.bool_]) -> Look:
+        """Return the same of some of the peaks."""
+        return Look(self.peaks.take(which), self.contrast[which], self.alike[which], self.skewness)
+
+    def clean(self, cut: float, usual: ParticleContrast) -> Peaks:
+        """Return the peaks without those that reach a cut and are something else than particles.
+
+        Args:
+            cut: least height of a particle.
+            usual: contrast of particles.
+        """
+        alike = self.alike & usual.is_alike(self.contrast, self.peaks.height)
+        return self.peaks.take(alike | (self.peaks.height < cut))
+
+
+def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0) -> Look:
+    """Find the places that may be particles, however weak.
+
+    Args:
+        seen: the micrograph.
+        learned: of the set.
+        distance: least distance of two places, in patches.
+        edge_diameters: least distance from the edge of what is seen, in particle diameters.
+    """
+    response = response_to(seen, learned.template)
+    peaks = find_peaks(response, FINER * distance)
+    peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
+    x, y = in_patches(peaks, seen)
+    means = ring_means(seen.latents, x, y, seen.diameter).flatten(1)
+    alike = learned.likeness.unlikeness(means).numpy() <= UNLIKE_DEVIATIONS
+    return Look(peaks, seen.contrast_at(x, y), alike, field_skewness(response, FINER * seen.diameter))
+
+
+def in_patches(peaks: Peaks, seen: Embedded) -> tuple[Tensor, Tensor]:
+    """Convert peaks of a response to columns and rows of patches."""
+    column, row = (torch.from_numpy((v + 0.5) / FINER - 0.5).float() for v in (peaks.x, peaks.y))
+    return column.to(seen.latents.device), row.to(seen.latents.device)

@@ -1,0 +1,177 @@
+"""Kpicker: a small network, trained on particles of the same set, judges every place of a micrograph.
+
+The network and the idea are those of McSweeney et al. (IUCrJ 7, 719, 2020). Here the micrograph is standardised locally
+as a whole and not window by window, so that all windows can be judged in one convolutional pass with the same result;
+centres are found below the pixel; scores are probabilities and the cut is found, both on micrographs that the
+training did not see. `kpicker_training.train_kpicker` trains, `Kpicker` picks, `kpicker_paper` is the published way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+
+from cryoglean.detect.peaks import find_peaks
+from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
+from cryoglean.pickers.kpicker.calibration import Calibration
+from cryoglean.pickers.kpicker.image import NetImage, net_image, scan_image
+from cryoglean.picks import Picks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cryoglean.micrograph import Micrograph
+
+EDGE_DISTANCE_DIAMETERS = 1 / 3
+"""Least distance of a pick from the edge of the exposed area, as Localpicker's."""
+
+_OUTLIER_DEVIATIONS = 5.0
+
+
+class KpickerSettings(BaseModel):
+    """What the user decides when picking.
+
+    Attributes:
+        method: which picker this is for.
+        preset: which of its ways.
+        diameter_angstrom: particle diameter; that of the weights.
+        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
+        threshold: least probability of a pick; None is the cut that was found when training.
+        edge_distance_diameters: least distance of a pick from the edge of the exposed area.
+        stride_px: distance of the places that are judged, in pixels of a particle of 32.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["kpicker"] = "kpicker"
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Limits(ge=0, le=1)] | None = None
+    edge_distance_diameters: Annotated[float, Limits(ge=0, le=2)] = EDGE_DISTANCE_DIAMETERS
+    stride_px: Literal[1, 2, 4, 8] = 4
+
+
+class Contrast(NamedTuple):
+    """Local contrast (natural logarithm) under the particles of a set: carbon's edge and thick ice have another.
+
+    Attributes:
+        centre: its median.
+        deviation: its robust standard deviation.
+    """
+
+    centre: float
+    deviation: float
+
+    def is_alike(self, contrast: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Mask of the (n,) contrasts that particles can have."""
+        return np.abs(contrast - self.centre) <= _OUTLIER_DEVIATIONS * self.deviation
+
+
+class KpickerFacts(BaseModel):
+    """What was learned besides the weights.
+
+    Attributes:
+        preset: which way of Kpicker it is for.
+        diameter_angstrom: the diameter it was made for.
+        layers: sizes of the network's layers.
+        calibration: from log-odds to probability.
+        cut: least probability of a pick.
+        expected_f1: F1 that the probabilities expect at the cut.
+        contrast: of the particles.
+        micrographs: the micrographs it was trained on.
+        held_out: those that decided when to stop, calibration and cut; empty where there was only one, which then
+            had to serve for those, too.
+        training: the settings of the training, as JSON values.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    layers: KpickerLayers
+    calibration: Calibration
+    cut: Annotated[float, Limits(ge=0, le=1)]
+    expected_f1: float
+    contrast: Contrast
+    micrographs: tuple[str, ...]
+    held_out: tuple[str, ...]
+    training: dict[str, object]
+
+
+@dataclass(frozen=True, eq=False)
+class KpickerModel:
+    """All that picking needs: a trained network, and what else was learned."""
+
+    facts: KpickerFacts
+    net: KpickerNet
+
+
+class Candidates(NamedTuple):
+    """Places where the log-odds are largest.
+
+    Attributes:
+        xy: (n, 2) in pixels of the network's image, x first.
+        odds: (n,) log-odds of the network, largest first.
+    """
+
+    xy: NDArray[np.float64]
+    odds: NDArray[np.float64]
+
+
+class Kpicker:
+    """Pick particles with a trained network."""
+
+    def __init__(self, settings: KpickerSettings, model: KpickerModel, device: torch.device | None = None) -> None:
+        self.settings, self.model, self.device = settings, model, device or torch.device("cpu")
+        self._net = model.net.to(self.device)
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that the network was trained on.
+
+        Returns:
+            Picks with their probabilities, best first.
+        """
+        settings, facts = self.settings, self.model.facts
+        image = net_image(micrograph, settings.diameter_angstrom, self.device)
+        distance = settings.min_distance_angstrom
+        distance_diameters = 0.5 if distance is None else distance / settings.diameter_angstrom
+        odds = scan_image(self._net, image.image, settings.stride_px)
+        found = candidates(image, odds, settings.stride_px, distance_diameters, settings.edge_distance_diameters)
+        score = facts.calibration.probability(found.odds)
+        kept = score >= (facts.cut if settings.threshold is None else settings.threshold)
+        kept &= facts.contrast.is_alike(image.contrast_at(found.xy))
+        x, y = image.to_stored(found.xy[kept]).T
+        return Picks(x, y, score[kept], "probability")
+
+
+def candidates(
+    image: NetImage,
+    odds: Tensor,
+    stride_px: int,
+    distance_diameters: float = 0.5,
+    edge_distance_diameters: float = EDGE_DISTANCE_DIAMETERS,
+) -> Candidates:
+    """Find the peaks of a scan; none in a flat image.
+
+    Args:
+        image: what was scanned.
+        odds: what `scan_image` gave.
+        stride_px: its stride.
+        distance_diameters: least distance between two.
+        edge_distance_diameters: least distance from the edge.
+    """
+    diameter = image.working.diameter_px * image.scale
+    peaks = find_peaks(odds, distance_diameters * diameter / stride_px)
+    xy = np.stack([peaks.x, peaks.y], axis=1) * stride_px - 0.5
+    kept = image.contains(xy, edge_distance_diameters * diameter) & bool(image.image.any())
+    return Candidates(xy[kept], peaks.height[kept])

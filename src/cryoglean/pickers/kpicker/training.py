@@ -1,0 +1,238 @@
+"""Training of Kpicker on picks of the same micrographs: patches, held-out micrographs, calibration and cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+
+from cryoglean.detect.mixture import best_cut
+from cryoglean.detect.peaks import distance_to_nearest
+from cryoglean.errors import SettingsError
+from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet, new_net
+from cryoglean.nets.losses import positive_unlabelled_risk
+from cryoglean.nets.training import Check, Course, train
+from cryoglean.pickers.kpicker.calibration import Calibration, calibrate
+from cryoglean.pickers.kpicker.image import PARTICLE_PX, NetImage, net_image, scan_image
+from cryoglean.pickers.kpicker.picker import Contrast, KpickerFacts, KpickerModel, candidates
+from cryoglean.pickers.kpicker.sampling import Examples, Mixture, Sampler
+from cryoglean.picks import Picks
+from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cryoglean.micrograph import Micrograph
+
+LEAST_POSITIVES = 20
+"""With fewer particles there is nothing to learn; the paper asks for 100."""
+
+_STRIDE_PX = 4
+_AVERAGING = 0.97
+_CHECKS = 12
+_PATIENCE = 4
+_LEAST_GAIN = 1e-3  # of a loss of 0.7 for guessing; less than that moves no pick
+_HELD_OUT = Mixture(positives=256, unlabelled=256, off_centre=128, given=128)
+_LABEL_REACH_DIAMETERS = 0.25
+_LEAST_CONTRAST_DEVIATION = 0.02
+
+
+class KpickerTraining(BaseModel):
+    """How Kpicker is trained.
+
+    Attributes:
+        preset: which of its ways.
+        diameter_angstrom: particle diameter.
+        layers: sizes of the network's layers.
+        certain_share: share of the picks, the best by score, to learn from; the others count neither as particles nor
+            as background.
+        missed_share: share of the particles that the picks are thought to miss.
+        held_out_share: share of the micrographs that decide when to stop, and the cut.
+        views: how often each particle is seen, as long as that makes neither too few steps nor too many.
+        least_steps: fewest steps, of 32 particles and 64 other patches each.
+        most_steps: most steps.
+        rate: learning rate at the start, falling to 0 along half a cosine.
+        seed: of the weights at the start and of all draws.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    layers: KpickerLayers = KpickerLayers()
+    certain_share: Annotated[float, Limits(gt=0, le=1)] = 1.0
+    missed_share: Annotated[float, Limits(ge=0, le=0.9)] = 0.2
+    held_out_share: Annotated[float, Limits(gt=0, lt=1)] = 0.2
+    views: Annotated[int, Limits(ge=1)] = 15
+    least_steps: Annotated[int, Limits(ge=1)] = 150
+    most_steps: Annotated[int, Limits(ge=1)] = 500
+    rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 1e-3
+    seed: Annotated[int, Limits(ge=0)] = 0
+
+
+class Trained(NamedTuple):
+    """What training gives: the model, and the curves."""
+
+    model: KpickerModel
+    checks: tuple[Check, ...]
+
+
+class _Learned(NamedTuple):
+    """A micrograph ready for training."""
+
+    name: str
+    image: NetImage
+    examples: Examples
+
+
+def train_kpicker(
+    micrographs: Iterable[Micrograph],
+    positives: Sequence[Picks],
+    negatives: Sequence[Picks] | None,
+    settings: KpickerTraining,
+    *,
+    threads: int = 1,
+    device: torch.device | None = None,
+    watch: Callable[[Check], None] | None = None,
+) -> Trained:
+    """Train a network on picks.
+
+    Args:
+        micrographs: the micrographs; each is needed only until the next is taken.
+        positives: for each, picks that are particles, most of them; may be empty for some.
+        negatives: for each, places where there is no particle (dropped classes, junk); None where none are known.
+        settings: how.
+        threads: how many threads compute; the result does not depend on it.
+        device: where to compute; the CPU by default.
+        watch: who is told how it goes.
+
+    Returns:
+        The model and the curves.
+
+    Raises:
+        SettingsError: if there are too few picks to learn from.
+        ValueError: if there are not as many tables of picks as micrographs.
+    """
+    least = _least_score(positives, settings.certain_share)
+    against = negatives or [Picks.empty()] * len(positives)
+    learned = [
+        _learn(micrograph, picks, others, least, settings.diameter_angstrom, device)
+        for micrograph, picks, others in zip(micrographs, positives, against, strict=True)
+    ]
+    seen, held_out = _split(learned, settings.held_out_share)
+    found = sum(len(each.examples.positives) for each in seen)
+    if found < LEAST_POSITIVES:
+        raise SettingsError(f"{found} particles to train from: at least {LEAST_POSITIVES} are needed")
+    net = new_net(settings.layers, settings.seed).to(learned[0].image.image.device)
+    checks = _train_on(net, seen, held_out, settings, threads, watch)
+    contrast = _contrast(learned)
+    calibration, cut, expected_f1 = _calibrated(net, held_out or seen, contrast)
+    facts = KpickerFacts(
+        diameter_angstrom=settings.diameter_angstrom,
+        layers=settings.layers,
+        calibration=calibration,
+        cut=cut,
+        expected_f1=expected_f1,
+        contrast=contrast,
+        micrographs=tuple(each.name for each in seen),
+        held_out=tuple(each.name for each in held_out),
+        training=settings.model_dump(mode="json"),
+    )
+    return Trained(KpickerModel(facts, net), checks)
+
+
+def _train_on(
+    net: KpickerNet,
+    seen: Sequence[_Learned],
+    held_out: Sequence[_Learned],
+    settings: KpickerTraining,
+    threads: int,
+    watch: Callable[[Check], None] | None,
+) -> tuple[Check, ...]:
+    sampler = Sampler([each.examples for each in seen], settings.seed, stream=1)
+    others = [each.examples for each in held_out]
+    judge = Sampler(others, settings.seed, stream=2).batch(0, _HELD_OUT) if others else None
+    prior = sampler.unlabelled_prior(settings.missed_share)
+    course = _course(settings, len(sampler.positives.image))
+
+    def loss(odds: Tensor, groups: Tensor) -> Tensor:
+        return positive_unlabelled_risk(odds, groups, prior)
+
+    return train(net, sampler.batch, judge, loss, course, threads, watch)
+
+
+def _least_score(positives: Sequence[Picks], share: float) -> float:
+    scores = np.concatenate([np.zeros(0), *(p.score for p in positives)])
+    return float(np.quantile(scores, 1 - share)) if len(scores) and share < 1 else -np.inf
+
+
+def _learn(
+    micrograph: Micrograph,
+    positives: Picks,
+    negatives: Picks,
+    least: float,
+    diameter_angstrom: float,
+    device: torch.device | None,
+) -> _Learned:
+    image = net_image(micrograph, diameter_angstrom, device)
+    picks, certain, not_ours = (image.from_stored(p.xy) for p in (positives, positives.at_least(least), negatives))
+    picks, certain, not_ours = (xy[image.contains(xy)] for xy in (picks, certain, not_ours))
+    return _Learned(micrograph.name, image, Examples(image.image, certain, picks, not_ours))
+
+
+def _split(learned: Sequence[_Learned], share: float) -> tuple[list[_Learned], list[_Learned]]:
+    """Set micrographs aside, evenly spread over those that hold particles; none where there is only one such.
+
+    Returns:
+        Those to train on, and those held out.
+    """
+    filled = [i for i, each in enumerate(learned) if len(each.examples.positives)]
+    count = min(max(1, round(share * len(filled))), len(filled) // 2)
+    aside = {filled[int((k + 0.5) * len(filled) / count)] for k in range(count)}
+    seen = [each for i, each in enumerate(learned) if i not in aside]
+    return seen, [learned[i] for i in sorted(aside)]
+
+
+def _course(settings: KpickerTraining, particles: int) -> Course:
+    steps = settings.views * particles // Mixture().positives
+    steps = min(max(steps, settings.least_steps), max(settings.most_steps, settings.least_steps))
+    return Course(
+        steps=steps,
+        check_every=max(1, steps // _CHECKS),
+        rate=settings.rate,
+        averaging=_AVERAGING,
+        patience=_PATIENCE,
+        least_gain=_LEAST_GAIN,
+    )
+
+
+def _contrast(learned: Sequence[_Learned]) -> Contrast:
+    contrast = np.concatenate([each.image.contrast_at(each.examples.positives) for each in learned])
+    centre = float(np.median(contrast))
+    deviation = MAD_TO_SIGMA * float(np.median(np.abs(contrast - centre)))
+    return Contrast(centre, max(deviation, _LEAST_CONTRAST_DEVIATION))
+
+
+def _calibrated(net: KpickerNet, judges: Sequence[_Learned], contrast: Contrast) -> tuple[Calibration, float, float]:
+    """Return calibration, cut and expected F1, learned on micrographs that are not trained on."""
+    odds, labelled = (np.concatenate(v) for v in zip(*(_peaks(net, each, contrast) for each in judges), strict=True))
+    if not len(odds):
+        return Calibration(1.0, 0.0, 1.0), 0.5, 0.0
+    calibration = calibrate(odds, labelled)
+    cut, expected_f1 = best_cut(odds, calibration.probability(odds))
+    return calibration, float(calibration.probability(np.array([cut]))[0]), expected_f1
+
+
+def _peaks(net: KpickerNet, each: _Learned, contrast: Contrast) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the log-odds of a micrograph's peaks, and whether there is a pick at each."""
+    found = candidates(each.image, scan_image(net, each.image.image, _STRIDE_PX), _STRIDE_PX)
+    alike = contrast.is_alike(each.image.contrast_at(found.xy))
+    picks = each.examples.picks
+    labelled = distance_to_nearest(found.xy, picks) <= _LABEL_REACH_DIAMETERS * PARTICLE_PX
+    return found.odds[alike], labelled[alike]

@@ -1,0 +1,287 @@
+"""Localpicker: shape-based picking that finds the particle's scale, profile and threshold in the micrographs.
+
+The idea is that of McSweeney et al. (IUCrJ 7, 719, 2020): local contrast, then blobs of the particle's size. Here shape
+and threshold are not given but found, in two steps: `fit_localpicker` learns from a few micrographs of a set,
+`Localpicker` picks each of them with what was learned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+from scipy.special import expit
+from scipy.stats import norm
+
+from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
+from cryoglean.detect.peaks import Peaks, find_peaks
+from cryoglean.detect.skewness import Skewness, field_skewness
+from cryoglean.pickers.localpicker.template_search import Field, Template, field_peaks, respond, search_template
+from cryoglean.picks import Picks
+from cryoglean.preprocess import WorkingImage, working_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+
+FIT_MICROGRAPHS = 8
+"""As many micrographs tell scale, profile and threshold; more change nothing."""
+
+_SURE_ERRORS = 3.0
+SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone it reaches 4
+_FALSE_MAXIMA = 0.05
+
+
+class ShapeSettings(BaseModel):
+    """What the user decides of pickers that look for a shape.
+
+    Attributes:
+        preset: which of their ways.
+        diameter_angstrom: particle diameter.
+        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
+        threshold: least score of a pick; 0.5 is the cut that the program finds by itself.
+        edge_distance_diameters: least distance of a pick from the edge of the exposed area; at a third, no more than a
+            tenth of the particle's disc is cut off.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default"] = "default"
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Limits(ge=0, le=1)] = 0.5
+    edge_distance_diameters: Annotated[float, Limits(ge=0, le=2)] = 1 / 3
+
+    def min_distance_px(self, micrograph: Micrograph) -> float:
+        """Return the least distance between two picks of a micrograph, in pixels as stored."""
+        distance = self.min_distance_angstrom
+        if distance is None:
+            distance = self.diameter_angstrom / 2
+        return distance / micrograph.pixel_size_angstrom
+
+
+class LocalpickerSettings(ShapeSettings):
+    """What the user decides of Localpicker: its name, and what is said of `ShapeSettings`."""
+
+    method: Literal["localpicker"] = "localpicker"
+
+
+class LocalpickerModel(BaseModel):
+    """What Localpicker has found out about a set of micrographs: all that picking one of them needs.
+
+    Attributes:
+        diameter_angstrom: the diameter it was made for.
+        disc_diameters: diameter of the best disc, in units of the particle's diameter.
+        profile: radial template at multiples of `template_search.PROFILE_STEP_DIAMETERS`; None where no learned
+            profile was better than the disc.
+        skewness: typical skewness of the response in tiles of the micrographs.
+        skewness_error: its standard error, were the response nothing but noise.
+        mixture: the mixture of peak heights, in robust standard deviations of the response.
+        cut: least height of a particle.
+        expected_f1: F1 that the mixture expects at the cut.
+        contrast: of the picks.
+        micrographs: the micrographs it was learned from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter_angstrom: float
+    disc_diameters: float
+    profile: tuple[float, ...] | None
+    skewness: float
+    skewness_error: float
+    mixture: HeightMixture
+    cut: float
+    expected_f1: float
+    contrast: ParticleContrast
+    micrographs: tuple[str, ...]
+
+    @property
+    def found_particles(self) -> bool:
+        """Whether anything like particles was found: the response is skewed beyond doubt."""
+        return self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
+
+    def in_words(self) -> str:
+        """Say in one line what was found."""
+        shape = "its learned radial profile" if self.profile else "disc minus ring"
+        verdict = "stands out" if self.found_particles else "does not stand out"
+        return (
+            f"a dark disc {self.disc_diameters:g} diameters across fits best; template: {shape}; it {verdict} "
+            f"(skewness {self.skewness:.3f} +- {self.skewness_error:.3f}); cut at {self.cut:.2f} standard deviations, "
+            f"expected F1 {self.expected_f1:.2f}"
+        )
+
+    @property
+    def template(self) -> Template:
+        """The template to correlate with."""
+        return Template(self.disc_diameters, None if self.profile is None else np.asarray(self.profile))
+
+
+class Seen(NamedTuple):
+    """What Localpicker sees in a micrograph.
+
+    Attributes:
+        field: the micrograph, prepared.
+        peaks: of the response, weak ones too, highest first.
+        cut: least height of a particle; above that of the model where the micrograph seems empty.
+        seems_empty: whether noise alone may have made the response.
+    """
+
+    field: Field
+    peaks: Peaks
+    cut: float
+    seems_empty: bool
+
+    def stored(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x and y of some of the peaks, in pixels of the micrograph as stored."""
+        x, y = (torch.from_numpy(v[which]) for v in (self.peaks.x, self.peaks.y))
+        return tuple(v.numpy() for v in self.field.working.to_stored(x, y))  # type: ignore[return-value]
+
+
+class Localpicker:
+    """Pick particles by the shape that was learned from the set."""
+
+    def __init__(self, settings: ShapeSettings, model: LocalpickerModel, device: torch.device | None = None) -> None:
+        self.settings, self.model, self.device = settings, model, device
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that the model was learned from.
+
+        Returns:
+            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
+        """
+        if not self.model.found_particles:
+            return Picks.empty()
+        seen = self.look(micrograph)
+        score = expit(seen.peaks.height - seen.cut)
+        kept = score >= self.settings.threshold
+        return Picks(*seen.stored(kept), score[kept])
+
+    def look(
+        self, micrograph: Micrograph, distance_diameters: float | None = None, working: WorkingImage | None = None
+    ) -> Seen:
+        """Find all peaks that may be particles, however weak.
+
+        Args:
+            micrograph: any size.
+            distance_diameters: least distance of two peaks in particle diameters; that of the settings by default.
+            working: the same, if it is prepared already.
+        """
+        if working is None:
+            working = _working(micrograph, self.settings.diameter_angstrom, self.device)
+        field = Field.of(working)
+        response = respond(field, self.model.template)
+        distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
+        if distance_diameters is not None:
+            distance_px = distance_diameters * working.diameter_px
+        skewness = Skewness.of([field_skewness(response, working.diameter_px)])
+        peaks = find_peaks(response, distance_px)
+        margin_px = self.settings.edge_distance_diameters * working.diameter_px
+        peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
+        peaks = peaks.take(self._alike(peaks, working))
+        return Seen(field, peaks, sure_cut(self.model.cut, skewness, field.capacity), may_be_noise(skewness))
+
+    def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
+        """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
+        return self.model.contrast.is_alike(working.contrast_at(peaks.x, peaks.y), peaks.height)
+
+
+def fit_localpicker(
+    micrographs: Iterable[Micrograph],
+    diameter_angstrom: float,
+    threads: int = 1,
+    device: torch.device | None = None,
+) -> LocalpickerModel:
+    """Find scale, profile and threshold in a few micrographs.
+
+    Args:
+        micrographs: the micrographs to learn from, one or more; `FIT_MICROGRAPHS` are plenty. Each is needed only
+            until the next is taken.
+        diameter_angstrom: particle diameter.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
+        device: where to compute; the CPU by default.
+
+    Returns:
+        The model to pick these and all others of the set with.
+    """
+    fields, names = [], []
+    for micrograph in micrographs:
+        fields.append(Field.of(_working(micrograph, diameter_angstrom, device)))
+        names.append(micrograph.name)
+    template, skewness = search_template(fields, threads)
+    peaks = [field_peaks(field, template) for field in fields]
+    heights = np.concatenate([p.height for p in peaks])
+    if len(heights) < LEAST_HEIGHTS:
+        return _nothing_found(names, diameter_angstrom, template)
+    mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
+    cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+    above = [p.take(p.height >= cut) for p in peaks]
+    contrast = np.concatenate([f.working.contrast_at(p.x, p.y) for p, f in zip(above, fields, strict=True)])
+    return LocalpickerModel(
+        diameter_angstrom=diameter_angstrom,
+        disc_diameters=template.disc_diameters,
+        profile=None if template.profile is None else tuple(template.profile.tolist()),
+        skewness=skewness.typical,
+        skewness_error=skewness.noise_error,
+        mixture=mixture,
+        cut=cut,
+        expected_f1=expected_f1,
+        contrast=ParticleContrast.of(contrast, np.concatenate([p.height for p in above])),
+        micrographs=tuple(names),
+    )
+
+
+def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Template) -> LocalpickerModel:
+    """Return the model of micrographs that are flat, or hardly larger than a particle: too few peaks to tell."""
+    return LocalpickerModel(
+        diameter_angstrom=diameter_angstrom,
+        disc_diameters=template.disc_diameters,
+        profile=None,
+        skewness=0.0,
+        skewness_error=0.0,
+        mixture=HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0),
+        cut=0.0,
+        expected_f1=0.0,
+        contrast=ParticleContrast(0.0, 0.0),
+        micrographs=tuple(names),
+    )
+
+
+def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> WorkingImage:
+    return working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device)
+
+
+def may_be_noise(skewness: Skewness) -> bool:
+    """Tell whether noise alone may have made a micrograph's response."""
+    return skewness.typical <= _SURE_ERRORS * skewness.noise_error
+
+
+def sure_cut(cut: float, skewness: Skewness, capacity: float) -> float:
+    """Return the least height of a particle; where noise may have made the response, one that it does not reach.
+
+    Args:
+        cut: that of the set.
+        skewness: of the response in the micrograph.
+        capacity: how many particles there is room for.
+    """
+    if not may_be_noise(skewness):
+        return cut
+    maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
+    return max(cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
+
+
+def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:
+    """Mask of the peaks that are not closer than a margin to an edge of a map of (height, width)."""
+    height, width = shape
+    inside_x = (peaks.x >= margin_px) & (peaks.x <= width - 1 - margin_px)
+    return inside_x & (peaks.y >= margin_px) & (peaks.y <= height - 1 - margin_px)

@@ -1,0 +1,175 @@
+"""Which template fits a set of micrographs: found by how skewed the response to it is, without labels.
+
+Particles are few, alike and dark on a background that is as often a little brighter as a little darker. So the
+response to a filter is skewed towards them, and most skewed for the filter that fits them best: skewness ranks filters
+without any label (a third-order relative of minimum entropy deconvolution; Wiggins, Geoexploration 16, 21, 1978).
+First the size of a disc minus its surrounding ring is chosen by it, then the mean radial profile of the strongest
+finds takes the template's place for as long as that raises it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from cryoglean.detect.mixture import fit_height_mixture, most_particles
+from cryoglean.detect.peaks import Peaks, find_peaks
+from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
+from cryoglean.pickers.localpicker.profiles import (
+    PROFILE_REACH_DIAMETERS,
+    correlate,
+    disc_minus_ring,
+    mean_radial_profile,
+    profile_kernel,
+)
+from cryoglean.preprocess import WorkingImage, filtered, padded_spectrum
+from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cryoglean.preprocess.fourier import PaddedSpectrum
+
+DISC_DIAMETERS = tuple(round(0.4 + 0.05 * i, 2) for i in range(18))
+"""Disc diameters that are tried, in units of the diameter that the user gives."""
+
+PROFILE_STEP_DIAMETERS = 1 / 32
+"""Radial spacing of a learned profile."""
+
+PEAK_DISTANCE_DIAMETERS = 0.5
+"""Peaks closer than this are one peak while the template is sought."""
+
+_FILTER_REACH_DIAMETERS = 1.5
+_PROFILE_SHARE = 0.25
+_LEAST_PROFILE_PEAKS = 20
+_MOST_REFINEMENTS = 5
+_LEAST_GAIN = 1.01
+
+
+class Template(NamedTuple):
+    """A radial template in units of the particle's diameter.
+
+    Attributes:
+        disc_diameters: diameter of the disc (of disc minus ring).
+        profile: (n,) values at multiples of `PROFILE_STEP_DIAMETERS`; None while the disc itself is the template.
+    """
+
+    disc_diameters: float
+    profile: NDArray[np.float64] | None = None
+
+
+class Judged(NamedTuple):
+    """A template and how surely the micrographs' responses to it are skewed."""
+
+    template: Template
+    skewness: Skewness
+
+
+class Field(NamedTuple):
+    """A working image with the spectrum that templates are tried on."""
+
+    working: WorkingImage
+    spectrum: PaddedSpectrum
+
+    @classmethod
+    def of(cls, working: WorkingImage) -> Field:
+        """Transform a working image once for all templates."""
+        return cls(working, padded_spectrum(working.image, _FILTER_REACH_DIAMETERS * working.diameter_px))
+
+    @property
+    def capacity(self) -> float:
+        """How many particles there is room for."""
+        return most_particles(self.working.image.numel(), self.working.diameter_px)
+
+
+def respond(field: Field, template: Template) -> Tensor:
+    """Correlate with a template.
+
+    Returns:
+        `(h, w)` response in robust standard deviations above its median; float32.
+    """
+    diameter = field.working.diameter_px
+    if template.profile is None:
+        response = filtered(field.spectrum, disc_minus_ring(template.disc_diameters * diameter))
+    else:
+        reach, step = PROFILE_REACH_DIAMETERS * diameter, PROFILE_STEP_DIAMETERS * diameter
+        response = correlate(field.spectrum, profile_kernel(template.profile, reach, step))
+    return robust_z(response)
+
+
+def field_peaks(field: Field, template: Template, distance_diameters: float = PEAK_DISTANCE_DIAMETERS) -> Peaks:
+    """Find the peaks of the response to a template, no two closer than a distance."""
+    return find_peaks(respond(field, template), distance_diameters * field.working.diameter_px)
+
+
+def search_template(fields: Sequence[Field], threads: int = 1) -> Judged:
+    """Find the template that fits a set of micrographs best.
+
+    Args:
+        fields: the micrographs; not empty.
+        threads: how many of them to work on at a time; the result does not depend on it.
+
+    Returns:
+        The best template, and the skewness of the responses to it.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        discs = (_judge(fields, Template(d), pool) for d in DISC_DIAMETERS)
+        best = max(discs, key=lambda judged: judged.skewness.at_least)
+        for _ in range(_MOST_REFINEMENTS):
+            refined = _refine(fields, best, pool)
+            if refined is None or refined.skewness.at_least <= best.skewness.at_least:
+                break
+            settled = refined.skewness.at_least < _LEAST_GAIN * best.skewness.at_least
+            best = refined
+            if settled:
+                break
+    return best
+
+
+def robust_z(response: Tensor) -> Tensor:
+    """Return a response in robust standard deviations above its median."""
+    sample = response[::2, ::2]  # neighbours are alike: a quarter of them tells the same
+    median = sample.median()
+    deviation = MAD_TO_SIGMA * (sample - median).abs().median()
+    return (response - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
+
+
+def _judge(fields: Sequence[Field], template: Template, pool: ThreadPoolExecutor) -> Judged:
+    def skewness(field: Field) -> FieldSkewness:
+        return field_skewness(respond(field, template), field.working.diameter_px)
+
+    return Judged(template, Skewness.of(list(pool.map(skewness, fields))))
+
+
+def _refine(fields: Sequence[Field], judged: Judged, pool: ThreadPoolExecutor) -> Judged | None:
+    """Judge the mean radial profile of the strongest peaks; None where there are too few to average."""
+    peaks = list(pool.map(lambda field: field_peaks(field, judged.template), fields))
+    heights = np.sort(np.concatenate([p.height for p in peaks]))[::-1]
+    if len(heights) < _LEAST_PROFILE_PEAKS:
+        return None
+    capacity = sum(field.capacity for field in fields)
+    likely = (fit_height_mixture(heights, capacity).posterior(heights) > 0.5).sum()
+    wanted = max(min(int(_PROFILE_SHARE * capacity), int(likely)), _LEAST_PROFILE_PEAKS)
+    least = heights[min(wanted, len(heights)) - 1]
+    profile_of = _profile_above(float(least))
+    profile = np.sum(list(pool.map(profile_of, fields, peaks)), axis=0)
+    norm = np.linalg.norm(profile)
+    return _judge(fields, judged.template._replace(profile=profile / norm), pool) if norm > 0 else None
+
+
+def _profile_above(least_height: float) -> Callable[[Field, Peaks], NDArray[np.float64]]:
+    """Return the function that sums, over the peaks of a least height, the radial profile in units of the diameter."""
+    radii = np.arange(0, PROFILE_REACH_DIAMETERS + PROFILE_STEP_DIAMETERS, PROFILE_STEP_DIAMETERS)
+
+    def profile_of(field: Field, peaks: Peaks) -> NDArray[np.float64]:
+        strong, diameter = peaks.take(peaks.height >= least_height), field.working.diameter_px
+        in_pixels = mean_radial_profile(field.working.image, strong, PROFILE_REACH_DIAMETERS * diameter)
+        return len(strong.x) * np.interp(radii * diameter, np.arange(len(in_pixels)), in_pixels)
+
+    return profile_of

@@ -1,0 +1,1 @@
+"""Matcher: picking by class averages."""

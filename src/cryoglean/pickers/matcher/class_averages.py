@@ -1,0 +1,99 @@
+"""Class averages as templates: how well places of a micrograph match the best of them, at any turn in the plane."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cryoglean.detect.peaks import Peaks
+    from cryoglean.preprocess import WorkingImage
+
+TURNS = 30
+"""Steps of 12 degrees, at which the 2020 paper aligns its classes (McSweeney et al., IUCrJ 7, 719, section 2.4)."""
+
+_EDGE_DIAMETERS = 0.08  # width of the circle's soft edge, about two working pixels
+_PLACES_AT_A_TIME = 512  # bounds memory
+_FLAT = 1e-5
+
+
+class ClassAverages(NamedTuple):
+    """Class averages to match with.
+
+    Attributes:
+        images: (k, box, box) float32, protein bright, the particle at `box // 2`; k of 1 or more.
+        pixel_size_angstrom: of the images.
+    """
+
+    images: NDArray[np.float32]
+    pixel_size_angstrom: float
+
+
+def turned_templates(
+    averages: ClassAverages, diameter_angstrom: float, diameter_px: float, device: torch.device | None = None
+) -> Tensor:
+    """Cut the particle's circle out of each average and turn it all round.
+
+    Args:
+        averages: of k classes.
+        diameter_angstrom: particle diameter.
+        diameter_px: the same in pixels of the image that is to be matched.
+        device: where to compute; the CPU by default.
+
+    Returns:
+        `(k * TURNS, side, side)` float32, side odd: of zero mean and unit norm, 0 outside the circle; an average that
+        is flat there is 0.
+    """
+    images, box = torch.from_numpy(averages.images).to(device)[:, None], averages.images.shape[-1]
+    reach = math.ceil((0.5 + _EDGE_DIAMETERS / 2) * diameter_px)
+    place = torch.arange(-reach, reach + 1, device=device, dtype=torch.float32)
+    y, x = torch.meshgrid(place, place, indexing="ij")
+    circle = (((0.5 + _EDGE_DIAMETERS / 2) - torch.hypot(y, x) / diameter_px) / _EDGE_DIAMETERS).clamp(0, 1)
+    zoom = diameter_angstrom / diameter_px / averages.pixel_size_angstrom
+    found = []
+    for angle in np.arange(TURNS) * (math.tau / TURNS):
+        cosine, sine = math.cos(angle), math.sin(angle)
+        at = torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=-1) * zoom + box // 2
+        grid = (2 * at / (box - 1) - 1).expand(len(images), -1, -1, -1)
+        turned = functional.grid_sample(images, grid, align_corners=True)[:, 0]
+        mean = (turned * circle).sum((1, 2), keepdim=True) / circle.sum()
+        found.append(_unit((turned - mean) * circle, (turned * circle).norm(dim=(1, 2), keepdim=True)))
+    return torch.cat(found)
+
+
+def _unit(templates: Tensor, before: Tensor) -> Tensor:
+    """Scale to unit norm; what is but rounding error, held against the norm with the mean in it, becomes 0."""
+    norm = templates.norm(dim=(1, 2), keepdim=True)
+    return torch.where(norm > _FLAT * before, templates / norm.clamp_min(1e-30), 0.0)
+
+
+def match(working: WorkingImage, peaks: Peaks, templates: Tensor) -> NDArray[np.float64]:
+    """Correlate an image around places with all templates; the best match counts.
+
+    Not divided by what the place itself holds: a faint particle matches less than a strong one.
+
+    Args:
+        working: the image; it counts as 0 beyond its edges.
+        peaks: n places, of which the nearest pixel is taken.
+        templates: from `turned_templates`.
+
+    Returns:
+        (n,) correlations.
+    """
+    side, device = templates.shape[-1], working.image.device
+    padded = functional.pad(working.image, (side // 2,) * 4)
+    window = torch.arange(side, device=device)
+    rows, columns = (torch.from_numpy(np.rint(v).astype(np.int64)).to(device) for v in (peaks.y, peaks.x))
+    flat = templates.flatten(1).T
+    best = [torch.zeros(0)]
+    for row, column in zip(torch.split(rows, _PLACES_AT_A_TIME), torch.split(columns, _PLACES_AT_A_TIME), strict=True):
+        around = padded[(row[:, None] + window)[:, :, None], (column[:, None] + window)[:, None, :]]
+        best.append((around.flatten(1) @ flat).amax(1).cpu())
+    return torch.cat(best).double().numpy()

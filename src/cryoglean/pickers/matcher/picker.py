@@ -1,0 +1,151 @@
+"""Matcher: Localpicker's places, scored anew by how well they match class averages.
+
+Localpicker's template is round, and so knows nothing of views and shapes; class averages of its own picks do. This is
+picking by references (Roseman, Ultramicroscopy 94, 225, 2003), held to the places that stand out anyway. Both scores
+are put in units of the deviation of the background's peaks, and their mean is what is cut.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Limits
+from scipy.special import expit
+
+from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
+from cryoglean.detect.peaks import separated
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, ShapeSettings
+from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
+from cryoglean.pickers.matcher.class_averages import ClassAverages, match, turned_templates
+from cryoglean.picks import Picks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.localpicker.picker import Seen
+
+
+class MatcherSettings(ShapeSettings):
+    """What the user decides of Matcher: its name, and what is said of `ShapeSettings`."""
+
+    method: Literal["matcher"] = "matcher"
+
+
+class MatcherFacts(BaseModel):
+    """What was learned besides the averages.
+
+    Attributes:
+        diameter_angstrom: the diameter it was made for.
+        localpicker: what Localpicker has learned of the set.
+        background: mean and deviation of the matches of background peaks.
+        mixture: of the joint scores of all peaks.
+        cut: least joint score of a particle; None where there were too few peaks to tell.
+        expected_f1: F1 that the mixture expects at the cut.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    localpicker: LocalpickerModel
+    background: tuple[float, Annotated[float, Limits(gt=0)]] = (0.0, 1.0)
+    mixture: HeightMixture | None = None
+    cut: float | None = None
+    expected_f1: float = 0.0
+
+    def joint(self, height: NDArray[np.float64], matches: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean of both scores of (n,) peaks, each in deviations above the background's mean."""
+        shape, (mean, deviation) = self.localpicker.mixture, self.background
+        return (((height - shape.background_mean) / shape.background_deviation) + (matches - mean) / deviation) / 2
+
+
+class Matched(NamedTuple):
+    """The peaks of a micrograph, and how well each matches the best class average.
+
+    Attributes:
+        seen: n peaks.
+        matches: (n,) correlations.
+    """
+
+    seen: Seen
+    matches: NDArray[np.float64]
+
+
+class Matcher:
+    """Pick by the shape that was learned from the set, and by class averages."""
+
+    def __init__(
+        self,
+        settings: MatcherSettings,
+        facts: MatcherFacts,
+        averages: ClassAverages,
+        device: torch.device | None = None,
+    ) -> None:
+        self.settings, self.facts, self.averages, self.device = settings, facts, averages, device
+        self._localpicker = Localpicker(settings, facts.localpicker, device)
+
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that the model was learned from.
+
+        Returns:
+            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
+        """
+        facts, settings = self.facts, self.settings
+        if facts.cut is None or not facts.localpicker.found_particles:
+            return Picks.empty()
+        seen, matches = self.look(micrograph)
+        above = facts.joint(seen.peaks.height, matches) - facts.cut
+        if seen.cut > facts.localpicker.cut:  # it seems empty: noise matches class averages well, too
+            above = np.minimum(above, seen.peaks.height - seen.cut)
+        score = expit(above)
+        order = np.argsort(-score, kind="stable")
+        order = order[score[order] >= settings.threshold]
+        x, y = seen.stored(order)
+        apart = separated(x, y, settings.min_distance_px(micrograph))
+        return Picks(x[apart], y[apart], score[order][apart])
+
+    def look(self, micrograph: Micrograph) -> Matched:
+        """Find all peaks that may be particles, however weak, and how they match."""
+        seen = self._localpicker.look(micrograph, PEAK_DISTANCE_DIAMETERS)
+        diameter, working = self.settings.diameter_angstrom, seen.field.working
+        templates = turned_templates(self.averages, diameter, working.diameter_px, self.device)
+        return Matched(seen, match(working, seen.peaks, templates))
+
+
+def fit_matcher(
+    micrographs: Iterable[Micrograph],
+    localpicker: LocalpickerModel,
+    averages: ClassAverages,
+    device: torch.device | None = None,
+) -> MatcherFacts:
+    """Find the cut of the joint score in a few micrographs.
+
+    Args:
+        micrographs: the micrographs to learn from; each is needed only until the next is taken.
+        localpicker: what Localpicker has learned of the set.
+        averages: class averages of particles.
+        device: where to compute; the CPU by default.
+    """
+    diameter = localpicker.diameter_angstrom
+    facts = MatcherFacts(diameter_angstrom=diameter, localpicker=localpicker)
+    matcher = Matcher(MatcherSettings(diameter_angstrom=diameter), facts, averages, device)
+    found = [matcher.look(micrograph) for micrograph in micrographs]
+    height = np.concatenate([np.zeros(0), *(each.seen.peaks.height for each in found)])
+    matches = np.concatenate([np.zeros(0), *(each.matches for each in found)])
+    if len(height) < LEAST_HEIGHTS:
+        return facts
+    capacity = sum(each.seen.field.capacity for each in found)
+    alone = fit_height_mixture(matches, capacity)
+    facts = facts.model_copy(update={"background": (alone.background_mean, alone.background_deviation)})
+    joint = facts.joint(height, matches)
+    mixture = fit_height_mixture(joint, capacity)
+    cut, expected_f1 = best_cut(joint, mixture.posterior(joint))
+    return facts.model_copy(update={"mixture": mixture, "cut": cut, "expected_f1": expected_f1})

@@ -1,0 +1,255 @@
+"""Extraction from files to files: what is written, what is left out and said, what a second run does."""
+
+import csv
+import json
+
+import mrcfile
+import numpy as np
+import pytest
+import tifffile
+
+from cryoglean.errors import SettingsError
+from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.io.particles import ParticleTable, read_images, read_particles, read_stack, write_particles
+from cryoglean.io.y_conventions import relion_y_convention
+from cryoglean.jobs.extract import run_extract_job
+from cryoglean.jobs.extract_settings import ExtractJob
+from cryoglean.jobs.folder import PickFolder
+from cryoglean.micrograph import MicrographFile
+from cryoglean.picks import Picks
+from fields import paint, soft
+
+SHAPE, PIXEL = (220, 260), 2.0
+XY = np.array([[60.25, 70.75], [130.0, 60.5], [200.4, 90.6], [70.5, 150.5], [160.1, 160.2], [3.0, 100.0], [255.0, 4.0]])
+OPTICS = {"rlnOpticsGroup": "1", "rlnVoltage": "300", "rlnSphericalAberration": "2.7", "rlnAmplitudeContrast": "0.1"}
+CTF = {"rlnDefocusU": "15000", "rlnDefocusV": "14000", "rlnDefocusAngle": "30"}
+
+
+class Listener:
+    def __init__(self):
+        self.lines, self.stepped = [], []
+
+    def say(self, text):
+        self.lines.append(text)
+
+    def begin(self, total, done):
+        self.total, self.done = total, done
+
+    def step(self, outcome):
+        self.stepped.append(outcome)
+        self.lines += [outcome.note] if outcome.note else []
+
+
+def image(seed=0):
+    dark = paint(SHAPE, XY, lambda r, d: -8 * soft(r, 0.3 * d), 20)
+    return (dark + np.random.default_rng(seed).normal(0, 0.3, SHAPE)).astype(np.float32)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Three micrographs, one of them TIFF, with picks as `cryoglean pick` writes them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mics").mkdir()
+    for seed, name in enumerate(["a.mrc", "b.mrc", "c.tif"]):
+        if name.endswith("mrc"):
+            with mrcfile.new(tmp_path / "mics" / name) as file:
+                file.set_data(image(seed))
+                file.voxel_size = PIXEL
+        else:
+            tifffile.imwrite(tmp_path / "mics" / name, image(seed))
+        path = tmp_path / "out" / "picks" / f"{name[0]}_autopick.star"
+        picks = Picks(XY[:, 0], XY[:, 1], np.linspace(0.9, 0.3, len(XY)), "probability")
+        write_picks_star(path, picks, name, y_convention=relion_y_convention(name), height_px=SHAPE[0])
+    return tmp_path
+
+
+def run(project, listener=None, picks="out", files=None, out="boxes", **job):
+    job = ExtractJob(**{"box_size_px": 40, "scale_to": 20, "pixel_size_angstrom": PIXEL, **job})
+    files = find_micrographs([project / "mics"]) if files is None else files
+    return run_extract_job(project / picks, files, job, project / out, listener or Listener())
+
+
+def true_centres(table, micrograph):
+    """Coordinate minus origin, in pixels of the micrograph, for one micrograph of a particles table."""
+    rows = table.particles[table.particles["rlnMicrographName"].str.endswith(micrograph)]
+    xy = rows[["rlnCoordinateX", "rlnCoordinateY"]].to_numpy(float)
+    return xy - rows[["rlnOriginXAngst", "rlnOriginYAngst"]].to_numpy(float) / PIXEL
+
+
+def test_every_box_has_its_particle_in_the_centre_bright_and_the_table_says_where(project):
+    summary = run(project)
+    assert summary.exit_status == 0
+    table = read_particles(project / "boxes" / "particles.star")
+    images = read_images(table, project / "boxes" / "particles.star")
+    assert len(images) == len(table.particles) == 15
+    assert images.shape[1:] == (20, 20)
+    bright = np.clip(images.mean(axis=0) - 5, 0, None)
+    steps = np.arange(20) - 10
+    assert (bright.sum(0) @ steps, bright.sum(1) @ steps) / bright.sum() == pytest.approx([0, 0], abs=0.15)
+    np.testing.assert_allclose(true_centres(table, "a.mrc"), XY[:5], atol=1e-4)
+    np.testing.assert_allclose(true_centres(table, "c.tif"), XY[:5] * [1, -1] + [0, SHAPE[0] - 1], atol=1e-4)
+    assert float(table.optics["rlnImagePixelSize"].iloc[0]) == pytest.approx(PIXEL * 2)
+    assert list(table.particles["rlnAutopickFigureOfMerit"].astype(float)[:5]) == pytest.approx(
+        list(np.linspace(0.9, 0.3, 7)[:5])
+    )
+
+
+def test_the_image_name_is_a_path_from_the_project(project):
+    run(project)
+    assert read_particles(project / "boxes" / "particles.star").particles["rlnImageName"][0] == (
+        "000001@boxes/particles/a.mrcs"
+    )
+
+
+def test_boxes_that_leave_the_micrograph_are_said_and_kept_on_request(project):
+    listener = Listener()
+    run(project, listener)
+    assert any("2 of 7 left out" in line for line in listener.lines)
+    assert sum(o.picks for o in run(project, out="padded", pad=True).picked) == 21
+    assert np.isfinite(read_stack(project / "padded" / "particles" / "a.mrcs")).all()
+
+
+def test_contrast_is_left_as_it_is_on_request(project):
+    run(project)
+    run(project, out="dark", invert=False)
+    bright, dark = (read_stack(project / o / "particles" / "a.mrcs") for o in ("boxes", "dark"))
+    np.testing.assert_allclose(bright, -dark, atol=1e-5)
+
+
+def test_a_second_run_does_nothing_and_one_more_micrograph_is_added(project):
+    files = find_micrographs([project / "mics"])
+    run(project, files=files[:2])
+    before = (project / "boxes" / "particles" / "a.mrcs").stat().st_mtime_ns
+    listener = Listener()
+    run(project, listener, files=files)
+    assert listener.done == 2
+    assert [o.file.key for o in listener.stepped] == ["c"]
+    assert (project / "boxes" / "particles" / "a.mrcs").stat().st_mtime_ns == before
+    assert len(read_particles(project / "boxes" / "particles.star").particles) == 15
+
+
+def test_new_picks_or_a_lost_stack_are_extracted_anew(project):
+    run(project)
+    picks = Picks(XY[:2, 0], XY[:2, 1], np.ones(2))
+    write_picks_star(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc")
+    (project / "boxes" / "particles" / "b.mrcs").unlink()
+    listener = Listener()
+    run(project, listener)
+    assert sorted(o.file.key for o in listener.stepped) == ["a", "b"]
+    assert len(read_particles(project / "boxes" / "particles.star").particles) == 12
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_bytes(project):
+    run(project)
+    run(project, out="two", cpus=2)
+    for key in "abc":
+        one, two = ((project / o / "particles" / f"{key}.mrcs").read_bytes() for o in ("boxes", "two"))
+        assert one == two
+
+
+def test_particles_of_an_alignment_are_centred_anew(project):
+    """A first extraction off centre, with the origins an alignment would find, leads to the same boxes."""
+    run(project)
+    star = project / "boxes" / "particles.star"
+    table = read_particles(star)
+    off = table.particles.copy()
+    off["rlnCoordinateX"] = [f"{float(v) + 3}" for v in off["rlnCoordinateX"]]
+    off["rlnOriginXAngst"] = [f"{float(v) + 3 * PIXEL}" for v in off["rlnOriginXAngst"]]
+    write_particles(project / "aligned.star", ParticleTable(table.optics, off))
+    run(project, picks="aligned.star", out="again")
+    for key in "abc":
+        first, again = (read_stack(project / o / "particles" / f"{key}.mrcs") for o in ("boxes", "again"))
+        np.testing.assert_allclose(first, again, atol=1e-5)
+
+
+def test_ctf_columns_are_carried_and_phases_flipped_only_with_them(project):
+    names = ["mics/a.mrc", "mics/b.mrc"]
+    files = [
+        MicrographFile(project / n, n, n[5], PIXEL, {"rlnMicrographName": n, **(CTF if "a" in n[5] else {})}, OPTICS)
+        for n in names
+    ]
+    summary = run(project, files=files, phase_flip=True)
+    assert summary.exit_status == 3
+    assert "cryoglean ctf" in summary.rejected[0].reason
+    table = read_particles(project / "boxes" / "particles.star")
+    assert set(table.particles["rlnDefocusU"]) == {"15000"}
+    assert list(table.optics["rlnVoltage"]) == ["300"]
+    assert list(table.optics["rlnCtfDataArePhaseFlipped"]) == ["1"]
+    with pytest.raises(SettingsError, match="no micrograph has one"):
+        run(project, out="none", phase_flip=True)
+
+
+def test_without_ctf_it_says_what_that_means(project):
+    listener = Listener()
+    run(project, listener)
+    assert any("no CTF" in line and "low resolution" in line for line in listener.lines)
+
+
+def test_float16_stacks_are_half_the_size_and_equal_to_three_digits(project):
+    run(project)
+    run(project, out="half", float16=True)
+    whole, half = (read_stack(project / o / "particles" / "a.mrcs") for o in ("boxes", "half"))
+    np.testing.assert_allclose(whole, half, atol=0.02, rtol=1e-3)
+
+
+def test_bad_micrographs_and_broken_picks_are_set_aside(project):
+    (project / "mics" / "b.mrc").write_bytes(b"no image")
+    (project / "out" / "picks" / "c_autopick.star").write_text("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n1 x\n")
+    summary = run(project)
+    assert summary.exit_status == 3
+    with (project / "boxes" / "rejected.csv").open() as lines:
+        rows = {row["micrograph"].rpartition("/")[2]: row["reason"] for row in csv.DictReader(lines)}
+    assert set(rows) == {"b.mrc", "c.tif"}
+    assert "picks" in rows["c.tif"]
+    assert len(read_particles(project / "boxes" / "particles.star").particles) == 5
+
+
+def test_a_micrograph_without_picks_gives_no_particles_and_no_stack(project):
+    write_picks_star(project / "out" / "picks" / "a_autopick.star", Picks.empty(), "a.mrc")
+    assert run(project).exit_status == 0
+    assert not (project / "boxes" / "particles" / "a.mrcs").exists()
+    assert len(read_particles(project / "boxes" / "particles.star").particles) == 10
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ({"box_size_px": 400}, "larger than the micrograph of 260 x 220 px"),
+        ({"box_size_px": 40, "diameter_angstrom": 100}, "smaller than the particle of 100 A"),
+        ({"box_size_px": None}, "--diameter or --box-size-px"),
+    ],
+)
+def test_settings_that_fit_nothing_are_refused_before_any_work(project, job, said):
+    with pytest.raises(SettingsError, match=said):
+        run(project, **job)
+    assert not (project / "boxes").exists()
+
+
+def test_picks_of_other_micrographs_are_refused_by_name(project):
+    for path in (project / "out" / "picks").iterdir():
+        path.rename(path.with_name(f"other_{path.name}"))
+    with pytest.raises(SettingsError, match="other_a"):
+        run(project)
+
+
+def test_a_folder_with_picks_is_never_taken_even_by_force(project):
+    PickFolder(project / "out").claim({"diameter_angstrom": 40.0}, [], force=False)
+    with pytest.raises(SettingsError, match="results of cryoglean pick, not of extract"):
+        run(project, out="out", force=True)
+    assert (project / "out" / "picks" / "a_autopick.star").exists()
+
+
+def test_other_settings_are_refused_until_forced(project):
+    run(project)
+    with pytest.raises(SettingsError, match="scale_to 20, now 16"):
+        run(project, scale_to=16)
+    run(project, scale_to=16, force=True)
+    assert read_stack(project / "boxes" / "particles" / "a.mrcs").shape == (5, 16, 16)
+    assert json.loads((project / "boxes" / "settings.json").read_text())["settings"]["scale_to"] == 16
+
+
+def test_the_box_follows_the_diameter_and_is_even():
+    job = ExtractJob(diameter_angstrom=100)
+    assert [job.box_px(size) for size in (1.0, 1.5, 1.77, 2.5)] == [150, 100, 84, 60]

@@ -1,0 +1,219 @@
+"""A pick job with Cryo-EMMAE: it trains a network of its own, goes on where it was, and refuses what does not fit."""
+
+from pathlib import Path
+
+import cv2
+import mrcfile
+import numpy as np
+import pytest
+from tests.fields import f1_score, particle_field
+from tests.small_emmae import DIAMETER, PIXEL_SIZE, SMALL, SMALL_PAPER, mask_of_particles
+
+from cryoglean.errors import SettingsError
+from cryoglean.io.coordinates import read_picks
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs import pick as pick_job
+from cryoglean.jobs.pick import PickJob, run_pick_job
+from cryoglean.jobs.pick_report import gather
+from cryoglean.pickers.emmae import preparation as emmae_stage
+from cryoglean.pickers.emmae.fit_files import read_emmae_set
+from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
+from cryoglean.pickers.emmae.picker import EmmaeSettings
+from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
+from cryoglean.preprocess import MaePreprocess
+from cryoglean.report.pick_page import pick_page
+from html_page import Page
+
+QUICK = EmmaeTraining(layers=SMALL, steps=20, batch=16)
+QUICK_PAPER = EmmaeTraining(**training_values("paper", {"layers": SMALL_PAPER, "epochs": 1, "batch": 32}))
+FIELDS = [particle_field((260 + 10 * seed, 300), n=24, noise=0.7, seed=seed) for seed in range(3)]
+
+
+class Listener:
+    """A watcher that remembers."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def begin(self, total, done):
+        self.done = done
+
+    def step(self, outcome):
+        pass
+
+
+@pytest.fixture(scope="module")
+def micrographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("micrographs")
+    for i, field in enumerate(FIELDS):
+        mrcfile.write(folder / f"m{i}.mrc", field.image)
+    return folder
+
+
+def run(micrographs, out, *, paper=False, **changes):
+    kind = PaperEmmaeSettings if paper else EmmaeSettings
+    base = {"picker": kind(diameter_angstrom=DIAMETER * PIXEL_SIZE), "pixel_size_angstrom": PIXEL_SIZE}
+    job = PickJob(**(base | {"training": QUICK_PAPER if paper else QUICK} | changes))
+    listener = Listener()
+    return run_pick_job(find_micrographs([Path(micrographs)]), job, out, listener), listener.said
+
+
+@pytest.fixture(scope="module")
+def whole(micrographs, tmp_path_factory):
+    """The folder of a job that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    summary, said = run(micrographs, out)
+    assert summary.exit_status == 0
+    assert any("training on 3 micrographs" in line for line in said)
+    assert summary.model.found_particles
+    return out
+
+
+def assert_same_picks(out, other):
+    for i in range(len(FIELDS)):
+        name = f"picks/m{i}_autopick.star"
+        assert (out / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_without_a_network_it_trains_one_and_finds_the_particles(whole):
+    for name in ("weights.safetensors", "curves.csv", "curves.png", "reconstructions.png"):
+        assert (whole / "mae" / name).exists()
+    for i, field in enumerate(FIELDS):
+        assert f1_score(read_picks(whole / f"picks/m{i}_autopick.star").xy, field.xy, DIAMETER / 5) > 0.9
+
+
+def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole):
+    facts = gather(whole)
+    names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]
+    assert [(p.name, p.data) for p in facts.pictures] == [(name, (whole / name).read_bytes()) for name in names]
+    assert facts.learned == read_emmae_set(whole / "emmae.safetensors").facts.in_words()
+    assert f"--model {whole / 'mae/weights.safetensors'}" in facts.pick_command
+    page = Page(pick_page(facts, "now"))
+    assert "training: layers: tile px 16" in page.words
+    assert page.wrong == page.open == page.asked_of_network() == []
+
+
+def test_done_is_done_and_what_is_missing_is_made_again(micrographs, whole, tmp_path):
+    out = tmp_path / "out"
+    run(micrographs, out, weights=whole / "mae/weights.safetensors", cpus=2)
+    assert not (out / "mae").exists()
+    assert_same_picks(out, whole)
+    (out / "picks/m1_autopick.star").unlink()
+    before = (out / "emmae.safetensors").stat().st_mtime_ns
+    _, said = run(micrographs, out, weights=whole / "mae/weights.safetensors")
+    assert (out / "emmae.safetensors").stat().st_mtime_ns == before
+    assert not any("learning" in line for line in said)
+    assert_same_picks(out, whole)
+
+
+def test_killed_after_training_it_trains_no_more_and_picks_the_same(micrographs, whole, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(emmae_stage, "write_emmae_set", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(micrographs, tmp_path)
+    before = (tmp_path / "mae/weights.safetensors").read_bytes()
+    assert before == (whole / "mae/weights.safetensors").read_bytes()
+    _, said = run(micrographs, tmp_path)
+    assert not any("training" in line for line in said)
+    assert_same_picks(tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_force_forgets_the_network_and_what_was_learned(micrographs, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    quick = QUICK.model_copy(update={"steps": 2})
+    run(micrographs, out, training=quick)
+    with pytest.raises(SettingsError, match=r"training\.steps 2, now 3"):
+        run(micrographs, out, training=quick.model_copy(update={"steps": 3}))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pick_job, "learn", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(micrographs, out, training=quick, force=True)
+    assert not [path for pattern in ("mae/*", "emmae.*", "picks/m*") for path in out.glob(pattern)]
+
+
+@pytest.mark.slow
+def test_a_mask_tells_the_particles_of_the_published_way(micrographs, tmp_path):
+    mask = tmp_path / "m1.png"
+    cv2.imwrite(str(mask), 255 * mask_of_particles(FIELDS[1]).astype(np.uint8))
+    out = tmp_path / "out"
+    summary, _ = run(micrographs, out, paper=True, reference_mask=mask)
+    facts = summary.model
+    assert Path(facts.micrographs[0]).name == "m1.mrc"
+    assert facts.share[facts.particle] == max(facts.share)
+    for i, field in enumerate(FIELDS):
+        assert f1_score(read_picks(out / f"picks/m{i}_autopick.star").xy, field.xy, DIAMETER / 4) > 0.8
+    weights = out / "mae/weights.safetensors"
+    summary, _ = run(micrographs, tmp_path / "blobs", paper=True, weights=weights)  # blobs stand in for the mask
+    assert summary.model.particle == facts.particle
+    with pytest.raises(SettingsError, match="trained with --preset paper: pick with the same"):
+        run(micrographs, tmp_path / "other", weights=weights)
+
+
+def test_a_network_of_another_preset_or_other_images_is_refused_before_any_work(micrographs, whole, tmp_path):
+    weights, out = whole / "mae/weights.safetensors", tmp_path / "out"
+    with pytest.raises(SettingsError, match="trained with --preset default: pick with the same"):
+        run(micrographs, out, paper=True, weights=weights)
+    other = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
+    with pytest.raises(SettingsError, match="images of --preprocess default, not none"):
+        run(micrographs, out, training=other, weights=weights)
+    assert not out.exists()
+    (tmp_path / "cut").write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(SettingsError, match="no whole safetensors"):
+        run(micrographs, out, weights=tmp_path / "cut")
+    assert not out.exists()
+
+
+def test_a_network_that_is_given_need_not_be_told_what_images_it_is_for(micrographs, tmp_path):
+    none = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
+    trained, _ = run(micrographs, tmp_path / "trained", training=none)
+    given, said = run(
+        micrographs, tmp_path / "given", training=None, weights=tmp_path / "trained/mae/weights.safetensors"
+    )
+    assert not any("training" in line for line in said)
+    assert given.model == trained.model
+    assert_same_picks(tmp_path / "given", tmp_path / "trained")
+
+
+def mask_like(shape, value=0):
+    mask = np.full(shape, value, np.uint8)
+    mask[50:90, 60:100] = 255
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("name", "mask", "said"),
+    [
+        ("other.png", mask_like((260, 300)), "none of the micrographs is called other"),
+        ("m0.png", mask_like((260, 300), 7), "nowhere is it 0"),
+        ("m0.png", np.zeros((260, 300), np.uint8), "--reference-mask .*m0.png"),
+        ("m0.png", mask_like((300, 260)), "260 x 300 px, its micrograph 300 x 260 px"),
+        ("m0.png", None, "--reference-mask .*m0.png"),
+    ],
+)
+def test_masks_that_cannot_be_used_are_refused_before_any_work(micrographs, tmp_path, name, mask, said):
+    if mask is None:
+        (tmp_path / name).write_bytes(b"no image")
+    else:
+        cv2.imwrite(str(tmp_path / name), mask)
+    with pytest.raises(SettingsError, match=said):
+        run(micrographs, tmp_path / "out", paper=True, reference_mask=tmp_path / name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_a_micrograph_that_cannot_be_read_is_refused(micrographs, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/m0.mrc").write_bytes(b"no image")
+    (tmp_path / "images/m1.mrc").write_bytes((micrographs / "m1.mrc").read_bytes())
+    cv2.imwrite(str(tmp_path / "m0.png"), mask_like((260, 300)))
+    with pytest.raises(SettingsError, match="its micrograph cannot be used"):
+        run(tmp_path / "images", tmp_path / "out", paper=True, reference_mask=tmp_path / "m0.png")

@@ -1,0 +1,173 @@
+"""The facts of a report are those of the run folder, whatever state it is in."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cryoglean.errors import SettingsError
+from cryoglean.loop.folder_report import FIGURES, REPORT, report_or_reason, write_report
+from cryoglean.loop.run_report import gather
+from cryoglean.picks import Picks
+from cryoglean.report.run_page import run_page
+from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
+from fake_run import DIAMETER, GIVEN, PIXEL, FakeRun, assert_as_given, noise, random_picks, with_discs
+
+
+@pytest.fixture
+def fake(tmp_path):
+    return FakeRun(tmp_path / "run", dict(GIVEN))
+
+
+def test_micrographs_come_in_the_order_given_with_picks_as_stored(fake):
+    fake.write()
+    facts = gather(fake.root)
+    assert_as_given(facts)
+    assert {facts.picks[key].score_kind for key in "za"} == {"probability"}
+
+
+def test_what_was_set_aside_is_told_with_the_reason(fake):
+    fake.write()
+    assert [(m.key, m.rejected) for m in gather(fake.root).rejected] == [("bad", "empty: the file has 0 bytes")]
+
+
+def test_rounds_and_stages_are_those_of_the_state(fake):
+    run, facts = fake.write(), gather(fake.root)
+    assert [r.number for r in facts.rounds] == [0, 1]
+    first, second = facts.rounds
+    assert second.stands
+    assert not first.stands
+    assert (second.picks, second.median_picks) == (42, 12)
+    assert second.kept_share == pytest.approx(0.75)
+    assert second.contest == ((30, 10), (40, 35))
+    assert [check.step for check in second.checks] == [10, 20]
+    assert [s.seconds for s in facts.stages] == [s["seconds"] for s in run.data["stages"]]
+    assert facts.made_with["command"] == "cryoglean run <x>"
+    assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.made_with)
+
+
+def test_defocus_is_that_of_the_table(tmp_path):
+    defocus = {"z.mrc": 8000.0, "a.tif": 21000.0}
+    fake = FakeRun(tmp_path / "run", {name: GIVEN[name] for name in defocus}, defocus=defocus)
+    fake.write()
+    assert gather(fake.root).defocus == pytest.approx({"z": 8000.0, "a": 21000.0})
+
+
+def test_without_a_table_defocus_is_not_known(fake):
+    fake.write()
+    assert gather(fake.root).defocus == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [
+        ({"status": "stopped", "waiting": 1}, "review"),
+        ({"status": "stopped"}, "stopped"),
+        ({"status": "running"}, "running"),
+    ],
+)
+def test_a_run_without_picks_that_count_shows_those_of_its_last_round(fake, values, status):
+    fake.write(produced=False, **values)
+    facts = gather(fake.root)
+    assert facts.status == status
+    assert "not final" in facts.picks_are
+    assert facts.counts == {"z": 12, "a": 30, "c": 0}
+    assert facts.pick_command is None
+    assert [m.key for m in facts.rejected] == ["bad"]
+
+
+def test_alarms_are_told(fake):
+    run = fake.write(status="stopped", reason="stopped in round 1: picks flood")
+    run.decide(1, "alarm", 0, "picks flood: 400 after 100")
+    assert gather(fake.root).alarms == ("round 1: picks flood: 400 after 100",)
+
+
+def test_entries_of_kinds_that_are_not_known_do_no_harm(fake):
+    run = fake.write()
+    run.add(2, "polishing", {"what": ["ever"]}, 5)
+    run.decide(2, "something new", {"a": 1.5, "b": [1, None]}, "for a reason")
+    run.set(more={"x": 1})
+    facts = gather(fake.root)
+    assert facts.decisions[-1].decision == "a 1.5, b [1, None]"
+    assert facts.rounds[-1].number == 2
+    assert "something new" in run_page(facts, "now")
+
+
+def test_the_command_picks_all_micrographs_as_the_round_that_stands(fake):
+    fake.write()
+    command = gather(fake.root).pick_command
+    assert command.startswith(f"cryoglean pick {fake.root.parent / 'images'} --method kpicker")
+    assert f"--model {fake.root / 'rounds/01/model/weights.safetensors'}" in command
+    assert command.endswith("--threshold")
+
+
+def test_a_micrograph_that_is_gone_is_shown_as_its_picks(fake):
+    fake.write()
+    (fake.root.parent / "images/a.tif").unlink()
+    facts = gather(fake.root)
+    view = next(view for view in facts.views if view.key == "a")
+    assert view.grey is None
+    assert "missing" in view.problem
+    assert (view.height_px, view.width_px) == (600, 500)
+    assert view.problem in run_page(facts, "now")
+
+
+def test_large_micrographs_become_small_pictures(tmp_path):
+    fake = FakeRun(tmp_path / "run", {"large.mrc": random_picks(0, 5)}, images={"large.mrc": noise(0, (2100, 2500))})
+    fake.write()
+    (view,) = gather(fake.root).views
+    assert max(view.grey.shape) <= LONGEST_SIDE_PX
+    assert (view.height_px, view.width_px) == (2100, 2500)
+    assert view.diameter_px == DIAMETER / PIXEL
+
+
+def test_of_many_micrographs_some_are_shown_and_all_are_counted(tmp_path):
+    small = {f"m{i:03d}.png": random_picks(i, i % 9, (40, 50)) for i in range(MOST_VIEWS + 6)}
+    fake = FakeRun(tmp_path / "run", small, images={name: noise(1, (40, 50)) for name in small})
+    fake.write()
+    facts = gather(fake.root)
+    assert len(facts.counts) == MOST_VIEWS + 6
+    assert len(facts.views) == MOST_VIEWS
+    assert f"{MOST_VIEWS} of {MOST_VIEWS + 6} micrographs are shown" in run_page(facts, "now")
+
+
+@pytest.mark.parametrize("name", ["m.mrc", "m.tif", "m.png"])
+def test_pictures_show_particles_where_the_picks_are(tmp_path, name):
+    """Grey values are dark at the pick of the picture's own scale, and not where its mirror image would be."""
+    picks = Picks([130.3], [90.6], [0.9])
+    fake = FakeRun(tmp_path / "run", {name: picks}, images={name: with_discs(picks)})
+    fake.write()
+    facts = gather(fake.root)
+    (view,), read = facts.views, facts.picks["m"]
+    rows, columns = np.nonzero(view.grey <= np.percentile(view.grey, 0.5))
+    centre = np.array([columns.mean(), rows.mean()])
+    assert np.allclose((centre + 0.5) / view.scale - 0.5, read.xy[0], atol=0.6)
+
+
+def test_figures_are_drawn_for_what_is_known_and_the_run_stays_as_it_was(fake):
+    fake.write()
+    before = (fake.root / "run.json").read_bytes()
+    assert write_report(fake.root).stat().st_size < 20e6
+    figures = {p.name: p.read_bytes() for p in (fake.root / FIGURES).iterdir()}
+    assert set(figures) == {"counts.png", "scores.png", "convergence.png", "training.png"}
+    assert all(data.startswith(b"\x89PNG") for data in figures.values())
+    assert (fake.root / "run.json").read_bytes() == before
+    assert not list(fake.root.rglob("*.tmp"))
+
+
+def test_no_run_and_runs_of_other_versions_are_refused(tmp_path, fake):
+    with pytest.raises(SettingsError, match=r"holds no run\.json"):
+        gather(tmp_path)
+    run = fake.write()
+    for change, said in (({"schema": 99}, "layout 99"), ({"settings": {"unknown": 1}}, "write its report with")):
+        run.path.write_text(json.dumps(run.data | change))
+        with pytest.raises(SettingsError, match=said):
+            gather(fake.root)
+
+
+def test_what_goes_wrong_is_returned_in_words(fake):
+    fake.write()
+    (fake.root / REPORT).mkdir()
+    said = report_or_reason(fake.root)
+    assert isinstance(said, str)
+    assert "could not be written" in said

@@ -1,0 +1,159 @@
+"""What is to be seen of a set in latent space: in the right places, of no more micrographs than are shown."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial import cKDTree
+from tests.fields import particle_field
+
+from cryoglean.latents.hierarchy import SET_CLUSTERS
+from cryoglean.micrograph import Micrograph
+from cryoglean.nets.mae import MaeLayers, new_mae
+from cryoglean.nets.transformer import Blocks
+from cryoglean.pickers.emmae.fit import fit_emmae
+from cryoglean.pickers.emmae.latent_views import SHOWN, look_at_paper_set, look_at_set
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
+from cryoglean.pickers.localpicker.picker import fit_localpicker
+from cryoglean.preprocess import MaePreprocess
+from cryoglean.preprocess.mae_chain import CHAIN_VERSION
+
+DIAMETER, PIXEL_SIZE = 30.0, 1.4
+DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE
+SMALL = MaeLayers(
+    tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1, heads=2)
+)
+
+
+@functools.cache
+def network():
+    """A network that has learned nothing: bright and dark patches differ in its latents all the same."""
+    facts = EmmaeFacts(
+        layers=SMALL,
+        preprocess=MaePreprocess(chain="none"),
+        preprocess_version=CHAIN_VERSION,
+        mean=0.0,
+        deviation=1.0,
+        micrographs=(),
+        held_out=(),
+        steps=0,
+        precision="float32",
+        training={},
+    )
+    return EmmaeModel(facts, new_mae(SMALL, 0))
+
+
+@functools.cache
+def fields(n=50):
+    return tuple(particle_field((300, 360), n=n, noise=0.6, seed=seed) for seed in range(SHOWN + 1))
+
+
+def micrographs(n=50):
+    return [Micrograph(field.image, PIXEL_SIZE, f"m{i}") for i, field in enumerate(fields(n))]
+
+
+def mask_of(micrograph):
+    field = fields()[int(micrograph.name[1:])]
+    pixels = np.mgrid[: micrograph.shape[0], : micrograph.shape[1]][::-1].reshape(2, -1).T
+    off, _ = cKDTree(field.xy).query(pixels)
+    return (off <= DIAMETER / 2).reshape(micrograph.shape)
+
+
+@functools.cache
+def seen():
+    learned = fit_emmae(micrographs(), fit_localpicker(micrographs(), DIAMETER_ANGSTROM), network())
+    picker = Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network())
+    return look_at_set(micrographs(), picker), picker
+
+
+@functools.cache
+def seen_as_published(known=mask_of):
+    settings = PaperEmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
+    learned = fit_paper_emmae(micrographs(), settings, network(), known)
+    picker = PaperEmmae(settings, learned, network())
+    return look_at_paper_set(micrographs(), picker, known), picker
+
+
+@pytest.mark.parametrize("looked", [seen, seen_as_published])
+def test_the_first_micrographs_are_shown_and_no_more(looked):
+    look, _ = looked()
+    assert [each.name for each in look.micrographs] == ["m0", "m1", "m2"]
+    for each in look.micrographs:
+        rows, columns = each.label.shape
+        assert (rows, columns) == tuple(-(-n // each.patch_px) for n in each.image.shape)
+        assert 0 <= each.label.min() <= each.label.max() < SET_CLUSTERS
+
+
+@pytest.mark.parametrize("looked", [seen, seen_as_published])
+def test_the_picks_shown_are_those_that_are_picked(looked):
+    look, picker = looked()
+    for each, micrograph in zip(look.micrographs, micrographs(), strict=False):
+        scale = each.diameter_px[0] / DIAMETER
+        expected = (picker.pick(micrograph).xy + 0.5) * scale - 0.5
+        assert each.xy == pytest.approx(expected)
+
+
+def test_patches_of_particles_lie_where_those_were_painted():
+    look, _ = seen()
+    for each, field in zip(look.micrographs, fields(), strict=False):
+        row, column = np.nonzero(each.particle)
+        pixels = (np.stack([column, row], axis=1) + 0.5) * each.patch_px * DIAMETER / each.diameter_px[0] - 0.5
+        off, _ = cKDTree(field.xy).query(pixels)
+        assert len(off) > 0
+        assert (off < 0.65 * DIAMETER).all()
+
+
+def test_the_response_at_particles_is_above_that_elsewhere():
+    look, _ = seen()
+    for each in look.micrographs:
+        finer = len(each.response) // len(each.label)
+        at = np.kron(each.particle, np.ones((finer, finer), bool))
+        assert each.response[at].mean() > each.response[~at].mean() + 1
+    assert len(look.heights) > sum(len(each.xy) for each in look.micrographs)
+
+
+def test_shares_are_those_of_counting():
+    look, _ = seen()
+    label = np.concatenate([each.label.ravel() for each in look.micrographs])
+    inside = np.concatenate([each.particle.ravel() for each in look.micrographs])
+    assert look.share == pytest.approx([inside[label == k].mean() for k in range(SET_CLUSTERS)])
+    assert look.covered == pytest.approx(inside.mean())
+    assert look.particle == np.argmax(look.share)
+
+
+@pytest.mark.parametrize("looked", [seen, seen_as_published])
+def test_clouds_hold_as_many_points_of_particles_as_of_background(looked):
+    clouds = looked()[0].clouds
+    assert len(clouds.particle) == len(clouds.background) > 100
+    assert 0 < clouds.share[1] <= clouds.share[0] < 1
+    assert np.concatenate([clouds.particle, clouds.background]).mean(axis=0) == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_as_published_the_clusters_are_those_that_were_learned():
+    look, picker = seen_as_published()
+    assert look.particle == picker.learned.facts.particle
+    assert look.share == picker.learned.facts.share
+    assert all(each.chosen.any() and each.response is None for each in look.micrographs)
+
+
+def test_where_no_mask_is_known_all_is_background():
+    look, _ = seen_as_published(lambda _: None)
+    assert look.particle is None
+    assert look.share == ()
+    assert not any(each.chosen.any() or len(each.xy) for each in look.micrographs)
+    assert len(look.clouds.particle) == 0 < len(look.clouds.background)
+
+
+@pytest.mark.parametrize("shape", [(300, 360), (40, 36)])
+def test_noise_is_looked_at_without_finding_anything(shape):
+    noise = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    micrograph = Micrograph(noise, PIXEL_SIZE, "noise")
+    learned = fit_emmae([micrograph], fit_localpicker([micrograph], DIAMETER_ANGSTROM), network())
+    look = look_at_set([micrograph], Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network()))
+    assert look.particle is None
+    assert len(look.micrographs[0].xy) == 0
+    assert not look.micrographs[0].particle.any()
+    assert torch.tensor(look.clouds.background).isfinite().all()
