@@ -185,7 +185,7 @@ def announced_sizes(data: bytes) -> set[tuple[int, int]]:
 
 
 def judge(path: Path, data: bytes) -> tuple[str, str | None]:
-    """Read one damaged file; return the outcome, and what was wrong with the answer if anything was."""
+    """Read one damaged file; return the result, and what was wrong with the answer if anything was."""
     try:
         if path.suffix == ".star":
             keys = [file.key for file in find_micrographs([path])]
@@ -208,7 +208,7 @@ def on_alarm(*_: object) -> None:
 
 def fuzz(count: int, seed: int, keep: Path) -> int:
     """Judge `count` files; print the table; return the number of violations."""
-    outcomes: Counter[tuple[str, str]] = Counter()
+    results: Counter[tuple[str, str]] = Counter()
     seconds: list[tuple[float, str, int]] = []
     violations = 0
     signal.signal(signal.SIGALRM, on_alarm)
@@ -219,10 +219,10 @@ def fuzz(count: int, seed: int, keep: Path) -> int:
             path.write_bytes(data)
             signal.alarm(HANG_S)
             start = time.perf_counter()
-            outcome, complaint = judge(path, data)
+            result, complaint = judge(path, data)
             seconds.append((time.perf_counter() - start, suffix, number))
             signal.alarm(0)
-            outcomes[suffix, outcome] += 1
+            results[suffix, result] += 1
             if complaint is None and seconds[-1][0] > TIME_LIMIT_S:
                 complaint = f"slow: {seconds[-1][0]:.2f} s"
             if complaint:
@@ -231,16 +231,16 @@ def fuzz(count: int, seed: int, keep: Path) -> int:
                 (keep / f"case{number}{suffix}").write_bytes(data)
                 print(f"VIOLATION case {number}{suffix}: {complaint}")
             path.unlink()
-    report(outcomes, seconds, violations)
+    report(results, seconds, violations)
     return violations
 
 
-def report(outcomes: Counter[tuple[str, str]], seconds: list[tuple[float, str, int]], violations: int) -> None:
+def report(results: Counter[tuple[str, str]], seconds: list[tuple[float, str, int]], violations: int) -> None:
     kinds = ("refused", "read", "crashed")
     print(f"{'file':10}" + "".join(f"{kind:>9}" for kind in kinds))
-    for suffix in sorted({suffix for suffix, _ in outcomes}):
-        print(f"{suffix:10}" + "".join(f"{outcomes[suffix, kind]:9d}" for kind in kinds))
-    print(f"{'all':10}" + "".join(f"{sum(n for (_, o), n in outcomes.items() if o == kind):9d}" for kind in kinds))
+    for suffix in sorted({suffix for suffix, _ in results}):
+        print(f"{suffix:10}" + "".join(f"{results[suffix, kind]:9d}" for kind in kinds))
+    print(f"{'all':10}" + "".join(f"{sum(n for (_, o), n in results.items() if o == kind):9d}" for kind in kinds))
     slowest, suffix, number = max(seconds)
     total = sum(s for s, _, _ in seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

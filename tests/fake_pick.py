@@ -7,7 +7,7 @@ import numpy as np
 
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder import PickFolder
-from cryoglean.jobs.pick_one import Outcome
+from cryoglean.jobs.result import MicrographResult
 from cryoglean.loop.tables import write_round
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
@@ -50,8 +50,8 @@ class FakePick:
         done = [file for file in files if self.picks[file.name] is not None]
         heights = {file.key: self._image(file.name).shape[0] for file in done}
         write_round(self.root, done, {file.key: self.picks[file.name] for file in done}, heights)
-        bad = [Outcome(file, reason="empty: the file has 0 bytes") for file in files if file not in done]
-        folder.record([*(Outcome(file, len(self.picks[file.name])) for file in done), *bad])
+        bad = [MicrographResult(file, reason="empty: the file has 0 bytes") for file in files if file not in done]
+        folder.record([*(MicrographResult(file, len(self.picks[file.name])) for file in done), *bad])
         if self.defocus:
             write_micrographs_star(self.root / "micrographs.star", done)
         return folder

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder import PickFolder
-from cryoglean.jobs.pick_one import Outcome
+from cryoglean.jobs.result import MicrographResult
 from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.loop.stages import CANDIDATES, MODEL, PICKS, stage_folder
 from cryoglean.loop.state import JUDGED, open_run
@@ -138,7 +138,7 @@ class FakeRun:
         folder.claim({"method": "kpicker", "preset": "default", "min_distance_angstrom": None}, files, force=False)
         heights = {file.key: self._image(file.name).shape[0] for file in done}
         write_round(root, done, known, heights)
-        bad = [Outcome(file, reason="empty: the file has 0 bytes") for file in files if file.key not in known]
-        folder.record([*(Outcome(file, len(known[file.key])) for file in done), *bad])
+        bad = [MicrographResult(file, reason="empty: the file has 0 bytes") for file in files if file.key not in known]
+        folder.record([*(MicrographResult(file, len(known[file.key])) for file in done), *bad])
         if self.defocus:
             write_micrographs_star(root / "micrographs.star", done)

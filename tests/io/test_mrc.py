@@ -250,12 +250,12 @@ def test_a_damaged_file_gives_a_clear_error_or_an_image_of_the_size_it_announces
     if data.draw(st.booleans()):
         damaged = damaged[: data.draw(st.integers(0, len(damaged)))]
     path = write(tmp_path, bytes(damaged), "a.mrc" + suffix)
-    outcome = image_or_reason(path)
-    if isinstance(outcome, str):
-        assert len(outcome.splitlines()) == 1
+    result = image_or_reason(path)
+    if isinstance(result, str):
+        assert len(result.splitlines()) == 1
     else:
-        assert np.isfinite(outcome).all()
-        assert outcome.size < 3 * 20 * 31 * 4
+        assert np.isfinite(result).all()
+        assert result.size < 3 * 20 * 31 * 4
 
 
 @settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])

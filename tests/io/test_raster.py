@@ -186,8 +186,8 @@ def test_a_damaged_picture_gives_a_clear_error_or_a_finite_image(tmp_path, name,
     for where, value in damage:
         data[int(where**3 * len(data))] = value  # mostly in the header
     path.write_bytes(data)
-    outcome = image_or_reason(path)
-    if isinstance(outcome, str):
-        assert len(outcome.splitlines()) == 1
+    result = image_or_reason(path)
+    if isinstance(result, str):
+        assert len(result.splitlines()) == 1
     else:
-        assert np.isfinite(outcome).all()
+        assert np.isfinite(result).all()

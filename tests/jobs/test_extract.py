@@ -30,15 +30,15 @@ class Listener:
     def __init__(self):
         self.lines, self.stepped = [], []
 
-    def say(self, text):
+    def info(self, text):
         self.lines.append(text)
 
     def begin(self, total, done):
         self.total, self.done = total, done
 
-    def step(self, outcome):
-        self.stepped.append(outcome)
-        self.lines += [outcome.note] if outcome.note else []
+    def report(self, result):
+        self.stepped.append(result)
+        self.lines += [result.note] if result.note else []
 
 
 def image(seed=0):
@@ -106,7 +106,7 @@ def test_boxes_that_leave_the_micrograph_are_said_and_kept_on_request(project):
     listener = Listener()
     run(project, listener)
     assert any("2 of 7 left out" in line for line in listener.lines)
-    assert sum(o.picks for o in run(project, out="padded", pad=True).picked) == 21
+    assert sum(o.count for o in run(project, out="padded", pad=True).done) == 21
     assert np.isfinite(read_stack(project / "padded" / "particles" / "a.mrcs")).all()
 
 

@@ -24,19 +24,19 @@ DIAMETER = 120.0
 
 
 class Listener:
-    """A watcher that remembers."""
+    """A progress that remembers."""
 
     def __init__(self):
         self.said, self.steps, self.done = [], [], 0
 
-    def say(self, text):
+    def info(self, text):
         self.said.append(text)
 
     def begin(self, total, done):
         self.total, self.done = total, done
 
-    def step(self, outcome):
-        self.steps.append(outcome.file.key)
+    def report(self, result):
+        self.steps.append(result.file.key)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_second_run_changes_nothing_and_does_nothing(images, picked):
     summary, listener = run([images], picked)
     assert listener.steps == []
     assert listener.done == len(FIELDS)
-    assert [o.picks for o in summary.outcomes] == [len(read_picks(p)) for p in sorted(before)]
+    assert [o.count for o in summary.results] == [len(read_picks(p)) for p in sorted(before)]
     assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (picked / "picks").rglob("*.star")}
 
 
@@ -158,7 +158,7 @@ def test_bad_micrographs_are_named_with_their_reasons_and_the_others_go_on(micro
     (micrographs / "hole.mrc").write_bytes(whole[:1024] + hole.tobytes())
     summary, _ = run([micrographs], tmp_path / "out")
     assert summary.exit_status == 3
-    assert len(summary.picked) == len(FIELDS)
+    assert len(summary.done) == len(FIELDS)
     reasons = {Path(name).stem: reason for name, reason in rejected(tmp_path / "out").items()}
     said = {"empty": "empty", "text": "MRC", "cut": "truncated", "flat": "constant", "hole": "NaN", "stack": "stack"}
     assert reasons.keys() == said.keys()

@@ -30,18 +30,18 @@ FIELDS = [particle_field((260 + 10 * seed, 300), n=24, noise=0.7, seed=seed) for
 
 
 class Listener:
-    """A watcher that remembers."""
+    """A progress that remembers."""
 
     def __init__(self):
         self.said = []
 
-    def say(self, text):
+    def info(self, text):
         self.said.append(text)
 
     def begin(self, total, done):
         self.done = done
 
-    def step(self, outcome):
+    def report(self, result):
         pass
 
 

@@ -37,11 +37,11 @@ def fake(tmp_path):
 
 
 class Silent:
-    """A watcher that says nothing."""
+    """A progress that says nothing."""
 
-    def say(self, text): ...
+    def info(self, text): ...
     def begin(self, total, done): ...
-    def step(self, outcome): ...
+    def report(self, result): ...
 
 
 def picked(folder, images, out, **changes):
@@ -68,7 +68,7 @@ def test_counts_are_those_of_the_picks_on_disk(real):
     on_disk = {
         p.name.removesuffix("_autopick.star"): len(read_picks(p)) for p in (out / "picks").glob("*_autopick.star")
     }
-    assert facts.counts == on_disk == {o.file.key: o.picks for o in summary.picked}
+    assert facts.counts == on_disk == {o.file.key: o.count for o in summary.done}
     assert sum(facts.counts.values()) > 20
     page = Page(pick_page(facts, "now"))
     views = page.data["viewer-data"]["views"]

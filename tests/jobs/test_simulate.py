@@ -32,7 +32,7 @@ class Quiet:
     def __init__(self):
         self.total, self.before, self.numbers, self.lines = 0, 0, [], []
 
-    def say(self, text):
+    def info(self, text):
         self.lines.append(text)
 
     def begin(self, total, done):
@@ -43,8 +43,8 @@ class Quiet:
 
 
 def run(out, simulation=SMALL, **how):
-    watcher = Quiet()
-    return run_simulation(simulation, out, watcher, **how), watcher
+    progress = Quiet()
+    return run_simulation(simulation, out, progress, **how), progress
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def test_a_second_run_makes_only_what_is_missing(folder):
     gone = folder / "micrographs" / "simulated_00002.mrc"
     before, stamp = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.write_bytes(before[:-100])
-    _, watcher = run(folder, micrographs=3)
-    assert (watcher.numbers, watcher.before) == ([1], 2)
+    _, progress = run(folder, micrographs=3)
+    assert (progress.numbers, progress.before) == ([1], 2)
     assert gone.read_bytes() == before
     assert kept.stat().st_mtime_ns == stamp
 
@@ -139,8 +139,8 @@ def test_more_micrographs_go_on_and_fewer_leave_the_rest(folder, tmp_path):
     run(tmp_path / "a", micrographs=2)
     run(tmp_path / "a", micrographs=3)
     assert_same(tmp_path / "a", folder)
-    summary, watcher = run(tmp_path / "a", micrographs=1)
-    assert watcher.numbers == []
+    summary, progress = run(tmp_path / "a", micrographs=1)
+    assert progress.numbers == []
     assert len(summary.made) == 3
 
 

@@ -28,13 +28,13 @@ class Notes:
     def __init__(self):
         self.said = []
 
-    def say(self, text):
+    def info(self, text):
         self.said.append(text)
 
     def begin(self, total, done):
         pass
 
-    def step(self, outcome):
+    def report(self, result):
         pass
 
 
@@ -92,7 +92,7 @@ def test_it_leaves_weights_and_curves(trained):
     assert [row["step"] for row in rows] == ["1", "2"]
     assert all(float(row["held_out_loss"]) > 0 for row in rows)
     assert json.loads((out / "settings.json").read_text())["job"] == "train"
-    assert [(o.file.key, o.picks) for o in summary.outcomes] == [("m0", 20), ("m1", 20), ("m2", 20)]
+    assert [(o.file.key, o.count) for o in summary.results] == [("m0", 20), ("m1", 20), ("m2", 20)]
 
 
 def test_done_is_done(folders, trained, done):
@@ -164,7 +164,7 @@ def test_picking_with_the_weights_is_bound_to_them(folders, done, tmp_path):
         pick_job = PickJob(picker=picker, pixel_size_angstrom=1.0, weights=tmp_path / model / "weights.safetensors")
         return run_pick_job(files, pick_job, tmp_path / "picked", Notes())
 
-    assert len(pick("done").picked) == 3
+    assert len(pick("done").done) == 3
     assert len(list((tmp_path / "picked/picks").glob("*.star"))) == 3
     pick("done")
     with pytest.raises(SettingsError, match="weights_sha256"):

@@ -27,7 +27,7 @@ class Notes:
     def __init__(self):
         self.said = []
 
-    def say(self, text):
+    def info(self, text):
         self.said.append(text)
 
 

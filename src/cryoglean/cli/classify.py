@@ -81,7 +81,7 @@ def classify(
     job = _job(locals() | {"particles": star})
     limit_threads(job.cpus)
     with IterationProgress("classifying", verbose=verbose) as progress:
-        progress.say(f"engine {job.engine.value}, {job.cpus} processors" + _device_in_words(job))
+        progress.info(f"engine {job.engine.value}, {job.cpus} processors" + _device_in_words(job))
         summary = run_classify_job(star, job, out, progress)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status

@@ -13,7 +13,7 @@ from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cryoglean.jobs.pick import Summary
+    from cryoglean.jobs.result import JobSummary
 
 
 def ctf(
@@ -80,7 +80,7 @@ def ctf(
     limit_threads(1)  # work is split by micrographs
     files = find_micrographs(micrographs)
     with JobProgress("estimating CTF", "CTF found", verbose=verbose) as progress:
-        progress.say(f"{len(files)} micrographs, {job.cpus} processors")
+        progress.info(f"{len(files)} micrographs, {job.cpus} processors")
         summary = run_ctf_job(files, job, out, progress)
     _show(summary, out, as_json=as_json)
     return summary.exit_status
@@ -101,16 +101,16 @@ def _pair(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _show(summary: Summary, out: Path, *, as_json: bool) -> None:
+def _show(summary: JobSummary, out: Path, *, as_json: bool) -> None:
     if as_json:
         said = {
             "out": str(out),
-            "known": [o.file.key for o in summary.picked],
+            "known": [o.file.key for o in summary.done],
             "rejected": {o.file.name: o.reason for o in summary.rejected},
         }
         typer.echo(json.dumps(said))
         return
-    if summary.picked:
-        typer.echo(f"CTF of {len(summary.picked)} micrographs: {out / 'micrographs_ctf.star'}")
+    if summary.done:
+        typer.echo(f"CTF of {len(summary.done)} micrographs: {out / 'micrographs_ctf.star'}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -13,7 +13,7 @@ from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
     from cryoglean.jobs.extract_settings import ExtractJob
-    from cryoglean.jobs.pick import Summary
+    from cryoglean.jobs.result import JobSummary
 
 
 def extract(
@@ -94,18 +94,18 @@ def extract(
     return summary.exit_status
 
 
-def _show(job: ExtractJob, summary: Summary, out: Path, *, as_json: bool) -> None:
-    total = sum(o.picks for o in summary.picked)
+def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> None:
+    total = sum(o.count for o in summary.done)
     if as_json:
         said = {
             "out": str(out),
             "particles": total,
-            "extracted": {o.file.key: o.picks for o in summary.picked},
+            "extracted": summary.counts,
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
         }
         typer.echo(json.dumps(said))
         return
-    typer.echo(f"{total} particles of {len(summary.picked)} micrographs: {out / 'particles.star'}")
+    typer.echo(f"{total} particles of {len(summary.done)} micrographs: {out / 'particles.star'}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -47,7 +47,7 @@ class IterationProgress:
     ) -> None:
         self._bar.stop()
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Show one line."""
         self._console.print(text, markup=False)
 
@@ -58,7 +58,7 @@ class IterationProgress:
         said = in_words(iteration)
         self._bar.update(self._task, completed=iteration.number, description=f"{self._doing}, {said}")
         if self._each:
-            self.say(f"[{iteration.number}/{iteration.total}] {said}")
+            self.info(f"[{iteration.number}/{iteration.total}] {said}")
 
 
 def in_words(iteration: Iteration) -> str:

@@ -18,7 +18,7 @@ class LoopProgress:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._verbose, self._start = verbose, perf_counter()
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Show one line."""
         minutes, seconds = divmod(int(perf_counter() - self._start), 60)
         self._console.print(f"[{minutes:02d}:{seconds:02d}] {text}", markup=False)
@@ -26,4 +26,4 @@ class LoopProgress:
     def detail(self, text: str) -> None:
         """Show one line of a stage, if that is wanted."""
         if self._verbose:
-            self.say(f"  {text}")
+            self.info(f"  {text}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from cryoglean.jobs.pick import PickJob, Summary
+    from cryoglean.jobs.pick import PickJob, PickSummary
     from cryoglean.pickers.emmae.training import EmmaeTraining
 
 
@@ -175,17 +175,17 @@ def _shipped(method: Method, model: Path | None) -> Path | None:
     return PRETRAINED if method is Method.emmae and model == Path("pretrained") else model
 
 
-def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) -> Summary:
+def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) -> PickSummary:
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.pick import run_pick_job
 
     files = find_micrographs(micrographs)
     with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
-        progress.say(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
+        progress.info(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
         summary = run_pick_job(files, job, out, progress)
         if verbose and summary.model is not None:
-            progress.say(summary.model.in_words())
+            progress.info(summary.model.in_words())
     return summary
 
 
@@ -273,13 +273,13 @@ def _diameter(method: Method, given: float | None, model: Path | None) -> float:
     return read_kpicker(model).facts.diameter_angstrom if given is None else given
 
 
-def _show(job: PickJob, summary: Summary, out: Path, report: Path | None, *, as_json: bool) -> None:
-    total = sum(o.picks for o in summary.picked)
+def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
+    total = sum(o.count for o in summary.done)
     if as_json:
         said = {
             "out": str(out),
-            "micrographs": len(summary.outcomes),
-            "picked": {o.file.key: o.picks for o in summary.picked},
+            "micrographs": len(summary.results),
+            "picked": summary.counts,
             "picks": total,
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
@@ -290,7 +290,7 @@ def _show(job: PickJob, summary: Summary, out: Path, report: Path | None, *, as_
         return
     if report is not None:
         typer.echo(f"report, to be opened with a browser: {report}")
-    typer.echo(f"{total} picks in {len(summary.picked)} micrographs: {out / 'picks'}")
+    typer.echo(f"{total} picks in {len(summary.done)} micrographs: {out / 'picks'}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
     if summary.model is not None and not summary.model.found_particles:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from cryoglean.jobs.pick_one import Outcome
+    from cryoglean.jobs.result import MicrographResult
 
 
 class JobProgress:
@@ -50,7 +50,7 @@ class JobProgress:
     ) -> None:
         self._bar.stop()
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Show one line."""
         self._console.print(text, markup=False)
 
@@ -58,18 +58,18 @@ class JobProgress:
         """Start counting."""
         self._count, self._total = done, total
         if done:
-            self.say(f"{done} of {total} micrographs are done already")
+            self.info(f"{done} of {total} micrographs are done already")
         self._task = self._bar.add_task(self._doing, total=total, completed=done)
 
-    def step(self, outcome: Outcome) -> None:
+    def report(self, result: MicrographResult) -> None:
         """Count one micrograph, and show what became of it where that is wanted or needed."""
         self._count += 1
         if self._task is not None:
             self._bar.update(self._task, advance=1)
-        place = f"[{self._count}/{self._total}] {outcome.file.name}:"
-        if outcome.reason is not None:
-            self.say(f"{place} rejected, {outcome.reason}")
+        place = f"[{self._count}/{self._total}] {result.file.name}:"
+        if result.reason is not None:
+            self.info(f"{place} rejected, {result.reason}")
         elif self._each:
-            self.say(f"{place} {self._result.format(n=outcome.picks)}, {outcome.seconds:.2f} s")
-        if outcome.note is not None:
-            self.say(f"{outcome.file.name}: {outcome.note}")
+            self.info(f"{place} {self._result.format(n=result.count)}, {result.seconds:.2f} s")
+        if result.note is not None:
+            self.info(f"{result.file.name}: {result.note}")

@@ -99,18 +99,18 @@ def run(
     limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
     files = find_micrographs(micrographs)
     progress = LoopProgress(verbose=verbose)
-    progress.say(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
+    progress.info(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
     summary = run_loop(files, job, out, progress)
     report = report_or_reason(out)
     if isinstance(report, str):
-        progress.say(f"{report}: cryoglean report {shlex.quote(str(out))} tries again")
+        progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} tries again")
     _show(summary, out, report, as_json=as_json)
     return summary.exit_status
 
 
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
-    picked = [] if summary.picks is None else summary.picks.picked
-    total = sum(o.picks for o in picked)
+    picked = [] if summary.picks is None else summary.picks.done
+    total = sum(o.count for o in picked)
     if as_json:
         said = {
             "out": str(out),
@@ -118,7 +118,7 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
             "reason": summary.reason,
             "report": str(report) if isinstance(report, Path) else None,
             "picks": total,
-            "picked": {o.file.key: o.picks for o in picked},
+            "picked": {o.file.key: o.count for o in picked},
             "rejected": {} if summary.picks is None else {o.file.name: o.reason for o in summary.picks.rejected},
         }
         typer.echo(json.dumps(said))

@@ -137,15 +137,15 @@ class _Watcher:
 
     def __init__(self, progress: JobProgress) -> None:
         self._progress = progress
-        self.say, self.begin = progress.say, progress.begin
+        self.info, self.begin = progress.info, progress.begin
 
     def made(self, made: Made) -> None:
         """Count one micrograph."""
-        from cryoglean.jobs.pick_one import Outcome
+        from cryoglean.jobs.result import MicrographResult
         from cryoglean.micrograph import MicrographFile
 
         file = MicrographFile(Path(made.name), made.name, made.name)
-        self._progress.step(Outcome(file, made.particles, made.seconds))
+        self._progress.report(MicrographResult(file, made.particles, made.seconds))
 
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
         said = {
             "out": str(out),
             "weights": str(out / WEIGHTS),
-            "particles": {o.file.key: o.picks for o in summary.outcomes if o.reason is None},
+            "particles": {o.file.key: o.count for o in summary.results if o.reason is None},
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "learned": None if facts is None else facts.model_dump(mode="json"),

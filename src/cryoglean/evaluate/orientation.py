@@ -47,7 +47,7 @@ class Orientation(Enum):
 
 @dataclass(frozen=True)
 class OrientationCheck:
-    """The outcome of `check_orientation`.
+    """The result of `check_orientation`.
 
     Attributes:
         best: the orientation with the highest signal.

@@ -82,10 +82,10 @@ class ClassifySummary:
         return 4 if self.classification is None else 3
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Who wants to know how the job goes on."""
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Tell the user one line."""
         ...
 
@@ -94,14 +94,14 @@ class Watcher(Protocol):
         ...
 
 
-def run_classify_job(star: Path, job: ClassifyJob, out: Path, watcher: Watcher) -> ClassifySummary:
+def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: ProgressListener) -> ClassifySummary:
     """Sort the particles of a STAR file into classes, unless that is done.
 
     Args:
         star: particles STAR.
         job: what to do.
         out: output folder; it may hold an earlier part of the same job.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Returns:
         The classes, and the particles set aside.
@@ -117,16 +117,16 @@ def run_classify_job(star: Path, job: ClassifyJob, out: Path, watcher: Watcher) 
     folder = OutputFolder(out, "classify", _RESULTS)
     folder.claim(job.recorded() | _inputs(reading), [], force=job.force)
     summary = ClassifySummary(reading.rejected)
-    _set_aside(folder, reading, watcher)
+    _set_aside(folder, reading, progress)
     if not len(reading.particles):
-        watcher.say("not one particle can be used")
+        progress.info("not one particle can be used")
     elif is_complete(out):
-        watcher.say(f"done already: {out}; --force makes it anew")
+        progress.info(f"done already: {out}; --force makes it anew")
         summary.classification, _ = read_classification(out)
     else:
-        found = _classified(reading, job, out, _told(watcher, summary))
+        found = _classified(reading, job, out, _told(progress, summary))
         for note in found.notes:
-            watcher.say(note)
+            progress.info(note)
         summary.classification = replace(found, notes=(*reading.notes, *found.notes))
         write_classification(out, summary.classification, reading.table, summary.iterations)
     if summary.classification is not None:
@@ -153,21 +153,21 @@ def _inputs(reading: Reading) -> dict[str, str]:
     return {"input": str(reading.path.resolve()), "content": f"{len(reading.particles)} particles, {reading.digest}"}
 
 
-def _set_aside(folder: OutputFolder, reading: Reading, watcher: Watcher) -> None:
+def _set_aside(folder: OutputFolder, reading: Reading, progress: ProgressListener) -> None:
     """Name what is set aside, in a list and on screen, and pass on what the reader has noticed."""
     rows = [(r.image, r.micrograph, r.reason) for r in reading.rejected]
     write_atomic_text(folder.rejected_path, csv_text(_REJECTED_COLUMNS, rows))
     for note in reading.notes:
-        watcher.say(note)
+        progress.info(note)
     if rows:
         count, total = len(rows), len(rows) + len(reading.particles)
-        watcher.say(f"{count} of {total} particles set aside ({rows[0][0]}: {rows[0][2]}): {folder.rejected_path}")
+        progress.info(f"{count} of {total} particles set aside ({rows[0][0]}: {rows[0][2]}): {folder.rejected_path}")
 
 
-def _told(watcher: Watcher, summary: ClassifySummary) -> Callable[[Iteration], None]:
+def _told(progress: ProgressListener, summary: ClassifySummary) -> Callable[[Iteration], None]:
     def tell(iteration: Iteration) -> None:
         summary.iterations.append(iteration)
-        watcher.iteration(iteration)
+        progress.iteration(iteration)
 
     return tell
 

@@ -21,16 +21,15 @@ from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder import OutputFolder
-from cryoglean.jobs.pick import Summary
-from cryoglean.jobs.pick_one import Outcome
 from cryoglean.jobs.processes import map_processes
+from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.preprocess.borders import live_area
 from cryoglean.report.ctf_picture import draw_ctf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryoglean.jobs.pick import Watcher
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
 
 _MICROGRAPHS, _SELECTED, _SUBSET = "micrographs_ctf.star", "micrographs_selected.star", "micrographs_subset.star"
@@ -123,14 +122,14 @@ class Wanted:
         return columns if self.plot_path(file).exists() or not self.job.plots else None
 
 
-def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, watcher: Watcher) -> Summary:
+def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progress: ProgressListener) -> JobSummary:
     """Find the CTF of all micrographs, and write `micrographs_ctf.star` with those that have one.
 
     Args:
         files: the micrographs; a CTF that their tables give is taken.
         job: how.
         out: output folder; it may hold an earlier part of the same job.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Returns:
         What became of each micrograph.
@@ -144,29 +143,29 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, watcher
         raise SettingsError(said)
     wanted = Wanted(out, job)
     folder = OutputFolder(out, "ctf", ("ctf/**/*.json", "plots/**/*.png", "micrographs_*.star"))
-    outcomes = {file.key: Outcome(file, note=_FROM_TABLE) for file in files if _is_known(file)}
-    _refuse_unknown_pixels(job, [file for file in files if file.key not in outcomes])
+    results = {file.key: MicrographResult(file, note=_FROM_TABLE) for file in files if _is_known(file)}
+    _refuse_unknown_pixels(job, [file for file in files if file.key not in results])
     folder.claim(job.recorded(), files, force=job.force)
-    if outcomes:
-        watcher.say(f"{len(outcomes)} of {len(files)} micrographs have a CTF in their STAR file: it is taken")
+    if results:
+        progress.info(f"{len(results)} of {len(files)} micrographs have a CTF in their STAR file: it is taken")
     for file in files:
-        if file.key not in outcomes and wanted.columns(file) is not None:
-            outcomes[file.key] = Outcome(file)
-    summary = Summary()
-    watcher.begin(len(files), len(outcomes))
+        if file.key not in results and wanted.columns(file) is not None:
+            results[file.key] = MicrographResult(file)
+    summary = JobSummary()
+    progress.begin(len(files), len(results))
     try:
-        todo = [file for file in files if file.key not in outcomes]
-        for outcome in map_processes(partial(estimate_one, wanted), todo, job.cpus):
-            outcomes[outcome.file.key] = outcome
-            watcher.step(outcome)
+        todo = [file for file in files if file.key not in results]
+        for result in map_processes(partial(estimate_one, wanted), todo, job.cpus):
+            results[result.file.key] = result
+            progress.report(result)
     finally:
-        summary.outcomes = [outcomes[f.key] for f in files if f.key in outcomes]
-        _write_lists(folder, wanted, summary, watcher)
+        summary.results = [results[f.key] for f in files if f.key in results]
+        _write_lists(folder, wanted, summary, progress)
     return summary
 
 
-def estimate_one(wanted: Wanted, file: MicrographFile) -> Outcome:
-    """Estimate the CTF of one micrograph; if none can be seen, say so in the outcome.
+def estimate_one(wanted: Wanted, file: MicrographFile) -> MicrographResult:
+    """Estimate the CTF of one micrograph; if none can be seen, say so in the result.
 
     Raises:
         OSError: if results cannot be written.
@@ -178,17 +177,17 @@ def estimate_one(wanted: Wanted, file: MicrographFile) -> Outcome:
         limits = (job.min_defocus_angstrom, job.max_defocus_angstrom)
         found = estimate_ctf(live, micrograph.pixel_size_angstrom, job.microscope(file), limits)
     except MicrographError as error:
-        return Outcome(file, reason=error.reason)
+        return MicrographResult(file, reason=error.reason)
     except ValueError as error:
-        return Outcome(file, reason=str(error))
+        return MicrographResult(file, reason=str(error))
     if job.plots:
         caption = file.key if found.doubt is None else f"{file.key}: {found.doubt}"
         draw_ctf(wanted.plot_path(file), found.spectrum, found.rings, found.fit, found.profile, caption=caption)
     if found.doubt is not None:
-        return Outcome(file, reason=found.doubt)
+        return MicrographResult(file, reason=found.doubt)
     columns = _columns(found, micrograph.pixel_size_angstrom)
     write_atomic_text(wanted.result_path(file), json.dumps(columns, indent=2) + "\n")
-    return Outcome(file, seconds=perf_counter() - start, note=note)
+    return MicrographResult(file, seconds=perf_counter() - start, note=note)
 
 
 def _columns(found: Estimate, pixel_size_angstrom: float) -> dict[str, str]:
@@ -237,13 +236,13 @@ def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
     return replace(file, row=row, optics=optics, pixel_size_angstrom=float(optics["rlnMicrographPixelSize"]))
 
 
-def _write_lists(folder: OutputFolder, wanted: Wanted, summary: Summary, watcher: Watcher) -> None:
+def _write_lists(folder: OutputFolder, wanted: Wanted, summary: JobSummary, progress: ProgressListener) -> None:
     """Write the tables of all micrographs with a CTF, of those selected, and of those set aside."""
-    folder.record(summary.outcomes)
+    folder.record(summary.results)
     known = []
-    for outcome in summary.picked:
-        columns = wanted.columns(outcome.file)
-        known.append(outcome.file if columns is None else with_ctf(outcome.file, columns))
+    for result in summary.done:
+        columns = wanted.columns(result.file)
+        known.append(result.file if columns is None else with_ctf(result.file, columns))
     if not known:
         return
     write_micrographs_star(wanted.root / _MICROGRAPHS, known)
@@ -252,13 +251,13 @@ def _write_lists(folder: OutputFolder, wanted: Wanted, summary: Summary, watcher
         limits = job.selected_defocus_angstrom or (-math.inf, math.inf)
         resolution = job.resolution_limit_angstrom or math.inf
         chosen = passing(known, max_resolution_angstrom=resolution, defocus_range_angstrom=limits)
-        _write_chosen(wanted.root / _SELECTED, chosen, len(known), watcher)
+        _write_chosen(wanted.root / _SELECTED, chosen, len(known), progress)
     if job.subset is not None:
-        _write_chosen(wanted.root / _SUBSET, paper_subset(known, job.subset), len(known), watcher)
+        _write_chosen(wanted.root / _SUBSET, paper_subset(known, job.subset), len(known), progress)
 
 
-def _write_chosen(path: Path, chosen: Sequence[MicrographFile], total: int, watcher: Watcher) -> None:
-    watcher.say(f"{len(chosen)} of {total} micrographs selected: {path}")
+def _write_chosen(path: Path, chosen: Sequence[MicrographFile], total: int, progress: ProgressListener) -> None:
+    progress.info(f"{len(chosen)} of {total} micrographs selected: {path}")
     if chosen:
         write_micrographs_star(path, chosen)
     else:

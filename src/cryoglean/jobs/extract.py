@@ -11,17 +11,16 @@ from cryoglean.io.particles import joined, read_particles, write_particles
 from cryoglean.jobs.extract_one import Wanted, done, extract_one, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder import OutputFolder
-from cryoglean.jobs.pick import Summary
-from cryoglean.jobs.pick_one import Outcome
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.processes import map_processes
+from cryoglean.jobs.result import JobSummary, MicrographResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick import Watcher
     from cryoglean.jobs.pick_sources import Task
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
 
 __all__ = ["ExtractJob", "run_extract_job"]
@@ -33,8 +32,8 @@ _RESULTS = ("particles/**/*.mrcs", "particles/**/*.star", "particles.star")
 
 
 def run_extract_job(
-    picks: Path, files: Sequence[MicrographFile], job: ExtractJob, out: Path, watcher: Watcher
-) -> Summary:
+    picks: Path, files: Sequence[MicrographFile], job: ExtractJob, out: Path, progress: ProgressListener
+) -> JobSummary:
     """Extract the particles of all micrographs that are not done yet, and write `particles.star`.
 
     Args:
@@ -42,10 +41,10 @@ def run_extract_job(
         files: the micrographs; their tables give pixel size and CTF.
         job: how.
         out: output folder; it may hold an earlier part of the same job.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Returns:
-        What became of each micrograph; `picks` of an outcome counts its particles.
+        What became of each micrograph; `picks` of an result counts its particles.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs or the folder cannot be used.
@@ -55,30 +54,30 @@ def run_extract_job(
     tasks, said = find_tasks(picks, files)
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
-    outcomes, pixel_size = _unusable_at_first(job, tasks)
+    results, pixel_size = _unusable_at_first(job, tasks)
     said += _advice(job, tasks, pixel_size)
     wanted, folder = Wanted(out, job), OutputFolder(out, "extract", _RESULTS)
     folder.claim(job.recorded(), [task.file for task in tasks], force=job.force)
     for line in said:
-        watcher.say(line)
+        progress.info(line)
     for task in tasks:
         table = done(wanted, task)
         if table is not None:
-            outcomes[task.file.key] = Outcome(task.file, len(table.particles))
-    summary = Summary()
-    watcher.begin(len(tasks), len(outcomes))
+            results[task.file.key] = MicrographResult(task.file, len(table.particles))
+    summary = JobSummary()
+    progress.begin(len(tasks), len(results))
     try:
-        todo = [task for task in tasks if task.file.key not in outcomes]
-        for outcome in map_processes(partial(extract_one, wanted), todo, job.cpus):
-            outcomes[outcome.file.key] = outcome
-            watcher.step(outcome)
+        todo = [task for task in tasks if task.file.key not in results]
+        for result in map_processes(partial(extract_one, wanted), todo, job.cpus):
+            results[result.file.key] = result
+            progress.report(result)
     finally:
-        summary.outcomes = [outcomes[task.file.key] for task in tasks if task.file.key in outcomes]
+        summary.results = [results[task.file.key] for task in tasks if task.file.key in results]
         _write_lists(folder, wanted, summary)
     return summary
 
 
-def _unusable_at_first(job: ExtractJob, tasks: Sequence[Task]) -> tuple[dict[str, Outcome], float | None]:
+def _unusable_at_first(job: ExtractJob, tasks: Sequence[Task]) -> tuple[dict[str, MicrographResult], float | None]:
     """Read micrographs until one is usable, so that wrong settings fail before any work.
 
     Returns:
@@ -87,13 +86,13 @@ def _unusable_at_first(job: ExtractJob, tasks: Sequence[Task]) -> tuple[dict[str
     Raises:
         SettingsError: if the settings fit none of the first few that can be read.
     """
-    failed: dict[str, Outcome] = {}
+    failed: dict[str, MicrographResult] = {}
     misfits: list[MicrographError] = []
     for task in tasks:
         try:
             micrograph, _ = read_fitting(job, task.file)
         except MicrographError as error:
-            failed[task.file.key] = Outcome(task.file, reason=error.reason)
+            failed[task.file.key] = MicrographResult(task.file, reason=error.reason)
             misfits += [error] * error.by_settings
             if len(misfits) < _READ_AT_FIRST:
                 continue
@@ -130,9 +129,9 @@ def _has_ctf(file: MicrographFile) -> bool:
         return False
 
 
-def _write_lists(folder: OutputFolder, wanted: Wanted, summary: Summary) -> None:
+def _write_lists(folder: OutputFolder, wanted: Wanted, summary: JobSummary) -> None:
     """Write what names all micrographs and all particles."""
-    folder.record(summary.outcomes)
-    if summary.picked:
-        tables = joined(read_particles(wanted.star_path(o.file)) for o in summary.picked)
+    folder.record(summary.results)
+    if summary.done:
+        tables = joined(read_particles(wanted.star_path(o.file)) for o in summary.done)
         write_particles(wanted.root / "particles.star", tables)

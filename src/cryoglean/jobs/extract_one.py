@@ -17,7 +17,7 @@ from cryoglean.io.images import read_micrograph
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
 from cryoglean.io.relion import path_from_project
 from cryoglean.io.y_conventions import YConvention, relion_y_convention
-from cryoglean.jobs.pick_one import Outcome
+from cryoglean.jobs.result import MicrographResult
 from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
 from cryoglean.particles.tables import particle_table
 from cryoglean.picks import Picks
@@ -85,8 +85,8 @@ def _digest(task: Task) -> str:
     return hashlib.blake2b(data + said.encode(), digest_size=8).hexdigest()
 
 
-def extract_one(wanted: Wanted, task: Task) -> Outcome:
-    """Write the boxes of one micrograph and their table; if it is bad, say so in the outcome.
+def extract_one(wanted: Wanted, task: Task) -> MicrographResult:
+    """Write the boxes of one micrograph and their table; if it is bad, say so in the result.
 
     Raises:
         OSError: if results cannot be written.
@@ -97,13 +97,13 @@ def extract_one(wanted: Wanted, task: Task) -> Outcome:
         ctf = _ctf(wanted.job, task.file)
         picks = task.picks(micrograph)
     except MicrographError as error:
-        return Outcome(task.file, reason=error.reason)
+        return MicrographResult(task.file, reason=error.reason)
     except (CryogleanError, ValueError) as error:
-        return Outcome(task.file, reason=f"its picks cannot be used: {error}")
+        return MicrographResult(task.file, reason=f"its picks cannot be used: {error}")
     boxes = _Boxes(wanted, task, micrograph, picks, ctf)
     particles = boxes.write()
     notes = [said for said in (note, boxes.losses()) if said]
-    return Outcome(task.file, particles, perf_counter() - start, note="; ".join(notes) or None)
+    return MicrographResult(task.file, particles, perf_counter() - start, note="; ".join(notes) or None)
 
 
 def read_fitting(job: ExtractJob, file: MicrographFile) -> tuple[Micrograph, str | None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick_one import Outcome
+    from cryoglean.jobs.result import MicrographResult
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
 
@@ -55,12 +55,12 @@ class OutputFolder:
     Attributes:
         root: the folder.
         job: the command whose results it holds.
-        results: what the job leaves in it, as patterns below the folder.
+        patterns: of the files that the job leaves in it, relative to the folder.
     """
 
     root: Path
     job: str
-    results: tuple[str, ...]
+    patterns: tuple[str, ...]
 
     @property
     def settings_path(self) -> Path:
@@ -181,7 +181,7 @@ class OutputFolder:
     def _forget(self) -> None:
         """Remove the results of earlier runs, all of them: an old file left over would pass for a new one."""
         lists = (self.ledger_path.name, self.rejected_path.name, self.settings_path.name)
-        for pattern in (*self.results, *lists):
+        for pattern in (*self.patterns, *lists):
             for path in self.root.glob(pattern):
                 path.unlink()
 
@@ -200,16 +200,16 @@ class OutputFolder:
         except (KeyError, ValueError, TypeError, csv.Error) as error:
             raise SettingsError(f"{self.ledger_path} is damaged ({error}): --force makes it anew") from error
 
-    def record(self, outcomes: Iterable[Outcome]) -> dict[str, Entry]:
+    def record(self, results: Iterable[MicrographResult]) -> dict[str, Entry]:
         """Write the lists of micrographs with results, those of earlier runs too, and of those set aside in this one.
 
         Returns:
             The micrographs with results by key, in order of their keys.
         """
         entries, rejected = self.ledger(), []
-        for o in outcomes:
+        for o in results:
             if o.reason is None:
-                entries[o.file.key] = Entry(o.file.key, o.file.name, str(o.file.path.resolve()), o.picks)
+                entries[o.file.key] = Entry(o.file.key, o.file.name, str(o.file.path.resolve()), o.count)
             else:
                 rejected.append((o.file.name, str(o.file.path), o.reason))
         entries = dict(sorted(entries.items()))

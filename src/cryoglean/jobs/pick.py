@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,9 +16,11 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.folder import PickFolder
-from cryoglean.jobs.pick_one import Outcome, Wanted, pick_one, read_usable
+from cryoglean.jobs.inputs import read_usable
+from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import made_with
+from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
 from cryoglean.pickers.emmae.picker import EmmaeSettings
 from cryoglean.pickers.emmae.preparation import EmmaeWanted, learn, learned_facts, read_reference
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cryoglean.jobs.pick_one import Picker
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
 
 
@@ -140,9 +143,9 @@ class PickJob(BaseModel):
         """How Cryo-EMMAE's network is trained here."""
         return self.training or EmmaeTraining(**training_values(self.picker.preset, {}))
 
-    def wanted(self, folder: PickFolder) -> Wanted:
+    def task(self, folder: PickFolder) -> PickTask:
         """Return what to make of each micrograph."""
-        return Wanted(folder, self.picker.diameter_angstrom, self.pixel_size_angstrom, self.csv, self.plots)
+        return PickTask(folder, self.picker.diameter_angstrom, self.pixel_size_angstrom, self.csv, self.plots)
 
 
 class Learned(Protocol):
@@ -163,59 +166,24 @@ class Learned(Protocol):
 
 
 @dataclass
-class Summary:
-    """What became of the micrographs of a job.
+class PickSummary(JobSummary):
+    """Results of a pick job.
 
     Attributes:
-        outcomes: one for each micrograph that was looked at, in the order of the input.
         model: what was learned of the set, if the picker learns.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
     model: Learned | None = None
 
-    @property
-    def rejected(self) -> list[Outcome]:
-        """The micrographs set aside."""
-        return [o for o in self.outcomes if o.reason is not None]
 
-    @property
-    def picked(self) -> list[Outcome]:
-        """The micrographs that have picks now, or are known to hold none."""
-        return [o for o in self.outcomes if o.reason is None]
-
-    @property
-    def exit_status(self) -> int:
-        """0 all done, 3 some rejected, 4 all rejected."""
-        if not self.rejected:
-            return 0
-        return 3 if self.picked else 4
-
-
-class Watcher(Protocol):
-    """Who wants to know how the job goes on."""
-
-    def say(self, text: str) -> None:
-        """Tell the user one line."""
-        ...
-
-    def begin(self, total: int, done: int) -> None:
-        """Start counting: so many micrographs in all, so many of them done before."""
-        ...
-
-    def step(self, outcome: Outcome) -> None:
-        """One more micrograph is done or rejected."""
-        ...
-
-
-def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watcher: Watcher) -> Summary:
+def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progress: ProgressListener) -> PickSummary:
     """Pick all micrographs that are not picked yet, and write the lists that name them all.
 
     Args:
         files: the micrographs.
         job: what to do.
         out: output folder; it may hold an earlier part of the same job.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Returns:
         What became of each micrograph.
@@ -233,47 +201,47 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, watch
     if job.trained is not None:
         job.trained.check()
     averages, emmae = job.averages, job.emmae(files)
-    wanted = job.wanted(folder)
+    task = job.task(folder)
     files = folder.with_known_keys(files) if not job.force else files
-    unreadable = _unreadable_at_first(files, wanted)
+    unreadable = _unreadable_at_first(files, task)
     folder.claim(job.recorded(), files, force=job.force, made_with=job.made_with())
-    done = [outcome for file in files if (outcome := wanted.done(file)) is not None]
-    outcomes = unreadable | {outcome.file.key: outcome for outcome in done}
-    todo = [f for f in files if f.key not in outcomes]
-    summary = Summary()
+    done = [result for file in files if (result := task.done(file)) is not None]
+    results = unreadable | {result.file.key: result for result in done}
+    todo = [f for f in files if f.key not in results]
+    summary = PickSummary()
     try:
-        picker = _make_picker(folder, files, job, averages or emmae, watcher, summary) if todo or done else None
-        watcher.begin(len(files), len(done))
-        for outcome in unreadable.values():
-            watcher.step(outcome)
+        picker = _make_picker(folder, files, job, averages or emmae, progress, summary) if todo or done else None
+        progress.begin(len(files), len(done))
+        for result in unreadable.values():
+            progress.report(result)
         if picker is not None:
-            for outcome in map_processes(partial(pick_one, wanted, picker), todo, job.cpus):
-                outcomes[outcome.file.key] = outcome
-                watcher.step(outcome)
+            for result in map_processes(partial(pick_one, task, picker), todo, job.cpus):
+                results[result.file.key] = result
+                progress.report(result)
     finally:
-        summary.outcomes = [outcomes[f.key] for f in files if f.key in outcomes]
+        summary.results = [results[f.key] for f in files if f.key in results]
         _write_lists(folder, summary)
     if job.plots:
-        draw_counts(folder.root / "counts.png", {o.file.key: o.picks for o in summary.picked})
+        draw_counts(folder.root / "counts.png", summary.counts)
     return summary
 
 
-def _unreadable_at_first(files: Sequence[MicrographFile], wanted: Wanted) -> dict[str, Outcome]:
+def _unreadable_at_first(files: Sequence[MicrographFile], task: PickTask) -> dict[str, MicrographResult]:
     """Read micrographs until one is usable, so that wrong settings fail before any work.
 
     Returns:
-        The outcomes of those before it, none of which can be read.
+        The results of those before it, none of which can be read.
 
     Raises:
         SettingsError: if the settings fit none of the first few that can be read.
     """
-    failed: dict[str, Outcome] = {}
+    failed: dict[str, MicrographResult] = {}
     misfits: list[MicrographError] = []
     for file in files:
         try:
-            read_usable(wanted, file)
+            read_usable(file, task.pixel_size_angstrom, task.diameter_angstrom)
         except MicrographError as error:
-            failed[file.key] = Outcome(file, reason=error.reason)
+            failed[file.key] = MicrographResult(file, reason=error.reason)
             misfits += [error] * error.by_settings
             if len(misfits) < FIT_MICROGRAPHS:
                 continue
@@ -290,8 +258,8 @@ def _make_picker(
     files: Sequence[MicrographFile],
     job: PickJob,
     given: ClassAverages | EmmaeWanted | None,
-    watcher: Watcher,
-    summary: Summary,
+    progress: ProgressListener,
+    summary: PickSummary,
 ) -> Picker:
     """Return the picker, with what it learns now or has learned before in this folder."""
     if job.trained is not None:
@@ -300,13 +268,13 @@ def _make_picker(
         return PaperLocalpicker(job.picker)
     if isinstance(given, EmmaeWanted):
         first = [] if given.reference is None else [given.reference.file]
-        emmae = learn(given, partial(_sample, files, job.wanted(folder), first), folder.root, watcher)
+        emmae = learn(given, partial(_sample, files, job.task(folder), first), folder.root, progress)
         summary.model = learned_facts(emmae)
         return emmae
     model, device = folder.read_model(), torch.device(job.device)
     if model is None:
-        watcher.say(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
-        sample = _sample(files, job.wanted(folder))
+        progress.info(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
+        sample = _sample(files, job.task(folder))
         model = fit_localpicker(sample, job.picker.diameter_angstrom, threads=job.cpus, device=device)
         draw_fit(folder.model_path.with_suffix(".png"), model)  # first: the model tells that both are there
         write_atomic_text(folder.model_path, model.model_dump_json(indent=2) + "\n")
@@ -317,21 +285,21 @@ def _make_picker(
         raise TypeError(f"{job.picker!r} is no picker's")
     facts = folder.read_matcher()
     if facts is None:
-        watcher.say(f"matching with {len(given.images)} class averages")
-        facts = fit_matcher(_sample(files, job.wanted(folder)), model, given, device)
+        progress.info(f"matching with {len(given.images)} class averages")
+        facts = fit_matcher(_sample(files, job.task(folder)), model, given, device)
         write_atomic_text(folder.matcher_path, facts.model_dump_json(indent=2) + "\n")
     return Matcher(job.picker, facts, given, device)
 
 
 def _sample(
-    files: Sequence[MicrographFile], wanted: Wanted, first: Sequence[MicrographFile] = ()
+    files: Sequence[MicrographFile], task: PickTask, first: Sequence[MicrographFile] = ()
 ) -> Iterator[Micrograph]:
     """Read micrographs spread evenly over the set, after some that come first; unusable ones give way to neighbours."""
     stride, found = max(1, len(files) // FIT_MICROGRAPHS), 0
     spread = (f for start in range(stride) for f in files[start::stride] if f not in first)
     for file in (*first, *spread):
         try:
-            micrograph, _ = read_usable(wanted, file)
+            micrograph, _ = read_usable(file, task.pixel_size_angstrom, task.diameter_angstrom)
         except MicrographError:
             continue  # it is named when its turn comes
         yield micrograph
@@ -340,12 +308,12 @@ def _sample(
             return
 
 
-def _write_lists(folder: PickFolder, summary: Summary) -> None:
+def _write_lists(folder: PickFolder, summary: PickSummary) -> None:
     """Write what names all micrographs: the ledger, the rejected ones, and the files by which RELION finds picks."""
-    entries = folder.record(summary.outcomes)
+    entries = folder.record(summary.results)
     listed = [(e.micrograph, path_from_project(folder.picks_path(e.key))) for e in entries.values()]
     write_autopick_star(folder.autopick_path, listed)
-    in_tables = {o.file.name: o.file for o in summary.picked if o.file.row}
+    in_tables = {o.file.name: o.file for o in summary.done if o.file.row}
     if in_tables:
         micrographs_star = folder.root / "micrographs.star"
         before = find_micrographs([micrographs_star]) if micrographs_star.exists() else []

@@ -60,10 +60,10 @@ class SimulationSummary:
         return sum(m.particles for m in self.made)
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Who wants to know how the job goes on."""
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Tell the user one line."""
         ...
 
@@ -77,14 +77,20 @@ class Watcher(Protocol):
 
 
 def run_simulation(
-    simulation: Simulation, out: Path, watcher: Watcher, *, micrographs: int = 1, cpus: int = 1, force: bool = False
+    simulation: Simulation,
+    out: Path,
+    progress: ProgressListener,
+    *,
+    micrographs: int = 1,
+    cpus: int = 1,
+    force: bool = False,
 ) -> SimulationSummary:
     """Simulate the micrographs that are not there yet, and write the lists that name them all.
 
     Args:
         simulation: what they look like.
         out: the folder; it may hold an earlier part of the same simulation.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
         micrographs: how many there are to be.
         cpus: worker processes; the files do not depend on it.
         force: make everything anew.
@@ -102,15 +108,15 @@ def run_simulation(
     folder, shape = SimulationFolder(out), (simulation.height_px, simulation.width_px)
     folder.claim(recorded(simulation, species), [], force=force)
     for one in species:
-        watcher.say(f"{one.name}: {one.mass_kda:.0f} kDa, {2 * one.radius_angstrom:.0f} A across")
+        progress.info(f"{one.name}: {one.mass_kda:.0f} kDa, {2 * one.radius_angstrom:.0f} A across")
     renderer = Renderer(simulation, species)
     todo = [n for n in range(micrographs) if not folder.is_done(n, shape)]
-    watcher.begin(micrographs, micrographs - len(todo))
+    progress.begin(micrographs, micrographs - len(todo))
     seconds: dict[int, float] = {}
     try:
         for one_made in map_processes(partial(simulate_one, renderer, folder), todo, cpus):
             seconds[one_made.number] = one_made.seconds
-            watcher.made(one_made)
+            progress.made(one_made)
     finally:
         plans = [renderer.plan(n) for n in folder.numbers() if folder.is_done(n, shape)]
         folder.write_lists(plans, simulation.microscope)

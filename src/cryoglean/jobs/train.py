@@ -14,8 +14,9 @@ from cryoglean.errors import MicrographError, SettingsError, TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.folder import OutputFolder
-from cryoglean.jobs.pick_one import Outcome, diameter_misfit
+from cryoglean.jobs.inputs import diameter_misfit
 from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.jobs.result import MicrographResult
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining, PaperTrained, train_paper_kpicker
 from cryoglean.pickers.kpicker.training import KpickerTraining, Trained, train_kpicker
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick import Watcher
     from cryoglean.jobs.pick_sources import Task
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.nets.training import Check
     from cryoglean.pickers.kpicker.paper import PaperKpickerFacts
@@ -68,17 +69,17 @@ class TrainSummary:
     """What became of a training.
 
     Attributes:
-        outcomes: one for each micrograph; `picks` counts the particles in it.
+        results: one for each micrograph; `picks` counts the particles in it.
         facts: what was learned besides the weights; None where there was nothing to learn from.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    results: list[MicrographResult] = field(default_factory=list)
     facts: KpickerFacts | PaperKpickerFacts | None = None
 
     @property
-    def rejected(self) -> list[Outcome]:
+    def rejected(self) -> list[MicrographResult]:
         """The micrographs that could not be used."""
-        return [o for o in self.outcomes if o.reason is not None]
+        return [o for o in self.results if o.reason is not None]
 
     @property
     def exit_status(self) -> int:
@@ -98,7 +99,12 @@ class _Usable:
 
 
 def run_train_job(
-    files: Sequence[MicrographFile], picks: Path, negatives: Path | None, job: TrainJob, out: Path, watcher: Watcher
+    files: Sequence[MicrographFile],
+    picks: Path,
+    negatives: Path | None,
+    job: TrainJob,
+    out: Path,
+    progress: ProgressListener,
 ) -> TrainSummary:
     """Train a network and write `weights.safetensors`, `curves.csv` and `curves.png`; what is there is not redone.
 
@@ -109,7 +115,7 @@ def run_train_job(
         negatives: places where there are no particles, in the same forms; None where none are known.
         job: how.
         out: output folder.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs, the folder cannot be used, or there
@@ -124,29 +130,31 @@ def run_train_job(
     made_from = {"examples_sha256": _digest([*tasks, *against.values()])}
     folder.claim(job.recorded() | made_from, [task.file for task in tasks], force=job.force)
     for line in said:
-        watcher.say(line)
-    summary = TrainSummary([*rejected, *(Outcome(u.file, len(u.positives)) for u in usable)])
+        progress.info(line)
+    summary = TrainSummary([*rejected, *(MicrographResult(u.file, len(u.positives)) for u in usable)])
     weights = folder.root / WEIGHTS
     try:
         if not usable:
             return summary
         if weights.exists():
-            watcher.say(f"{weights} is there already")
+            progress.info(f"{weights} is there already")
             summary.facts = read_kpicker(weights).facts
         else:
-            summary.facts = _train(job, usable, folder.root, watcher)
+            summary.facts = _train(job, usable, folder.root, progress)
     finally:
-        folder.record(summary.outcomes)
+        folder.record(summary.results)
     return summary
 
 
-def _train(job: TrainJob, usable: Sequence[_Usable], root: Path, watcher: Watcher) -> KpickerFacts | PaperKpickerFacts:
+def _train(
+    job: TrainJob, usable: Sequence[_Usable], root: Path, progress: ProgressListener
+) -> KpickerFacts | PaperKpickerFacts:
     particles = sum(len(u.positives) for u in usable)
-    watcher.say(f"training on {particles} particles of {len(usable)} micrographs, device {job.device}")
+    progress.info(f"training on {particles} particles of {len(usable)} micrographs, device {job.device}")
     positives, negatives = [u.positives for u in usable], [u.negatives for u in usable]
 
     def watch(check: Check) -> None:
-        watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
+        progress.info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
     trained: PaperTrained | Trained
     how: dict[str, Any] = {"threads": job.cpus, "device": torch.device(job.device), "watch": watch}
@@ -160,13 +168,15 @@ def _train(job: TrainJob, usable: Sequence[_Usable], root: Path, watcher: Watche
     return trained.model.facts
 
 
-def _read_all(job: TrainJob, tasks: Sequence[Task], against: dict[str, Task]) -> tuple[list[_Usable], list[Outcome]]:
+def _read_all(
+    job: TrainJob, tasks: Sequence[Task], against: dict[str, Task]
+) -> tuple[list[_Usable], list[MicrographResult]]:
     """Read micrographs for their picks and to see that they can be used; they are not kept.
 
     Raises:
         SettingsError: if the settings fit none of those that can be read.
     """
-    usable, rejected, misfits = list[_Usable](), list[Outcome](), list[MicrographError]()
+    usable, rejected, misfits = list[_Usable](), list[MicrographResult](), list[MicrographError]()
     for task in tasks:
         try:
             micrograph = _read(job, task.file)
@@ -174,7 +184,7 @@ def _read_all(job: TrainJob, tasks: Sequence[Task], against: dict[str, Task]) ->
             negatives = other.picks(micrograph) if other else Picks.empty()
             usable.append(_Usable(task.file, task.picks(micrograph), negatives))
         except MicrographError as error:
-            rejected.append(Outcome(task.file, reason=error.reason))
+            rejected.append(MicrographResult(task.file, reason=error.reason))
             misfits += [error] * error.by_settings
     if misfits and not usable:
         raise SettingsError(str(misfits[0]))

@@ -15,7 +15,8 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.folder import OutputFolder
-from cryoglean.jobs.pick_one import Outcome, diameter_misfit
+from cryoglean.jobs.inputs import diameter_misfit
+from cryoglean.jobs.result import MicrographResult
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
     NETWORK_RESULTS,
@@ -31,7 +32,7 @@ from cryoglean.scale.team import ALONE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryoglean.jobs.pick import Watcher
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.emmae.training import EmmaeFacts
     from cryoglean.scale.team import Team
@@ -83,17 +84,17 @@ class MaeSummary:
     """What became of a training.
 
     Attributes:
-        outcomes: one for each micrograph.
+        results: one for each micrograph.
         facts: what is known of the network; None where there was nothing to learn from.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    results: list[MicrographResult] = field(default_factory=list)
     facts: EmmaeFacts | None = None
 
     @property
-    def rejected(self) -> list[Outcome]:
+    def rejected(self) -> list[MicrographResult]:
         """The micrographs that could not be used."""
-        return [o for o in self.outcomes if o.reason is not None]
+        return [o for o in self.results if o.reason is not None]
 
     @property
     def exit_status(self) -> int:
@@ -111,7 +112,7 @@ class _Source:
     of: MicrographSet
 
 
-def run_mae_job(job: MaeJob, out: Path, watcher: Watcher, team: Team = ALONE) -> MaeSummary:
+def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team = ALONE) -> MaeSummary:
     """Train a network and write its weights, the curves and a picture of what it predicts; what is there is not redone.
 
     A training that was stopped goes on where it was last written down, and ends as if it had not been stopped.
@@ -119,7 +120,7 @@ def run_mae_job(job: MaeJob, out: Path, watcher: Watcher, team: Team = ALONE) ->
     Args:
         job: how, and on what.
         out: output folder.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
         team: who trains; this process is its first.
 
     Raises:
@@ -131,21 +132,21 @@ def run_mae_job(job: MaeJob, out: Path, watcher: Watcher, team: Team = ALONE) ->
     sources = _find(job.sets)
     if job.first is not None:
         read_emmae(job.first, job.training.preprocess, job.training.layers)
-    prepared, outcomes = _prepare_all(job, sources, team.device)
+    prepared, results = _prepare_all(job, sources, team.device)
     folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
     diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
     folder.claim(job.recorded() | {"micrographs": diameters}, [s.file for s in sources], force=job.force)
-    summary = MaeSummary(outcomes)
+    summary = MaeSummary(results)
     try:
         if (folder.root / WEIGHTS).exists():
-            watcher.say(f"{folder.root / WEIGHTS} is there already")
+            progress.info(f"{folder.root / WEIGHTS} is there already")
             summary.facts = read_emmae(folder.root / WEIGHTS).facts
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
             how = NetworkTraining(job.training, first, job.cpus, team)
-            summary.facts = train_network(prepared, how, folder.root, watcher)
+            summary.facts = train_network(prepared, how, folder.root, progress)
     finally:
-        folder.record(summary.outcomes)
+        folder.record(summary.results)
     return summary
 
 
@@ -180,23 +181,23 @@ def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
     ]
 
 
-def _prepare_all(job: MaeJob, sources: Sequence[_Source], device: str) -> tuple[list[Prepared], list[Outcome]]:
+def _prepare_all(job: MaeJob, sources: Sequence[_Source], device: str) -> tuple[list[Prepared], list[MicrographResult]]:
     """Read and prepare the micrographs.
 
     Raises:
         SettingsError: if the settings fit none of those that can be read.
     """
-    prepared, outcomes, misfits = list[Prepared](), list[Outcome](), list[MicrographError]()
+    prepared, results, misfits = list[Prepared](), list[MicrographResult](), list[MicrographError]()
     for source in sources:
         try:
             prepared.append(_prepared(job, source, device))
-            outcomes.append(Outcome(source.file))
+            results.append(MicrographResult(source.file))
         except MicrographError as error:
-            outcomes.append(Outcome(source.file, reason=error.reason))
+            results.append(MicrographResult(source.file, reason=error.reason))
             misfits += [error] * error.by_settings
     if misfits and not prepared:
         raise SettingsError(str(misfits[0]))
-    return prepared, outcomes
+    return prepared, results
 
 
 def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:

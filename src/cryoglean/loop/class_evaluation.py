@@ -80,34 +80,34 @@ def extract_job(job: LoopJob) -> ExtractJob:
     )
 
 
-def classify(star: Path, job: LoopJob, out: Path, watcher: Passing) -> dict[str, Any]:
+def classify(star: Path, job: LoopJob, out: Path, progress: Passing) -> dict[str, Any]:
     """Classify the particles of a round.
 
     Args:
         star: their table.
         job: the run.
         out: output folder.
-        watcher: who is told.
+        progress: is told how it goes on.
 
     Returns:
         Counts, for `run.json`.
     """
     settings = ClassifySettings(diameter_angstrom=job.settings.diameter_angstrom, seed=job.settings.seed)
     how = ClassifyJob(settings=settings, engine=job.settings.engine, device=job.device, cpus=job.cpus)
-    summary = run_classify_job(star, how, out, watcher)
+    summary = run_classify_job(star, how, out, progress)
     found = summary.classification
     counts = [] if found is None else [int(n) for n in found.classes.counts]
     return {"particles": sum(counts), "classes": len(counts), "rejected": len(summary.rejected)}
 
 
-def select_classes(classes: Path, job: LoopJob, out: Path, watcher: Passing, *, purify: bool) -> Judgement:
+def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *, purify: bool) -> Judgement:
     """Select classes by the rule, and write what is kept, what is dropped, and what is junk.
 
     Args:
         classes: folder of the classification.
         job: the run.
         out: output folder.
-        watcher: who is told.
+        progress: is told how it goes on.
         purify: classify what is kept again until nearly all is kept; left out where nothing would remain.
     """
     settings, source = job.settings, read_source(classes)
@@ -130,7 +130,7 @@ def select_classes(classes: Path, job: LoopJob, out: Path, watcher: Passing, *, 
     if done is None:
         done = run_select_job(source, how, SelectFolder(out, classes, force=True))
     for note in (*notes, *done.notes):
-        watcher.say(note)
+        progress.info(note)
     write_rows(out / JUNK, source.table, _junk(source, chosen, passes))
     return Judgement(_said(source, done, passes, chosen, (*notes, *done.notes)))
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.progress import Iteration
-    from cryoglean.jobs.pick_one import Outcome
+    from cryoglean.jobs.result import MicrographResult
 
 
-class LoopWatcher(Protocol):
+class LoopListener(Protocol):
     """Who wants to know how a run goes on."""
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Tell the user one line."""
         ...
 
@@ -22,29 +22,29 @@ class LoopWatcher(Protocol):
 
 
 class Passing:
-    """Passes what stages tell on to the watcher of the loop: lines as details, broken micrographs always."""
+    """Passes what stages tell on to the progress of the loop: lines as details, broken micrographs always."""
 
-    def __init__(self, watcher: LoopWatcher) -> None:
-        self._watcher = watcher
+    def __init__(self, progress: LoopListener) -> None:
+        self._progress = progress
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Pass a line on."""
-        self._watcher.detail(text)
+        self._progress.detail(text)
 
     def begin(self, total: int, done: int) -> None:
         """Say what is done already."""
         if done:
-            self._watcher.detail(f"{done} of {total} micrographs are done already")
+            self._progress.detail(f"{done} of {total} micrographs are done already")
 
-    def step(self, outcome: Outcome) -> None:
+    def report(self, result: MicrographResult) -> None:
         """Pass on what became of a micrograph."""
-        if outcome.reason is not None:
-            self._watcher.say(f"{outcome.file.name}: rejected, {outcome.reason}")
+        if result.reason is not None:
+            self._progress.info(f"{result.file.name}: rejected, {result.reason}")
         else:
-            self._watcher.detail(f"{outcome.file.name}: {outcome.picks}, {outcome.seconds:.2f} s")
-        if outcome.note is not None:
-            self._watcher.detail(f"{outcome.file.name}: {outcome.note}")
+            self._progress.detail(f"{result.file.name}: {result.count}, {result.seconds:.2f} s")
+        if result.note is not None:
+            self._progress.detail(f"{result.file.name}: {result.note}")
 
     def iteration(self, iteration: Iteration) -> None:
         """Pass on how a classification goes."""
-        self._watcher.detail(f"[{iteration.number}/{iteration.total}] {iteration.resolution_angstrom:.1f} A")
+        self._progress.detail(f"[{iteration.number}/{iteration.total}] {iteration.resolution_angstrom:.1f} A")

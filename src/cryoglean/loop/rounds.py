@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick import Summary
+    from cryoglean.jobs.pick import PickSummary
     from cryoglean.loop.pick_union import Pool
-    from cryoglean.loop.progress import LoopWatcher
+    from cryoglean.loop.progress import LoopListener
     from cryoglean.loop.settings import LoopJob
     from cryoglean.loop.state import RunFile
     from cryoglean.micrograph import MicrographFile
@@ -79,17 +79,17 @@ class LoopSummary:
     exit_status: int
     best: int
     reason: str
-    picks: Summary | None = None
+    picks: PickSummary | None = None
 
 
-def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, watcher: LoopWatcher) -> LoopSummary:
+def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress: LoopListener) -> LoopSummary:
     """Run the loop, or go on with it.
 
     Args:
         files: all micrographs.
         job: what to do.
         out: the run folder.
-        watcher: who is told.
+        progress: is told how it goes on.
 
     Returns:
         What came of it.
@@ -104,12 +104,12 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, watcher: 
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
     run, files = open_run(out, job.settings.recorded(), files)
     run.set(status="running", made_with=job.made_with())
-    loop = _Loop(run, files, job, watcher)
+    loop = _Loop(run, files, job, progress)
     try:
         status, reason, keeps_picks = loop.rounds()
     except _StopError as stop:
         status, reason, keeps_picks = stop.status, stop.reason, stop.keeps_picks
-    watcher.say(reason)
+    progress.info(reason)
     summary = LoopSummary(status, loop.best, reason)
     if keeps_picks:
         summary.picks = loop.produce()
@@ -123,10 +123,10 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, watcher: 
 class _Loop:
     """One run: the order of the stages, and the decisions between them."""
 
-    def __init__(self, run: RunFile, files: Sequence[MicrographFile], job: LoopJob, watcher: LoopWatcher) -> None:
-        self._run, self._all, self._job, self._watcher = run, list(files), job, watcher
-        self._passing = Passing(watcher)
-        self._stages = Stages(run, job, self._subset(), watcher, self._passing)
+    def __init__(self, run: RunFile, files: Sequence[MicrographFile], job: LoopJob, progress: LoopListener) -> None:
+        self._run, self._all, self._job, self._progress = run, list(files), job, progress
+        self._passing = Passing(progress)
+        self._stages = Stages(run, job, self._subset(), progress, self._passing)
         self.best = 0
         self._spacing: float | None = None
 
@@ -149,7 +149,7 @@ class _Loop:
         rounds = self._job.settings.rounds
         return DONE, f"not converged after {rounds} rounds; the picks of round {self.best} stand", True
 
-    def produce(self) -> Summary:
+    def produce(self) -> PickSummary:
         """Pick all micrographs as the best round does, into the run folder itself, and classify a sample of them."""
         root, stages = self._run.root, self._stages
         if self.best:
@@ -160,9 +160,9 @@ class _Loop:
             for learned in ("localpicker.json", "matcher.json"):
                 copy_if_new(stages.folder(0, first) / learned, root / learned)
         summary = run_pick_job(self._all, pick, root, self._passing)
-        total = sum(o.picks for o in summary.picked)
-        self._run.set(production={"round": self.best, "picks": total, "micrographs": len(summary.picked)})
-        self._watcher.say(f"{total} picks in {len(summary.picked)} micrographs, as round {self.best} picks")
+        total = sum(o.count for o in summary.done)
+        self._run.set(production={"round": self.best, "picks": total, "micrographs": len(summary.done)})
+        self._progress.info(f"{total} picks in {len(summary.done)} micrographs, as round {self.best} picks")
         return summary
 
     def final_classes(self) -> None:
@@ -188,7 +188,7 @@ class _Loop:
         if not found["picks"]:
             raise _StopError(NOTHING, _no_candidates(self._job), keeps_picks=self._job.settings.start_from is None)
         for key in outliers(found["counts"]):
-            self._watcher.say(f"{key} has {found['counts'][key]} candidates, far more than most: dirt?")
+            self._progress.info(f"{key} has {found['counts'][key]} candidates, far more than most: dirt?")
         self._find_spacing()
         facts = self._judge(0, alone(self._thinned(self._stages.candidate_picks())), found)
         if facts.kept == 0:
@@ -319,7 +319,7 @@ class _Loop:
 
     def _decide(self, number: int, what: str, decision: object, reason: str) -> None:
         if self._run.decide(number, what, decision, reason):
-            self._watcher.say(f"round {number}, {what}: {decision} ({reason})")
+            self._progress.info(f"round {number}, {what}: {decision} ({reason})")
 
     def _selected(self, number: int) -> dict[str, Any]:
         found = self._run.found(number, SELECTED)

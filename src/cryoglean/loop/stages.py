@@ -13,8 +13,8 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import atomic_path
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
+from cryoglean.jobs.inputs import diameter_misfit
 from cryoglean.jobs.pick import AnyPickerSettings, PickJob, run_pick_job
-from cryoglean.jobs.pick_one import diameter_misfit
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
@@ -32,9 +32,9 @@ from cryoglean.picks import Picks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cryoglean.jobs.pick import Summary
+    from cryoglean.jobs.pick import PickSummary
     from cryoglean.loop.pick_union import Pool
-    from cryoglean.loop.progress import LoopWatcher, Passing
+    from cryoglean.loop.progress import LoopListener, Passing
     from cryoglean.loop.settings import LoopJob
     from cryoglean.loop.state import RunFile
     from cryoglean.micrograph import MicrographFile
@@ -81,15 +81,15 @@ class Stages:
         run: the state of the run.
         job: what was asked for.
         files: the micrographs that the rounds work on.
-        watcher: who is told, a line a stage.
+        progress: who is told, a line a stage.
         passing: who is told by the stages themselves.
     """
 
     def __init__(
-        self, run: RunFile, job: LoopJob, files: Sequence[MicrographFile], watcher: LoopWatcher, passing: Passing
+        self, run: RunFile, job: LoopJob, files: Sequence[MicrographFile], progress: LoopListener, passing: Passing
     ) -> None:
         self.run, self.job, self.files = run, job, list(files)
-        self._watcher, self._passing = watcher, passing
+        self._progress, self._passing = progress, passing
 
     def folder(self, number: int, stage: str = "") -> Path:
         """Return the folder of a stage of a round."""
@@ -106,13 +106,13 @@ class Stages:
         """
         found = self.run.found(number, stage)
         if found is not None:
-            self._watcher.detail(f"{round_name(number)}, {stage}: done before")
+            self._progress.detail(f"{round_name(number)}, {stage}: done before")
             return found
         start = perf_counter()
         found = work()
         seconds = perf_counter() - start
         self.run.add(number, stage, found, seconds)
-        self._watcher.say(f"{round_name(number)}, {stage}: {said.format(**found)} ({seconds:.0f} s)")
+        self._progress.info(f"{round_name(number)}, {stage}: {said.format(**found)} ({seconds:.0f} s)")
         return found
 
     def micrographs(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Stages:
         """Copy the user's coordinates; scores of other programs become ranks."""
         tasks, said = find_tasks(source, self.files)
         for line in said:
-            self._watcher.say(line)
+            self._progress.info(line)
         picks = {file.key: Picks.empty() for file in self.files}
         for task in tasks:
             micrograph, _ = read_micrograph(task.file, self.job.settings.pixel_size_angstrom)
@@ -183,7 +183,7 @@ class Stages:
             star = before / "particles.star"
             summary = run_train_job(self.files, star, junk if has_junk else None, job, out, self._passing)
             facts = None if summary.facts is None else summary.facts.model_dump(mode="json")
-            return {"particles": sum(o.picks for o in summary.outcomes), "facts": facts}
+            return {"particles": sum(o.count for o in summary.results), "facts": facts}
 
         self.do(number, MODEL, work, "trained on {particles} particles")
         return out / WEIGHTS
@@ -267,7 +267,7 @@ class Stages:
             write_round(pool, self.files, {key: p.picks for key, p in pools.items()}, self._heights())
             summary = run_extract_job(pool, self.files, judge.extract_job(self.job), particles, self._passing)
             return {
-                "particles": sum(o.picks for o in summary.picked),
+                "particles": sum(o.count for o in summary.done),
                 "places": sum(len(p.picks) for p in pools.values()),
             }
 
@@ -341,8 +341,8 @@ def copy_if_new(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
 
 
-def _counts(summary: Summary) -> dict[str, Any]:
-    counts = {o.file.key: o.picks for o in summary.picked}
+def _counts(summary: PickSummary) -> dict[str, Any]:
+    counts = summary.counts
     return {"picks": sum(counts.values()), "counts": counts}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick import Watcher
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.mae_training import MaeProgress
@@ -63,28 +63,30 @@ def prepared_for(micrograph: Micrograph, diameter_angstrom: float, training: Emm
     return Prepared(micrograph.name, image.image)
 
 
-def train_network(prepared: Sequence[Prepared], how: NetworkTraining, root: Path, watcher: Watcher) -> EmmaeFacts:
+def train_network(
+    prepared: Sequence[Prepared], how: NetworkTraining, root: Path, progress: ProgressListener
+) -> EmmaeFacts:
     """Train a network; one whose training was stopped goes on where it was last written down.
 
     Args:
         prepared: the micrographs, one or more.
         how: how; this process is the first of its team.
         root: the folder, which is there.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Raises:
         TeamError: if another process of the team is gone.
         OSError: if results cannot be written; what was written is whole.
     """
     team, begin = how.team, read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
-    watcher.say(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
+    progress.info(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
     if begin is not None:
-        watcher.say(f"going on from step {begin.checks[-1].step}")
+        progress.info(f"going on from step {begin.checks[-1].step}")
 
-    def watch(progress: MaeProgress) -> None:
-        check = progress.checks[-1]
-        write_progress(root / PROGRESS, progress)
-        watcher.say(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
+    def watch(state: MaeProgress) -> None:
+        check = state.checks[-1]
+        write_progress(root / PROGRESS, state)
+        progress.info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
     start = _Start([Prepared(each.name, each.image.cpu()) for each in prepared], how.first, begin)
     team.share(start)

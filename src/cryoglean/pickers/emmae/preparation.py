@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cryoglean.jobs.pick import Watcher
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.emmae.paper import PaperEmmaeFacts, PaperEmmaeSet
     from cryoglean.pickers.emmae.picker import EmmaeSet, EmmaeSetFacts
@@ -100,14 +100,14 @@ class EmmaeWanted(NamedTuple):
             )
 
 
-def learn(wanted: EmmaeWanted, sample: Sample, root: Path, watcher: Watcher) -> StoredEmmae:
+def learn(wanted: EmmaeWanted, sample: Sample, root: Path, progress: ProgressListener) -> StoredEmmae:
     """Make what is missing of a network and of what it learns of the set.
 
     Args:
         wanted: what to learn, and how.
         sample: the micrographs to learn from.
         root: the folder to keep it in.
-        watcher: who is told of progress.
+        progress: is told how the job goes on.
 
     Returns:
         The picker.
@@ -118,10 +118,10 @@ def learn(wanted: EmmaeWanted, sample: Sample, root: Path, watcher: Watcher) -> 
     """
     weights = wanted.network
     if isinstance(weights, EmmaeTraining):
-        weights = _trained_here(wanted, weights, sample, root / "mae", watcher)
+        weights = _trained_here(wanted, weights, sample, root / "mae", progress)
     learned = root / "emmae.safetensors"
     if not learned.exists():
-        _learn_set(wanted, weights, sample, learned, watcher)
+        _learn_set(wanted, weights, sample, learned, progress)
     return StoredEmmae(wanted.settings, weights, learned, wanted.device)
 
 
@@ -130,19 +130,21 @@ def learned_facts(picker: StoredEmmae) -> EmmaeSetFacts | PaperEmmaeFacts:
     return read_emmae_set(picker.learned).facts
 
 
-def _trained_here(wanted: EmmaeWanted, training: EmmaeTraining, sample: Sample, folder: Path, watcher: Watcher) -> Path:
+def _trained_here(
+    wanted: EmmaeWanted, training: EmmaeTraining, sample: Sample, folder: Path, progress: ProgressListener
+) -> Path:
     folder.mkdir(exist_ok=True)
     if not (folder / WEIGHTS).exists():
         diameter = wanted.settings.diameter_angstrom
         prepared = [prepared_for(each, diameter, training, wanted.device) for each in sample()]
         how = NetworkTraining(training, None, wanted.cpus, Team(wanted.device))
-        train_network(prepared, how, folder, watcher)
+        train_network(prepared, how, folder, progress)
     return folder / WEIGHTS
 
 
-def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, watcher: Watcher) -> None:
+def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, progress: ProgressListener) -> None:
     settings, mae, device = wanted.settings, read_emmae(weights), torch.device(wanted.device)
-    watcher.say("learning what sets particles apart")
+    progress.info("learning what sets particles apart")
     learned: EmmaeSet | PaperEmmaeSet
     if isinstance(settings, EmmaeSettings):
         learned = fit_emmae(sample(), _blob_finder(wanted, sample), mae, device)

@@ -1,0 +1,20 @@
+"""Limits that hold everywhere, each said once."""
+
+from __future__ import annotations
+
+MIN_DIAMETER_PX = 4.0
+"""A particle must be this many stored pixels across to have a shape. Derived: two samples for each half of a profile
+that falls and rises again (Nyquist)."""
+
+DEFAULT_SPACING_DIAMETERS = 0.5
+"""Minimum distance between two picks, in particle diameters, where the user gives none. Derived: neighbours of crowded
+fields come as near as 0.75 diameters, and two peaks within a radius are of one particle."""
+
+PIXEL_SIZE_TOLERANCE = 0.01
+"""Pixel sizes, and diameters, that differ by no more than this share of themselves are taken for equal. Derived: over a
+box of 1.5 diameters of 50 px, a percent is less than a pixel."""
+
+
+def is_same_size(one: float, other: float) -> bool:
+    """Tell whether two lengths are equal within `PIXEL_SIZE_TOLERANCE` of the smaller."""
+    return max(one, other) <= min(one, other) * (1 + PIXEL_SIZE_TOLERANCE)
