@@ -32,7 +32,7 @@ class FakePick:
         picks: by file name of the micrograph, in the order given; None is a micrograph that is set aside.
         images: by file name, where it is not noise.
         settings: that differ.
-        made_with: as in the folder; None leaves it out.
+        provenance: as in the folder; None leaves it out.
         defocus: in angstrom, by file name; with a table.
     """
 
@@ -40,13 +40,13 @@ class FakePick:
     picks: dict[str, Picks | None]
     images: dict[str, np.ndarray] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
-    made_with: dict[str, object] | None = None
+    provenance: dict[str, object] | None = None
     defocus: dict[str, float] = field(default_factory=dict)
 
     def write(self):
         """Write images and folder, and return the folder."""
         folder, files = PickFolder(self.root), [self._file(name) for name in self.picks]
-        folder.claim(SETTINGS | self.settings, files, force=False, made_with=self.made_with)
+        folder.claim(SETTINGS | self.settings, files, force=False, provenance=self.provenance)
         done = [file for file in files if self.picks[file.name] is not None]
         heights = {file.key: self._image(file.name).shape[0] for file in done}
         write_round(self.root, done, {file.key: self.picks[file.name] for file in done}, heights)

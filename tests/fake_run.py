@@ -98,7 +98,7 @@ class FakeRun:
         known = {file.key: picks for file, picks in zip(files, self.picks.values(), strict=True) if picks is not None}
         counts = {key: len(picks) for key, picks in known.items()}
         sizes = {file.key: [PIXEL, *self._image(file.name).shape] for file in files if file.key in known}
-        run.set(subset=list(sizes), made_with=LoopJob(settings=settings, command="cryoglean run <x>").made_with())
+        run.set(subset=list(sizes), provenance=LoopJob(settings=settings, command="cryoglean run <x>").provenance())
         rejected = {file.key: "empty: the file has 0 bytes" for file in files if file.key not in known}
         run.add(0, "micrographs", {"usable": len(sizes), "sizes": sizes, "rejected": rejected}, 1.0)
         picked = {"picks": sum(counts.values()), "counts": counts}

@@ -77,7 +77,7 @@ def pick_facts(**changes):
         "outliers": (NAMES[0],),
         "views": views(),
         "settings": {"method": "emmae", "training": {"layers": {"tile_px": 32}, "of": NAMES[1]}},
-        "made_with": {"cryoglean": "0.1.0", "command": f"cryoglean pick {NAMES[0]}"},
+        "provenance": {"cryoglean": "0.1.0", "command": f"cryoglean pick {NAMES[0]}"},
         "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
         "method": "Cryo-EMMAE",
         "preset": "default",
@@ -114,7 +114,7 @@ def facts(**changes):
         "decisions": (Decision("Round 1", NAMES[0], NAMES[1], NAMES[2]),),
         "alarms": (f"round 1: {NAMES[0]}",),
         "settings": {"seed": 0, "rule": None, "start_from": NAMES[1]},
-        "made_with": {"cryoglean": "0.1.0", "command": f"cryoglean run {NAMES[0]}"},
+        "provenance": {"cryoglean": "0.1.0", "command": f"cryoglean run {NAMES[0]}"},
         "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
     }
     return RunFacts(**values | changes)
@@ -123,5 +123,5 @@ def facts(**changes):
 def nothing():
     """A run in which nothing was found yet."""
     empty = ("micrographs", "outliers", "views", "rounds", "galleries", "stages", "decisions", "alarms")
-    unknown = {"pixel_size_angstrom": None, "pick_command": None, "settings": {}, "made_with": {}}
+    unknown = {"pixel_size_angstrom": None, "pick_command": None, "settings": {}, "provenance": {}}
     return facts(**dict.fromkeys(empty, ()) | unknown)

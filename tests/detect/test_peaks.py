@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fields import noise_field
 
-from cryoglean.detect.peaks import find_peaks, separated
+from cryoglean.detect.peaks import find_peaks, non_maximum_suppression
 
 
 def blobs(centres, shape=(80, 90), sigma=4.0):
@@ -44,13 +44,13 @@ def test_peaks_keep_their_distance_and_stay_on_the_map(seed, distance, height, w
     points=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=30),
     distance=st.sampled_from([0, 1, 2, 3, 5, 7.5]),
 )
-def test_separated_is_the_plain_walk(points, distance):
+def test_suppression_is_the_plain_walk(points, distance):
     xy = np.array(points, float).reshape(-1, 2)
     kept = []
     for i, point in enumerate(xy):
         if all(np.hypot(*(point - xy[j])) >= distance for j in kept):
             kept.append(i)
-    np.testing.assert_array_equal(np.flatnonzero(separated(xy[:, 0], xy[:, 1], distance)), kept)
+    np.testing.assert_array_equal(np.flatnonzero(non_maximum_suppression(xy[:, 0], xy[:, 1], distance)), kept)
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0, float("nan"), float("inf"), -float("inf")])

@@ -82,8 +82,8 @@ def test_what_was_learned_is_told_in_the_words_of_the_program_with_its_picture(r
     assert (facts.learned, facts.found_particles) == (summary.model.in_words(), True)
     assert [(p.name, p.data) for p in facts.pictures] == [("localpicker.png", (out / "localpicker.png").read_bytes())]
     assert (facts.method, facts.preset, facts.status) == ("Localpicker", "default", "done")
-    assert facts.made_with["command"] == "cryoglean pick <x>"
-    assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.made_with)
+    assert facts.provenance["command"] == "cryoglean pick <x>"
+    assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.provenance)
 
 
 def test_where_nothing_stands_out_the_page_says_so(tmp_path):
@@ -233,10 +233,10 @@ def test_the_command_names_the_network(tmp_path):
     pretrained = {"method": "emmae", "weights_sha256": file_digest(PRETRAINED)}
     other = {"method": "kpicker", "weights_sha256": "of another file"}
     path = str(tmp_path / "weights <x>")
-    for n, (settings, made_with, model) in enumerate(
+    for n, (settings, provenance, model) in enumerate(
         ((pretrained, None, "pretrained"), (other, {"weights": path}, path), (other, None, None))
     ):
-        words = command_of(tmp_path / str(n), settings=settings, made_with=made_with)
+        words = command_of(tmp_path / str(n), settings=settings, provenance=provenance)
         assert model == (None if words is None else words[words.index("--model") + 1])
 
 

@@ -42,8 +42,8 @@ def test_rounds_and_stages_are_those_of_the_state(fake):
     assert second.contest == ((30, 10), (40, 35))
     assert [check.step for check in second.checks] == [10, 20]
     assert [s.seconds for s in facts.stages] == [s["seconds"] for s in run.data["stages"]]
-    assert facts.made_with["command"] == "cryoglean run <x>"
-    assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.made_with)
+    assert facts.provenance["command"] == "cryoglean run <x>"
+    assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.provenance)
 
 
 def test_defocus_is_that_of_the_table(tmp_path):

@@ -63,7 +63,7 @@ def test_every_name_is_shown_letter_by_letter(page):
 
 def test_the_page_has_the_parts_that_apply_and_no_others(page):
     sections = [a["id"] for tag, a in page.elements if tag == "section"]
-    assert sections == ["micrographs", "counts", "scores", "learned", "left-out", "made-with"]
+    assert sections == ["micrographs", "counts", "scores", "learned", "left-out", "provenance"]
     links = [a["href"] for tag, a in page.elements if tag == "a"]
     assert links == [f"#{name}" for name in sections]
     assert [c["name"] for c in page.data["charts-data"]] == ["counts", "defocus", "scores", "distances"]

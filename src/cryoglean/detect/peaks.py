@@ -56,11 +56,13 @@ def find_peaks(response: Tensor, min_distance_px: float) -> Peaks:
     x, y = (columns + dx).cpu().double().numpy(), (rows + dy).cpu().double().numpy()
     highest_first = np.lexsort((columns.cpu().numpy(), rows.cpu().numpy(), -height))
     peaks = Peaks(x, y, height).take(highest_first)
-    return peaks.take(separated(peaks.x, peaks.y, min_distance_px))
+    return peaks.take(non_maximum_suppression(peaks.x, peaks.y, min_distance_px))
 
 
-def separated(x: NDArray[np.float64], y: NDArray[np.float64], min_distance_px: float) -> NDArray[np.bool_]:
-    """Walk through points in order and keep each that is not closer than a distance to one already kept.
+def non_maximum_suppression(
+    x: NDArray[np.float64], y: NDArray[np.float64], min_distance_px: float
+) -> NDArray[np.bool_]:
+    """Keep each point, best first, that is not nearer than a distance to one already kept.
 
     Done for all points at once: in rounds, a point that comes before all undecided ones around it is kept, and what is
     too close to it is not. That gives what the walk gives, as a point depends on nothing else.
@@ -68,7 +70,7 @@ def separated(x: NDArray[np.float64], y: NDArray[np.float64], min_distance_px: f
     Args:
         x: (n,) coordinates, best point first.
         y: (n,) coordinates.
-        min_distance_px: least distance between two points that are kept.
+        min_distance_px: minimum distance between two points that are kept.
 
     Returns:
         (n,) mask of the points kept.

@@ -83,7 +83,7 @@ class OutputFolder:
         files: Sequence[MicrographFile],
         *,
         force: bool,
-        made_with: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         """Take the folder for a job: make it, see that it can be written and holds no other job's results.
 
@@ -91,7 +91,7 @@ class OutputFolder:
             settings: all that decides the result, as JSON values.
             files: the micrographs.
             force: forget what this command has left here, with whatever settings.
-            made_with: what does not decide the result, as JSON values, if it is to be kept.
+            provenance: what does not decide the result, as JSON values, if it is to be kept.
 
         Raises:
             SettingsError: if it cannot be written, holds results of another command, of other settings or of another
@@ -109,7 +109,7 @@ class OutputFolder:
                 "settings": dict(settings),
                 "inputs": self.inputs() | {file.key: str(file.path.resolve()) for file in files},
                 "version": cryoglean.__version__,
-            } | ({} if made_with is None else {"made_with": dict(made_with)})
+            } | ({} if provenance is None else {"provenance": dict(provenance)})
             write_atomic_text(self.settings_path, json.dumps(said, indent=2) + "\n")
         except OSError as error:
             raise SettingsError(f"--out {self.root} cannot be written: {error.strerror or error}") from error
@@ -135,13 +135,13 @@ class OutputFolder:
         known: dict[str, str] = json.loads(self.settings_path.read_text(encoding="utf-8")).get("inputs", {})
         return known
 
-    def made_with(self) -> dict[str, str]:
+    def provenance(self) -> dict[str, str]:
         """Return what the last job here was made with besides its settings, the version first, as text."""
         if self.recorded() is None:
             return {}
         said = json.loads(self.settings_path.read_text(encoding="utf-8"))
-        made_with = {name: str(value) for name, value in said.get("made_with", {}).items() if value is not None}
-        return {"cryoglean": str(said.get("version"))} | made_with
+        provenance = {name: str(value) for name, value in said.get("provenance", {}).items() if value is not None}
+        return {"cryoglean": str(said.get("version"))} | provenance
 
     def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
         """Give micrographs the keys that they had in earlier runs: a key may depend on what else is named."""

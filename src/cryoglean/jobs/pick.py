@@ -19,7 +19,7 @@ from cryoglean.jobs.folder import PickFolder
 from cryoglean.jobs.inputs import read_usable
 from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
-from cryoglean.jobs.provenance import made_with
+from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
 from cryoglean.pickers.emmae.picker import EmmaeSettings
@@ -97,9 +97,9 @@ class PickJob(BaseModel):
         picker = self.picker.model_dump(mode="json")
         return picker | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests | training
 
-    def made_with(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Return what a job is made with besides its settings, as JSON values."""
-        said = made_with(self.command, self.device, self.cpus)
+        said = describe_provenance(self.command, self.device, self.cpus)
         return said | {name: str(path.resolve()) for name, path in self._given_files().items()}
 
     def _given_files(self) -> dict[str, Path]:
@@ -204,7 +204,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     task = job.task(folder)
     files = folder.with_known_keys(files) if not job.force else files
     unreadable = _unreadable_at_first(files, task)
-    folder.claim(job.recorded(), files, force=job.force, made_with=job.made_with())
+    folder.claim(job.recorded(), files, force=job.force, provenance=job.provenance())
     done = [result for file in files if (result := task.done(file)) is not None]
     results = unreadable | {result.file.key: result for result in done}
     todo = [f for f in files if f.key not in results]

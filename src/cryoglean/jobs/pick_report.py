@@ -150,7 +150,7 @@ def gather(root: Path) -> PickFacts:
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
         views=views,
         settings=settings,
-        made_with=folder.made_with(),
+        provenance=folder.provenance(),
         pick_command=_pick_command(folder, settings, list(micrographs.files.values())) if any(picks.values()) else None,
         method=METHODS.get(settings["method"], settings["method"]),
         preset=settings["preset"],
@@ -202,7 +202,7 @@ def _pick_command(folder: PickFolder, settings: Mapping[str, Any], files: Sequen
 
 def _given_files(folder: PickFolder, settings: Mapping[str, Any]) -> dict[str, str] | None:
     """Return the files that the picker was given, as the command names them; None if one is not known."""
-    said, trained_here = folder.made_with(), folder.root / "mae" / WEIGHTS
+    said, trained_here = folder.provenance(), folder.root / "mae" / WEIGHTS
     given = {"weights": str(trained_here.resolve())} if trained_here.exists() else {}
     for name in ("weights", "templates"):
         digest = settings.get(f"{name}_sha256")

@@ -1,4 +1,4 @@
-"""What results are made with besides their settings."""
+"""Provenance of results: what they are made with besides their settings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 
-def made_with(command: str | None, device: str, cpus: int) -> dict[str, Any]:
-    """Return the call, the devices and the versions, as JSON values.
+def describe_provenance(command: str | None, device: str, cpus: int) -> dict[str, Any]:
+    """Describe the call, the devices and the versions, as JSON values.
 
     Args:
-        command: what the user has typed, if it is known.
-        device: where it was computed, as torch names it.
+        command: the command line, if it is known.
+        device: the device in use, as torch names it.
         cpus: processors used.
     """
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 from torch.nn import functional
 
-from cryoglean.detect.peaks import separated
+from cryoglean.detect.peaks import non_maximum_suppression
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def segments(mask: Tensor, diameter: tuple[float, float], min_distance: float | 
     order = np.argsort(-area, kind="stable")
     order = order[whole[order]]
     y, x = (centre[order] / size).T
-    apart = separated(x, y, _LEAST_DISTANCE_DIAMETERS if min_distance is None else min_distance)
+    apart = non_maximum_suppression(x, y, _LEAST_DISTANCE_DIAMETERS if min_distance is None else min_distance)
     order = order[apart]
     return Segments(centre[order, 1], centre[order, 0], strength[order])
 

@@ -103,7 +103,7 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
     if any(file.path.resolve().parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
     run, files = open_run(out, job.settings.recorded(), files)
-    run.set(status="running", made_with=job.made_with())
+    run.set(status="running", provenance=job.provenance())
     loop = _Loop(run, files, job, progress)
     try:
         status, reason, keeps_picks = loop.rounds()

@@ -62,7 +62,7 @@ def gather(root: Path) -> RunFacts:
         decisions=tuple(_decision(said) for said in run.data["decisions"]),
         alarms=tuple(f"round {d['round']}: {d['reason']}" for d in run.data["decisions"] if d["what"] == "alarm"),
         settings=run.data["settings"],
-        made_with={"cryoglean": run.data["version"]} | {k: str(v) for k, v in run.data.get("made_with", {}).items()},
+        provenance={"cryoglean": run.data["version"]} | {k: str(v) for k, v in run.data.get("provenance", {}).items()},
         pick_command=micrographs.pick_command(best),
     )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
-from cryoglean.jobs.provenance import made_with
+from cryoglean.jobs.provenance import describe_provenance
 
 CONVERGED_SHARE = 0.7
 """McSweeney et al., IUCrJ 7, 719, 2020, section 2.5: done when more than this share of the picks is in kept classes."""
@@ -98,6 +98,6 @@ class LoopJob(BaseModel):
     verbose: bool = False
     command: str | None = None
 
-    def made_with(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Return what a run is made with besides its settings, as JSON values."""
-        return made_with(self.command, self.device, self.cpus)
+        return describe_provenance(self.command, self.device, self.cpus)

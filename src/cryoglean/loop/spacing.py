@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cryoglean.detect.peaks import separated
+from cryoglean.detect.peaks import non_maximum_suppression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def _pair_ratio(
 def thinned(picks: Picks, distance_px: float) -> Picks:
     """Drop the weaker of two picks that are nearer than a distance, best first."""
     ordered = picks.best_first()
-    return ordered.take(separated(ordered.x, ordered.y, distance_px))
+    return ordered.take(non_maximum_suppression(ordered.x, ordered.y, distance_px))
 
 
 def _distances(xy: NDArray[np.float64], most: float) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class PageFacts:
         outliers: keys of those with far more picks than most.
         views: some of them, to be looked at.
         settings: of the job.
-        made_with: the call and the versions, as text.
+        provenance: the call and the versions, as text.
         pick_command: the command that picks with another threshold, up to its value; None if there is none.
     """
 
@@ -85,7 +85,7 @@ class PageFacts:
     outliers: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
-    made_with: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
     pick_command: str | None = None
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryoglean.detect.peaks import separated
+from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.micrograph import Micrograph
 from cryoglean.picks import Picks
 from cryoglean.simulate.ctf import ContrastTransfer
@@ -57,7 +57,8 @@ class ShellField:
         """Drop centres at random; of two that would overlap the later goes (random sequential adsorption)."""
         tries = 20 * self.particles
         x, y = random.uniform(0, self.width_px - 1, tries), random.uniform(0, self.height_px - 1, tries)
-        apart = np.flatnonzero(separated(x, y, self.diameter_angstrom / self.pixel_size_angstrom))[: self.particles]
+        distance_px = self.diameter_angstrom / self.pixel_size_angstrom
+        apart = np.flatnonzero(non_maximum_suppression(x, y, distance_px))[: self.particles]
         return Picks(x[apart], y[apart], np.ones(len(apart)), "probability")
 
     def _clean(self, truth: Picks) -> NDArray[np.float64]:

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 from tests.fields import particle_field
+from tests.pickers.kpicker.test_paper import trained as trained_paper
 from tests.pickers.kpicker.test_picker import DIAMETER, picker, trained
-from tests.pickers.kpicker.test_picker_paper import trained as trained_paper
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Limits
 from torch.nn import functional
 
-from cryoglean.detect.peaks import find_peaks, separated
+from cryoglean.detect.peaks import find_peaks, non_maximum_suppression
 from cryoglean.nets.convolutional import scan_windows, standardise_each
 from cryoglean.nets.kpicker_net import WINDOW_PX, KpickerLayers, KpickerNet
 from cryoglean.picks import Picks
@@ -157,6 +157,6 @@ class PaperKpicker:
         column, row = np.rint(peaks.x), np.rint(peaks.y)
         xy = image.to_stored(np.stack([column, row], axis=1) * STRIDE_PX + (WINDOW_PX - 1) / 2)
         score = torch.sigmoid(torch.from_numpy(peaks.height)).numpy()
-        kept = separated(xy[:, 0], xy[:, 1], distance / micrograph.pixel_size_angstrom)
+        kept = non_maximum_suppression(xy[:, 0], xy[:, 1], distance / micrograph.pixel_size_angstrom)
         kept &= score >= settings.threshold
         return Picks(xy[kept, 0], xy[kept, 1], score[kept])

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.feature import blob_doh, hessian_matrix_det
 from skimage.filters import threshold_local
 
-from cryoglean.detect.peaks import separated
+from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.picks import Picks
 from cryoglean.preprocess import bin_by_mean
 
@@ -109,7 +109,7 @@ class PaperLocalpicker:
         blobs, response = blobs[larger_first], response[larger_first]
         y, x = (blobs[:, :2].T + _LAG_PX) * self.settings.bin_factor + (self.settings.bin_factor - 1) / 2
         diameter_px = self.settings.diameter_angstrom / micrograph.pixel_size_angstrom
-        kept = separated(x, y, diameter_px / 2)
+        kept = non_maximum_suppression(x, y, diameter_px / 2)
         kept &= _box_inside(x, y, self.settings.box_diameters * diameter_px, micrograph.shape)
         if kept.sum() < self.settings.least_particles:
             return Picks.empty()

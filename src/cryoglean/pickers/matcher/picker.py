@@ -15,7 +15,7 @@ from pydantic import Field as Limits
 from scipy.special import expit
 
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
-from cryoglean.detect.peaks import separated
+from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, ShapeSettings
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.pickers.matcher.class_averages import ClassAverages, match, turned_templates
@@ -109,7 +109,7 @@ class Matcher:
         order = np.argsort(-score, kind="stable")
         order = order[score[order] >= settings.threshold]
         x, y = seen.stored(order)
-        apart = separated(x, y, settings.min_distance_px(micrograph))
+        apart = non_maximum_suppression(x, y, settings.min_distance_px(micrograph))
         return Picks(x[apart], y[apart], score[order][apart])
 
     def look(self, micrograph: Micrograph) -> Matched:
