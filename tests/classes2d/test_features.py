@@ -11,11 +11,11 @@ from class_averages import BOX, DIAMETER, DIAMETER_PX, PIXEL, blobs, classes_of,
 from cryoglean.classes2d.features import (
     coarseness,
     density_centres,
-    details,
     edge_energy,
-    evidence,
     features_of,
+    image_snr,
     particle_masks,
+    resolved_elements,
     two_group_threshold,
 )
 
@@ -66,7 +66,7 @@ def test_a_line_through_the_box_is_known_and_a_particle_with_neighbours_is_none(
         disc(15) - disc(11),
         (abs(dx) < 15) & (abs(dy) < 5),
     )
-    seen = features_of(classes_of([*lines, *others]), PIXEL, DIAMETER).runs_through
+    seen = features_of(classes_of([*lines, *others]), PIXEL, DIAMETER).spans_box
     assert seen.tolist() == [True] * 2 + [False] * 5
 
 
@@ -77,7 +77,7 @@ def test_ice_and_carbon_are_coarse_and_a_particle_is_not():
     assert min(ice, carbon) > 0.85 > particle
 
 
-def test_without_plain_means_the_evidence_must_be_coarse_as_well():
+def test_without_plain_means_the_rings_must_be_coarse_as_well():
     """Correction for the CTF makes any average coarse."""
     waves = np.arange(BOX // 2 + 1) * DIAMETER_PX / BOX
     for ratio, expected in ((waves <= 2, (0.85, 1)), (waves > 2, (0, 0)), (0 * waves, (0, 0))):
@@ -92,21 +92,21 @@ def test_the_mask_is_as_large_as_what_is_seen_and_no_larger_than_the_circle():
     assert beyond <= np.pi * (DIAMETER_PX / 2 + 0.5) ** 2
 
 
-def test_details_are_steps_across_the_particle():
+def test_resolved_elements_are_steps_across_the_particle():
     resolution = np.array([16.0, 128.0, np.inf, np.nan, 0.0])
-    assert details(resolution, 128.0).tolist() == [8, 1, 0, 0, 0]
+    assert resolved_elements(resolution, 128.0).tolist() == [8, 1, 0, 0, 0]
 
 
-def test_evidence_is_of_one_image_and_nothing_without_images():
+def test_snr_is_of_one_image_and_nothing_without_images():
     average = 3 * blobs()
-    few, many, none = evidence(classes_of([average] * 3, [50, 500, 0], ratio=[50, 500, 50]), DIAMETER_PX)
+    few, many, none = image_snr(classes_of([average] * 3, [50, 500, 0], ratio=[50, 500, 50]), DIAMETER_PX)
     assert few == pytest.approx(many, rel=0.01)
     assert few > 0
     assert none == 0
 
 
-def test_evidence_needs_signal_in_the_picture_and_in_the_rings():
-    strong, no_picture, no_rings = evidence(
+def test_snr_needs_signal_in_the_picture_and_in_the_rings():
+    strong, no_picture, no_rings = image_snr(
         classes_of([3 * blobs(), 0 * blobs(), 3 * blobs()], ratio=[50, 50, 0]), DIAMETER_PX
     )
     assert strong > 20
@@ -125,25 +125,25 @@ def test_features_do_not_depend_on_the_pixel_size(factor):
         ]
     )
     here, there = features_of(coarse, PIXEL, DIAMETER), features_of(fine, PIXEL / factor, DIAMETER)
-    for name in ("details", "off_centre", "edge_energy", "filling"):
+    for name in ("resolved_elements", "off_centre", "edge_energy", "area_fraction"):
         assert getattr(here, name) == pytest.approx(getattr(there, name), abs=0.05), name
 
 
 @given(st.floats(0.01, 100))
 def test_features_of_shape_do_not_depend_on_the_scale_of_grey(scale):
     one, other = (features_of(classes_of([g * blobs(x=1), g * half_plane()]), PIXEL, DIAMETER) for g in (1, scale))
-    for name in ("off_centre", "edge_energy", "filling"):
+    for name in ("off_centre", "edge_energy", "area_fraction"):
         assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-3, abs=1e-6)
 
 
 def test_flat_averages_and_none_at_all_are_no_trouble():
     flat = features_of(classes_of(np.zeros((2, BOX, BOX))), PIXEL, DIAMETER)
-    assert flat.off_centre.tolist() == flat.edge_energy.tolist() == flat.filling.tolist() == [0, 0]
-    assert features_of(classes_of(np.zeros((0, BOX, BOX))), PIXEL, DIAMETER).evidence.shape == (0,)
+    assert flat.off_centre.tolist() == flat.edge_energy.tolist() == flat.area_fraction.tolist() == [0, 0]
+    assert features_of(classes_of(np.zeros((0, BOX, BOX))), PIXEL, DIAMETER).snr.shape == (0,)
 
 
 def test_a_circle_larger_than_the_box_is_no_trouble():
-    assert np.isfinite(features_of(classes_of([blobs()]), PIXEL, 1.5 * BOX * PIXEL).evidence).all()
+    assert np.isfinite(features_of(classes_of([blobs()]), PIXEL, 1.5 * BOX * PIXEL).snr).all()
 
 
 def test_two_groups_are_parted_between_them():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from class_averages import DIAMETER, blobs, classification_of, disc, half_plane, neighbours
-from cryoglean.classes2d.criteria import LEAST_PARTICLES, aligned_noise
+from cryoglean.classes2d.criteria import MIN_PARTICLES, aligned_noise
 from cryoglean.classes2d.selection import (
     PAPER_PERCENT_PER_RESOLUTION,
     Rule,
@@ -20,6 +20,7 @@ from cryoglean.classes2d.selection import (
     selected_particles,
 )
 from cryoglean.classes2d.selection_file import edited, is_edited, write_selection
+from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import SettingsError, TableError
 
 GOOD = 3 * blobs()
@@ -32,13 +33,21 @@ def test_automatic_keeps_particles_and_says_why_others_are_dropped():
     selection = automatic(classification_of(averages, counts, resolution, smooth=[1]), DIAMETER)
     assert selection.kept.tolist() == [True] + [False] * 8
     assert selection.reasons[0] == "kept: 14.2 A, 12 %"
-    said = ["without detail", "", "", "off centre", "noise", "resolved", "does not reproduce", "no particles"]
-    for words, reason in zip(said, selection.reasons[1:], strict=True):
-        assert reason.startswith("dropped: ")
-        assert words in reason
+    verdicts = list(selection.verdicts)
+    assert verdicts[0] is ClassVerdict.kept
+    assert verdicts[1] is ClassVerdict.featureless_blob
+    assert set(verdicts[2:4]) <= {ClassVerdict.one_sided_edge, ClassVerdict.off_centre, ClassVerdict.spans_box}
+    assert verdicts[4:] == [
+        ClassVerdict.off_centre,
+        ClassVerdict.aligned_noise,
+        ClassVerdict.low_resolution,
+        ClassVerdict.not_reproducible,
+        ClassVerdict.empty,
+    ]
+    assert selection.reasons[4].startswith("dropped: off centre, 0.")
 
 
-@given(st.integers(LEAST_PARTICLES, 100_000), st.floats(0, 360))
+@given(st.integers(MIN_PARTICLES, 100_000), st.floats(0, 360))
 def test_automatic_keeps_a_good_view_however_rare(count, psi):
     rest = 100_000
     found = classification_of([GOOD, 3 * blobs(psi=psi)], [rest, count], ratio=[0.5 * rest, 0.5 * count])
@@ -46,9 +55,9 @@ def test_automatic_keeps_a_good_view_however_rare(count, psi):
 
 
 def test_a_handful_of_particles_is_not_judged():
-    selection = automatic(classification_of([GOOD] * 2, [LEAST_PARTICLES - 1, 500]), DIAMETER)
+    selection = automatic(classification_of([GOOD] * 2, [MIN_PARTICLES - 1, 500]), DIAMETER)
     assert selection.kept.tolist() == [False, True]
-    assert "too few" in selection.reasons[0]
+    assert selection.verdicts[0] is ClassVerdict.too_few_particles
 
 
 def test_a_class_that_is_not_resolved_is_dropped_but_ranked_by_what_it_shows():
@@ -68,7 +77,7 @@ def test_score_and_decision_agree_and_lie_in_0_to_1():
     for selection in (select(classification_of(averages), rule, diameter_angstrom=DIAMETER) for rule in Rule):
         assert ((selection.score >= 0) & (selection.score <= 1)).all()
         assert selection.score[selection.kept].min(initial=1) >= selection.score[~selection.kept].max(initial=0)
-        assert [reason.startswith("kept: ") for reason in selection.reasons] == selection.kept.tolist()
+        assert [verdict.is_kept for verdict in selection.verdicts] == selection.kept.tolist()
 
 
 def test_literal_is_the_papers_rule_strictly_above():
@@ -135,7 +144,7 @@ def test_a_table_that_is_written_says_what_was_decided(decided):
     path, selection = decided
     again, notes = edited(path, selection)
     assert again.kept.tolist() == selection.kept.tolist() == [True, False, True, False]
-    assert again.reasons == selection.reasons
+    assert (again.verdicts, again.details) == (selection.verdicts, selection.details)
     assert notes == ()
     assert not is_edited(path)
 
@@ -150,6 +159,7 @@ def test_a_users_table_is_obeyed_however_it_is_written(decided, yes, no, delimit
     path.write_bytes((start + "\r\n".join(delimiter.join(row) for row in rows)).encode())
     again, notes = edited(path, selection)
     assert again.kept.tolist() == [False, True, False, False]
+    assert again.verdicts[:2] == (ClassVerdict.dropped_by_hand, ClassVerdict.kept_by_hand)
     assert again.reasons[:2] == ("dropped: by hand", "kept: by hand")
     assert again.score[again.kept].min() >= 0.5 > again.score[~again.kept].max()
     assert notes == ()
@@ -169,6 +179,21 @@ def test_an_edited_table_is_known_as_such(decided):
     assert is_edited(path)
     path.write_text("garbage")
     assert is_edited(path)
+
+
+def test_a_decision_by_hand_and_a_value_that_is_none_count_as_edits(decided):
+    path, _ = decided
+    whole = path.read_text()
+    for value in ("kept_by_hand", "no verdict"):
+        path.write_text(whole.replace(",kept,", f",{value},", 1))
+        assert is_edited(path)
+
+
+def test_junk_is_what_a_class_shows_and_not_want_of_evidence():
+    junk = {verdict for verdict in ClassVerdict if verdict.is_junk}
+    assert junk == {ClassVerdict.one_sided_edge, ClassVerdict.featureless_blob, ClassVerdict.dropped_by_hand}
+    assert not any(verdict.is_kept for verdict in junk)
+    assert all(verdict.message for verdict in ClassVerdict)
 
 
 @pytest.mark.parametrize(
@@ -211,3 +236,7 @@ def test_the_table_has_a_row_for_each_class_and_numbers_to_look_at(decided):
     assert [row["class"] for row in rows][:2] == ["1", "3"] or [row["class"] for row in rows][:2] == ["3", "1"]
     first = next(row for row in rows if row["class"] == "1")
     assert (first["particles"], first["percent"], first["keep"]) == ("40", "40.000", "yes")
+    assert {row["class"]: ClassVerdict(row["verdict"]) for row in rows} == {
+        str(k + 1): verdict for k, verdict in enumerate(decided[1].verdicts)
+    }
+    assert all(row["reason"] for row in rows)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from class_averages import BOX, DIAMETER, PIXEL, blobs, classification_of, half_plane
 from cryoglean.classes2d.folder import write_classification
+from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.cli.main import guarded
 from cryoglean.cli.select import select
 from cryoglean.io.coordinates import read_picks
@@ -122,7 +123,7 @@ def test_what_the_user_edits_is_obeyed_and_never_written_over_unasked(project):
     assert len(kept_rows("out/particles.star")) == 36
     with path.open() as file:
         rows = {row["class"]: row for row in csv.DictReader(line for line in file if line[0] != "#")}
-    assert (rows["3"]["keep"], rows["3"]["reason"]) == ("yes", "kept: by hand")
+    assert (rows["3"]["keep"], rows["3"]["reason"], rows["3"]["verdict"]) == ("yes", "by hand", "kept_by_hand")
     assert cryoglean("classes", "--out", "out").exit_code == 2, "a decision by hand is an edit, too"
     assert cryoglean("classes", "--out", "out", "--force").exit_code == 0
     assert len(kept_rows("out/particles.star")) == 30
@@ -148,6 +149,8 @@ def test_a_broken_table_is_refused_before_anything_is_written(project):
 def test_json_tells_classes_from_one(project):
     said = json.loads(cryoglean("classes", "--out", "out", "--json").stdout)
     assert (said["particles"], said["dropped"], said["classes_kept"]) == (30, 16, [1])
+    assert said["verdicts"]["1"] == "kept"
+    assert not ClassVerdict(said["verdicts"]["2"]).is_kept
     assert said["reasons"]["2"].startswith("dropped: ")
 
 

@@ -1,36 +1,19 @@
-"""What counts as junk, and which particle is which pick."""
+"""Which particle is which pick, and what counts when two rounds are compared."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cryoglean.classes2d.classification import Assignments, Classes, Classification
-from cryoglean.classes2d.criteria import class_tests
+from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.particles import ParticleTable, write_particles
-from cryoglean.loop.class_evaluation import JUNK_REASONS, Verdict, contest
+from cryoglean.loop.class_evaluation import contest
 from cryoglean.loop.pick_union import pooled
 from cryoglean.loop.tables import places_of_images
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
 
 FILES = [MicrographFile("a.mrc", "a.mrc", "a")]
-
-
-def classification():
-    rings, box = 17, 32
-    averages = np.random.default_rng(0).standard_normal((1, box, box)).astype(np.float32)
-    classes = Classes(averages, averages, np.array([50]), np.array([20.0]), np.ones((1, rings)), np.ones((1, rings)))
-    nothing = np.zeros(0)
-    nobody = Assignments(nothing.astype(np.int64), nothing, np.zeros((0, 2)), nothing, nothing)
-    return Classification(classes, nobody, 4.0)
-
-
-def test_reasons_of_junk_are_those_that_the_tests_of_classes_give():
-    said = ["dropped: " + test.complaint(0) for test in class_tests(classification(), 100.0)]
-    junk = [reason for reason in said if reason.startswith(JUNK_REASONS)]
-    assert len(junk) == 2
-    assert not any("noise" in reason or "only" in reason for reason in junk), "want of evidence is not junk"
 
 
 def particles(path, picks, which, pixel_size=2.0):
@@ -84,8 +67,8 @@ def test_only_what_one_round_has_counts_in_the_contest(tmp_path):
     pools = pooled({"a": reference}, {"a": new}, {"a": 20.0})
     star = particles(tmp_path / "particles.star", pools["a"].picks, np.arange(150))
     images = list(places_of_images(star, FILES, pools))
-    said = {image: Verdict(place >= 50, is_junk=False) for place, image in enumerate(images)}
-    result, judged, kept = contest(said, star, FILES, pools)
+    labels = {i: ClassVerdict.kept if n >= 50 else ClassVerdict.aligned_noise for n, i in enumerate(images)}
+    result, judged, kept = contest(labels, star, FILES, pools)
     assert result == (50, 0, 50, 50)
     assert (judged, kept) == (100, 100)
     assert result.is_won

@@ -131,7 +131,7 @@ def test_classes_are_shown_with_what_was_decided(page):
     assert [a["class"] for a in figures] == ["kept", "dropped", "dropped"]
     assert [a["data-number"] for a in figures] == ["1", "2", "3"]
     text = " ".join(" ".join(page.text).split())
-    why = [reason.partition(": ")[2].replace(" A", " Å") for reason in gallery().selection.reasons[1:]]
+    why = [why.replace(" A", " Å") for why in gallery().selection.explanations[1:]]
     for said in ("500 · 62.5 %", "12.0 Å · %/Res 5.2", "no resolution", *why):
         assert said in text
 

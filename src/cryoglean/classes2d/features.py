@@ -1,4 +1,4 @@
-"""What a class average tells of its class, in numbers without units: the same for any box, pixel size and count."""
+"""Features of class averages, in numbers without units: the same for any box, pixel size and count."""
 
 from __future__ import annotations
 
@@ -17,41 +17,66 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes
 
 _SMOOTHING_DIAMETERS = 0.07
-_RIM_FROM, _SECTORS = 0.7, 16
+"""Standard deviation of the smoothing before a particle is outlined, in diameters. *Chosen by hand*: less lets noise
+break a particle into pieces, more joins it with its neighbours."""
+
+_RIM_FROM = 0.7
+"""Inner end of the rim, as a share of the radius. *Chosen by hand*: there a particle that fits its circle leaves
+little."""
+
+_SECTORS = 16
+"""Sectors of the rim that are compared with their opposites. *Chosen by hand*: even; more are noisier."""
+
 _COARSE_WAVES = 2.0
+"""Waves across a diameter up to which power is coarse. *Chosen by hand*: waves of half a diameter show an outline, and
+only finer ones what a particle looks like."""
+
 _SOFT_SHARE = 0.3
+"""Width of the window's soft edge as a share of the radius. *Chosen by hand*: a hard edge would be detail."""
+
 _BINS = 128
-_OPPOSITE = -0.8  # cosine of the angle between two directions
-_JUDGED_WAVES = (3.0, 6.0)
-_MOST_SIGNAL = 1e4
+"""Bins of the histogram that is parted in two. *Chosen by hand*: finer than what two groups differ by."""
+
+_OPPOSITE = -0.8
+"""Cosine of the angle between two directions that are opposite, 143 degrees. *Chosen by hand*: a line need not run
+through the very middle."""
+
+_MID_BAND_WAVES = (3.0, 6.0)
+"""Waves across a diameter by which classes without a resolution are ranked. *Chosen by hand*: coarser waves say little,
+and finer ones are lost in noise first."""
+
+_MAX_RING_SNR = 1e4
+"""*Chosen by hand*, above what averages reach: keeps sums finite where a ratio is infinite."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the class averages show. The circle is that of the particle's diameter, round the middle of the box.
+    """Features of k class averages. The circle is that of the particle's diameter, round the middle of the box.
 
     Attributes:
-        details: (k,) diameter over resolution: how many resolved steps fit across the particle.
-        agreement: (k,) correlation of the halves in waves of a third to a sixth of a diameter, over what is asked.
-        evidence: (k,) squared signal over noise of one image of the class, summed over the circle.
+        resolved_elements: (k,) diameter over resolution: how many resolved elements fit across the particle.
+        frc_mid_band: (k,) Fourier ring correlation of the half sets in waves of a third to a sixth of a diameter, over
+            what half a bit asks.
+        snr: (k,) squared signal over noise of one image of the class, summed over the circle.
         off_centre: (k,) distance of the particle from the middle of the box in diameters.
         edge_energy: (k,) energy at the rim of the particle that is on one side only, over that inside.
-        filling: (k,) share of the circle's area that the particle takes.
+        area_fraction: (k,) share of the circle's area that the particle takes.
         coarseness: (k,) share of the power in waves longer than half a diameter.
+        spans_box: (k,) whether something bright reaches from one border of the box through its middle to the other.
     """
 
-    details: NDArray[np.float64]
-    agreement: NDArray[np.float64]
-    evidence: NDArray[np.float64]
+    resolved_elements: NDArray[np.float64]
+    frc_mid_band: NDArray[np.float64]
+    snr: NDArray[np.float64]
     off_centre: NDArray[np.float64]
     edge_energy: NDArray[np.float64]
-    filling: NDArray[np.float64]
+    area_fraction: NDArray[np.float64]
     coarseness: NDArray[np.float64]
-    runs_through: NDArray[np.bool_]
+    spans_box: NDArray[np.bool_]
 
 
 def features_of(classes: Classes, pixel_size_angstrom: float, diameter_angstrom: float) -> Features:
-    """Look at all class averages.
+    """Measure the features of all class averages.
 
     Args:
         classes: k classes.
@@ -63,25 +88,25 @@ def features_of(classes: Classes, pixel_size_angstrom: float, diameter_angstrom:
     centres = _centres(masks)
     circle = max(int((_grid(masks.shape[-1])[2] <= diameter_px / 2).sum()), 1)
     return Features(
-        details=details(classes.resolution_angstrom, diameter_angstrom),
-        agreement=agreement(classes, diameter_px),
-        evidence=evidence(classes, diameter_px),
+        resolved_elements=resolved_elements(classes.resolution_angstrom, diameter_angstrom),
+        frc_mid_band=frc_mid_band(classes, diameter_px),
+        snr=image_snr(classes, diameter_px),
         off_centre=np.hypot(centres[:, 0], centres[:, 1]) / diameter_px,
         edge_energy=edge_energy(classes.averages, diameter_px, centres),
-        filling=masks.sum(axis=(1, 2)) / circle,
+        area_fraction=masks.sum(axis=(1, 2)) / circle,
         coarseness=coarseness(classes, diameter_px),
-        runs_through=np.array([_runs_through(average, diameter_px) for average in classes.averages], dtype=bool),
+        spans_box=np.array([_spans_box(average, diameter_px) for average in classes.averages], dtype=bool),
     )
 
 
-def details(resolution_angstrom: NDArray[np.float64], diameter_angstrom: float) -> NDArray[np.float64]:
+def resolved_elements(resolution_angstrom: NDArray[np.float64], diameter_angstrom: float) -> NDArray[np.float64]:
     """Return (k,) diameter over resolution; 0 where the resolution is infinite or not above 0."""
     known = np.isfinite(resolution_angstrom) & (resolution_angstrom > 0)
     return np.where(known, diameter_angstrom / np.where(known, resolution_angstrom, 1), 0.0)
 
 
-def agreement(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
-    """Return (k,) how far halves agree in waves of a third to a sixth of a diameter together; 1 is half a bit.
+def frc_mid_band(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+    """Return (k,) how far half sets agree in waves of a third to a sixth of a diameter together; 1 is half a bit.
 
     It ranks classes that are not resolved: coarser waves say little, and finer ones are lost in noise first.
 
@@ -90,15 +115,15 @@ def agreement(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
         diameter_px: of the particle, in pixels of the averages.
     """
     waves = np.arange(classes.ring_correlation.shape[1]) * (diameter_px / classes.averages.shape[-1])
-    judged = (waves >= _JUDGED_WAVES[0]) & (waves <= _JUDGED_WAVES[1])
-    members = _independent(classes, diameter_px) * judged
+    is_in_band = (waves >= _MID_BAND_WAVES[0]) & (waves <= _MID_BAND_WAVES[1])
+    members = _independent(classes, diameter_px) * is_in_band
     total = np.array([max(float(members.sum()), 1.0)])
     mean = np.nan_to_num(classes.ring_correlation) @ members / total
     ratio: NDArray[np.float64] = mean.clip(min=0) / half_bit(total)
     return ratio
 
 
-def evidence(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
+def image_snr(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
     """Return (k,) squared signal over noise of one image of the class, summed over the particle's circle.
 
     It is the square of the height that a matched filter reaches, so it can be held against what the best of many
@@ -113,15 +138,15 @@ def evidence(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
     counts = np.maximum(classes.counts, 1)
     inside = _grid(classes.averages.shape[-1])[2] <= diameter_px / 2
     square = np.square(classes.uncorrected[:, inside].astype(np.float64)).sum(axis=1) - inside.sum() / counts
-    least = np.minimum(_by_ring(classes, diameter_px).sum(axis=1) / counts, square.clip(0))
-    return np.where(classes.counts > 0, least, 0.0)
+    lesser = np.minimum(_by_ring(classes, diameter_px).sum(axis=1) / counts, square.clip(0))
+    return np.where(classes.counts > 0, lesser, 0.0)
 
 
 def coarseness(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
     """Return (k,) share of the power inside the circle that is in waves longer than half a diameter.
 
     Of ice and carbon it is nine tenths. Plain means are looked at, as correction for the CTF raises long waves. Where
-    there are none (`uncorrected` is the same as `averages`), the share of the evidence counts if it is less.
+    there are none (`uncorrected` is the same as `averages`), the share of the signal on the rings counts if it is less.
 
     Args:
         classes: k classes.
@@ -147,7 +172,7 @@ def _by_ring(classes: Classes, diameter_px: float) -> NDArray[np.float64]:
 
     A ring of radius k holds 2 pi k values, of which the circle's share of the box is independent.
     """
-    ratio = np.nan_to_num(classes.signal_to_noise, nan=0.0, posinf=_MOST_SIGNAL).clip(0, _MOST_SIGNAL)
+    ratio = np.nan_to_num(classes.signal_to_noise, nan=0.0, posinf=_MAX_RING_SNR).clip(0, _MAX_RING_SNR)
     rings: NDArray[np.float64] = ratio * _independent(classes, diameter_px)
     return rings
 
@@ -183,7 +208,7 @@ def _mask(average: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]
     return largest
 
 
-def _runs_through(average: NDArray[np.float32], diameter_px: float) -> bool:
+def _spans_box(average: NDArray[np.float32], diameter_px: float) -> bool:
     """Say whether the bright piece at the middle reaches the border of the box in opposite directions.
 
     Dead lines of a camera, and edges of carbon through the middle, do; a particle has room round it in its box, and a

@@ -1,18 +1,22 @@
-"""Which classes hold particles: rules that decide, each with a reason and a score by which classes are ranked."""
+"""Selection of classes that hold particles: rules that decide, with a verdict and a score for each class."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryoglean.classes2d.criteria import class_tests
+from cryoglean.classes2d.criteria import class_criteria
+from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from cryoglean.classes2d.classification import Classes, Classification
@@ -27,28 +31,55 @@ class Rule(StrEnum):
 
 
 PAPER_PERCENT_PER_RESOLUTION = 0.1
-"""McSweeney et al., IUCrJ 7, 719, 2020, section 2.4: classes with %/Res above this are kept."""
+"""Per cent of the particles per angstrom above which classes are kept. *Published*: McSweeney et al., IUCrJ 7, 719
+(2020), section 2.4."""
 
 NORMALISED_THRESHOLD = 0.1
-"""In 1/angstrom: a class of average size is kept if it is resolved to better than 10 angstrom."""
+"""In 1/angstrom. *Chosen by hand*: a class of average size is kept if it is resolved to better than 10 angstrom; at
+small magnification that is too much to ask."""
 
 _STEEPNESS = 4.0
-_CLEAR = 1.5  # passing a test by more than this says no more
+"""Power of a margin in the score. *Chosen by hand*: spreads scores between 0 and 1; it moves no decision and no rank
+within the kept or the dropped."""
+
+_CLEAR_MARGIN = 1.5
+"""*Chosen by hand*: passing a criterion by more than this says no more. It moves only ranks of kept classes."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is decided of each class.
+    """Verdicts on classes.
 
     Attributes:
-        kept: (k,) bool.
         score: (k,) in [0, 1], the rank of the class and the quality of its particles; 0.5 is the rule's threshold.
-        reasons: k lines, "kept: 14.2 A, 12 %" or "dropped: " and why.
+        verdicts: k, whether each class is kept, and why.
+        details: k, the numbers behind each verdict, as text; some are empty.
     """
 
-    kept: NDArray[np.bool_]
     score: NDArray[np.float64]
-    reasons: tuple[str, ...]
+    verdicts: tuple[ClassVerdict, ...]
+    details: tuple[str, ...]
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """(k,) Whether each class is kept."""
+        return np.array([verdict.is_kept for verdict in self.verdicts], dtype=bool)
+
+    @property
+    def junk(self) -> NDArray[np.bool_]:
+        """(k,) Whether each class shows junk."""
+        return np.array([verdict.is_junk for verdict in self.verdicts], dtype=bool)
+
+    @property
+    def explanations(self) -> tuple[str, ...]:
+        """K lines, as "14.2 A, 12 %" of a kept class or "off centre, 0.23 diameters"."""
+        return tuple(v.explained(detail) for v, detail in zip(self.verdicts, self.details, strict=True))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """K lines, as "kept: 14.2 A, 12 %" or "dropped: off centre, 0.23 diameters"."""
+        pairs = zip(self.verdicts, self.explanations, strict=True)
+        return tuple(f"{'kept' if verdict.is_kept else 'dropped'}: {why}" for verdict, why in pairs)
 
     def best_first(self) -> NDArray[np.int64]:
         """Return (k,) the classes, kept before dropped, then by falling score, then by number."""
@@ -104,54 +135,59 @@ def normalised(classification: Classification, threshold: float = NORMALISED_THR
 
 
 def _by_ratio(classes: Classes, ratio: NDArray[np.float64], threshold: float, name: str) -> Selection:
-    kept = ratio > threshold
-    reasons = [
-        _kept(classes, k)
-        if kept[k]
-        else _unusable(classes, k) or f"dropped: {name} {ratio[k]:.3g}, not above {threshold:g}"
-        for k in range(len(classes))
-    ]
-    return Selection(kept, ratio / (ratio + threshold), tuple(reasons))
+    failed = [(ClassVerdict.below_threshold, f"{name} {value:.3g}, threshold {threshold:g}") for value in ratio]
+    return _selection(classes, ratio > threshold, ratio / (ratio + threshold), failed)
+
+
+def _selection(
+    classes: Classes, kept: NDArray[np.bool_], score: NDArray[np.float64], failed: Sequence[tuple[ClassVerdict, str]]
+) -> Selection:
+    """Return a selection.
+
+    Args:
+        classes: k classes.
+        kept: (k,) whether the rule keeps them.
+        score: (k,) in [0, 1].
+        failed: k verdicts and details for those that the rule drops; a class that no rule can keep has its own.
+    """
+    said = [_kept(classes, k) if kept[k] else _unusable(classes, k) or failed[k] for k in range(len(classes))]
+    return Selection(score, tuple(verdict for verdict, _ in said), tuple(detail for _, detail in said))
 
 
 def automatic(classification: Classification, diameter_angstrom: float) -> Selection:
     """Keep classes that show a particle: there is more than aligned noise, centred, whole, and with detail in it.
 
     Nothing is compared between classes, so a small class of a rare view is kept like a large one, and all classes may
-    be kept or dropped. The score of a class is that of the test it passes least; of those that pass all clearly, the
-    one with more evidence has more.
+    be kept or dropped. The score of a class is that of the criterion it passes least; of those that pass all clearly,
+    the one with more signal has more.
 
     Args:
         classification: what to select from.
         diameter_angstrom: of the particle.
     """
     classes = classification.classes
-    tests = class_tests(classification, diameter_angstrom)
-    margins = np.stack([test.margin for test in tests])
-    weakest = np.argmin(margins, axis=0)
+    criteria = class_criteria(classification, diameter_angstrom)
+    margins = np.stack([criterion.margin for criterion in criteria])
+    weakest = [criteria[number] for number in np.argmin(margins, axis=0)]
     least = np.where(classes.counts > 0, margins.min(axis=0), 0)
     kept = least >= 1
-    sureness = tests[0].margin / (1 + tests[0].margin)
-    powered = np.where(kept, 1 + (np.minimum(least, _CLEAR) - 1) * sureness, least) ** _STEEPNESS
-    reasons = [
-        _kept(classes, k) if kept[k] else _unusable(classes, k) or f"dropped: {tests[weakest[k]].complaint(k)}"
-        for k in range(len(classes))
-    ]
-    return Selection(kept, powered / (1 + powered), tuple(reasons))
+    sureness = criteria[0].margin / (1 + criteria[0].margin)
+    powered = np.where(kept, 1 + (np.minimum(least, _CLEAR_MARGIN) - 1) * sureness, least) ** _STEEPNESS
+    failed = [(each.failure_reason, each.failure_detail(k)) for k, each in enumerate(weakest)]
+    return _selection(classes, kept, powered / (1 + powered), failed)
 
 
-def _kept(classes: Classes, k: int) -> str:
-    return f"kept: {classes.resolution_angstrom[k]:.1f} A, {100 * classes.share[k]:.2g} %"
+def _kept(classes: Classes, k: int) -> tuple[ClassVerdict, str]:
+    return ClassVerdict.kept, f"{classes.resolution_angstrom[k]:.1f} A, {100 * classes.share[k]:.2g} %"
 
 
-def _unusable(classes: Classes, k: int) -> str | None:
-    """Say what is wrong with a class that no rule can keep."""
+def _unusable(classes: Classes, k: int) -> tuple[ClassVerdict, str] | None:
+    """Return the verdict on a class that no rule can keep; None if it can be kept."""
     if classes.counts[k] == 0:
-        return "dropped: no particles"
+        return ClassVerdict.empty, ""
     resolution = classes.resolution_angstrom[k]
-    if not (math.isfinite(resolution) and resolution > 0):
-        return "dropped: does not reproduce between halves"
-    return None
+    is_resolved = math.isfinite(resolution) and resolution > 0
+    return None if is_resolved else (ClassVerdict.not_reproducible, "")
 
 
 def selected_particles(classification: Classification, selection: Selection) -> NDArray[np.bool_]:

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from cryoglean.classes2d.selection import Selection
+from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes
-    from cryoglean.classes2d.selection import Selection
 
-COLUMNS = ("class", "keep", "reason", "score", "particles", "percent", "resolution_angstrom", "percent_per_resolution")
-_BY_HAND = "by hand"
-_CLASS, _KEEP, _REASON = "class", "keep", "reason"
+_CLASS, _KEEP, _VERDICT = "class", "keep", "verdict"
+COLUMNS = (
+    _CLASS,
+    _KEEP,
+    "reason",
+    _VERDICT,
+    "score",
+    "particles",
+    "percent",
+    "resolution_angstrom",
+    "percent_per_resolution",
+)
+"""`reason` is for people, and `verdict` the value of `ClassVerdict` for programs."""
+
 _HINT = "# edit the column keep (yes or no), and give this file to: cryoglean select CLASSES --selection FILE\n"
 _YES = {"yes", "y", "1", "true", "keep", "kept", "x"}
 _NO = {"no", "n", "0", "false", "drop", "dropped"}
 _DELIMITERS = ",;\t"
-_HALF = 0.5
-_BELOW_HALF = math.nextafter(_HALF, 0)
+_THRESHOLD_SCORE = 0.5
+"""*Derived*: the score at which every rule keeps a class."""
+
+_BELOW_THRESHOLD = math.nextafter(_THRESHOLD_SCORE, 0)
+"""*Derived*: the highest score below it."""
 
 Row = tuple[int, list[str]]
 """A line's number in the file and its cells."""
@@ -41,8 +53,9 @@ def write_selection(path: str | Path, classes: Classes, selection: Selection) ->
     rows = [
         (
             k + 1,
-            "yes" if selection.kept[k] else "no",
-            selection.reasons[k],
+            _said(selection.verdicts[k]),
+            selection.explanations[k],
+            selection.verdicts[k].value,
             f"{selection.score[k]:.4f}",
             int(classes.counts[k]),
             f"{100 * classes.share[k]:.3f}",
@@ -72,32 +85,34 @@ def edited(path: str | Path, selection: Selection) -> tuple[Selection, tuple[str
     """
     path = Path(path)
     wanted = _wanted(path, len(selection.kept))
-    kept, score, reasons = selection.kept.copy(), selection.score.copy(), list(selection.reasons)
+    score, verdicts, details = selection.score.copy(), list(selection.verdicts), list(selection.details)
     for k, keep in wanted.items():
-        score[k] = max(score[k], _HALF) if keep else min(score[k], _BELOW_HALF)
-        if keep != kept[k]:
-            reasons[k] = f"{'kept' if keep else 'dropped'}: {_BY_HAND}"
-        kept[k] = keep
-    missing = [str(k + 1) for k in range(len(kept)) if k not in wanted]
+        score[k] = max(score[k], _THRESHOLD_SCORE) if keep else min(score[k], _BELOW_THRESHOLD)
+        if keep != verdicts[k].is_kept:
+            verdicts[k], details[k] = (ClassVerdict.kept_by_hand if keep else ClassVerdict.dropped_by_hand), ""
+    missing = [str(k + 1) for k in range(len(verdicts)) if k not in wanted]
     notes = (f"{path} does not name class {', '.join(missing)}: left to the rule",) if missing else ()
-    return replace(selection, kept=kept, score=np.asarray(score), reasons=tuple(reasons)), notes
+    return Selection(score, tuple(verdicts), tuple(details)), notes
 
 
 def is_edited(path: str | Path) -> bool:
-    """Say whether a table written here says by now something else than its reasons do, or cannot be understood."""
+    """Say whether a table written here says by now something else than its verdicts do, or cannot be understood."""
     path = Path(path)
     try:
         rows = _rows(path)
-    except TableError:
+        names = rows[0][1]
+        keep, verdict = names.index(_KEEP), names.index(_VERDICT)
+        return any(_is_overruled(cells[keep], ClassVerdict(cells[verdict])) for _, cells in rows[1:])
+    except (TableError, ValueError, IndexError):
         return True
-    names = rows[0][1]
-    if _KEEP not in names or _REASON not in names or min(len(cells) for _, cells in rows) < len(names):
-        return True
-    keep, reason = names.index(_KEEP), names.index(_REASON)
-    return any(
-        cells[keep] != ("yes" if cells[reason].startswith("kept") else "no") or _BY_HAND in cells[reason]
-        for _, cells in rows[1:]
-    )
+
+
+def _is_overruled(keep: str, verdict: ClassVerdict) -> bool:
+    return verdict.is_by_hand or keep != _said(verdict)
+
+
+def _said(verdict: ClassVerdict) -> str:
+    return "yes" if verdict.is_kept else "no"
 
 
 def _wanted(path: Path, classes: int) -> dict[int, bool]:

@@ -100,6 +100,7 @@ def _show(done: Selected, passes: tuple[Pass, ...], out: Path, *, as_json: bool)
             "particles": int(kept.sum()),
             "dropped": int((~kept).sum()),
             "classes_kept": [int(k) + 1 for k in classes.nonzero()[0]],
+            "verdicts": {str(k + 1): verdict.value for k, verdict in enumerate(done.selection.verdicts)},
             "reasons": {str(k + 1): reason for k, reason in enumerate(done.selection.reasons)},
             "passes": [{"input": len(each.which), "kept": len(each.kept)} for each in passes],
             "notes": list(done.notes),

@@ -1,14 +1,15 @@
-"""The judge of a round: its picks, and those that stand, are cut out and classified together, and classes selected."""
+"""Evaluation of a round by 2D classes of its picks and of the accepted ones together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cryoglean.classes2d.purify import Purifying
 from cryoglean.classes2d.selection import select
+from cryoglean.classes2d.selection_file import edited
 from cryoglean.classes2d.selection_source import read_source
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.purify import Pass
     from cryoglean.classes2d.selection import Selection
     from cryoglean.classes2d.selection_source import Source
+    from cryoglean.classes2d.verdicts import ClassVerdict
     from cryoglean.jobs.select import Selected
     from cryoglean.loop.pick_union import Pool
     from cryoglean.loop.progress import Passing
@@ -37,20 +39,6 @@ if TYPE_CHECKING:
 
 JUNK = "junk.star"
 """Particles of classes that are junk by what they show; those dropped for want of evidence may be particles."""
-
-JUNK_REASONS = ("dropped: unlike on opposite sides", "dropped: fills the circle", "dropped: by hand")
-
-
-class Verdict(NamedTuple):
-    """What the classes say of one particle image.
-
-    Attributes:
-        is_kept: whether its class is kept.
-        is_junk: whether its class shows junk.
-    """
-
-    is_kept: bool
-    is_junk: bool
 
 
 @dataclass(frozen=True)
@@ -153,16 +141,11 @@ def select_by_hand(classes: Path, job: LoopJob, out: Path) -> Judgement:
     return Judgement(_said(source, done, (), done.selection, done.notes))
 
 
-def _is_junk(selection: Selection) -> NDArray[np.bool_]:
-    """Mask of the (k,) classes that show junk."""
-    return np.array([reason.startswith(JUNK_REASONS) for reason in selection.reasons], dtype=bool)
-
-
 def _junk(source: Source, first: Selection, passes: Sequence[Pass]) -> NDArray[np.bool_]:
     """Mask of the (n,) particles that were in a class of junk in any pass."""
-    junk = _is_junk(first)[source.classification.particles.class_index]
+    junk = first.junk[source.classification.particles.class_index]
     for each in passes[1:]:
-        junk[each.which[_is_junk(each.selection)[each.classification.particles.class_index]]] = True
+        junk[each.which[each.selection.junk[each.classification.particles.class_index]]] = True
     return junk
 
 
@@ -186,8 +169,8 @@ def _said(
     }
 
 
-def verdicts(classes: Path, job: LoopJob, by_hand: Path | None) -> dict[str, Verdict]:
-    """Return what the first classes say of each image: purification drops more, which convergence does not count.
+def particle_labels(classes: Path, job: LoopJob, by_hand: Path | None) -> dict[str, ClassVerdict]:
+    """Return the verdict on each image's first class: purification drops more, which convergence does not count.
 
     Args:
         classes: folder of the classification.
@@ -202,22 +185,19 @@ def verdicts(classes: Path, job: LoopJob, by_hand: Path | None) -> dict[str, Ver
         threshold=settings.threshold,
     )
     if by_hand is not None:
-        from cryoglean.classes2d.selection_file import edited
-
         selection, _ = edited(by_hand, selection)
-    kept, junk = selection.kept, _is_junk(selection)
     index = source.classification.particles.class_index
     images = source.table.particles[IMAGE].astype(str)
-    return {image: Verdict(bool(kept[k]), bool(junk[k])) for image, k in zip(images, index, strict=True)}
+    return {image: selection.verdicts[k] for image, k in zip(images, index, strict=True)}
 
 
 def contest(
-    said: Mapping[str, Verdict], star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
+    labels: Mapping[str, ClassVerdict], star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
 ) -> tuple[Contest, int, int]:
     """Hold the new round against the one whose picks stand.
 
     Args:
-        said: of each image.
+        labels: of each image.
         star: `particles.star` of the extraction.
         files: the micrographs.
         pools: what was extracted.
@@ -227,9 +207,9 @@ def contest(
     """
     only_reference, only_new, of_new = list[bool](), list[bool](), list[bool]()
     for image, (key, place) in places_of_images(star, files, pools).items():
-        if image not in said:
+        if image not in labels:
             continue  # set aside by the classification
-        pool, is_kept = pools[key], said[image].is_kept
+        pool, is_kept = pools[key], labels[image].is_kept
         if pool.of_new[place]:
             of_new.append(is_kept)
         if pool.is_best_reference[place] and not pool.is_best_new[place]:

@@ -238,8 +238,8 @@ class _Loop:
         found = self._select(number)
         star = stages.folder(number, PARTICLES) / "particles.star"
         table = stages.folder(number, SELECTED) / SELECTION if found["by_hand"] else None
-        said = judge.verdicts(stages.folder(number, CLASSES), self._job, table)
-        contest, judged, kept = judge.contest(said, star, stages.files, pools)
+        labels = judge.particle_labels(stages.folder(number, CLASSES), self._job, table)
+        contest, judged, kept = judge.contest(labels, star, stages.files, pools)
         resolution = found["best_resolution_angstrom"]
         facts = RoundFacts(
             number, picked["picks"], _median(picked), judged, kept, float("inf") if resolution is None else resolution

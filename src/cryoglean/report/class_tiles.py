@@ -50,6 +50,7 @@ class ClassTile:
 def class_tiles(gallery: Gallery, diameter_angstrom: float) -> list[ClassTile]:
     """Return all classes of a gallery, best first, grey values as far apart as those inside the particle allow."""
     classes, selection = gallery.classes, gallery.selection
+    explanations = selection.explanations
     circle = circle_share(classes.averages.shape[-1], gallery.pixel_size_angstrom, diameter_angstrom)
     tiles = []
     for k in map(int, selection.best_first()):
@@ -63,7 +64,7 @@ def class_tiles(gallery: Gallery, diameter_angstrom: float) -> list[ClassTile]:
                 resolution_angstrom=resolution if math.isfinite(resolution) else None,
                 percent_per_resolution=float(classes.percent_per_resolution[k]),
                 kept=bool(selection.kept[k]),
-                reason=selection.reasons[k].partition(": ")[2],
+                reason=explanations[k],
             )
         )
     return tiles

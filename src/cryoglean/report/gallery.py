@@ -100,8 +100,7 @@ def _tile(classes: Classes, selection: Selection | None, k: int) -> _Tile:
     if selection is None:
         return _Tile(classes.averages[k], tuple(lines), _UNDECIDED, count == 0)
     kept = bool(selection.kept[k])
-    reason = selection.reasons[k].partition(": ")[2].partition(",")[0]
-    lines.append(f"kept, score {selection.score[k]:.2f}" if kept else reason.replace(" A", " Å"))
+    lines.append(f"kept, score {selection.score[k]:.2f}" if kept else selection.verdicts[k].message)
     return _Tile(classes.averages[k], tuple(lines), _KEPT if kept else _DROPPED, count == 0)
 
 
