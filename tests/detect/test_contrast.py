@@ -25,20 +25,20 @@ def test_it_learns_the_law_that_particles_were_made_by_though_a_tenth_is_somethi
 def test_particles_of_a_sharper_micrograph_are_alike_and_an_edge_of_the_same_contrast_is_not():
     known = ParticleContrast.of(*particles())
     contrast, height = particles(heights=(20.0, 25.0))
-    assert known.is_alike(contrast, height).mean() > 0.999
-    assert known.is_alike(contrast, np.full(len(contrast), 5.0)).mean() < 0.001
+    assert known.matches_particle_contrast(contrast, height).mean() > 0.999
+    assert known.matches_particle_contrast(contrast, np.full(len(contrast), 5.0)).mean() < 0.001
 
 
 def test_noise_has_neither_contrast_nor_law():
     known = ParticleContrast.of(*particles(per_height=-0.001, deviation=0.01))
     assert known.per_height == 0
-    assert known.is_alike(np.zeros(3), np.array([1.0, 10.0, 100.0])).all()
+    assert known.matches_particle_contrast(np.zeros(3), np.array([1.0, 10.0, 100.0])).all()
 
 
 @given(st.lists(st.tuples(st.floats(-2, 2), st.floats(1, 50)), min_size=1, max_size=20), st.randoms())
 def test_half_of_what_it_was_learned_from_is_alike_in_any_order(values, random):
     contrast, height = np.array(values).T
     known = ParticleContrast.of(contrast, height)
-    assert known.is_alike(contrast, height).mean() >= 0.5
+    assert known.matches_particle_contrast(contrast, height).mean() >= 0.5
     random.shuffle(values)
     assert ParticleContrast.of(*np.array(values).T) == known

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cryoglean.nets.losses import Group, cross_entropy, positive_unlabelled_risk
-from cryoglean.nets.training import Batch, Course, train
+from cryoglean.nets.training import Batch, TrainingSchedule, train
 
 
 class Judge(nn.Module):
@@ -34,8 +34,8 @@ def batch(step, n=50):
     return Batch(patches, groups)
 
 
-def course(**changes):
-    return Course(**({"steps": 30, "check_every": 5, "rate": 0.1} | changes))
+def schedule(**changes):
+    return TrainingSchedule(**({"steps": 30, "check_every": 5, "rate": 0.1} | changes))
 
 
 def weights(net):
@@ -44,15 +44,15 @@ def weights(net):
 
 def trained(held_out=None, threads=1, loss=cross_entropy, batch_at=batch, **changes):
     net = Judge()
-    checks = train(net, batch_at, held_out, loss, course(**changes), threads)
+    checks = train(net, batch_at, held_out, loss, schedule(**changes), threads)
     return weights(net), checks
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
+@pytest.mark.parametrize("rate_decay", ["plateau", "cosine"])
 @pytest.mark.parametrize("averaging", [0.0, 0.7])
-def test_it_learns(optimiser, schedule, averaging):
-    _, checks = trained(batch(-1), optimiser=optimiser, schedule=schedule, averaging=averaging, rate=0.5)
+def test_it_learns(optimiser, rate_decay, averaging):
+    _, checks = trained(batch(-1), optimiser=optimiser, rate_decay=rate_decay, averaging=averaging, rate=0.5)
     assert checks[-1].held_out_accuracy > 0.95
     assert checks[-1].loss < checks[0].loss
     assert [check.step for check in checks] == [5, 10, 15, 20, 25, 30]
@@ -73,7 +73,7 @@ def test_a_batch_in_parts_steps_as_it_does_whole():
         p.detach() - 0.1 * g
         for p, g in zip(net.parameters(), torch.autograd.grad(value, net.parameters()), strict=True)
     ]
-    stepped, checks = trained(steps=1, optimiser="sgd", schedule="plateau")
+    stepped, checks = trained(steps=1, optimiser="sgd", rate_decay="plateau")
     torch.testing.assert_close(stepped, torch.cat([w.flatten() for w in by_hand]))
     assert checks[0].loss == pytest.approx(float(value.detach()), rel=1e-5)
 
@@ -85,10 +85,10 @@ def test_it_ends_with_the_weights_that_did_best():
         patches, groups = batch(step)
         return Batch(patches, groups if step < 10 else Group.NEGATIVE - groups)
 
-    kept, checks = trained(batch(-1), batch_at=turning, schedule="plateau", optimiser="sgd")
+    kept, checks = trained(batch(-1), batch_at=turning, rate_decay="plateau", optimiser="sgd")
     best = min(checks, key=lambda check: check.held_out_loss)
     assert best.step == 10
-    again, _ = trained(batch(-1), batch_at=turning, steps=10, schedule="plateau", optimiser="sgd")
+    again, _ = trained(batch(-1), batch_at=turning, steps=10, rate_decay="plateau", optimiser="sgd")
     assert torch.equal(kept, again)
 
 
@@ -106,7 +106,7 @@ def test_without_held_out_examples_the_last_weights_stay():
 def test_the_rate_falls_to_a_tenth_on_a_plateau():
     hopeless = Batch(torch.zeros(4, 64, 64), torch.tensor([0, 2, 0, 2]))
     _, checks = trained(
-        hopeless, batch_at=lambda _: hopeless, steps=25, check_every=1, schedule="plateau", optimiser="sgd"
+        hopeless, batch_at=lambda _: hopeless, steps=25, check_every=1, rate_decay="plateau", optimiser="sgd"
     )
     rates = [check.rate for check in checks]
     assert rates[0] == 0.1
@@ -114,8 +114,8 @@ def test_the_rate_falls_to_a_tenth_on_a_plateau():
 
 
 def test_the_running_mean_is_that_of_all_steps_at_first():
-    last = [trained(steps=n, schedule="plateau", optimiser="sgd", batch_at=lambda _: batch(0))[0] for n in (1, 2)]
-    mean, _ = trained(steps=2, schedule="plateau", optimiser="sgd", batch_at=lambda _: batch(0), averaging=0.999)
+    last = [trained(steps=n, rate_decay="plateau", optimiser="sgd", batch_at=lambda _: batch(0))[0] for n in (1, 2)]
+    mean, _ = trained(steps=2, rate_decay="plateau", optimiser="sgd", batch_at=lambda _: batch(0), averaging=0.999)
     torch.testing.assert_close(mean, (last[0] + last[1]) / 2, rtol=1e-3, atol=1e-4)
 
 

@@ -43,7 +43,9 @@ class ParticleContrast(NamedTuple):
         off = np.abs(contrast - _explained(per_height, height))
         return cls(per_height, max(MAD_TO_SIGMA * float(np.median(off)), _LEAST_DEVIATION))
 
-    def is_alike(self, contrast: NDArray[np.float64], height: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def matches_particle_contrast(
+        self, contrast: NDArray[np.float64], height: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
         """Mask of the (n,) contrasts that particles of (n,) heights can have."""
         return np.abs(contrast - _explained(self.per_height, height)) <= _OUTLIER_DEVIATIONS * self.deviation
 

@@ -1,4 +1,4 @@
-"""How unlike the particles a place is, whatever the direction: gold, ice and the edge of carbon stand out, too.
+"""Mahalanobis distance of places from the particles, in any direction: gold, ice and carbon's edge stand out, too.
 
 A discriminant tells particles from background and is blind to what is neither. The Mahalanobis distance from the
 particles' own centre is not (P. C. Mahalanobis, Proc. Natl. Inst. Sci. India 2, 49, 1936).
@@ -16,7 +16,7 @@ from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 
 
 class Likeness(NamedTuple):
-    """What particles are like.
+    """Centre and scatter of particles.
 
     Attributes:
         centre: `(d,)` median of particles.
@@ -47,14 +47,14 @@ class Likeness(NamedTuple):
         usual = torch.stack([median, deviation.clamp_min(torch.finfo(torch.float32).eps)])
         return cls(*(tensor.float() for tensor in (*_centre_and_precision(points), usual)))
 
-    def unlikeness(self, points: Tensor) -> Tensor:
-        """Return how much farther from the centre points are than particles usually are.
+    def mahalanobis_distance(self, points: Tensor) -> Tensor:
+        """Return the distance of points from the particles' centre, held against that of particles.
 
         Args:
             points: `(n, d)`.
 
         Returns:
-            `(n,)` on the CPU, in robust standard deviations.
+            `(n,)` on the CPU: log squared distances, in robust standard deviations above the median particle's.
         """
         distance = _distance(points.cpu().float(), self.centre, self.precision)
         return (distance - self.usual[0]) / self.usual[1]

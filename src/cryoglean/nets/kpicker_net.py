@@ -11,8 +11,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 from torch.nn import functional
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 WINDOW_PX = 64
 """Side of the patch that the network looks at."""
 
-Count = Annotated[int, Limits(ge=1, le=65_536)]
+Count = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class KpickerLayers(BaseModel):

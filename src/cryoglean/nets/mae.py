@@ -10,8 +10,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from cryoglean.nets.mae_decoder import MaeDecoder
@@ -45,8 +44,8 @@ class MaeLayers(BaseModel):
     patch_px: Size = 4
     encoder: Blocks = Blocks(width=64, depth=4, heads=4)
     decoder: Blocks = Blocks(width=96, depth=2, heads=8)
-    encoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 0.5
-    decoder_place_scale: Annotated[float, Limits(gt=0, le=10)] = 1.0
+    encoder_place_scale: Annotated[float, Field(gt=0, le=10)] = 0.5
+    decoder_place_scale: Annotated[float, Field(gt=0, le=10)] = 1.0
 
     @property
     def grid(self) -> int:

@@ -14,8 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.nets.mae_loss import hidden_error
 from cryoglean.scale.team import ALONE
@@ -49,13 +48,13 @@ class MaeCourse(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: Annotated[int, Limits(ge=1)] | None = None
-    seconds: Annotated[float, Limits(gt=0, allow_inf_nan=False)] | None = None
-    batch: Annotated[int, Limits(ge=1)] = 32
-    base_rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 1e-3
-    weight_decay: Annotated[float, Limits(ge=0, allow_inf_nan=False)] = 1e-5
-    warm_up: Annotated[float, Limits(ge=0, lt=1)] = 0.05
-    check_every: Annotated[int, Limits(ge=1)] = 25
+    steps: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    batch: Annotated[int, Field(ge=1)] = 32
+    base_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-5
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    check_every: Annotated[int, Field(ge=1)] = 25
 
     @model_validator(mode="after")
     def _ends_once(self) -> Self:

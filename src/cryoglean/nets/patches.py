@@ -36,7 +36,7 @@ class Places(NamedTuple):
         return Places(self.image[which], self.xy[which])
 
 
-class Turns(NamedTuple):
+class Rotations(NamedTuple):
     """How patches are turned.
 
     Attributes:
@@ -48,7 +48,7 @@ class Turns(NamedTuple):
     mirrored: NDArray[np.bool_]
 
     @classmethod
-    def none(cls, n: int) -> Turns:
+    def none(cls, n: int) -> Rotations:
         """Leave n patches as they are."""
         return cls(np.zeros(n), np.zeros(n, dtype=bool))
 
@@ -63,16 +63,16 @@ class PatchSource:
     def __init__(self, images: Sequence[Tensor]) -> None:
         self._padded = [functional.pad(image, (_CROP_PX // 2,) * 4) for image in images]
 
-    def cut(self, places: Places, turns: Turns) -> Tensor:
+    def cut(self, places: Places, rotations: Rotations) -> Tensor:
         """Cut `(n, 64, 64)` patches, interpolated by cubic splines: a linear one would smooth the noise.
 
         Args:
             places: n centres, inside their images; a patch's centre lies between its pixels 31 and 32.
-            turns: n turns about the centre.
+            rotations: n rotations about the centre.
         """
         base = np.floor(places.xy).astype(np.int64)
         crops = torch.stack([self._crop(i, x, y) for i, (x, y) in zip(places.image, base, strict=True)])
-        grid = _grid(places.xy - base, turns).to(crops)
+        grid = _grid(places.xy - base, rotations).to(crops)
         cut = functional.grid_sample(crops[:, None], grid, mode="bicubic", align_corners=True)
         return cut[:, 0]
 
@@ -80,12 +80,12 @@ class PatchSource:
         return self._padded[image][y + 1 : y + 1 + _CROP_PX, x + 1 : x + 1 + _CROP_PX]
 
 
-def _grid(fraction: NDArray[np.float64], turns: Turns) -> Tensor:
+def _grid(fraction: NDArray[np.float64], rotations: Rotations) -> Tensor:
     """Return the `(n, 64, 64, 2)` places of the patches' pixels in the crops, from -1 to 1."""
     steps = np.arange(WINDOW_PX) - (WINDOW_PX - 1) / 2
-    column = np.where(turns.mirrored, -1.0, 1.0)[:, None, None] * steps[None, None, :]
+    column = np.where(rotations.mirrored, -1.0, 1.0)[:, None, None] * steps[None, None, :]
     row = steps[None, :, None]
-    cosine, sine = np.cos(turns.angle)[:, None, None], np.sin(turns.angle)[:, None, None]
+    cosine, sine = np.cos(rotations.angle)[:, None, None], np.sin(rotations.angle)[:, None, None]
     x = _BEFORE_PX + fraction[:, :1, None] + cosine * column - sine * row
     y = _BEFORE_PX + fraction[:, 1:, None] + sine * column + cosine * row
     return torch.from_numpy(np.stack([x, y], axis=-1) * (2 / (_CROP_PX - 1)) - 1)

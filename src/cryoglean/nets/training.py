@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.nets.losses import Group
 
@@ -27,7 +26,7 @@ _PLATEAU_FACTOR = 0.1
 _PLATEAU_CHECKS = 10
 
 
-class Course(BaseModel):
+class TrainingSchedule(BaseModel):
     """How weights are changed.
 
     Attributes:
@@ -35,7 +34,7 @@ class Course(BaseModel):
         check_every: steps between looks at the held-out examples.
         optimiser: plain stochastic gradient descent, or AdamW (Loshchilov and Hutter 2019).
         rate: learning rate to begin with.
-        schedule: a tenth of the rate whenever ten looks saw nothing better, or half a cosine down to 0.
+        rate_decay: a tenth of the rate whenever ten looks saw nothing better, or half a cosine down to 0.
         averaging: how much of the weights' running mean is kept in each step, 0 for none; the mean is what is looked at
             and kept. It is steadier than the weights of any one step (Polyak and Juditsky 1992).
         patience: looks without anything better after which training stops; None never stops before the end.
@@ -44,14 +43,14 @@ class Course(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: Annotated[int, Limits(ge=1)]
-    check_every: Annotated[int, Limits(ge=1)]
+    steps: Annotated[int, Field(ge=1)]
+    check_every: Annotated[int, Field(ge=1)]
     optimiser: Literal["sgd", "adamw"] = "adamw"
-    rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 1e-3
-    schedule: Literal["plateau", "cosine"] = "cosine"
-    averaging: Annotated[float, Limits(ge=0, lt=1)] = 0.0
-    patience: Annotated[int, Limits(ge=1)] | None = None
-    least_gain: Annotated[float, Limits(ge=0, allow_inf_nan=False)] = 0.0
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    rate_decay: Literal["plateau", "cosine"] = "cosine"
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    least_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Batch(NamedTuple):
@@ -91,7 +90,7 @@ def train(
     batch_at: Callable[[int], Batch],
     held_out: Batch | None,
     loss: Callable[[Tensor, Tensor], Tensor],
-    course: Course,
+    schedule: TrainingSchedule,
     threads: int = 1,
     watch: Callable[[Check], None] | None = None,
 ) -> tuple[Check, ...]:
@@ -102,7 +101,7 @@ def train(
         batch_at: the batch of a step, the same whenever it is asked for.
         held_out: examples that no batch holds; None keeps the last weights.
         loss: from `(n,)` log-odds and groups to a number.
-        course: how.
+        schedule: how.
         threads: parts of a batch to work on at a time; the result does not depend on it.
         watch: who is told of each look.
 
@@ -110,32 +109,32 @@ def train(
         The curves.
     """
     weights = [p for p in net.parameters() if p.requires_grad]
-    optimiser, mean = _optimiser(weights, course), _RunningMean(weights, course.averaging)
+    optimiser, mean = _optimiser(weights, schedule), _RunningMean(weights, schedule.averaging)
     best, kept, checks = math.inf, mean.weights, list[Check]()
-    rate, since_best, seen = course.rate, 0, list[tuple[float, float]]()
+    rate, since_best, seen = schedule.rate, 0, list[tuple[float, float]]()
     with ThreadPoolExecutor(threads) as pool:
-        for step in range(1, course.steps + 1):
-            _set_rate(optimiser, _scheduled(course, rate, step))
+        for step in range(1, schedule.steps + 1):
+            _set_rate(optimiser, _scheduled(schedule, rate, step))
             seen.append(_gradients(net, weights, batch_at(step - 1), loss, pool))
             optimiser.step()
             mean.add(step, weights)
-            if step % course.check_every and step != course.steps:
+            if step % schedule.check_every and step != schedule.steps:
                 continue
             with mean.in_place(weights):
                 judgement = _judgement(net, held_out, loss, pool)
-            check = Check(step, _scheduled(course, rate, step), *_means(seen), *judgement)
+            check = Check(step, _scheduled(schedule, rate, step), *_means(seen), *judgement)
             checks.append(check)
             seen.clear()
             if watch is not None:
                 watch(check)
             since_best += 1
             if held_out is None or check.held_out_loss < best:
-                gained = held_out is None or check.held_out_loss <= best - course.least_gain
+                gained = held_out is None or check.held_out_loss <= best - schedule.least_gain
                 since_best = 0 if gained else since_best
                 best, kept = check.held_out_loss, _copies(mean.weights)
-            if course.patience is not None and since_best >= course.patience:
+            if schedule.patience is not None and since_best >= schedule.patience:
                 break
-            if course.schedule == "plateau" and since_best and since_best % _PLATEAU_CHECKS == 0:
+            if schedule.rate_decay == "plateau" and since_best and since_best % _PLATEAU_CHECKS == 0:
                 rate *= _PLATEAU_FACTOR
     _assign(weights, kept)
     return tuple(checks)
@@ -164,16 +163,16 @@ class _RunningMean:
             _assign(weights, now)
 
 
-def _optimiser(weights: list[nn.Parameter], course: Course) -> torch.optim.Optimizer:
-    if course.optimiser == "sgd":
-        return torch.optim.SGD(weights, lr=course.rate)
-    return torch.optim.AdamW(weights, lr=course.rate)
+def _optimiser(weights: list[nn.Parameter], schedule: TrainingSchedule) -> torch.optim.Optimizer:
+    if schedule.optimiser == "sgd":
+        return torch.optim.SGD(weights, lr=schedule.rate)
+    return torch.optim.AdamW(weights, lr=schedule.rate)
 
 
-def _scheduled(course: Course, rate: float, step: int) -> float:
-    if course.schedule == "plateau":
+def _scheduled(schedule: TrainingSchedule, rate: float, step: int) -> float:
+    if schedule.rate_decay == "plateau":
         return rate
-    return rate * 0.5 * (1 + math.cos(math.pi * (step - 1) / course.steps))
+    return rate * 0.5 * (1 + math.cos(math.pi * (step - 1) / schedule.steps))
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Size = Annotated[int, Limits(ge=1, le=65_536)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Blocks(BaseModel):
@@ -28,9 +27,9 @@ class Blocks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: Size
-    depth: Annotated[int, Limits(ge=1, le=200)]
+    depth: Annotated[int, Field(ge=1, le=200)]
     heads: Size = 1
-    mlp_ratio: Annotated[float, Limits(gt=0, le=64)] = 2.0
+    mlp_ratio: Annotated[float, Field(gt=0, le=64)] = 2.0
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from cryoglean.preprocess.clahe import GREYS, equalise_adaptively
@@ -56,12 +55,12 @@ class MaePreprocess(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     chain: Literal["paper", "default", "none"] = "default"
-    diameter_px: Annotated[float, Limits(ge=8, le=64)] = 24.0
-    sigma_diameters: Annotated[float, Limits(gt=0, le=1)] = 0.04
-    tile_diameters: Annotated[float, Limits(gt=0.5, le=100)] = 4.0
-    clip: Annotated[float, Limits(ge=1, le=GREYS)] = _CLIP
-    radius_diameters: Annotated[float, Limits(ge=0, le=2)] = 0.1
-    epsilon: Annotated[float, Limits(gt=0, le=1)] = 0.01
+    diameter_px: Annotated[float, Field(ge=8, le=64)] = 24.0
+    sigma_diameters: Annotated[float, Field(gt=0, le=1)] = 0.04
+    tile_diameters: Annotated[float, Field(gt=0.5, le=100)] = 4.0
+    clip: Annotated[float, Field(ge=1, le=GREYS)] = _CLIP
+    radius_diameters: Annotated[float, Field(ge=0, le=2)] = 0.1
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 0.01
 
 
 @dataclass(frozen=True, eq=False)

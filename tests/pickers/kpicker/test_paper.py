@@ -16,7 +16,7 @@ from cryoglean.pickers.kpicker.paper import PaperKpicker, PaperKpickerSettings, 
 from cryoglean.pickers.kpicker.paper_training import (
     PaperKpickerTraining,
     _empty_places,
-    _turns,
+    _rotations,
     train_paper_kpicker,
 )
 from cryoglean.picks import Picks
@@ -101,11 +101,11 @@ def test_random_negatives_keep_a_diameter_from_every_particle():
 
 
 def test_patches_are_turned_by_twenty_degrees_at_most_and_flipped():
-    turns = _turns(PaperKpickerTraining(diameter_angstrom=100), 0, 4000)
-    off_half_turn = np.abs((turns.angle + np.pi / 2) % np.pi - np.pi / 2)
+    rotations = _rotations(PaperKpickerTraining(diameter_angstrom=100), 0, 4000)
+    off_half_turn = np.abs((rotations.angle + np.pi / 2) % np.pi - np.pi / 2)
     assert off_half_turn.max() <= np.deg2rad(20) + 1e-12
-    assert 0.4 < turns.mirrored.mean() < 0.6
-    assert 0.4 < (np.abs(turns.angle) > 1).mean() < 0.6
+    assert 0.4 < rotations.mirrored.mean() < 0.6
+    assert 0.4 < (np.abs(rotations.angle) > 1).mean() < 0.6
 
 
 def test_an_epoch_is_a_point_of_the_curves():

@@ -12,7 +12,7 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.nets.losses import Group
 from cryoglean.pickers.kpicker.image import PARTICLE_PX
 from cryoglean.pickers.kpicker.picker import Kpicker, KpickerSettings
-from cryoglean.pickers.kpicker.sampling import Examples, Mixture, Sampler
+from cryoglean.pickers.kpicker.sampling import BatchComposition, Examples, Sampler
 from cryoglean.pickers.kpicker.training import KpickerTraining, train_kpicker
 from cryoglean.picks import Picks
 
@@ -136,7 +136,7 @@ def distances(places, xy):
 def test_each_kind_of_patch_is_where_it_should_be():
     known = examples(negatives=[(20, 20), (340, 280)])
     sampler = Sampler([known], 0, 1)
-    n = Mixture(positives=40, unlabelled=200, off_centre=200, given=4)
+    n = BatchComposition(positives=40, unlabelled=200, off_centre=200, known_negatives=4)
     batch = sampler.batch(0, n)
     kinds = torch.tensor([Group.POSITIVE] * 40 + [Group.UNLABELLED] * 200 + [Group.NEGATIVE] * 202)  # two are known
     assert torch.equal(batch.groups, kinds)
@@ -184,7 +184,7 @@ def test_the_prior_grows_with_what_is_missed_and_stays_a_probability():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"certain_share": 0}, {"missed_share": 1}, {"held_out_share": 1}, {"seed": -1}, {"epochs": 3}]
+    "wrong", [{"certain_share": 0}, {"missed_share": 1}, {"held_out_share": 1}, {"seed": -1}, {"batch": 3}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
@@ -195,7 +195,7 @@ def test_particles_are_shown_up_to_half_a_stride_off_their_centres_and_inside():
     known = examples(n=10)
     corner = known._replace(positives=np.zeros((20, 2)), picks=np.zeros((20, 2)))
     sampler = Sampler([known, corner], 0, 1)
-    around = sampler._shaken(np.random.default_rng(0), sampler.positives)
+    around = sampler._jittered(np.random.default_rng(0), sampler.positives)
     off = around.xy - sampler.positives.xy
     assert np.abs(off).max() <= 2
     assert np.abs(off[:10]).max() > 1

@@ -7,10 +7,10 @@ from tests.fields import disc, noise_field, particle_field, ring
 
 from cryoglean.pickers.localpicker.template_search import (
     DISC_DIAMETERS,
-    Field,
+    FilteredMicrograph,
     Template,
+    cross_correlate,
     field_peaks,
-    respond,
     search_template,
 )
 from cryoglean.preprocess import working_image
@@ -19,7 +19,7 @@ DIAMETER = 30.0
 
 
 def field_of(profile=disc, seed=0, **changes):
-    return Field.of(working_image(particle_field(profile=profile, seed=seed, **changes).image, DIAMETER))
+    return FilteredMicrograph.of(working_image(particle_field(profile=profile, seed=seed, **changes).image, DIAMETER))
 
 
 @pytest.mark.parametrize("true_share", [0.6, 0.9, 1.2])
@@ -43,15 +43,15 @@ def test_a_learned_profile_is_the_rings():
 def test_particles_are_clearer_than_noise():
     particles, noise = (
         search_template([field_of()]),
-        search_template([Field.of(working_image(noise_field(), DIAMETER))]),
+        search_template([FilteredMicrograph.of(working_image(noise_field(), DIAMETER))]),
     )
     assert particles.skewness.typical > 20 * particles.skewness.noise_error
     assert noise.skewness.typical < 5 * noise.skewness.noise_error
 
 
 def test_a_response_is_in_robust_standard_deviations():
-    field = Field.of(working_image(noise_field(), DIAMETER))
-    response = respond(field, Template(1.0))
+    field = FilteredMicrograph.of(working_image(noise_field(), DIAMETER))
+    response = cross_correlate(field, Template(1.0))
     assert float(response.median()) == pytest.approx(0, abs=0.05)
     assert float(response.std()) == pytest.approx(1, abs=0.1)
 
@@ -76,7 +76,7 @@ def test_the_order_of_threads_does_not_matter():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_gpu_finds_the_same():
     image = particle_field(profile=ring).image
-    here, there = (Field.of(working_image(image, DIAMETER, torch.device(d))) for d in ("cpu", "cuda"))
+    here, there = (FilteredMicrograph.of(working_image(image, DIAMETER, torch.device(d))) for d in ("cpu", "cuda"))
     one, two = search_template([here]), search_template([there])
     assert one.template.disc_diameters == two.template.disc_diameters
     assert two.skewness.mean == pytest.approx(one.skewness.mean, rel=0.02)

@@ -18,7 +18,7 @@ from torch import Tensor
 from cryoglean.latents.hierarchy import SET_CLUSTERS
 from cryoglean.latents.kmeans import kmeans, nearest
 from cryoglean.latents.principal import principal_axes
-from cryoglean.pickers.emmae.paper import at_patches, paper_embedded, thinned
+from cryoglean.pickers.emmae.paper import at_patches, paper_embedded, subsample_latents
 from cryoglean.pickers.emmae.picker import Embedded, embedded, look, response_to
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.picks import Picks
@@ -122,7 +122,7 @@ def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
         response = response_to(seen, template).cpu().numpy() if has_template else None
         latents.append(seen.latents)
         looks.append(_default_look(micrograph.name, seen, picks, response))
-    points = thinned(latents)
+    points = subsample_latents(latents)
     centres = kmeans(points, min(SET_CLUSTERS, len(points)), _SEED).centres
     looks = _labelled(looks, latents, centres)
     share, covered = _shares(looks, len(centres))

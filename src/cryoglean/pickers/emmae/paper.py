@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from cryoglean.latents.hierarchy import MICROGRAPH_CLUSTERS, SET_CLUSTERS, most_alike, particle_patches, smoothed
@@ -53,9 +52,9 @@ class PaperEmmaeSettings(BaseModel):
 
     method: Literal["emmae"] = "emmae"
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
-    seed: Annotated[int, Limits(ge=0)] = 0
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class PaperEmmaeFacts(BaseModel):
@@ -72,7 +71,7 @@ class PaperEmmaeFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     particle: int | None = None
     share: tuple[float, ...] = ()
     micrographs: tuple[str, ...] = ()
@@ -223,7 +222,7 @@ def fit_paper_emmae(
         seen.append((image.latents, None if mask is None else at_patches(mask, image)))
         names.append(micrograph.name)
     facts = PaperEmmaeFacts(diameter_angstrom=settings.diameter_angstrom, micrographs=tuple(names))
-    centres = kmeans(thinned([latents for latents, _ in seen]), SET_CLUSTERS, settings.seed).centres
+    centres = kmeans(subsample_latents([latents for latents, _ in seen]), SET_CLUSTERS, settings.seed).centres
     masked = [(nearest(latents, centres).flatten(), known.flatten()) for latents, known in seen if known is not None]
     if not any(bool(known.any()) for _, known in masked):
         return PaperEmmaeSet(facts, centres.cpu())
@@ -233,7 +232,7 @@ def fit_paper_emmae(
     return PaperEmmaeSet(facts.model_copy(update=told), centres.cpu())
 
 
-def thinned(latents: Sequence[Tensor]) -> Tensor:
+def subsample_latents(latents: Sequence[Tensor]) -> Tensor:
     """Put the latents of a set together, evenly thinned where there are too many."""
     points = torch.cat([each.flatten(0, 1) for each in latents])
     return points[:: -(-len(points) // _MOST_POINTS)]

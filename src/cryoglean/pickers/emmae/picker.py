@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 from torch import Tensor
 
@@ -84,7 +83,7 @@ class EmmaeSetFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     localpicker: LocalpickerModel
     skewness: float = 0.0
     skewness_error: float = 0.0
@@ -250,18 +249,18 @@ class Look(NamedTuple):
     Attributes:
         peaks: its n peaks, weak ones too, highest first.
         contrast: (n,) local contrast under them, a logarithm.
-        alike: (n,) booleans, whether what surrounds a peak is what surrounds particles.
+        is_inlier: (n,) booleans, whether what surrounds a peak is what surrounds particles.
         skewness: of the response.
     """
 
     peaks: Peaks
     contrast: NDArray[np.float64]
-    alike: NDArray[np.bool_]
+    is_inlier: NDArray[np.bool_]
     skewness: FieldSkewness
 
     def take(self, which: NDArray[np.bool_]) -> Look:
         """Return the same of some of the peaks."""
-        return Look(self.peaks.take(which), self.contrast[which], self.alike[which], self.skewness)
+        return Look(self.peaks.take(which), self.contrast[which], self.is_inlier[which], self.skewness)
 
     def clean(self, cut: float, usual: ParticleContrast) -> Peaks:
         """Return the peaks without those that reach a cut and are something else than particles.
@@ -270,8 +269,8 @@ class Look(NamedTuple):
             cut: least height of a particle.
             usual: contrast of particles.
         """
-        alike = self.alike & usual.is_alike(self.contrast, self.peaks.height)
-        return self.peaks.take(alike | (self.peaks.height < cut))
+        clean = self.is_inlier & usual.matches_particle_contrast(self.contrast, self.peaks.height)
+        return self.peaks.take(clean | (self.peaks.height < cut))
 
 
 def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0) -> Look:
@@ -288,8 +287,8 @@ def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: flo
     peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
     x, y = in_patches(peaks, seen)
     means = ring_means(seen.latents, x, y, seen.diameter).flatten(1)
-    alike = learned.likeness.unlikeness(means).numpy() <= UNLIKE_DEVIATIONS
-    return Look(peaks, seen.contrast_at(x, y), alike, field_skewness(response, FINER * seen.diameter))
+    is_inlier = learned.likeness.mahalanobis_distance(means).numpy() <= UNLIKE_DEVIATIONS
+    return Look(peaks, seen.contrast_at(x, y), is_inlier, field_skewness(response, FINER * seen.diameter))
 
 
 def in_patches(peaks: Peaks, seen: Embedded) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.nets.mae import PAPER_LAYERS, Mae, MaeLayers, new_mae
 from cryoglean.nets.mae_training import MaeCheck, MaeCourse, MaeProgress, train_mae
@@ -55,18 +54,18 @@ class EmmaeTraining(BaseModel):
     preset: Literal["default", "paper"] = "default"
     preprocess: MaePreprocess = MaePreprocess()
     layers: MaeLayers = MaeLayers()
-    mask_ratio: Annotated[float, Limits(gt=0, lt=1)] = 0.5
+    mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
     sampling: Sampling = "anywhere"
-    crop_area: tuple[Annotated[float, Limits(gt=0, le=1)], Annotated[float, Limits(gt=0, le=1)]] = (0.04, 0.25)
-    batch: Annotated[int, Limits(ge=1, le=65_536)] = 32
-    base_rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 8e-3
-    weight_decay: Annotated[float, Limits(ge=0, allow_inf_nan=False)] = 1e-5
-    warm_up: Annotated[float, Limits(ge=0, lt=1)] = 0.05
-    steps: Annotated[int, Limits(ge=1)] = 1000
-    epochs: Annotated[int, Limits(ge=1)] | None = None
-    minutes: Annotated[float, Limits(gt=0, allow_inf_nan=False)] | None = None
-    held_out_share: Annotated[float, Limits(gt=0, lt=1)] = 0.2
-    seed: Annotated[int, Limits(ge=0)] = 0
+    crop_area: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] = (0.04, 0.25)
+    batch: Annotated[int, Field(ge=1, le=65_536)] = 32
+    base_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 8e-3
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-5
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    steps: Annotated[int, Field(ge=1)] = 1000
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -148,8 +147,8 @@ class EmmaeFacts(BaseModel):
     layers: MaeLayers
     preprocess: MaePreprocess
     preprocess_version: int
-    mean: Annotated[float, Limits(allow_inf_nan=False)]
-    deviation: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    mean: Annotated[float, Field(allow_inf_nan=False)]
+    deviation: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     micrographs: tuple[str, ...]
     held_out: tuple[str, ...]
     steps: int

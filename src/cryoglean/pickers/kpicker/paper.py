@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from cryoglean.detect.peaks import find_peaks, non_maximum_suppression
@@ -47,9 +46,9 @@ class PaperKpickerSettings(BaseModel):
 
     method: Literal["kpicker"] = "kpicker"
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
-    threshold: Annotated[float, Limits(ge=0, le=1)] = 0.9
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 
 class PaperKpickerFacts(BaseModel):
@@ -68,10 +67,10 @@ class PaperKpickerFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     layers: KpickerLayers
-    bin_factor: Annotated[int, Limits(ge=1)]
-    box_diameters: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    bin_factor: Annotated[int, Field(ge=1)]
+    box_diameters: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     micrographs: tuple[str, ...]
     training: dict[str, object]
 

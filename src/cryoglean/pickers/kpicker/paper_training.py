@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial import cKDTree
 
 from cryoglean.errors import SettingsError
 from cryoglean.nets.convolutional import standardise_each
 from cryoglean.nets.kpicker_net import WINDOW_PX, KpickerLayers, new_net
 from cryoglean.nets.losses import Group, cross_entropy
-from cryoglean.nets.patches import PatchSource, Places, Turns
-from cryoglean.nets.training import Batch, Check, Course, train
+from cryoglean.nets.patches import PatchSource, Places, Rotations
+from cryoglean.nets.training import Batch, Check, TrainingSchedule, train
 from cryoglean.pickers.kpicker.paper import PaperKpickerFacts, PaperKpickerModel, ResizedImage, resized_image
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES
 
@@ -50,16 +49,16 @@ class PaperKpickerTraining(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     layers: KpickerLayers = KpickerLayers()
-    bin_factor: Annotated[int, Limits(ge=1)] = 4
-    box_diameters: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 260 / 240
-    epochs: Annotated[int, Limits(ge=1)] = 30
-    batch: Annotated[int, Limits(ge=1)] = 100
-    rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 0.01
-    validation_share: Annotated[float, Limits(gt=0, lt=1)] = 0.1
-    most_rotation_degrees: Annotated[float, Limits(ge=0, le=180)] = 20.0
-    seed: Annotated[int, Limits(ge=0)] = 0
+    bin_factor: Annotated[int, Field(ge=1)] = 4
+    box_diameters: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 260 / 240
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch: Annotated[int, Field(ge=1)] = 100
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    most_rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class PaperTrained(NamedTuple):
@@ -106,14 +105,14 @@ def train_paper_kpicker(
     if found < LEAST_POSITIVES:
         raise SettingsError(f"{found} particles to train from: at least {LEAST_POSITIVES} are needed")
     sampler, net = _PaperSampler(images, particles, settings), new_net(settings.layers, settings.seed).to(where)
-    course = Course(
+    schedule = TrainingSchedule(
         steps=settings.epochs * sampler.steps_of_an_epoch,
         check_every=sampler.steps_of_an_epoch,
         optimiser="sgd",
         rate=settings.rate,
-        schedule="plateau",
+        rate_decay="plateau",
     )
-    checks = train(net, sampler.batch, sampler.validation(), cross_entropy, course, threads, watch)
+    checks = train(net, sampler.batch, sampler.validation(), cross_entropy, schedule, threads, watch)
     facts = PaperKpickerFacts(
         diameter_angstrom=settings.diameter_angstrom,
         layers=settings.layers,
@@ -142,7 +141,7 @@ class _PaperSampler:
 
     def validation(self) -> Batch:
         """Return the patches set aside, as they are."""
-        return self._cut(np.arange(self._aside), Turns.none(self._aside))
+        return self._cut(np.arange(self._aside), Rotations.none(self._aside))
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step; an epoch sees every patch once."""
@@ -151,10 +150,10 @@ class _PaperSampler:
         random = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(3, epoch)))
         order = self._aside + random.permutation(len(self._groups) - self._aside)
         which = order[number * settings.batch : (number + 1) * settings.batch]
-        return self._cut(which, _turns(settings, step, len(which)))
+        return self._cut(which, _rotations(settings, step, len(which)))
 
-    def _cut(self, which: NDArray[np.int64], turns: Turns) -> Batch:
-        patches = self._source.cut(self._places.take(which), turns)
+    def _cut(self, which: NDArray[np.int64], rotations: Rotations) -> Batch:
+        patches = self._source.cut(self._places.take(which), rotations)
         return Batch(standardise_each(patches), self._groups[torch.from_numpy(which)])
 
 
@@ -189,9 +188,9 @@ def _shuffled(
     return Places(image, np.concatenate(both)).take(order), groups[order]
 
 
-def _turns(settings: PaperKpickerTraining, step: int, n: int) -> Turns:
+def _rotations(settings: PaperKpickerTraining, step: int, n: int) -> Rotations:
     """Draw small rotations, and flips along either axis: both at once is half a turn."""
     random = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(6, step)))
     most = math.radians(settings.most_rotation_degrees)
     columns, rows = random.random((2, n)) < 0.5
-    return Turns(random.uniform(-most, most, n) + math.pi * rows, columns ^ rows)
+    return Rotations(random.uniform(-most, most, n) + math.pi * rows, columns ^ rows)

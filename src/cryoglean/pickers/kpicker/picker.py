@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.detect.peaks import find_peaks
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
@@ -51,10 +50,10 @@ class KpickerSettings(BaseModel):
 
     method: Literal["kpicker"] = "kpicker"
     preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
-    threshold: Annotated[float, Limits(ge=0, le=1)] | None = None
-    edge_distance_diameters: Annotated[float, Limits(ge=0, le=2)] = EDGE_DISTANCE_DIAMETERS
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    edge_distance_diameters: Annotated[float, Field(ge=0, le=2)] = EDGE_DISTANCE_DIAMETERS
     stride_px: Literal[1, 2, 4, 8] = 4
 
 
@@ -69,7 +68,7 @@ class Contrast(NamedTuple):
     centre: float
     deviation: float
 
-    def is_alike(self, contrast: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def matches_particle_contrast(self, contrast: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Mask of the (n,) contrasts that particles can have."""
         return np.abs(contrast - self.centre) <= _OUTLIER_DEVIATIONS * self.deviation
 
@@ -94,10 +93,10 @@ class KpickerFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     layers: KpickerLayers
     calibration: Calibration
-    cut: Annotated[float, Limits(ge=0, le=1)]
+    cut: Annotated[float, Field(ge=0, le=1)]
     expected_f1: float
     contrast: Contrast
     micrographs: tuple[str, ...]
@@ -149,7 +148,7 @@ class Kpicker:
         found = candidates(image, odds, settings.stride_px, distance_diameters, settings.edge_distance_diameters)
         score = facts.calibration.probability(found.odds)
         kept = score >= (facts.cut if settings.threshold is None else settings.threshold)
-        kept &= facts.contrast.is_alike(image.contrast_at(found.xy))
+        kept &= facts.contrast.matches_particle_contrast(image.contrast_at(found.xy))
         x, y = image.to_stored(found.xy[kept]).T
         return Picks(x, y, score[kept], "probability")
 

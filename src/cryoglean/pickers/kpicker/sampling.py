@@ -13,7 +13,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from cryoglean.nets.losses import Group
-from cryoglean.nets.patches import PatchSource, Places, Turns
+from cryoglean.nets.patches import PatchSource, Places, Rotations
 from cryoglean.nets.training import Batch
 from cryoglean.pickers.kpicker.image import PARTICLE_PX
 
@@ -48,22 +48,22 @@ class Examples(NamedTuple):
         image: `(h, w)` float32.
         positives: (n, 2) particles to learn from, x first.
         picks: (m, 2) all that may be particles: the positives, and those left out of both sides.
-        negatives: (k, 2) places of no particles.
+        known_negatives: (k, 2) places of no particles.
     """
 
     image: Tensor
     positives: NDArray[np.float64]
     picks: NDArray[np.float64]
-    negatives: NDArray[np.float64]
+    known_negatives: NDArray[np.float64]
 
 
-class Mixture(NamedTuple):
+class BatchComposition(NamedTuple):
     """How many patches of each kind a batch holds."""
 
     positives: int = 32
     unlabelled: int = 32
     off_centre: int = 16
-    given: int = 16
+    known_negatives: int = 16
 
 
 class Sampler:
@@ -80,27 +80,27 @@ class Sampler:
         self._source = PatchSource([e.image for e in examples])
         self._sizes = np.array([e.image.shape[::-1] for e in examples], dtype=np.float64)
         self.positives = _together([e.positives for e in examples])
-        self._negatives = _together([e.negatives for e in examples])
+        self._known_negatives = _together([e.known_negatives for e in examples])
         self._tree = cKDTree(_in_space(_together([e.picks for e in examples])))
         self._device = examples[0].image.device
 
-    def batch(self, step: int, mixture: Mixture | None = None) -> Batch:
+    def batch(self, step: int, composition: BatchComposition | None = None) -> Batch:
         """Return the batch of a step: patches at any angle, mirrored or not."""
-        mixture = mixture or Mixture()
+        composition = composition or BatchComposition()
         random = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(self._stream, step)))
-        given = min(mixture.given, len(self._negatives.image))
+        known_negatives = min(composition.known_negatives, len(self._known_negatives.image))
         kinds = [
-            (Group.POSITIVE, self._shaken(random, self._in_turn(self.positives, step, mixture.positives))),
-            (Group.UNLABELLED, self._anywhere(random, mixture.unlabelled)),
-            (Group.NEGATIVE, self._off_centre(random, mixture.off_centre)),
-            (Group.NEGATIVE, self._in_turn(self._negatives, step, given)),
+            (Group.POSITIVE, self._jittered(random, self._in_turn(self.positives, step, composition.positives))),
+            (Group.UNLABELLED, self._anywhere(random, composition.unlabelled)),
+            (Group.NEGATIVE, self._off_centre(random, composition.off_centre)),
+            (Group.NEGATIVE, self._in_turn(self._known_negatives, step, known_negatives)),
         ]
         places = Places(
             np.concatenate([p.image for _, p in kinds]), np.concatenate([p.xy for _, p in kinds]).reshape(-1, 2)
         )
-        turns = Turns(random.uniform(0, 2 * math.pi, len(places.image)), random.random(len(places.image)) < 0.5)
+        rotations = Rotations(random.uniform(0, 2 * math.pi, len(places.image)), random.random(len(places.image)) < 0.5)
         groups = torch.tensor([group.value for group, p in kinds for _ in p.image], device=self._device)
-        return Batch(self._source.cut(places, turns), groups)
+        return Batch(self._source.cut(places, rotations), groups)
 
     def unlabelled_prior(self, missed_share: float) -> float:
         """Return the share of random places at which there is a particle, given the share of them that picks miss."""
@@ -123,7 +123,7 @@ class Sampler:
         }
         return places.take(np.array([rounds[p // total][p % total] for p in position.tolist()], dtype=np.int64))
 
-    def _shaken(self, random: np.random.Generator, places: Places) -> Places:
+    def _jittered(self, random: np.random.Generator, places: Places) -> Places:
         xy = places.xy + random.uniform(-JITTER_PX, JITTER_PX, places.xy.shape)
         return Places(places.image, xy.clip(0, self._sizes[places.image] - 1))
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.detect.mixture import best_cut
 from cryoglean.detect.peaks import distance_to_nearest
 from cryoglean.errors import SettingsError
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet, new_net
 from cryoglean.nets.losses import positive_unlabelled_risk
-from cryoglean.nets.training import Check, Course, train
+from cryoglean.nets.training import Check, TrainingSchedule, train
 from cryoglean.pickers.kpicker.calibration import Calibration, calibrate
 from cryoglean.pickers.kpicker.image import PARTICLE_PX, NetImage, net_image, scan_image
 from cryoglean.pickers.kpicker.picker import Contrast, KpickerFacts, KpickerModel, candidates
-from cryoglean.pickers.kpicker.sampling import Examples, Mixture, Sampler
+from cryoglean.pickers.kpicker.sampling import BatchComposition, Examples, Sampler
 from cryoglean.picks import Picks
 from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 
@@ -38,7 +37,7 @@ _AVERAGING = 0.97
 _CHECKS = 12
 _PATIENCE = 4
 _LEAST_GAIN = 1e-3  # of a loss of 0.7 for guessing; less than that moves no pick
-_HELD_OUT = Mixture(positives=256, unlabelled=256, off_centre=128, given=128)
+_HELD_OUT = BatchComposition(positives=256, unlabelled=256, off_centre=128, known_negatives=128)
 _LABEL_REACH_DIAMETERS = 0.25
 _LEAST_CONTRAST_DEVIATION = 0.02
 
@@ -54,7 +53,7 @@ class KpickerTraining(BaseModel):
             as background.
         missed_share: share of the particles that the picks are thought to miss.
         held_out_share: share of the micrographs that decide when to stop, and the cut.
-        views: how often each particle is seen, as long as that makes neither too few steps nor too many.
+        epochs: how often each particle is seen, as long as that makes neither too few steps nor too many.
         least_steps: fewest steps, of 32 particles and 64 other patches each.
         most_steps: most steps.
         rate: learning rate at the start, falling to 0 along half a cosine.
@@ -64,16 +63,16 @@ class KpickerTraining(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     layers: KpickerLayers = KpickerLayers()
-    certain_share: Annotated[float, Limits(gt=0, le=1)] = 1.0
-    missed_share: Annotated[float, Limits(ge=0, le=0.9)] = 0.2
-    held_out_share: Annotated[float, Limits(gt=0, lt=1)] = 0.2
-    views: Annotated[int, Limits(ge=1)] = 15
-    least_steps: Annotated[int, Limits(ge=1)] = 150
-    most_steps: Annotated[int, Limits(ge=1)] = 500
-    rate: Annotated[float, Limits(gt=0, allow_inf_nan=False)] = 1e-3
-    seed: Annotated[int, Limits(ge=0)] = 0
+    certain_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    missed_share: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    epochs: Annotated[int, Field(ge=1)] = 15
+    least_steps: Annotated[int, Field(ge=1)] = 150
+    most_steps: Annotated[int, Field(ge=1)] = 500
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class Trained(NamedTuple):
@@ -159,12 +158,12 @@ def _train_on(
     others = [each.examples for each in held_out]
     judge = Sampler(others, settings.seed, stream=2).batch(0, _HELD_OUT) if others else None
     prior = sampler.unlabelled_prior(settings.missed_share)
-    course = _course(settings, len(sampler.positives.image))
+    schedule = _schedule(settings, len(sampler.positives.image))
 
     def loss(odds: Tensor, groups: Tensor) -> Tensor:
         return positive_unlabelled_risk(odds, groups, prior)
 
-    return train(net, sampler.batch, judge, loss, course, threads, watch)
+    return train(net, sampler.batch, judge, loss, schedule, threads, watch)
 
 
 def _least_score(positives: Sequence[Picks], share: float) -> float:
@@ -199,10 +198,10 @@ def _split(learned: Sequence[_Learned], share: float) -> tuple[list[_Learned], l
     return seen, [learned[i] for i in sorted(aside)]
 
 
-def _course(settings: KpickerTraining, particles: int) -> Course:
-    steps = settings.views * particles // Mixture().positives
+def _schedule(settings: KpickerTraining, particles: int) -> TrainingSchedule:
+    steps = settings.epochs * particles // BatchComposition().positives
     steps = min(max(steps, settings.least_steps), max(settings.most_steps, settings.least_steps))
-    return Course(
+    return TrainingSchedule(
         steps=steps,
         check_every=max(1, steps // _CHECKS),
         rate=settings.rate,
@@ -232,7 +231,7 @@ def _calibrated(net: KpickerNet, judges: Sequence[_Learned], contrast: Contrast)
 def _peaks(net: KpickerNet, each: _Learned, contrast: Contrast) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the log-odds of a micrograph's peaks, and whether there is a pick at each."""
     found = candidates(each.image, scan_image(net, each.image.image, _STRIDE_PX), _STRIDE_PX)
-    alike = contrast.is_alike(each.image.contrast_at(found.xy))
+    matches = contrast.matches_particle_contrast(each.image.contrast_at(found.xy))
     picks = each.examples.picks
     labelled = distance_to_nearest(found.xy, picks) <= _LABEL_REACH_DIAMETERS * PARTICLE_PX
-    return found.odds[alike], labelled[alike]
+    return found.odds[matches], labelled[matches]

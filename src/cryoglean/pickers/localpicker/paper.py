@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.ndimage import gaussian_filter
 from skimage.feature import blob_doh, hessian_matrix_det
 from skimage.filters import threshold_local
@@ -70,14 +69,14 @@ class PaperLocalpickerSettings(BaseModel):
 
     method: Literal["localpicker"] = "localpicker"
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
-    bin_factor: Annotated[int, Limits(ge=1)] = 9
-    min_sigma_px: Annotated[float, Limits(ge=1, allow_inf_nan=False)] = 3.0
-    max_sigma_px: Annotated[float, Limits(ge=1, allow_inf_nan=False)] = 10.0
-    overlap: Annotated[float, Limits(ge=0, le=1)] = 0.1
-    threshold: Annotated[float, Limits(gt=0, allow_inf_nan=False)] | None = None
-    box_diameters: Annotated[float, Limits(ge=0, allow_inf_nan=False)] = 260 / 240
-    least_particles: Annotated[int, Limits(ge=0)] = 6
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    bin_factor: Annotated[int, Field(ge=1)] = 9
+    min_sigma_px: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0
+    max_sigma_px: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 10.0
+    overlap: Annotated[float, Field(ge=0, le=1)] = 0.1
+    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    box_diameters: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 260 / 240
+    least_particles: Annotated[int, Field(ge=0)] = 6
 
     @model_validator(mode="after")
     def _sizes_are_in_order(self) -> Self:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 from scipy.stats import norm
 
@@ -20,7 +19,13 @@ from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks
 from cryoglean.detect.skewness import Skewness, field_skewness
-from cryoglean.pickers.localpicker.template_search import Field, Template, field_peaks, respond, search_template
+from cryoglean.pickers.localpicker.template_search import (
+    FilteredMicrograph,
+    Template,
+    cross_correlate,
+    field_peaks,
+    search_template,
+)
 from cryoglean.picks import Picks
 from cryoglean.preprocess import WorkingImage, working_image
 
@@ -54,10 +59,10 @@ class ShapeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
-    threshold: Annotated[float, Limits(ge=0, le=1)] = 0.5
-    edge_distance_diameters: Annotated[float, Limits(ge=0, le=2)] = 1 / 3
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    edge_distance_diameters: Annotated[float, Field(ge=0, le=2)] = 1 / 3
 
     def min_distance_px(self, micrograph: Micrograph) -> float:
         """Return the least distance between two picks of a micrograph, in pixels as stored."""
@@ -134,7 +139,7 @@ class Seen(NamedTuple):
         seems_empty: whether noise alone may have made the response.
     """
 
-    field: Field
+    field: FilteredMicrograph
     peaks: Peaks
     cut: float
     seems_empty: bool
@@ -179,8 +184,8 @@ class Localpicker:
         """
         if working is None:
             working = _working(micrograph, self.settings.diameter_angstrom, self.device)
-        field = Field.of(working)
-        response = respond(field, self.model.template)
+        field = FilteredMicrograph.of(working)
+        response = cross_correlate(field, self.model.template)
         distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
         if distance_diameters is not None:
             distance_px = distance_diameters * working.diameter_px
@@ -193,7 +198,7 @@ class Localpicker:
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
-        return self.model.contrast.is_alike(working.contrast_at(peaks.x, peaks.y), peaks.height)
+        return self.model.contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
 
 
 def fit_localpicker(
@@ -216,7 +221,7 @@ def fit_localpicker(
     """
     fields, names = [], []
     for micrograph in micrographs:
-        fields.append(Field.of(_working(micrograph, diameter_angstrom, device)))
+        fields.append(FilteredMicrograph.of(_working(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
     template, skewness = search_template(fields, threads)
     peaks = [field_peaks(field, template) for field in fields]

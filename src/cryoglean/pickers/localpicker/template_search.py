@@ -1,4 +1,4 @@
-"""Which template fits a set of micrographs: found by how skewed the response to it is, without labels.
+"""Search for the template that fits a set of micrographs, by the skewness of the response to it, without labels.
 
 Particles are few, alike and dark on a background that is as often a little brighter as a little darker. So the
 response to a filter is skewed towards them, and most skewed for the filter that fits them best: skewness ranks filters
@@ -64,21 +64,21 @@ class Template(NamedTuple):
     profile: NDArray[np.float64] | None = None
 
 
-class Judged(NamedTuple):
+class TemplateFit(NamedTuple):
     """A template and how surely the micrographs' responses to it are skewed."""
 
     template: Template
     skewness: Skewness
 
 
-class Field(NamedTuple):
+class FilteredMicrograph(NamedTuple):
     """A working image with the spectrum that templates are tried on."""
 
     working: WorkingImage
     spectrum: PaddedSpectrum
 
     @classmethod
-    def of(cls, working: WorkingImage) -> Field:
+    def of(cls, working: WorkingImage) -> FilteredMicrograph:
         """Transform a working image once for all templates."""
         return cls(working, padded_spectrum(working.image, _FILTER_REACH_DIAMETERS * working.diameter_px))
 
@@ -88,7 +88,7 @@ class Field(NamedTuple):
         return most_particles(self.working.image.numel(), self.working.diameter_px)
 
 
-def respond(field: Field, template: Template) -> Tensor:
+def cross_correlate(field: FilteredMicrograph, template: Template) -> Tensor:
     """Correlate with a template.
 
     Returns:
@@ -103,12 +103,14 @@ def respond(field: Field, template: Template) -> Tensor:
     return robust_z(response)
 
 
-def field_peaks(field: Field, template: Template, distance_diameters: float = PEAK_DISTANCE_DIAMETERS) -> Peaks:
+def field_peaks(
+    field: FilteredMicrograph, template: Template, distance_diameters: float = PEAK_DISTANCE_DIAMETERS
+) -> Peaks:
     """Find the peaks of the response to a template, no two closer than a distance."""
-    return find_peaks(respond(field, template), distance_diameters * field.working.diameter_px)
+    return find_peaks(cross_correlate(field, template), distance_diameters * field.working.diameter_px)
 
 
-def search_template(fields: Sequence[Field], threads: int = 1) -> Judged:
+def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> TemplateFit:
     """Find the template that fits a set of micrographs best.
 
     Args:
@@ -119,8 +121,8 @@ def search_template(fields: Sequence[Field], threads: int = 1) -> Judged:
         The best template, and the skewness of the responses to it.
     """
     with ThreadPoolExecutor(threads) as pool:
-        discs = (_judge(fields, Template(d), pool) for d in DISC_DIAMETERS)
-        best = max(discs, key=lambda judged: judged.skewness.at_least)
+        discs = (evaluate_template(fields, Template(d), pool) for d in DISC_DIAMETERS)
+        best = max(discs, key=lambda fit: fit.skewness.at_least)
         for _ in range(_MOST_REFINEMENTS):
             refined = _refine(fields, best, pool)
             if refined is None or refined.skewness.at_least <= best.skewness.at_least:
@@ -140,16 +142,20 @@ def robust_z(response: Tensor) -> Tensor:
     return (response - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
 
 
-def _judge(fields: Sequence[Field], template: Template, pool: ThreadPoolExecutor) -> Judged:
-    def skewness(field: Field) -> FieldSkewness:
-        return field_skewness(respond(field, template), field.working.diameter_px)
+def evaluate_template(
+    fields: Sequence[FilteredMicrograph], template: Template, pool: ThreadPoolExecutor
+) -> TemplateFit:
+    """Measure how skewed the responses of all micrographs to a template are."""
 
-    return Judged(template, Skewness.of(list(pool.map(skewness, fields))))
+    def skewness(field: FilteredMicrograph) -> FieldSkewness:
+        return field_skewness(cross_correlate(field, template), field.working.diameter_px)
+
+    return TemplateFit(template, Skewness.of(list(pool.map(skewness, fields))))
 
 
-def _refine(fields: Sequence[Field], judged: Judged, pool: ThreadPoolExecutor) -> Judged | None:
-    """Judge the mean radial profile of the strongest peaks; None where there are too few to average."""
-    peaks = list(pool.map(lambda field: field_peaks(field, judged.template), fields))
+def _refine(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: ThreadPoolExecutor) -> TemplateFit | None:
+    """Evaluate the mean radial profile of the strongest peaks; None where there are too few to average."""
+    peaks = list(pool.map(lambda field: field_peaks(field, fit.template), fields))
     heights = np.sort(np.concatenate([p.height for p in peaks]))[::-1]
     if len(heights) < _LEAST_PROFILE_PEAKS:
         return None
@@ -160,14 +166,14 @@ def _refine(fields: Sequence[Field], judged: Judged, pool: ThreadPoolExecutor) -
     profile_of = _profile_above(float(least))
     profile = np.sum(list(pool.map(profile_of, fields, peaks)), axis=0)
     norm = np.linalg.norm(profile)
-    return _judge(fields, judged.template._replace(profile=profile / norm), pool) if norm > 0 else None
+    return evaluate_template(fields, fit.template._replace(profile=profile / norm), pool) if norm > 0 else None
 
 
-def _profile_above(least_height: float) -> Callable[[Field, Peaks], NDArray[np.float64]]:
+def _profile_above(least_height: float) -> Callable[[FilteredMicrograph, Peaks], NDArray[np.float64]]:
     """Return the function that sums, over the peaks of a least height, the radial profile in units of the diameter."""
     radii = np.arange(0, PROFILE_REACH_DIAMETERS + PROFILE_STEP_DIAMETERS, PROFILE_STEP_DIAMETERS)
 
-    def profile_of(field: Field, peaks: Peaks) -> NDArray[np.float64]:
+    def profile_of(field: FilteredMicrograph, peaks: Peaks) -> NDArray[np.float64]:
         strong, diameter = peaks.take(peaks.height >= least_height), field.working.diameter_px
         in_pixels = mean_radial_profile(field.working.image, strong, PROFILE_REACH_DIAMETERS * diameter)
         return len(strong.x) * np.interp(radii * diameter, np.arange(len(in_pixels)), in_pixels)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Limits
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
@@ -51,9 +50,9 @@ class MatcherFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    diameter_angstrom: Annotated[float, Limits(gt=0, allow_inf_nan=False)]
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     localpicker: LocalpickerModel
-    background: tuple[float, Annotated[float, Limits(gt=0)]] = (0.0, 1.0)
+    background: tuple[float, Annotated[float, Field(gt=0)]] = (0.0, 1.0)
     mixture: HeightMixture | None = None
     cut: float | None = None
     expected_f1: float = 0.0
