@@ -428,7 +428,17 @@ def cut_micrograph(
 def table_of(file: MicrographFile, where: Anchors, pixel_size: float, box: int) -> ParticleTable:
     """Return the table of the boxes of one micrograph."""
     scores = np.ones(len(where.xy))
-    return particle_table(file, "particles.mrcs", where, scores, pixel_size, pixel_size * box / SIZE_PX, SIZE_PX, False)
+    return particle_table(
+        file,
+        "particles.mrcs",
+        where,
+        scores,
+        np.arange(1, len(scores) + 1),
+        pixel_size,
+        pixel_size * box / SIZE_PX,
+        SIZE_PX,
+        False,
+    )
 
 
 def subset(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.bool_]:

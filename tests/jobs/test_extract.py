@@ -95,6 +95,27 @@ def test_every_box_has_its_particle_in_the_centre_bright_and_the_table_says_wher
     )
 
 
+def test_particles_carry_the_number_of_their_pick_through_what_is_left_out(project):
+    order = np.roll(np.arange(len(XY)), 1)  # the last two, at the borders, are not the last any more
+    picks = Picks(XY[order, 0], XY[order, 1], np.ones(len(XY)), "probability")
+    write_picks_star(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc")
+    run(project)
+    rows = read_particles(project / "boxes" / "particles.star").particles
+    ids = rows.loc[rows["rlnMicrographName"].str.endswith("a.mrc"), "cryogleanPickId"]
+    assert [order[int(number) - 1] for number in ids] == [0, 1, 2, 3, 4]
+    assert list(ids) == ["2", "3", "4", "5", "6"]
+
+
+def test_tables_without_the_numbers_of_picks_are_made_again(project):
+    files = find_micrographs([project / "mics"])[:1]
+    run(project, files=files)
+    path = project / "boxes" / "particles" / "a.star"
+    whole = path.read_text()
+    path.write_text(whole.replace("cryogleanPickId", "rlnClassNumber"))
+    run(project, files=files)
+    assert path.read_text() == whole
+
+
 def test_the_image_name_is_a_path_from_the_project(project):
     run(project)
     assert read_particles(project / "boxes" / "particles.star").particles["rlnImageName"][0] == (

@@ -164,5 +164,6 @@ def test_relion_classifies_what_we_write(project):
     relion(*words, "--dont_check_norm")
     data = read_star(project / "run" / "c_it001_data.star")["particles"]
     assert len(data) == len(ours)
+    assert set(data["cryogleanPickId"].astype(int)) == set(range(1, len(ours) + 1)), "RELION keeps what it knows not"
     average = mrcfile.read(project / "run" / "c_it001_classes.mrcs").reshape(40, 40)
     assert np.corrcoef(average.ravel(), ours.mean(axis=0).ravel())[0, 1] > 0.5

@@ -19,7 +19,7 @@ from cryoglean.io.relion import path_from_project
 from cryoglean.io.y_conventions import YConvention, relion_y_convention
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
-from cryoglean.particles.tables import particle_table
+from cryoglean.particles.tables import PICK_ID, particle_table
 from cryoglean.picks import Picks
 from cryoglean.preprocess.borders import live_area
 from cryoglean.preprocess.fourier import filtered, padded_spectrum
@@ -67,7 +67,8 @@ def done(wanted: Wanted, task: Task) -> ParticleTable | None:
         with path.open(encoding="utf-8") as lines:
             said = lines.readline().removeprefix("# ").strip()
         table = read_particles(path)
-        whole = not len(table.particles) or wanted.stack_path(task.file).is_file()
+        rows = table.particles
+        whole = not len(rows) or (PICK_ID in rows.columns and wanted.stack_path(task.file).is_file())
         return table if whole and said == _DIGEST + _digest(task) else None
     except (FileNotFoundError, TableError, UnicodeDecodeError):
         return None
@@ -179,6 +180,7 @@ class _Boxes:
             path_from_project(stack),
             anchor,
             score,
+            usable.numpy() + 1,
             self._pixel_size,
             pixel_size,
             self._size,

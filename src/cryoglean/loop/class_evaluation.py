@@ -19,7 +19,7 @@ from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.purify import run_purify_job
 from cryoglean.jobs.select import SELECTION, SelectFolder, SelectJob, run_select_job
 from cryoglean.loop.decisions import Contest
-from cryoglean.loop.tables import places_of_images, write_rows
+from cryoglean.loop.tables import picks_of_images, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -206,7 +206,7 @@ def contest(
         The contest; how many picks of the new round were judged; how many of these are kept.
     """
     only_reference, only_new, of_new = list[bool](), list[bool](), list[bool]()
-    for image, (key, place) in places_of_images(star, files, pools).items():
+    for image, (key, place) in picks_of_images(star, files, pools).items():
         if image not in labels:
             continue  # set aside by the classification
         pool, is_kept = pools[key], labels[image].is_kept

@@ -1,38 +1,33 @@
-"""Tables of the loop: picks of a round by micrograph, and which particle of a classification is which pick."""
+"""Tables of the loop: picks of a round by micrograph, and the pick of each particle of a classification."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates import write_picks_star
 from cryoglean.io.particles import (
     IMAGE,
     MICROGRAPH,
-    ORIGIN_X,
     ParticleTable,
-    X,
     read_particles,
     write_particles,
 )
 from cryoglean.io.star import star_floats
 from cryoglean.io.y_conventions import relion_y_convention
 from cryoglean.jobs.folder import PickFolder
+from cryoglean.particles.tables import PICK_ID
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cryoglean.loop.pick_union import Pool
     from cryoglean.micrograph import MicrographFile
-
-_SAME_PX = 0.01
-"""Tables hold six decimals."""
 
 
 def read_round(folder: Path, keys: Sequence[str]) -> dict[str, Picks]:
@@ -56,13 +51,10 @@ def write_round(
         write_picks_star(path, picks[file.key], file.name, y_convention=convention, height_px=height)
 
 
-def places_of_images(
+def picks_of_images(
     star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
 ) -> dict[str, tuple[str, int]]:
-    """Return the micrograph's key and the number of the place in its pool for each particle image.
-
-    Extraction leaves out places at borders and keeps the order of the others, by which they are found again. Only x is
-    compared: y of a TIFF counts from the other side.
+    """Return the micrograph's key and the number of the pick in its pool, from 0, for each particle image.
 
     Args:
         star: `particles.star` of the extraction.
@@ -70,22 +62,17 @@ def places_of_images(
         pools: what was extracted.
 
     Raises:
-        TableError: if a particle is not of a pool.
+        TableError: if a particle is not of a pool, or the table was written before particles had the id of their pick.
     """
-    table, key_of = read_particles(star), {file.name: file.key for file in files}
-    rows = table.particles
-    optics_pixel = star_floats(star, table.optics, "rlnMicrographPixelSize")
-    x = star_floats(star, rows, X) - star_floats(star, rows, ORIGIN_X) / optics_pixel[0]
+    rows, key_of = read_particles(star).particles, {file.name: file.key for file in files}
+    if PICK_ID not in rows.columns:
+        raise TableError(star, f"no column {PICK_ID}, so an earlier version made it: start again with --force")
     found: dict[str, tuple[str, int]] = {}
-    next_place = dict.fromkeys(pools, 0)
-    for image, name, at in zip(rows[IMAGE], rows[MICROGRAPH], x, strict=True):
-        key = key_of[str(name)]
-        places, start = pools[key].picks.x, next_place[key]
-        same = np.flatnonzero(np.abs(places[start:] - at) < _SAME_PX)
-        if not len(same):
-            raise TableError(star, f"{image} is at none of the places that were extracted")
-        place = start + int(same[0])
-        found[str(image)], next_place[key] = (key, place), place + 1
+    for image, name, number in zip(rows[IMAGE], rows[MICROGRAPH], star_floats(star, rows, PICK_ID), strict=True):
+        key = key_of.get(str(name), "")
+        if key not in pools or not 1 <= number <= len(pools[key].picks):
+            raise TableError(star, f"{image} is none of the picks that were extracted: start again with --force")
+        found[str(image)] = key, int(number) - 1
     return found
 
 

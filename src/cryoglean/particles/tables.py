@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
     from cryoglean.particles.boxes import Anchors
 
+PICK_ID = "cryogleanPickId"
+"""Column with the number of the pick among those of its micrograph, counted from 1. RELION has no label that fits: its
+`rlnParticleId` and `rlnImageId` are unique in a table. Programs of RELION 3.1.3 keep the column and say that they do
+not know it."""
+
 _OF_OPTICS = (
     "rlnMicrographOriginalPixelSize",
     "rlnVoltage",
@@ -53,6 +58,7 @@ def particle_table(
     stack_name: str,
     places: Anchors,
     scores: NDArray[np.float64],
+    pick_ids: NDArray[np.int64],
     pixel_size_angstrom: float,
     image_pixel_size_angstrom: float,
     image_size_px: int,
@@ -65,6 +71,7 @@ def particle_table(
         stack_name: the stack as the table names it.
         places: (n,) centres in whole pixels and what that leaves over.
         scores: (n,) figures of merit.
+        pick_ids: (n,) number of each particle's pick, counted from 1.
         pixel_size_angstrom: of the micrograph.
         image_pixel_size_angstrom: of the boxes as written.
         image_size_px: side of the boxes as written.
@@ -91,6 +98,7 @@ def particle_table(
         IMAGE: [f"{number:06d}@{stack_name}" for number in range(1, len(xy) + 1)],
         MICROGRAPH: [file.name] * len(xy),
         GROUP: ["1"] * len(xy),
+        PICK_ID: [str(number) for number in pick_ids],
         **{column: [known[column]] * len(xy) for column in _OF_PARTICLES if column in known},
     }
     return ParticleTable(pd.DataFrame([optics], dtype=object), pd.DataFrame(columns, dtype=object))
