@@ -21,6 +21,7 @@ from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.preprocess.borders import live_area
@@ -144,16 +145,18 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
     wanted = Wanted(out, job)
     folder = OutputFolder(out, "ctf", ("ctf/**/*.json", "plots/**/*.png", "micrographs_*.star"))
     results = {file.key: MicrographResult(file, note=_FROM_TABLE) for file in files if _is_known(file)}
-    _refuse_unknown_pixels(job, [file for file in files if file.key not in results])
+    unknown = [file for file in files if file.key not in results]
+    _, unreadable = read_first(unknown, lambda file: read_micrograph(file, job.pixel_size_angstrom))
     folder.claim(job.recorded(), files, force=job.force)
     if results:
         progress.info(f"{len(results)} of {len(files)} micrographs have a CTF in their STAR file: it is taken")
-    for file in files:
-        if file.key not in results and wanted.columns(file) is not None:
-            results[file.key] = MicrographResult(file)
+    results |= {file.key: MicrographResult(file) for file in unknown if wanted.columns(file) is not None}
     summary = JobSummary()
     progress.begin(len(files), len(results))
+    results = unreadable | results
     try:
+        for result in unreadable.values():
+            progress.report(result)
         todo = [file for file in files if file.key not in results]
         for result in map_processes(partial(estimate_one, wanted), todo, job.cpus):
             results[result.file.key] = result
@@ -214,18 +217,6 @@ def _is_known(file: MicrographFile) -> bool:
         return ctf_of(file) is not None
     except MicrographError:
         return False  # a defocus without its voltage: better found anew
-
-
-def _refuse_unknown_pixels(job: CtfJob, files: Sequence[MicrographFile]) -> None:
-    """See that the first readable micrograph has a pixel size."""
-    for file in files:
-        try:
-            read_micrograph(file, job.pixel_size_angstrom)
-        except MicrographError as error:
-            if error.by_settings:
-                raise SettingsError(str(error)) from error
-        else:
-            return
 
 
 def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:

@@ -11,6 +11,7 @@ from cryoglean.io.particles import joined, read_particles, write_particles
 from cryoglean.jobs.extract_one import Wanted, done, extract_one, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 __all__ = ["ExtractJob", "run_extract_job"]
-
-_READ_AT_FIRST = 5
-
 
 _RESULTS = ("particles/**/*.mrcs", "particles/**/*.star", "particles.star")
 
@@ -54,19 +52,20 @@ def run_extract_job(
     tasks, said = find_tasks(picks, files)
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
-    results, pixel_size = _unusable_at_first(job, tasks)
-    said += _advice(job, tasks, pixel_size)
+    first, unreadable = read_first([task.file for task in tasks], lambda file: read_fitting(job, file)[0])
+    said += _advice(job, tasks, None if first is None else first.pixel_size_angstrom)
     wanted, folder = Wanted(out, job), OutputFolder(out, "extract", _RESULTS)
     folder.claim(job.recorded(), [task.file for task in tasks], force=job.force)
     for line in said:
         progress.info(line)
-    for task in tasks:
-        table = done(wanted, task)
-        if table is not None:
-            results[task.file.key] = MicrographResult(task.file, len(table.particles))
+    tables = ((task.file, done(wanted, task)) for task in tasks)
+    results = {file.key: MicrographResult(file, len(table.particles)) for file, table in tables if table is not None}
     summary = JobSummary()
     progress.begin(len(tasks), len(results))
+    results = unreadable | results
     try:
+        for result in unreadable.values():
+            progress.report(result)
         todo = [task for task in tasks if task.file.key not in results]
         for result in map_processes(partial(extract_one, wanted), todo, job.cpus):
             results[result.file.key] = result
@@ -75,33 +74,6 @@ def run_extract_job(
         summary.results = [results[task.file.key] for task in tasks if task.file.key in results]
         _write_lists(folder, wanted, summary)
     return summary
-
-
-def _unusable_at_first(job: ExtractJob, tasks: Sequence[Task]) -> tuple[dict[str, MicrographResult], float | None]:
-    """Read micrographs until one is usable, so that wrong settings fail before any work.
-
-    Returns:
-        Outcomes of those before it that cannot be read, and its pixel size in angstrom.
-
-    Raises:
-        SettingsError: if the settings fit none of the first few that can be read.
-    """
-    failed: dict[str, MicrographResult] = {}
-    misfits: list[MicrographError] = []
-    for task in tasks:
-        try:
-            micrograph, _ = read_fitting(job, task.file)
-        except MicrographError as error:
-            failed[task.file.key] = MicrographResult(task.file, reason=error.reason)
-            misfits += [error] * error.by_settings
-            if len(misfits) < _READ_AT_FIRST:
-                continue
-        else:
-            return failed, micrograph.pixel_size_angstrom
-        break
-    if misfits:
-        raise SettingsError(str(misfits[0]))
-    return failed, None
 
 
 def _advice(job: ExtractJob, tasks: Sequence[Task], pixel_size_angstrom: float | None) -> list[str]:

@@ -16,11 +16,11 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.folder import PickFolder
-from cryoglean.jobs.inputs import read_usable
+from cryoglean.jobs.inputs import read_first, read_usable
 from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import describe_provenance
-from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.result import JobSummary
 from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
 from cryoglean.pickers.emmae.picker import EmmaeSettings
 from cryoglean.pickers.emmae.preparation import EmmaeWanted, learn, learned_facts, read_reference
@@ -203,7 +203,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     averages, emmae = job.averages, job.emmae(files)
     task = job.task(folder)
     files = folder.with_known_keys(files) if not job.force else files
-    unreadable = _unreadable_at_first(files, task)
+    _, unreadable = read_first(files, lambda f: read_usable(f, task.pixel_size_angstrom, task.diameter_angstrom))
     folder.claim(job.recorded(), files, force=job.force, provenance=job.provenance())
     done = [result for file in files if (result := task.done(file)) is not None]
     results = unreadable | {result.file.key: result for result in done}
@@ -224,33 +224,6 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary
-
-
-def _unreadable_at_first(files: Sequence[MicrographFile], task: PickTask) -> dict[str, MicrographResult]:
-    """Read micrographs until one is usable, so that wrong settings fail before any work.
-
-    Returns:
-        The results of those before it, none of which can be read.
-
-    Raises:
-        SettingsError: if the settings fit none of the first few that can be read.
-    """
-    failed: dict[str, MicrographResult] = {}
-    misfits: list[MicrographError] = []
-    for file in files:
-        try:
-            read_usable(file, task.pixel_size_angstrom, task.diameter_angstrom)
-        except MicrographError as error:
-            failed[file.key] = MicrographResult(file, reason=error.reason)
-            misfits += [error] * error.by_settings
-            if len(misfits) < FIT_MICROGRAPHS:
-                continue
-        else:
-            return failed
-        break
-    if misfits:
-        raise SettingsError(str(misfits[0]))
-    return failed
 
 
 def _make_picker(

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.errors import MicrographError, SettingsError, TableError
+from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.folder import OutputFolder
-from cryoglean.jobs.inputs import diameter_misfit
+from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
@@ -24,7 +23,7 @@ from cryoglean.picks import Picks
 from cryoglean.report.curves_picture import curves_csv, draw_curves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cryoglean.jobs.pick_sources import Task
@@ -131,7 +130,7 @@ def run_train_job(
     folder.claim(job.recorded() | made_from, [task.file for task in tasks], force=job.force)
     for line in said:
         progress.info(line)
-    summary = TrainSummary([*rejected, *(MicrographResult(u.file, len(u.positives)) for u in usable)])
+    summary = TrainSummary([*rejected.values(), *(MicrographResult(u.file, len(u.positives)) for u in usable)])
     weights = folder.root / WEIGHTS
     try:
         if not usable:
@@ -169,33 +168,26 @@ def _train(
 
 
 def _read_all(
-    job: TrainJob, tasks: Sequence[Task], against: dict[str, Task]
-) -> tuple[list[_Usable], list[MicrographResult]]:
+    job: TrainJob, tasks: Sequence[Task], against: Mapping[str, Task]
+) -> tuple[list[_Usable], dict[str, MicrographResult]]:
     """Read micrographs for their picks and to see that they can be used; they are not kept.
 
     Raises:
         SettingsError: if the settings fit none of those that can be read.
     """
-    usable, rejected, misfits = list[_Usable](), list[MicrographResult](), list[MicrographError]()
-    for task in tasks:
-        try:
-            micrograph = _read(job, task.file)
-            other = against.get(task.file.key)
-            negatives = other.picks(micrograph) if other else Picks.empty()
-            usable.append(_Usable(task.file, task.picks(micrograph), negatives))
-        except MicrographError as error:
-            rejected.append(MicrographResult(task.file, reason=error.reason))
-            misfits += [error] * error.by_settings
-    if misfits and not usable:
-        raise SettingsError(str(misfits[0]))
-    return usable, rejected
+    task_of = {task.file.key: task for task in tasks}
+
+    def read(file: MicrographFile) -> _Usable:
+        micrograph = _read(job, file)
+        known = against.get(file.key)
+        negatives = known.picks(micrograph) if known else Picks.empty()
+        return _Usable(file, task_of[file.key].picks(micrograph), negatives)
+
+    return read_all([task.file for task in tasks], read)
 
 
 def _read(job: TrainJob, file: MicrographFile) -> Micrograph:
-    micrograph, _ = read_micrograph(file, job.pixel_size_angstrom)
-    misfit = diameter_misfit(micrograph, job.training.diameter_angstrom)
-    if misfit:
-        raise MicrographError(file.path, misfit, by_settings=True)
+    micrograph, _ = read_usable(file, job.pixel_size_angstrom, job.training.diameter_angstrom)
     return micrograph
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
-from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.folder import OutputFolder
-from cryoglean.jobs.inputs import diameter_misfit
+from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
@@ -132,11 +131,13 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
     sources = _find(job.sets)
     if job.first is not None:
         read_emmae(job.first, job.training.preprocess, job.training.layers)
-    prepared, results = _prepare_all(job, sources, team.device)
+    source_of = {source.file.key: source for source in sources}
+    files = [source.file for source in sources]
+    prepared, rejected = read_all(files, lambda file: _prepared(job, source_of[file.key], team.device))
     folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
     diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
-    folder.claim(job.recorded() | {"micrographs": diameters}, [s.file for s in sources], force=job.force)
-    summary = MaeSummary(results)
+    folder.claim(job.recorded() | {"micrographs": diameters}, files, force=job.force)
+    summary = MaeSummary([rejected.get(file.key, MicrographResult(file)) for file in files])
     try:
         if (folder.root / WEIGHTS).exists():
             progress.info(f"{folder.root / WEIGHTS} is there already")
@@ -181,29 +182,7 @@ def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
     ]
 
 
-def _prepare_all(job: MaeJob, sources: Sequence[_Source], device: str) -> tuple[list[Prepared], list[MicrographResult]]:
-    """Read and prepare the micrographs.
-
-    Raises:
-        SettingsError: if the settings fit none of those that can be read.
-    """
-    prepared, results, misfits = list[Prepared](), list[MicrographResult](), list[MicrographError]()
-    for source in sources:
-        try:
-            prepared.append(_prepared(job, source, device))
-            results.append(MicrographResult(source.file))
-        except MicrographError as error:
-            results.append(MicrographResult(source.file, reason=error.reason))
-            misfits += [error] * error.by_settings
-    if misfits and not prepared:
-        raise SettingsError(str(misfits[0]))
-    return prepared, results
-
-
 def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:
-    micrograph, _ = read_micrograph(source.file, source.of.pixel_size_angstrom)
-    misfit = diameter_misfit(micrograph, source.of.diameter_angstrom)
-    if misfit:
-        raise MicrographError(source.file.path, misfit, by_settings=True)
+    micrograph, _ = read_usable(source.file, source.of.pixel_size_angstrom, source.of.diameter_angstrom)
     prepared = prepared_for(micrograph, source.of.diameter_angstrom, job.training, device)
     return prepared._replace(name=source.file.key)

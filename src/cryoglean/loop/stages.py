@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import atomic_path
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
-from cryoglean.jobs.inputs import diameter_misfit
+from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.pick import AnyPickerSettings, PickJob, run_pick_job
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.select import TEMPLATES
@@ -122,24 +122,20 @@ class Stages:
         return found
 
     def _sizes(self) -> dict[str, Any]:
-        sizes, rejected, misfits = dict[str, tuple[float, int, int]](), dict[str, str](), list[str]()
-        for file in self.files:
-            try:
-                micrograph, _ = read_micrograph(file, self.job.settings.pixel_size_angstrom)
-            except MicrographError as error:
-                rejected[file.key] = error.reason
-                misfits += [str(error)] * error.by_settings
-                continue
-            misfit = diameter_misfit(micrograph, self.job.settings.diameter_angstrom)
-            if misfit:
-                rejected[file.key] = misfit
-                misfits.append(misfit)
-            else:
-                sizes[file.key] = (micrograph.pixel_size_angstrom, *micrograph.shape)
-        if misfits and not sizes:
-            raise SettingsError(misfits[0])
+        settings = self.job.settings
+
+        def read(file: MicrographFile) -> tuple[str, tuple[float, int, int]]:
+            micrograph, _ = read_usable(file, settings.pixel_size_angstrom, settings.diameter_angstrom)
+            return file.key, (micrograph.pixel_size_angstrom, *micrograph.shape)
+
+        usable, rejected = read_all(self.files, read)
+        sizes = dict(usable)
         _refuse_mixed(sizes)
-        return {"usable": len(sizes), "sizes": {k: list(v) for k, v in sizes.items()}, "rejected": rejected}
+        return {
+            "usable": len(sizes),
+            "sizes": {key: list(size) for key, size in sizes.items()},
+            "rejected": {key: result.reason for key, result in rejected.items()},
+        }
 
     def candidates(self) -> dict[str, Any]:
         """Make the first picks, or take those given."""
