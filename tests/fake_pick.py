@@ -51,7 +51,7 @@ class FakePick:
         heights = {file.key: self._image(file.name).shape[0] for file in done}
         write_round(self.root, done, {file.key: self.picks[file.name] for file in done}, heights)
         bad = [MicrographResult(file, reason="empty: the file has 0 bytes") for file in files if file not in done]
-        folder.record([*(MicrographResult(file, len(self.picks[file.name])) for file in done), *bad])
+        folder.record_results([*(MicrographResult(file, len(self.picks[file.name])) for file in done), *bad])
         if self.defocus:
             write_micrographs_star(self.root / "micrographs.star", done)
         return folder

@@ -139,6 +139,6 @@ class FakeRun:
         heights = {file.key: self._image(file.name).shape[0] for file in done}
         write_round(root, done, known, heights)
         bad = [MicrographResult(file, reason="empty: the file has 0 bytes") for file in files if file.key not in known]
-        folder.record([*(MicrographResult(file, len(known[file.key])) for file in done), *bad])
+        folder.record_results([*(MicrographResult(file, len(known[file.key])) for file in done), *bad])
         if self.defocus:
             write_micrographs_star(root / "micrographs.star", done)

@@ -17,7 +17,7 @@ from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
-from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.report.gallery import draw_gallery
 
 if TYPE_CHECKING:

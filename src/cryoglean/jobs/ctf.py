@@ -20,8 +20,8 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.relion import write_micrographs_star
-from cryoglean.jobs.folder import OutputFolder
 from cryoglean.jobs.inputs import read_first
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.preprocess.borders import live_area
@@ -229,7 +229,7 @@ def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
 
 def _write_lists(folder: OutputFolder, wanted: Wanted, summary: JobSummary, progress: ProgressListener) -> None:
     """Write the tables of all micrographs with a CTF, of those selected, and of those set aside."""
-    folder.record(summary.results)
+    folder.record_results(summary.results)
     known = []
     for result in summary.done:
         columns = wanted.columns(result.file)

@@ -10,8 +10,8 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.particles import joined, read_particles, write_particles
 from cryoglean.jobs.extract_one import Wanted, done, extract_one, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
-from cryoglean.jobs.folder import OutputFolder
 from cryoglean.jobs.inputs import read_first
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
@@ -103,7 +103,7 @@ def _has_ctf(file: MicrographFile) -> bool:
 
 def _write_lists(folder: OutputFolder, wanted: Wanted, summary: JobSummary) -> None:
     """Write what names all micrographs and all particles."""
-    folder.record(summary.results)
+    folder.record_results(summary.results)
     if summary.done:
         tables = joined(read_particles(wanted.star_path(o.file)) for o in summary.done)
         write_particles(wanted.root / "particles.star", tables)

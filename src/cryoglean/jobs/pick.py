@@ -283,7 +283,7 @@ def _sample(
 
 def _write_lists(folder: PickFolder, summary: PickSummary) -> None:
     """Write what names all micrographs: the ledger, the rejected ones, and the files by which RELION finds picks."""
-    entries = folder.record(summary.results)
+    entries = folder.record_results(summary.results)
     listed = [(e.micrograph, path_from_project(folder.picks_path(e.key))) for e in entries.values()]
     write_autopick_star(folder.autopick_path, listed)
     in_tables = {o.file.name: o.file for o in summary.done if o.file.row}

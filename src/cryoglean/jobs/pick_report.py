@@ -167,7 +167,8 @@ def gather(root: Path) -> PickFacts:
 
 def _settings(folder: PickFolder) -> Mapping[str, Any]:
     """Return what the picks were made with, as it was recorded."""
-    _, settings = folder.recorded() or ("", {})
+    record = folder.recorded()
+    settings: Mapping[str, Any] = {} if record is None else record.settings
     missing = [name for name in ("method", "preset", "diameter_angstrom") if name not in settings]
     if missing:
         raise SettingsError(f"{folder.settings_path} does not tell {', '.join(missing)}: it is of another version")

@@ -116,7 +116,7 @@ def _recorded(path: Path, name: str) -> float | None:
     folder = path.parent if path.is_file() else path
     try:
         return float(json.loads(PickFolder(folder).settings_path.read_text(encoding="utf-8"))["settings"][name])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

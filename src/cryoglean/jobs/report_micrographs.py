@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cryoglean.errors import MicrographError, SettingsError, TableError
+from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.images import read_image
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.micrograph_lists import RejectedRow, read_rows
 from cryoglean.report.grey import picture_scale, resized, visible_grey
 from cryoglean.report.page_facts import View
 from cryoglean.report.score_steps import spread
@@ -98,13 +98,7 @@ def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:
 
 def _rejected_rows(path: Path) -> dict[str, str]:
     """Return the reasons by file."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {str(Path(row["path"]).resolve()): row["reason"] for row in csv.DictReader(file)}
-    except FileNotFoundError:
-        return {}
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise TableError(path, f"not a list of rejected micrographs: {error!r}") from error
+    return {str(Path(row.path).resolve()): row.reason for row in read_rows(path, RejectedRow)}
 
 
 def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ from cryoglean.classes2d.selection import Rule, Selection, select, selected_part
 from cryoglean.classes2d.selection_file import edited, is_edited, write_selection
 from cryoglean.errors import SettingsError
 from cryoglean.io.particles import ParticleTable, write_particles, write_stack
-from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.report.gallery import draw_gallery
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class SelectFolder:
         """
         folder = OutputFolder(self.out, "select", _RESULTS)
         before, named, table = folder.recorded(), str(self.classes.resolve()), self.out / SELECTION
-        is_same = before is not None and before[0] == folder.job and before[1].get("classes") == named
+        is_same = before is not None and before.job == folder.job and before.settings.get("classes") == named
         if is_same and not self.force and job.selection is None and table.exists() and is_edited(table):
             raise SettingsError(f"{table} was edited: --selection {table} obeys it, --force forgets it")
         folder.claim({"classes": named, **job.recorded(), **(more or {})}, [], force=self.force or is_same)

@@ -11,7 +11,7 @@ from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.io.star import star_text
-from cryoglean.jobs.folder import OutputFolder
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.micrograph import MicrographFile
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.jobs.folder import OutputFolder
 from cryoglean.jobs.inputs import read_all, read_usable
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
@@ -141,7 +141,7 @@ def run_train_job(
         else:
             summary.facts = _train(job, usable, folder.root, progress)
     finally:
-        folder.record(summary.results)
+        folder.record_results(summary.results)
     return summary
 
 

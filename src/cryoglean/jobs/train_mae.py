@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.jobs.folder import OutputFolder
 from cryoglean.jobs.inputs import read_all, read_usable
+from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
@@ -147,7 +147,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
             how = NetworkTraining(job.training, first, job.cpus, team)
             summary.facts = train_network(prepared, how, folder.root, progress)
     finally:
-        folder.record(summary.results)
+        folder.record_results(summary.results)
     return summary
 
 

@@ -63,9 +63,9 @@ def report_or_reason(root: Path) -> Path | str:
 def _refuse_other_folder(root: Path) -> None:
     folder = PickFolder(root)
     recorded = folder.recorded()
-    if recorded is not None and recorded[0] == folder.job:
+    if recorded is not None and recorded.job == folder.job:
         return
-    other = "" if recorded is None else f", but results of cryoglean {recorded[0]}"
+    other = "" if recorded is None else f", but results of cryoglean {recorded.job}"
     raise SettingsError(
         f"{root} holds no {RUN} and no {folder.settings_path.name} of cryoglean {folder.job}{other}: "
         "give the folder that cryoglean run or cryoglean pick was told as --out"

@@ -112,7 +112,7 @@ class RunMicrographs:
 
     def _picker(self) -> Mapping[str, Any]:
         recorded = self._folder.recorded()
-        return {} if recorded is None else recorded[1]
+        return {} if recorded is None else recorded.settings
 
     def _picked(self) -> list[str]:
         """Return the keys of the micrographs that were picked, in the order given."""

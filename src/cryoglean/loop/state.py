@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cryoglean
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
-from cryoglean.jobs.folder import difference
+from cryoglean.jobs.output_folder import difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,218 @@
+"""Output folder of a job: where each file lies, what is there already, and whether this job may go on in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+import cryoglean
+from cryoglean.errors import SettingsError
+from cryoglean.io.atomic import clean_leftovers, write_atomic_text
+from cryoglean.jobs.micrograph_lists import LedgerRow, RejectedRow, read_rows, write_rows
+from cryoglean.jobs.records import Record, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from cryoglean.jobs.result import MicrographResult
+    from cryoglean.micrograph import MicrographFile
+
+
+class FolderRecord(Record):
+    """Content of `settings.json`.
+
+    Attributes:
+        schema_version: of this layout.
+        job: the command whose results are in the folder.
+        settings: all that decides the result.
+        inputs: the micrographs' files by key, of all calls.
+        version: of cryoglean.
+        provenance: the call, the device and the versions of the last call, where the job tells them.
+    """
+
+    schema_version: Literal[1]
+    job: str
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    version: str
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """State of an output folder.
+
+    Attributes:
+        root: the folder.
+        job: the command whose results it holds.
+        patterns: of the files that the job leaves in it, relative to the folder.
+    """
+
+    root: Path
+    job: str
+    patterns: tuple[str, ...]
+
+    @property
+    def settings_path(self) -> Path:
+        """The record of what the results were made with."""
+        return self.root / "settings.json"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The list of all micrographs with results."""
+        return self.root / "micrographs.csv"
+
+    @property
+    def rejected_path(self) -> Path:
+        """The list of rejected micrographs, with the reasons."""
+        return self.root / "rejected.csv"
+
+    def claim(
+        self,
+        settings: Mapping[str, Any],
+        files: Sequence[MicrographFile],
+        *,
+        force: bool,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take the folder for a job: make it, see that it can be written and holds no other job's results.
+
+        Args:
+            settings: all that decides the result, as JSON values.
+            files: the micrographs.
+            force: forget what this command has left here, with whatever settings.
+            provenance: what does not decide the result, as JSON values, if it is to be kept.
+
+        Raises:
+            SettingsError: if it cannot be written, holds results of another command, of other settings or of another
+                micrograph of the same name.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            clean_leftovers(self.root)
+            self._refuse_other_results(settings, force=force)
+            if force and self.recorded() is not None:
+                self._forget()
+            self._refuse_others_of_same_name(files)
+            record = FolderRecord(
+                schema_version=1,
+                job=self.job,
+                settings=dict(settings),
+                inputs=self.inputs() | {file.key: str(file.path.resolve()) for file in files},
+                version=cryoglean.__version__,
+                provenance=dict(provenance or {}),
+            )
+            write_atomic_text(self.settings_path, record.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise SettingsError(f"--out {self.root} cannot be written: {error.strerror or error}") from error
+
+    def recorded(self) -> FolderRecord | None:
+        """Read what the results here were made with; None in a new folder.
+
+        Raises:
+            SettingsError: in one line, if the record is there and is damaged or of another version.
+        """
+        return read_record(self.settings_path, FolderRecord, "name another --out")
+
+    def inputs(self) -> dict[str, str]:
+        """Return the files of all calls in this folder by key; written before work begins, so a kill loses none."""
+        record = self.recorded()
+        return {} if record is None else dict(record.inputs)
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the last job here was made with besides its settings, the version first, as text."""
+        record = self.recorded()
+        if record is None:
+            return {}
+        known = {name: str(value) for name, value in record.provenance.items() if value is not None}
+        return {"cryoglean": record.version} | known
+
+    def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
+        """Give micrographs the keys that they had in earlier calls: a key may depend on what else is named."""
+        key_of = {path: key for key, path in self.inputs().items()}
+        return [replace(file, key=key_of.get(str(file.path.resolve()), file.key)) for file in files]
+
+    def result_path(self, key: str) -> Path | None:  # noqa: ARG002 (a folder of micrographs' results has one)
+        """Return the file that shows that a micrograph is done, if there is one."""
+        return None
+
+    def _refuse_other_results(self, settings: Mapping[str, Any], *, force: bool) -> None:
+        recorded = self.recorded()
+        if recorded is None:
+            return
+        if recorded.job != self.job:
+            raise SettingsError(
+                f"{self.root} holds results of cryoglean {recorded.job}, not of {self.job}: name another --out"
+            )
+        if recorded.settings != settings and not force:
+            raise SettingsError(
+                f"{self.root} holds results of other settings ({difference(recorded.settings, settings)}): "
+                "name another --out, or --force to make them again"
+            )
+
+    def _refuse_others_of_same_name(self, files: Iterable[MicrographFile]) -> None:
+        """See that no result is of another micrograph of equal name: it would pass for this one's."""
+        known = self.inputs()
+        for file in files:
+            before = known.get(file.key)
+            if before is not None and before != str(file.path.resolve()):
+                raise SettingsError(
+                    f"{self.root} holds results of {before} as {file.key!r}, the name of {file.path}: "
+                    "name another --out"
+                )
+            if before is None and (path := self.result_path(file.key)) is not None and path.exists():
+                raise SettingsError(f"{path} is there and was not made here: move it away, or name another --out")
+
+    def _forget(self) -> None:
+        """Remove the results of earlier runs, all of them: an old file left over would pass for a new one."""
+        lists = (self.ledger_path.name, self.rejected_path.name, self.settings_path.name)
+        for pattern in (*self.patterns, *lists):
+            for path in self.root.glob(pattern):
+                path.unlink()
+
+    def ledger(self) -> dict[str, LedgerRow]:
+        """Read the micrographs with results by key, of all calls in this folder.
+
+        Raises:
+            TableError: in one line, if the list is there and cannot be understood.
+        """
+        return {row.key: row for row in read_rows(self.ledger_path, LedgerRow)}
+
+    def record_results(self, results: Iterable[MicrographResult]) -> dict[str, LedgerRow]:
+        """Write the lists of micrographs with results, those of earlier calls too, and of those rejected in this one.
+
+        Returns:
+            The micrographs with results by key, in order of their keys.
+        """
+        known, rejected = self.ledger(), list[RejectedRow]()
+        for each in results:
+            file = each.file
+            if each.reason is None:
+                path = str(file.path.resolve())
+                known[file.key] = LedgerRow(key=file.key, micrograph=file.name, path=path, picks=each.count)
+            else:
+                rejected.append(RejectedRow(micrograph=file.name, path=str(file.path), reason=each.reason))
+        known = dict(sorted(known.items()))
+        write_rows(self.ledger_path, LedgerRow, known.values())
+        write_rows(self.rejected_path, RejectedRow, rejected)
+        return known
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name the settings that differ, old and new value, in one line."""
+    old, new = _flat(before), _flat(now)
+    said = [
+        f"{n} {old.get(n)!r}, now {new.get(n)!r}" for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)
+    ]
+    return "; ".join(said)
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Name settings within settings as in `specimen.spacing`."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= {f"{name}.{n}": v for n, v in _flat(value).items()} if isinstance(value, dict) else {name: value}
+    return flat
