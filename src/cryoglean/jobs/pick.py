@@ -28,12 +28,14 @@ from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
 from cryoglean.pickers.kpicker.files import StoredKpicker
 from cryoglean.pickers.kpicker.paper import PaperKpickerSettings
 from cryoglean.pickers.kpicker.picker import KpickerSettings
+from cryoglean.pickers.localpicker.figures import fit_figure
 from cryoglean.pickers.localpicker.paper import PaperLocalpicker, PaperLocalpickerSettings
 from cryoglean.pickers.localpicker.picker import FIT_MICROGRAPHS, Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.files import read_class_averages
 from cryoglean.pickers.matcher.picker import Matcher, MatcherSettings, fit_matcher
-from cryoglean.report.fit_picture import draw_counts, draw_fit
+from cryoglean.report.counts_picture import draw_counts
+from cryoglean.report.figures import draw_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -241,7 +243,7 @@ def _make_picker(
         return PaperLocalpicker(job.picker)
     if isinstance(given, EmmaeWanted):
         first = [] if given.reference is None else [given.reference.file]
-        emmae = learn(given, partial(_sample, files, job.task(folder), first), folder.root, progress)
+        emmae = learn(given, partial(_sample, files, job.task(folder), first), folder.root, progress, draw_figure)
         summary.model = learned_facts(emmae)
         return emmae
     model, device = folder.read_model(), torch.device(job.device)
@@ -249,7 +251,7 @@ def _make_picker(
         progress.info(f"learning the particle's shape from {min(len(files), FIT_MICROGRAPHS)} micrographs")
         sample = _sample(files, job.task(folder))
         model = fit_localpicker(sample, job.picker.diameter_angstrom, threads=job.cpus, device=device)
-        draw_fit(folder.model_path.with_suffix(".png"), model)  # first: the model tells that both are there
+        draw_figure(folder.model_path.with_suffix(".png"), fit_figure(model))  # first: the model tells that it is there
         write_atomic_text(folder.model_path, model.model_dump_json(indent=2) + "\n")
     summary.model = model
     if isinstance(job.picker, LocalpickerSettings):

@@ -16,11 +16,13 @@ from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.result import MicrographResult
+from cryoglean.pickers.curves import curves_csv
+from cryoglean.pickers.kpicker.figures import training_figure
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining, PaperTrained, train_paper_kpicker
 from cryoglean.pickers.kpicker.training import KpickerTraining, Trained, train_kpicker
 from cryoglean.picks import Picks
-from cryoglean.report.curves_picture import curves_csv, draw_curves
+from cryoglean.report.figures import draw_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -162,7 +164,7 @@ def _train(
     else:
         trained = train_kpicker(_again(job, usable), positives, negatives, job.training, **how)
     write_atomic_text(root / "curves.csv", curves_csv(trained.checks))
-    draw_curves(root / "curves.png", trained.checks)
+    draw_figure(root / "curves.png", training_figure(trained.checks))
     write_kpicker(root / WEIGHTS, trained.model)  # last: it tells that training is done
     return trained.model.facts
 

@@ -26,6 +26,7 @@ from cryoglean.pickers.emmae.network_training import (
     train_network,
 )
 from cryoglean.pickers.emmae.training import EmmaeTraining, Prepared
+from cryoglean.report.figures import draw_figure
 from cryoglean.scale.team import ALONE
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
             how = NetworkTraining(job.training, first, job.cpus, team)
-            summary.facts = train_network(prepared, how, folder.root, progress)
+            summary.facts = train_network(prepared, how, folder.root, progress, draw_figure)
     finally:
         folder.record_results(summary.results)
     return summary

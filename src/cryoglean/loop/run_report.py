@@ -17,7 +17,7 @@ from cryoglean.loop.micrographs import RunMicrographs
 from cryoglean.loop.settings import LoopSettings
 from cryoglean.loop.stages import CLASSES, FINAL, MODEL, PARTICLES, SELECTED, picks_stage, stage_folder
 from cryoglean.loop.state import JUDGED, RunFile, read_run
-from cryoglean.report.curves_picture import read_curves
+from cryoglean.pickers.curves import read_curves
 from cryoglean.report.run_facts import Decision, Gallery, RoundNews, RunFacts, StageTime
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
 from cryoglean.io.atomic import atomic_path
-from cryoglean.report.curves_picture import draw_losses
-from cryoglean.report.fit_picture import draw_counts
+from cryoglean.pickers.curves import loss_panel
+from cryoglean.report.counts_picture import draw_counts
+from cryoglean.report.figures import draw_panel
 from cryoglean.report.gallery import draw_gallery
 from cryoglean.report.score_steps import all_scores
 from cryoglean.report.spacing_audit import spacing_audit
@@ -145,6 +146,5 @@ def _training(facts: RunFacts) -> Figure | None:
         return None
     figure = Figure(figsize=(4.6 * len(trained), 3.6), layout="constrained")
     for axes, each in zip(figure.subplots(1, len(trained), squeeze=False)[0], trained, strict=True):
-        draw_losses(axes, each.checks, each.title)
-        axes.set_ylabel("loss")
+        draw_panel(axes, loss_panel(each.checks, each.title, "loss"))
     return figure

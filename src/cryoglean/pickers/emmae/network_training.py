@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from cryoglean.io.atomic import write_atomic_text
+from cryoglean.pickers.curves import curves_csv
+from cryoglean.pickers.emmae.figures import reconstructions_figure, training_figure
 from cryoglean.pickers.emmae.network_files import read_progress, write_emmae, write_progress
 from cryoglean.pickers.emmae.training import Prepared, train_emmae
 from cryoglean.preprocess import mae_image
-from cryoglean.report.mae_pictures import draw_mae_curves, draw_reconstructions, mae_curves_csv
 from cryoglean.scale.devices import fast_dtype
 from cryoglean.scale.team import ALONE
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.mae_training import MaeProgress
     from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeTrained, EmmaeTraining
+    from cryoglean.pickers.figures import Figure
     from cryoglean.scale.team import Team
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
@@ -64,7 +66,11 @@ def prepared_for(micrograph: Micrograph, diameter_angstrom: float, training: Emm
 
 
 def train_network(
-    prepared: Sequence[Prepared], how: NetworkTraining, root: Path, progress: ProgressListener
+    prepared: Sequence[Prepared],
+    how: NetworkTraining,
+    root: Path,
+    progress: ProgressListener,
+    draw: Callable[[Path, Figure], None],
 ) -> EmmaeFacts:
     """Train a network; one whose training was stopped goes on where it was last written down.
 
@@ -73,6 +79,7 @@ def train_network(
         how: how; this process is the first of its team.
         root: the folder, which is there.
         progress: is told how the job goes on.
+        draw: draws a figure into a file.
 
     Raises:
         TeamError: if another process of the team is gone.
@@ -91,9 +98,9 @@ def train_network(
     start = _Start([Prepared(each.name, each.image.cpu()) for each in prepared], how.first, begin)
     team.share(start)
     trained = _train(start, how, watch)
-    write_atomic_text(root / "curves.csv", mae_curves_csv(trained.checks))
-    draw_mae_curves(root / "curves.png", trained.checks)
-    draw_reconstructions(root / "reconstructions.png", trained.model.net, trained.examples)
+    write_atomic_text(root / "curves.csv", curves_csv(trained.checks))
+    draw(root / "curves.png", training_figure(trained.checks))
+    draw(root / "reconstructions.png", reconstructions_figure(trained.model.net, trained.examples))
     write_emmae(root / WEIGHTS, trained.model)  # last: it tells that training is done
     (root / PROGRESS).unlink(missing_ok=True)
     return trained.model.facts

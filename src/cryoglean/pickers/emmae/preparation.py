@@ -10,6 +10,7 @@ import torch
 
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.images import image_stem, read_image
+from cryoglean.pickers.emmae.figures import clusters_figure, latents_figure
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.emmae.latent_views import look_at_paper_set, look_at_set
@@ -19,7 +20,6 @@ from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_pa
 from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining
 from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
-from cryoglean.report.latent_pictures import draw_clusters, draw_latents
 from cryoglean.scale.team import Team
 
 if TYPE_CHECKING:
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.emmae.paper import PaperEmmaeFacts, PaperEmmaeSet
     from cryoglean.pickers.emmae.picker import EmmaeSet, EmmaeSetFacts
+    from cryoglean.pickers.figures import Figure
     from cryoglean.pickers.localpicker.picker import LocalpickerModel
 
+    Draw = Callable[[Path, Figure], None]
+    """Draws a figure into a file."""
     Sample = Callable[[], Iterator[Micrograph]]
     """Reads the micrographs to learn from, anew each time."""
     MaskOf = Callable[[Micrograph], NDArray[np.bool_] | None]
@@ -100,7 +103,7 @@ class EmmaeWanted(NamedTuple):
             )
 
 
-def learn(wanted: EmmaeWanted, sample: Sample, root: Path, progress: ProgressListener) -> StoredEmmae:
+def learn(wanted: EmmaeWanted, sample: Sample, root: Path, progress: ProgressListener, draw: Draw) -> StoredEmmae:
     """Make what is missing of a network and of what it learns of the set.
 
     Args:
@@ -108,6 +111,7 @@ def learn(wanted: EmmaeWanted, sample: Sample, root: Path, progress: ProgressLis
         sample: the micrographs to learn from.
         root: the folder to keep it in.
         progress: is told how the job goes on.
+        draw: draws a figure into a file.
 
     Returns:
         The picker.
@@ -118,10 +122,10 @@ def learn(wanted: EmmaeWanted, sample: Sample, root: Path, progress: ProgressLis
     """
     weights = wanted.network
     if isinstance(weights, EmmaeTraining):
-        weights = _trained_here(wanted, weights, sample, root / "mae", progress)
+        weights = _trained_here(wanted, weights, sample, root / "mae", progress, draw)
     learned = root / "emmae.safetensors"
     if not learned.exists():
-        _learn_set(wanted, weights, sample, learned, progress)
+        _learn_set(wanted, weights, sample, learned, progress, draw)
     return StoredEmmae(wanted.settings, weights, learned, wanted.device)
 
 
@@ -131,18 +135,25 @@ def learned_facts(picker: StoredEmmae) -> EmmaeSetFacts | PaperEmmaeFacts:
 
 
 def _trained_here(
-    wanted: EmmaeWanted, training: EmmaeTraining, sample: Sample, folder: Path, progress: ProgressListener
+    wanted: EmmaeWanted,
+    training: EmmaeTraining,
+    sample: Sample,
+    folder: Path,
+    progress: ProgressListener,
+    draw: Draw,
 ) -> Path:
     folder.mkdir(exist_ok=True)
     if not (folder / WEIGHTS).exists():
         diameter = wanted.settings.diameter_angstrom
         prepared = [prepared_for(each, diameter, training, wanted.device) for each in sample()]
         how = NetworkTraining(training, None, wanted.cpus, Team(wanted.device))
-        train_network(prepared, how, folder, progress)
+        train_network(prepared, how, folder, progress, draw)
     return folder / WEIGHTS
 
 
-def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, progress: ProgressListener) -> None:
+def _learn_set(
+    wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, progress: ProgressListener, draw: Draw
+) -> None:
     settings, mae, device = wanted.settings, read_emmae(weights), torch.device(wanted.device)
     progress.info("learning what sets particles apart")
     learned: EmmaeSet | PaperEmmaeSet
@@ -153,8 +164,8 @@ def _learn_set(wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, p
         mask_of = _mask_of(wanted, sample)
         learned = fit_paper_emmae(sample(), settings, mae, mask_of, device)
         seen = look_at_paper_set(sample(), PaperEmmae(settings, learned, mae, device), mask_of)
-    draw_latents(path.with_suffix(".png"), seen, learned.facts)
-    draw_clusters(path.with_name(CLUSTERS), seen, learned.facts)
+    draw(path.with_suffix(".png"), latents_figure(seen, learned.facts))
+    draw(path.with_name(CLUSTERS), clusters_figure(seen, learned.facts))
     write_emmae_set(path, learned)  # last: it tells that the pictures are there, too
 
 

@@ -7,17 +7,18 @@ from matplotlib.colors import to_rgb
 from tests.learned_facts import MIXTURE, localpicker_model
 
 from cryoglean.detect.mixture import HeightMixture
+from cryoglean.pickers.emmae.figures import (
+    CLUSTER_COLOURS,
+    cluster_colours,
+    clusters_figure,
+    grey_picture,
+    latents_figure,
+    painted,
+)
 from cryoglean.pickers.emmae.latent_views import Clouds, LatentLook, SetLook
 from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
 from cryoglean.pickers.emmae.picker import EmmaeSetFacts
-from cryoglean.report.latent_pictures import (
-    CLUSTER_COLOURS,
-    cluster_colours,
-    draw_clusters,
-    draw_latents,
-    grey_picture,
-    painted,
-)
+from cryoglean.report.figures import draw_figure
 
 ROWS, COLUMNS, PATCH = 30, 24, 4
 MICROGRAPHS = {"micrographs": ("a", "b", "c")}
@@ -76,8 +77,8 @@ def facts(preset="default", found=True, **changes):
 def drawn(tmp_path, look, known):
     """Draw both pictures and return them, having seen that they are whole and alone."""
     folder = tmp_path / "new"
-    draw_latents(folder / "emmae.png", look, known)
-    draw_clusters(folder / "emmae_clusters.png", look, known)
+    draw_figure(folder / "emmae.png", latents_figure(look, known))
+    draw_figure(folder / "emmae_clusters.png", clusters_figure(look, known))
     assert sorted(p.name for p in folder.iterdir()) == ["emmae.png", "emmae_clusters.png"]
     both = [cv2.imread(str(folder / name)) for name in ("emmae.png", "emmae_clusters.png")]
     for picture in both:

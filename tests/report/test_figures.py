@@ -4,12 +4,14 @@ import subprocess
 import sys
 
 import cv2
-import numpy as np
 import pytest
-from tests.learned_facts import PROFILE, localpicker_model
+from tests.learned_facts import localpicker_model
 
 from cryoglean.detect.mixture import HeightMixture
-from cryoglean.report.fit_picture import draw_counts, draw_fit, radial_template
+from cryoglean.pickers.figures import Figure, Line, Panel
+from cryoglean.pickers.localpicker.figures import fit_figure
+from cryoglean.report.counts_picture import draw_counts
+from cryoglean.report.figures import draw_figure
 
 
 @pytest.fixture
@@ -36,29 +38,27 @@ def is_picture(path):
     ],
 )
 def test_every_model_gives_a_picture(path, changes):
-    draw_fit(path, localpicker_model(**changes))
+    draw_figure(path, fit_figure(localpicker_model(**changes)))
     assert is_picture(path)
 
 
-def test_the_curve_of_a_disc_has_no_net_weight_and_drops_at_its_radius():
-    radius, value = radial_template(localpicker_model(profile=None))
-    fine = np.linspace(0, radius[-1], 200_001)
-    weight = np.interp(fine, radius, value) * fine
-    assert abs(weight.sum()) < 1e-3 * np.abs(weight).sum()
-    assert np.interp([47.9, 48.1], radius, value) == pytest.approx([1, -0.8])
+def test_what_is_no_element_is_named(path):
+    with pytest.raises(TypeError, match="'a word' cannot be drawn"):
+        draw_figure(path, Figure("", [Panel(elements=["a word"])], 1, (3, 3)))
+    assert not path.exists()
 
 
-def test_the_curve_of_a_learned_profile_is_in_angstrom_and_of_unit_height():
-    radius, value = radial_template(localpicker_model(profile=tuple(3 * v for v in PROFILE)))
-    assert radius[[0, 1, -1]] == pytest.approx([0, 120 / 32, 90])
-    assert np.abs(value).max() == pytest.approx(1)
-    assert np.corrcoef(value, PROFILE)[0, 1] == pytest.approx(1)
+def test_panels_fill_rows_and_what_is_left_of_the_last_row_is_free(path):
+    panel = Panel(elements=[Line([0, 1], [0, 1])])
+    draw_figure(path, Figure("", [panel] * 3, 2, (4, 3), dots_per_inch=100))
+    picture = cv2.imread(str(path))
+    assert picture.shape == (300, 400, 3)
+    assert picture[160:, 210:].min() == 255 > picture[160:, :190].min()
 
 
 @pytest.mark.parametrize("number", [0, 1, 12, 500])
-@pytest.mark.parametrize("scores", [None, [], [0.5, 0.7, 0.7]])
-def test_counts_of_any_number_of_micrographs_are_drawn(path, number, scores):
-    draw_counts(path, {f"movie$_{i}" * 9: 17 * i % 300 for i in range(number)}, scores)
+def test_counts_of_any_number_of_micrographs_are_drawn(path, number):
+    draw_counts(path, {f"movie$_{i}" * 9: 17 * i % 300 for i in range(number)})
     assert is_picture(path)
 
 
@@ -69,7 +69,7 @@ def test_names_are_no_mathematics(path):
 
 def test_drawing_keeps_clear_of_global_state(tmp_path):
     program = (
-        "import sys; from cryoglean.report.fit_picture import draw_counts; "
+        "import sys; from cryoglean.report.counts_picture import draw_counts; "
         f"draw_counts({str(tmp_path / 'p.png')!r}, {{'a': 1}}); sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,19 @@
+"""Words of counts and names, as messages, pictures and reports say them."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "no picks", "1 pick", "2 picks".
+
+    Args:
+        number: how many.
+        noun: of one.
+        plural: of several; the noun with an s by default.
+    """
+    return f"{number or 'no'} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def shortened(name: str, longest: int = 32) -> str:
+    """Cut letters from the middle of a name that has more than `longest`."""
+    return name if len(name) <= longest else f"{name[: longest // 3]}…{name[-(longest - longest // 3) :]}"
