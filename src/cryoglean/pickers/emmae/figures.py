@@ -139,7 +139,7 @@ def reconstructions_figure(net: Mae, examples: MaskedTiles) -> Figure:
     rows |= {"as predicted": _rgb_greys(predicted, dark, bright)}
     panels = [_tiles_panel(row, label) for label, row in rows.items()]
     title = f"Masked autoencoder: {counted(len(tiles), 'tile')} of {net.layers.tile_px} px, one a column"
-    return Figure(title, panels, columns=1, size_inches=(0.6 + 1.5 * len(tiles), 5.1))
+    return Figure(title, panels, columns=1, size_inches=(max(0.6 + 1.5 * len(tiles), 7), 5.1))
 
 
 def cluster_colours(look: SetLook) -> NDArray[np.uint8]:
