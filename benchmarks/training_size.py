@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cryoglean.io.coordinates import write_picks_csv
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.picks import Picks
 
@@ -129,7 +129,7 @@ def train_and_pick(
 ) -> dict[str, NDArray[np.float64]]:
     """Train on some micrographs, pick others; return the picks by micrograph."""
     for name, xy in lot.items():
-        write_picks_csv(folder / f"particles/{name}.csv", Picks(xy[:, 0], xy[:, 1], np.ones(len(xy))))
+        write_picks(folder / f"particles/{name}.csv", Picks(xy[:, 0], xy[:, 1], np.ones(len(xy))))
     how = ["--diameter", DIAMETER, "--preset", preset, "--cpus", cpus]
     binning = ["--bin", 2] if preset == "paper" else []
     train = [*paths(simulated, lot), "--picks", folder / "particles", "--out", folder / "model", *how, *binning]

@@ -5,7 +5,7 @@ As a program it is `cryoglean` with that network, for tests that kill it.
 
 import mrcfile
 
-from cryoglean.io.coordinates import write_picks_csv
+from cryoglean.io.coordinates import write_picks
 from cryoglean.nets.kpicker_net import KpickerLayers
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.simulate.shells import ShellField
@@ -22,7 +22,7 @@ def grow(root, count=3, **changes):
         micrograph, truth = ShellField(**FIELD | changes, seed=seed).render()
         with mrcfile.new(root / f"images/m{seed}.mrc", micrograph.image, overwrite=True) as file:
             file.voxel_size = changes.get("pixel_size_angstrom", 4.0)
-        write_picks_csv(root / f"truth/m{seed}.csv", truth)
+        write_picks(root / f"truth/m{seed}.csv", truth)
     return root / "images"
 
 

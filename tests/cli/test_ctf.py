@@ -13,7 +13,7 @@ from cryoglean.cli.ctf import ctf
 from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
 from cryoglean.ctf import ctf_of
-from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import read_particles
 from cryoglean.io.star import read_star
@@ -113,7 +113,7 @@ def test_extraction_takes_phases_from_what_was_found(done, set_of_three, tmp_pat
     """From a folder of micrographs to its CTF to flipped boxes: picks are matched by the micrograph's name."""
     for stem in ("a", "noise"):
         picks = Picks([200, 350.5], [300, 250.25], [0.9, 0.5], "probability")
-        write_picks_star(tmp_path / "out" / "picks" / f"{stem}_autopick.star", picks, f"{stem}.mrc")
+        write_picks(tmp_path / "out" / "picks" / f"{stem}_autopick.star", picks, f"{stem}.mrc")
     words = ["extract", tmp_path / "out", "--micrographs", done[0] / "micrographs_ctf.star", "--phase-flip"]
     result = cryoglean(*words, "--box-size-px", 96, "--out", tmp_path / "boxes", "--cpus", 1)
     assert result.exit_code == 0

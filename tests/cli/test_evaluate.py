@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.evaluate import evaluate
 from cryoglean.errors import CryogleanError, SettingsError
-from cryoglean.io.coordinates import write_picks_csv, write_picks_star
+from cryoglean.io.coordinates import write_picks
 from cryoglean.picks import Picks
 
 PX = ["--diameter-px", "50"]
@@ -20,10 +20,10 @@ def folders(tmp_path):
     rng = np.random.default_rng(0)
     for stem in ("May08_03.13.02", "b"):
         xy = rng.uniform(0, 900, (40, 2))
-        write_picks_csv(tmp_path / "truth" / f"{stem}.csv", Picks(*xy.T, np.ones(40)))
+        write_picks(tmp_path / "truth" / f"{stem}.csv", Picks(*xy.T, np.ones(40)))
         found = np.concatenate([xy[:30] + rng.normal(0, 2, (30, 2)), rng.uniform(0, 900, (20, 2))])
         score = np.r_[rng.uniform(0.5, 1, 30), rng.uniform(0, 0.6, 20)]
-        write_picks_star(tmp_path / "out" / "picks" / f"{stem}_autopick.star", Picks(*found.T, score), stem)
+        write_picks(tmp_path / "out" / "picks" / f"{stem}_autopick.star", Picks(*found.T, score), stem)
     return tmp_path
 
 
@@ -93,7 +93,7 @@ def test_micrographs_of_one_side_only_are_named(folders):
 
 def test_no_picks_in_the_files_is_an_answer(folders):
     for stem in ("May08_03.13.02", "b"):
-        write_picks_star(folders / "out" / "picks" / f"{stem}_autopick.star", Picks.empty(), stem)
+        write_picks(folders / "out" / "picks" / f"{stem}_autopick.star", Picks.empty(), stem)
     result = as_json(folders, *PX, "--best")
     assert (result["overall"]["f1"], result["average_precision"], result["best_cut"]) == (0, 0, None)
 

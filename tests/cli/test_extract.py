@@ -27,7 +27,7 @@ def cryoglean(*words):
 @pytest.fixture(scope="module")
 def picked(tmp_path_factory):
     """Micrographs and an output folder of picks, as `cryoglean pick` leaves it, with the true centres in it."""
-    from cryoglean.io.coordinates import write_picks_star
+    from cryoglean.io.coordinates import write_picks
 
     root = tmp_path_factory.mktemp("project")
     (root / "mics").mkdir()
@@ -36,7 +36,7 @@ def picked(tmp_path_factory):
         with mrcfile.new(root / "mics" / f"m{seed}.mrc") as file:
             file.set_data(image.image)
             file.voxel_size = 4.0
-        write_picks_star(PickFolder(root / "out").picks_path(f"m{seed}"), truth, f"m{seed}.mrc")
+        write_picks(PickFolder(root / "out").picks_path(f"m{seed}"), truth, f"m{seed}.mrc")
     (root / "out" / "settings.json").write_text('{"settings": {"diameter_angstrom": 120}}')
     return root
 

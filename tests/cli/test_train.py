@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
-from cryoglean.io.coordinates import write_picks_csv
+from cryoglean.io.coordinates import write_picks
 from cryoglean.simulate.shells import ShellField
 
 FIELD = {"height_px": 280, "width_px": 333, "particles": 14, "pixel_size_angstrom": 4}
@@ -21,7 +21,7 @@ def folders(tmp_path_factory):
         (root / "images").mkdir(exist_ok=True)
         with mrcfile.new(root / f"images/m{seed}.mrc", micrograph.image) as file:
             file.voxel_size = 4.0
-        write_picks_csv(root / f"picks/m{seed}.csv", truth)
+        write_picks(root / f"picks/m{seed}.csv", truth)
     return root
 
 

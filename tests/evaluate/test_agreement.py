@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryoglean.evaluate import Protocol, evaluate_picks
-from cryoglean.io.coordinates import write_picks_csv, write_picks_star
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.picks import Picks
 
@@ -98,13 +98,13 @@ def synthetic(tmp_path):
         size = 60 * np.sqrt(n) / crowding
         for i in range(n_micrographs):
             xy = rng.uniform(0, size, (rng.integers(0, n + 1), 2))
-            write_picks_csv(tmp_path / "truth" / f"m.{i}.csv", Picks(*xy.T, np.ones(len(xy))))
+            write_picks(tmp_path / "truth" / f"m.{i}.csv", Picks(*xy.T, np.ones(len(xy))))
             if rng.uniform() < 0.2:
                 continue
             stray = rng.uniform(0, size, (rng.integers(0, n), 2))
             found = np.concatenate([xy + rng.normal(0, 6, xy.shape), stray])
             picks = Picks(*found.T, rng.uniform(0, 1, len(found)))
-            write_picks_star(tmp_path / "picks" / f"m.{i}_autopick.star", picks, f"m.{i}")
+            write_picks(tmp_path / "picks" / f"m.{i}_autopick.star", picks, f"m.{i}")
         return tmp_path / "truth", tmp_path / "picks", (int(size), int(size) + 7)
 
     return make

@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.coordinates import read_picks, write_picks_csv, write_picks_star
+from cryoglean.io.coordinates import YConvention, read_picks, relion_y_convention, write_picks
 from cryoglean.io.pick_folders import read_picks_folder, stem_of
 from cryoglean.io.star import read_star, star_text
-from cryoglean.io.y_conventions import CRYOPPP_CSV, RELION_MRC, RELION_TIFF, YConvention, relion_y_convention
 from cryoglean.picks import Picks
 
 HEADER_30 = "data_\n\nloop_ \n"
@@ -46,10 +45,10 @@ def test_round_trip_keeps_picks_to_a_ten_thousandth_pixel(tmp_path, rows, kind, 
     x, y, score, _ = np.array(rows, dtype=float).reshape(-1, 4).T
     picks = Picks(x, y, score, kind)
     if suffix == "s":
-        write_picks_star(tmp_path / "a.star", picks, "a.mrc")
+        write_picks(tmp_path / "a.star", picks, "a.mrc")
         back = read_picks(tmp_path / "a.star")
     else:
-        write_picks_csv(tmp_path / "a.csv", picks)
+        write_picks(tmp_path / "a.csv", picks)
         back = read_picks(tmp_path / "a.csv")
     assert_same(back, picks)
     assert back.score_kind == kind or (suffix == "c" and not len(picks))
@@ -57,7 +56,7 @@ def test_round_trip_keeps_picks_to_a_ten_thousandth_pixel(tmp_path, rows, kind, 
 
 def test_the_star_has_the_five_columns_of_relions_own_pickers_and_a_header_without_picks(tmp_path):
     for picks in (some_picks(), Picks.empty("probability")):
-        write_picks_star(tmp_path / "a_autopick.star", picks, "Movies/a.mrc")
+        write_picks(tmp_path / "a_autopick.star", picks, "Movies/a.mrc")
         (name, table), *others = read_star(tmp_path / "a_autopick.star").items()
         assert (name, others) == ("", [])
         expected = ["rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit", "rlnClassNumber", "rlnAnglePsi"]
@@ -68,15 +67,15 @@ def test_the_star_has_the_five_columns_of_relions_own_pickers_and_a_header_witho
 
 
 def test_a_micrograph_name_of_any_characters_stays_in_its_comment(tmp_path):
-    write_picks_star(tmp_path / "a.star", some_picks(), "a\ndata_x\nloop_ # score: probability.mrc")
+    write_picks(tmp_path / "a.star", some_picks(), "a\ndata_x\nloop_ # score: probability.mrc")
     assert read_picks(tmp_path / "a.star").score_kind == "uncalibrated"
 
 
 def test_a_failed_write_leaves_the_old_picks(tmp_path, monkeypatch):
-    write_picks_star(tmp_path / "a.star", some_picks(3), "a.mrc")
+    write_picks(tmp_path / "a.star", some_picks(3), "a.mrc")
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
-        write_picks_star(tmp_path / "a.star", some_picks(4), "a.mrc")
+        write_picks(tmp_path / "a.star", some_picks(4), "a.mrc")
     assert len(read_picks(tmp_path / "a.star")) == 3
 
 
@@ -98,7 +97,7 @@ def test_columns_are_found_by_name_in_any_order_and_any_layout(tmp_path):
         "x,y,score\n10.25,20.5,-999\n30,40,7.5\n",
         "\ufeffscore, Y ,X\r\n-999,20.5,10.25\r\n7.5,40,30\r\n\r\n",
         "fom,x,y\n-999,10.25,20.5\n7.5,30,40\n",
-        "id,X-Coordinate,Y-Coordinate,Diameter,score\n1,10.25,20.5,108,-999\n2,30,40,108,7.5\n",
+        "x,y,X-Coordinate,Y-Coordinate,score\n10.25,20.5,1,2,-999\n30,40,1,2,7.5\n",
     ],
 )
 def test_csv_columns_are_found_by_name(tmp_path, text):
@@ -111,8 +110,20 @@ def test_csv_columns_are_found_by_name(tmp_path, text):
 def test_cryoppps_rows_count_from_the_last_one(tmp_path):
     text = "X-Coordinate,Y-Coordinate,Diameter,Angle-Psi,Origin X (Ang)\n10,4089,108,12.5,0.1\n"
     (tmp_path / "a.csv").write_text(text)
-    picks = read_picks(tmp_path / "a.csv", y_convention=CRYOPPP_CSV, height_px=4096)
+    picks = read_picks(tmp_path / "a.csv", height_px=4096)
     assert picks.xy.tolist() == [[10, 6]]
+    told = read_picks(tmp_path / "a.csv", y_convention=YConvention.FIRST_ROW)
+    assert told.xy.tolist() == [[10, 4089]]
+
+
+def test_a_file_of_a_suffix_that_no_format_has_is_named_with_those_there_are(tmp_path):
+    (tmp_path / "a.box").write_text("1 2 3 3\n")
+    with pytest.raises(TableError, match=r"a\.box: .*only \.star, \.csv"):
+        read_picks(tmp_path / "a.box")
+    with pytest.raises(SettingsError, match=r"relion, csv, not as \.box"):
+        write_picks(tmp_path / "b.box", some_picks())
+    with pytest.raises(SettingsError, match="not as cryoppp"):
+        write_picks(tmp_path / "b.csv", some_picks(), format_name="cryoppp")
 
 
 @pytest.mark.parametrize(
@@ -161,18 +172,17 @@ def test_no_bytes_give_anything_but_picks_or_a_table_error(tmp_path, data, head)
 
 
 @pytest.mark.parametrize(
-    ("suffix", "convention"), [(".mrc", RELION_MRC), (".tif", RELION_TIFF), (".TIFF", RELION_TIFF)]
+    ("suffix", "convention"),
+    [(".mrc", YConvention.FIRST_ROW), (".tif", YConvention.LAST_ROW), (".TIFF", YConvention.LAST_ROW)],
 )
 def test_what_relion_reads_lies_on_the_particles_of_the_image_as_relion_reads_it(tmp_path, suffix, convention):
     xy = [(10, 7), (40, 12), (31, 33)]
     image = field((50, 61), xy)
     picks = Picks(*np.array(xy).T, np.ones(3))
     assert relion_y_convention("Movies/a" + suffix) is convention
-    write_picks_star(
-        tmp_path / "a.star", picks, "a" + suffix, y_convention=relion_y_convention("a" + suffix), height_px=50
-    )
+    write_picks(tmp_path / "a.star", picks, "a" + suffix, height_px=50)
     table = read_star(tmp_path / "a.star")[""]
-    as_relion_sees_it = image[::-1] if convention is RELION_TIFF else image
+    as_relion_sees_it = image[::-1] if convention is YConvention.LAST_ROW else image
     x, y = (table[c].astype(float).astype(int) for c in ("rlnCoordinateX", "rlnCoordinateY"))
     assert (as_relion_sees_it[y, x] > 0.99).all()
     back = read_picks(tmp_path / "a.star")
@@ -183,14 +193,14 @@ def test_what_relion_reads_lies_on_the_particles_of_the_image_as_relion_reads_it
 @settings(deadline=None)
 def test_turning_rows_twice_is_the_identity(y, height):
     for convention in YConvention:
-        once = convention.stored(np.array([y]), height)
-        assert convention.stored(once, height) == pytest.approx(y)
+        once = convention.convert(np.array([y]), height)
+        assert convention.convert(once, height) == pytest.approx(y)
         assert -1e-9 <= once[0] <= height - 1 + 1e-9
 
 
 def test_counting_from_the_last_row_needs_a_height(tmp_path):
     with pytest.raises(ValueError, match="height"):
-        write_picks_star(tmp_path / "a.star", some_picks(), "a.tif", y_convention=RELION_TIFF)
+        write_picks(tmp_path / "a.star", some_picks(), "a.tif")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -215,15 +225,15 @@ def test_the_stem_of_a_micrograph(name, stem):
 
 
 def test_a_folder_is_read_by_stem_and_other_tables_are_passed_over(tmp_path):
-    write_picks_star(tmp_path / "a_autopick.star", some_picks(2), "a.mrc")
-    write_picks_csv(tmp_path / "b.1.csv", some_picks(3))
-    write_picks_csv(tmp_path / ".hidden.csv", some_picks(3))
+    write_picks(tmp_path / "a_autopick.star", some_picks(2), "a.mrc")
+    write_picks(tmp_path / "b.1.csv", some_picks(3))
+    write_picks(tmp_path / ".hidden.csv", some_picks(3))
     (tmp_path / "rejected.csv").write_text("path,reason\nc.mrc,empty\n")
     (tmp_path / "coords_suffix_autopick.star").write_text("CtfFind/job003/micrographs_ctf.star\n")
     (tmp_path / "micrographs.star").write_text(HEADER_30 + "_rlnMicrographName #1\na.mrc\n")
     (tmp_path / "notes.txt").write_text("x,y\n1,2\n")
     (tmp_path / "deep").mkdir()
-    write_picks_csv(tmp_path / "deep" / "c.csv", some_picks(4))
+    write_picks(tmp_path / "deep" / "c.csv", some_picks(4))
     found = read_picks_folder(tmp_path)
     assert {k: len(v) for k, v in found.items()} == {"a": 2, "b.1": 3}
 
@@ -231,7 +241,7 @@ def test_a_folder_is_read_by_stem_and_other_tables_are_passed_over(tmp_path):
 def test_sub_folders_are_read_when_the_top_holds_none_and_always_below_picks(tmp_path):
     for place in ("out/picks/Movies/a_autopick.star", "out/picks/b_autopick.star", "deep/er/c.star"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        write_picks_star(tmp_path / place, some_picks(), place)
+        write_picks(tmp_path / place, some_picks(), place)
     (tmp_path / "out" / "rejected.csv").write_text("path,reason\n")
     assert sorted(read_picks_folder(tmp_path / "out")) == ["a", "b"]
     assert sorted(read_picks_folder(tmp_path / "out" / "picks")) == ["a", "b"]
@@ -241,8 +251,8 @@ def test_sub_folders_are_read_when_the_top_holds_none_and_always_below_picks(tmp
 
 
 def test_two_files_for_one_micrograph_are_refused_with_both_names(tmp_path):
-    write_picks_csv(tmp_path / "a.csv", some_picks())
-    write_picks_star(tmp_path / "a_autopick.star", some_picks(), "a.mrc")
+    write_picks(tmp_path / "a.csv", some_picks())
+    write_picks(tmp_path / "a_autopick.star", some_picks(), "a.mrc")
     with pytest.raises(TableError, match=r"a_autopick\.star: two files with picks for a, the other is .*a\.csv"):
         read_picks_folder(tmp_path)
 
@@ -268,7 +278,7 @@ def test_a_list_of_coordinate_files_is_followed_from_the_project_folder(tmp_path
     job = tmp_path / "project" / "AutoPick" / "job003"
     for name in ("Movies/a", "Movies/deep/b"):
         (job / name).parent.mkdir(parents=True, exist_ok=True)
-        write_picks_star(job / f"{name}_autopick.star", some_picks(), name)
+        write_picks(job / f"{name}_autopick.star", some_picks(), name)
     table = pd.DataFrame(
         {
             "rlnMicrographName": ["MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/deep/other_name.mrc"],

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.coordinates import YConvention, write_picks
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.io.relion import pipeline_stem, write_coords_suffix, write_micrographs_star
 from cryoglean.io.star import read_star
-from cryoglean.io.y_conventions import RELION_MRC, relion_y_convention
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
 
@@ -59,7 +58,7 @@ def extract(project, fields):
         row = {"rlnMicrographName": name, "rlnOpticsGroup": "1", **CTF}
         files.append(MicrographFile(project / name, name, stem, 1.5, row, OPTICS))
         star = picks_folder / f"{stem}_autopick.star"
-        write_picks_star(star, picks, name, y_convention=relion_y_convention(name), height_px=image.shape[0])
+        write_picks(star, picks, name, height_px=image.shape[0])
     write_micrographs_star(project / "CtfFind" / "job002" / "micrographs_ctf.star", files)
     write_coords_suffix(picks_folder, "CtfFind/job002/micrographs_ctf.star")
     # the 3.1 pipeline takes both of these from the coords_suffix file: its text, and its name
@@ -128,7 +127,7 @@ def test_relion_3_1_cuts_off_the_fraction_and_nothing_else_is_lost(tmp_path, suf
 
 
 def test_rows_of_a_tiff_counted_from_the_wrong_side_would_show(tmp_path, monkeypatch):
-    monkeypatch.setattr(f"{__name__}.relion_y_convention", lambda _: RELION_MRC)
+    monkeypatch.setattr("cryoglean.io.coordinates.relion_star.relion_y_convention", lambda _: YConvention.FIRST_ROW)
     _, stacks = extract(tmp_path, {"MotionCorr/job002/Movies/a.tif": (field(WHOLE[:2]), picks_at(WHOLE[:2]))})
     assert stacks["Movies/a"].max() < 0.2
 

@@ -9,10 +9,9 @@ import pytest
 import tifffile
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import ParticleTable, read_images, read_particles, read_stack, write_particles
-from cryoglean.io.y_conventions import relion_y_convention
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder import PickFolder
@@ -60,7 +59,7 @@ def project(tmp_path, monkeypatch):
             tifffile.imwrite(tmp_path / "mics" / name, image(seed))
         path = tmp_path / "out" / "picks" / f"{name[0]}_autopick.star"
         picks = Picks(XY[:, 0], XY[:, 1], np.linspace(0.9, 0.3, len(XY)), "probability")
-        write_picks_star(path, picks, name, y_convention=relion_y_convention(name), height_px=SHAPE[0])
+        write_picks(path, picks, name, height_px=SHAPE[0])
     return tmp_path
 
 
@@ -153,7 +152,7 @@ def test_a_second_run_does_nothing_and_one_more_micrograph_is_added(project):
 def test_new_picks_or_a_lost_stack_are_extracted_anew(project):
     run(project)
     picks = Picks(XY[:2, 0], XY[:2, 1], np.ones(2))
-    write_picks_star(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc")
+    write_picks(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc")
     (project / "boxes" / "particles" / "b.mrcs").unlink()
     listener = Listener()
     run(project, listener)
@@ -228,7 +227,7 @@ def test_bad_micrographs_and_broken_picks_are_set_aside(project):
 
 
 def test_a_micrograph_without_picks_gives_no_particles_and_no_stack(project):
-    write_picks_star(project / "out" / "picks" / "a_autopick.star", Picks.empty(), "a.mrc")
+    write_picks(project / "out" / "picks" / "a_autopick.star", Picks.empty(), "a.mrc")
     assert run(project).exit_status == 0
     assert not (project / "boxes" / "particles" / "a.mrcs").exists()
     assert len(read_particles(project / "boxes" / "particles.star").particles) == 10

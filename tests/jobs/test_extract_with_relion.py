@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cryoglean.ctf.model import Ctf, ctf_2d
-from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.particles import ParticleTable, read_particles, read_stack, write_particles
 from cryoglean.io.relion import write_coords_suffix, write_micrographs_star
 from cryoglean.io.star import read_star
@@ -60,7 +60,7 @@ def project(tmp_path, monkeypatch, field):
         file.set_data(image)
         file.voxel_size = PIXEL
     write_micrographs_star("micrographs_ctf.star", [micrograph_file(tmp_path)])
-    write_picks_star("picks/Movies/a_autopick.star", picks, NAME)
+    write_picks("picks/Movies/a_autopick.star", picks, NAME)
     write_coords_suffix("picks", "micrographs_ctf.star")
     return tmp_path
 

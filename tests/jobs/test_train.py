@@ -11,7 +11,7 @@ import pytest
 from tests.fields import disc, particle_field
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.coordinates import write_picks_csv
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.train import TrainJob, run_train_job
@@ -48,8 +48,8 @@ def folders(tmp_path_factory):
         field = particle_field((240, 270), DIAMETER, disc, n=20, noise=1.0, seed=seed)
         with mrcfile.new(root / f"images/m{seed}.mrc", field.image) as file:
             file.voxel_size = 1.0
-        write_picks_csv(root / f"picks/m{seed}.csv", picks_at(field.xy))
-        write_picks_csv(root / f"junk/m{seed}.csv", picks_at(np.array([[40.0, 40.0], [200.0, 100.0]])))
+        write_picks(root / f"picks/m{seed}.csv", picks_at(field.xy))
+        write_picks(root / f"junk/m{seed}.csv", picks_at(np.array([[40.0, 40.0], [200.0, 100.0]])))
     return root
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 
-from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.coordinates import YConvention, relion_y_convention, write_picks
 from cryoglean.io.images import image_stem
 from cryoglean.io.particles import GROUP, MICROGRAPH, SCORE, ParticleTable, X, Y, located, places_by_micrograph
 from cryoglean.io.relion import pipeline_stem
-from cryoglean.io.y_conventions import YConvention, relion_y_convention
 from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
 
@@ -68,9 +67,9 @@ def write_kept_picks(
         if convention is YConvention.LAST_ROW and height is None:
             unplaced.append(name)
             continue
-        picks = Picks(true.x, convention.stored(true.y, height), true.score, true.score_kind)
+        picks = Picks(true.x, convention.convert(true.y, height), true.score, true.score_kind)
         path = folder / f"{keys[name]}_autopick.star"
-        write_picks_star(path, picks, name, y_convention=convention, height_px=height)
+        write_picks(path, picks, name, height_px=height)
     return _said(unplaced)
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates import read_pick_tables
-from cryoglean.io.star import read_star
+from cryoglean.io.coordinates.registry import formats_of_suffix
+from cryoglean.io.particles import project_folder
+from cryoglean.io.relion import COORDS_SUFFIX, read_autopick_star
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import pandas as pd
 
     from cryoglean.picks import Picks
 
@@ -24,8 +24,6 @@ _PROGRAM = re.compile(
     r"(_(autopick|manualpick|picks|particles|kpicker|localpicker|local|log|mae|emmae|auto|cryoglean))+$"
 )
 _IMAGE = re.compile(r"\.(mrcs?|tiff?|png|jpe?g)(\.(gz|bz2|xz))?$", re.IGNORECASE)
-_SUFFIXES = (".csv", ".star")
-_LIST = "coordinate_files"
 
 
 def stem_of(name: str) -> str:
@@ -78,30 +76,24 @@ def _collect(files: Iterable[tuple[Path, str | None]], height_px: int | None) ->
 
 
 def _tables_in(folder: Path, *, deep: bool = False) -> list[Path]:
-    """Return the visible tables; RELION's coords_suffix files are called .star, too, but hold only a path."""
+    """Return the visible files that may hold coordinates.
+
+    RELION's coords_suffix files are called .star, too, but hold only a path.
+    """
     files = folder.rglob("*") if deep else folder.iterdir()
-    tables = (f for f in files if f.suffix in _SUFFIXES and f.is_file() and not f.name.startswith("coords_suffix_"))
+    tables = (f for f in files if formats_of_suffix(f) and f.is_file() and not f.name.startswith(COORDS_SUFFIX))
     return sorted(f for f in tables if not any(part.startswith(".") for part in f.relative_to(folder).parts))
 
 
 def _listed_files(path: Path) -> list[tuple[Path, str | None]] | None:
-    """Return the files of a `coordinate_files` table, or None if this is another kind of file."""
-    if path.suffix.lower() == ".csv":
-        return None
-    table: pd.DataFrame | None = read_star(path).get(_LIST)
-    if table is None:
-        return None
-    columns = ("rlnMicrographName", "rlnMicrographCoordinates")
-    if missing := [c for c in columns if c not in table.columns]:
-        raise TableError(path, f"table {_LIST} has no column {missing[0]}")
-    return [(_find(path, file), name) for name, file in zip(*(table[c] for c in columns), strict=True)]
+    """Return the files of a `coordinate_files` table with the micrographs' names, or None if this is another file."""
+    rows = read_autopick_star(path) if path.suffix.lower() == ".star" else None
+    return None if rows is None else [(_find(path, file), name) for name, file in rows]
 
 
 def _find(listing: Path, file: str) -> Path:
-    """Find a file named from the project's folder, which is where we are or some folder above the list."""
-    for folder in (Path(), *listing.resolve().parents):
-        if (folder / file).is_file():
-            if Path(file).suffix not in _SUFFIXES:
-                raise TableError(listing, f"cannot read the coordinates in {file}: only .star and .csv")
-            return folder / file
-    raise TableError(listing, f"names {file}, which is neither below this folder nor below one that holds the list")
+    """Find a file named from the project's folder, which is the working folder or some folder above the list."""
+    folder = project_folder(file, listing)
+    if folder is None:
+        raise TableError(listing, f"names {file}, which is neither below this folder nor below one that holds the list")
+    return folder / file

@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.star import star_text
+from cryoglean.io.relion_columns import COORDINATE_FILE, MICROGRAPH
+from cryoglean.io.star import read_star, star_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cryoglean.micrograph import MicrographFile
 
+COORDS_SUFFIX = "coords_suffix_"
+"""Beginning of the name of a file by which RELION 3.1 knows a folder of coordinate files. *Format*: of RELION."""
+
 _JOB_FOLDER = re.compile(r"(?:^|/)job\d{3}[^/]*/")
 _PACKED = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[^./]*$")
+_COORDINATE_FILES = "coordinate_files"
 _GROUP, _GROUP_NAME, _PIXEL_SIZE = "rlnOpticsGroup", "rlnOpticsGroupName", "rlnMicrographPixelSize"
 _OPTICS_OF_A_ROW = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
 
@@ -55,8 +61,26 @@ def write_autopick_star(path: str | Path, rows: Iterable[tuple[str, str]]) -> No
     Raises:
         OSError: if the file cannot be written.
     """
-    table = pd.DataFrame(list(rows), columns=["rlnMicrographName", "rlnMicrographCoordinates"], dtype=object)
-    write_atomic_text(path, star_text({"coordinate_files": table}))
+    table = pd.DataFrame(list(rows), columns=[MICROGRAPH, COORDINATE_FILE], dtype=object)
+    write_atomic_text(path, star_text({_COORDINATE_FILES: table}))
+
+
+def read_autopick_star(path: Path) -> list[tuple[str, str]] | None:
+    """Read a list of coordinate files as `write_autopick_star` and RELION write it.
+
+    Returns:
+        For each micrograph its name and the path of its coordinate file from the folder of the project; None if the
+        file is another STAR.
+
+    Raises:
+        TableError: if the file is no STAR, or the list lacks a column.
+    """
+    table = read_star(path).get(_COORDINATE_FILES)
+    if table is None:
+        return None
+    if missing := [column for column in (MICROGRAPH, COORDINATE_FILE) if column not in table.columns]:
+        raise TableError(path, f"table {_COORDINATE_FILES} has no column {missing[0]}")
+    return list(zip(table[MICROGRAPH], table[COORDINATE_FILE], strict=True))
 
 
 def write_coords_suffix(folder: str | Path, micrographs_star: str) -> Path:
@@ -75,7 +99,7 @@ def write_coords_suffix(folder: str | Path, micrographs_star: str) -> Path:
     Raises:
         OSError: if the file cannot be written.
     """
-    path = Path(folder) / "coords_suffix_autopick.star"
+    path = Path(folder) / f"{COORDS_SUFFIX}autopick.star"
     write_atomic_text(path, f"{micrographs_star}\n")
     return path
 

@@ -13,10 +13,10 @@ import torch
 
 from cryoglean.ctf.model import ctf_2d, ctf_of
 from cryoglean.errors import CryogleanError, MicrographError, TableError
+from cryoglean.io.coordinates import YConvention, relion_y_convention
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
 from cryoglean.io.relion import path_from_project
-from cryoglean.io.y_conventions import YConvention, relion_y_convention
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
 from cryoglean.particles.tables import PICK_ID, particle_table
@@ -155,7 +155,7 @@ class _Boxes:
         convention = relion_y_convention(task.file.name)
         is_turned = convention is YConvention.LAST_ROW
         image = micrograph.image[::-1].copy() if is_turned else micrograph.image
-        y = convention.stored(picks.y, micrograph.shape[0])
+        y = convention.convert(picks.y, micrograph.shape[0])
         self._anchors = _anchors(image, picks.x, y, self._box)
         whole = self._anchors.centre_inside if self._job.pad else self._anchors.inside
         self._kept = torch.nonzero(whole)[:, 0]

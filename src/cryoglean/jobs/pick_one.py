@@ -7,8 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from cryoglean.errors import MicrographError
-from cryoglean.io.coordinates import write_picks_csv, write_picks_star
-from cryoglean.io.y_conventions import relion_y_convention
+from cryoglean.io.coordinates import write_picks
 from cryoglean.jobs.inputs import read_usable
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.report.overlay import draw_overlay
@@ -66,18 +65,12 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
     picks = task.folder.done_picks(file.key)
     if picks is None:
         picks = picker.pick(micrograph)
-        _write_star(task.folder, file, micrograph, picks)
+        write_picks(task.folder.picks_path(file.key), picks, file.name, height_px=micrograph.shape[0])
     if task.csv:
-        write_picks_csv(task.folder.csv_path(file.key), picks)
+        write_picks(task.folder.csv_path(file.key), picks)
     if task.plots:
         _draw(task, file, micrograph, picks)
     return MicrographResult(file, len(picks), perf_counter() - start, note=note)
-
-
-def _write_star(folder: PickFolder, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:
-    height, _ = micrograph.shape
-    convention = relion_y_convention(file.name)
-    write_picks_star(folder.picks_path(file.key), picks, file.name, y_convention=convention, height_px=height)
 
 
 def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.coordinates import read_picks
+from cryoglean.io.coordinates import read_picks, relion_y_convention
 from cryoglean.io.particles import ParticlePlaces, places_by_micrograph, read_particles
 from cryoglean.io.pick_folders import read_picks_folder, stem_of
 from cryoglean.io.star import read_star
-from cryoglean.io.y_conventions import relion_y_convention
 from cryoglean.jobs.folder import PickFolder
 from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
@@ -46,7 +45,7 @@ class Task:
         if isinstance(self.source, ParticlePlaces):
             x, y, score, shifts = self.source
             aligned = recentred(Picks(x, y, score, "foreign"), shifts, micrograph.pixel_size_angstrom)
-            y = relion_y_convention(self.file.name).stored(aligned.y, micrograph.shape[0])
+            y = relion_y_convention(self.file.name).convert(aligned.y, micrograph.shape[0])
             return Picks(aligned.x, y, aligned.score, aligned.score_kind)
         return read_picks(self.source)
 

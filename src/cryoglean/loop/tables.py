@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import TableError
-from cryoglean.io.coordinates import write_picks_star
+from cryoglean.io.coordinates import write_picks
 from cryoglean.io.particles import (
     IMAGE,
     MICROGRAPH,
@@ -14,7 +14,6 @@ from cryoglean.io.particles import (
     write_particles,
 )
 from cryoglean.io.star import star_floats
-from cryoglean.io.y_conventions import relion_y_convention
 from cryoglean.jobs.folder import PickFolder
 from cryoglean.particles.tables import PICK_ID
 from cryoglean.picks import Picks
@@ -46,9 +45,7 @@ def write_round(
     """
     where = PickFolder(folder)
     for file in files:
-        convention, height = relion_y_convention(file.name), heights_px[file.key]
-        path = where.picks_path(file.key)
-        write_picks_star(path, picks[file.key], file.name, y_convention=convention, height_px=height)
+        write_picks(where.picks_path(file.key), picks[file.key], file.name, height_px=heights_px[file.key])
 
 
 def picks_of_images(

@@ -1,0 +1,97 @@
+"""Coordinate files of every registered format: read into picks, and written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryoglean.errors import TableError
+from cryoglean.io.coordinates.registry import format_of, formats_of_suffix, writer_of
+from cryoglean.io.coordinates.y_convention import YConvention
+
+if TYPE_CHECKING:
+    from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
+    from cryoglean.picks import Picks
+
+
+def read_picks(path: str | Path, *, y_convention: YConvention | None = None, height_px: int | None = None) -> Picks:
+    """Read the picks of one micrograph.
+
+    The format is told by suffix and content. Where there is no score it is 1, and scores are "foreign" unless the file
+    says otherwise, as ours do.
+
+    Args:
+        path: the file.
+        y_convention: row with y = 0 in a file that does not say so itself; by default that of its format.
+        height_px: number of rows of the micrograph, needed to count from the last one.
+
+    Returns:
+        The picks, y counted from the first stored row.
+
+    Raises:
+        TableError: if the file holds no coordinates, a broken value, or the picks of several micrographs, or counts
+            from the last row and there is no height.
+    """
+    path = Path(path)
+    tables = read_pick_tables(path, y_convention=y_convention, height_px=height_px)
+    if not tables:
+        expected = " or ".join(form.title for form in formats_of_suffix(path))
+        raise TableError(path, f"no coordinates: expected {expected}")
+    if len(tables) > 1:
+        raise TableError(path, f"picks of {len(tables)} micrographs where those of one are expected")
+    return next(iter(tables.values()))
+
+
+def read_pick_tables(
+    path: str | Path, *, y_convention: YConvention | None = None, height_px: int | None = None
+) -> dict[str | None, Picks]:
+    """Read all picks of a file, by the micrograph's name, or under None where the file names no micrograph.
+
+    Arguments and errors are those of `read_picks`, but a table without coordinates gives an empty dictionary.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(path, "no such file")
+    form = format_of(path)
+    if form is None:
+        return {}
+    default = y_convention or form.y_convention
+    return {name: _from_first_row(path, form, s, default, height_px) for name, s in form.read(path).items()}
+
+
+def _from_first_row(
+    path: Path, form: CoordinateFormat, stored: StoredPicks, default: YConvention, height_px: int | None
+) -> Picks:
+    convention, height = stored.y_convention or default, stored.height_px or height_px
+    if convention is YConvention.LAST_ROW and height is None:
+        raise TableError(
+            path, f"{form.title} counts y from the last row: give the height, --size HEIGHTxWIDTH in pixels"
+        )
+    return replace(stored.picks, y=convention.convert(stored.picks.y, height))
+
+
+def write_picks(
+    path: str | Path,
+    picks: Picks,
+    micrograph_name: str = "",
+    *,
+    height_px: int | None = None,
+    format_name: str | None = None,
+) -> None:
+    """Write the picks of one micrograph; no picks give a file with a header and no rows.
+
+    Args:
+        path: the file, `<stem>_autopick.star` where RELION is to find it; written whole or not at all.
+        picks: the picks; y counts from the first stored row.
+        micrograph_name: as in `rlnMicrographName`; its suffix tells from which row RELION counts.
+        height_px: number of rows of the micrograph, needed where the format counts from the last one.
+        format_name: name of a registered format; by default the first that writes files of this suffix.
+
+    Raises:
+        OSError: if the file cannot be written.
+        SettingsError: if there is no such format, or it is only read.
+        ValueError: if the format needs a height and there is none.
+    """
+    path = Path(path)
+    writer_of(path, format_name)(path, picks, micrograph_name, height_px)
