@@ -97,7 +97,7 @@ def test_every_box_has_its_particle_in_the_centre_bright_and_the_table_says_wher
 def test_particles_carry_the_number_of_their_pick_through_what_is_left_out(project):
     order = np.roll(np.arange(len(XY)), 1)  # the last two, at the borders, are not the last any more
     picks = Picks(XY[order, 0], XY[order, 1], np.ones(len(XY)), "probability")
-    write_picks_star(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc")
+    write_picks(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc")
     run(project)
     rows = read_particles(project / "boxes" / "particles.star").particles
     ids = rows.loc[rows["rlnMicrographName"].str.endswith("a.mrc"), "cryogleanPickId"]
