@@ -38,8 +38,8 @@ class Quiet:
     def begin(self, total, done):
         self.total, self.before = total, done
 
-    def made(self, made):
-        self.numbers.append(made.number)
+    def report(self, result):
+        self.numbers.append(int(result.file.key.removeprefix("simulated_")) - 1)
 
 
 def run(out, simulation=SMALL, **how):
@@ -141,7 +141,7 @@ def test_more_micrographs_go_on_and_fewer_leave_the_rest(folder, tmp_path):
     assert_same(tmp_path / "a", folder)
     summary, progress = run(tmp_path / "a", micrographs=1)
     assert progress.numbers == []
-    assert len(summary.made) == 3
+    assert len(summary.done) == 3
 
 
 def test_other_settings_are_refused_unless_forced(folder, tmp_path):
@@ -177,5 +177,5 @@ def test_particles_that_do_not_fit_are_refused_before_any_work(tmp_path, pixel_s
 def test_an_empty_micrograph_is_one_too(tmp_path):
     empty = SMALL.model_copy(update={"specimen": Specimen(models=("test:480kDa",), particles=0)})
     summary, _ = run(tmp_path / "a", empty)
-    assert summary.particles == 0
+    assert summary.total == 0
     assert len(read_picks_folder(tmp_path / "a" / "truth")["simulated_00001"]) == 0

@@ -95,7 +95,7 @@ def extract(
 
 
 def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> None:
-    total = sum(o.count for o in summary.done)
+    total = summary.total
     if as_json:
         said = {
             "out": str(out),

@@ -165,18 +165,18 @@ def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) ->
 def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.pickers.emmae.network_training import WEIGHTS
 
-    facts = summary.facts
+    fit = summary.fit
     if as_json:
         said = {
             "out": str(out),
             "weights": str(out / WEIGHTS),
             "rejected": {o.file.key: o.reason for o in summary.rejected},
             "settings": job.recorded(),
-            "learned": None if facts is None else facts.model_dump(mode="json"),
+            "learned": None if fit is None else fit.model_dump(mode="json"),
         }
         typer.echo(json.dumps(said))
         return
-    if facts is not None:
-        typer.echo(f"trained on {len(facts.micrographs)} micrographs, {facts.steps} steps: {out / WEIGHTS}")
+    if fit is not None:
+        typer.echo(f"trained on {len(fit.micrographs)} micrographs, {fit.steps} steps: {out / WEIGHTS}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

@@ -23,13 +23,12 @@ from cryoglean.cli.select import select
 from cryoglean.cli.simulate import simulate
 from cryoglean.cli.train import train
 from cryoglean.errors import CryogleanError, NothingKeptError, SettingsError, TableError
+from cryoglean.jobs.result import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Arguments = ParamSpec("Arguments")
-
-INTERNAL_ERROR, REFUSED, NOTHING_LEFT, INTERRUPTED = 1, 2, 4, 130
 
 app = typer.Typer(
     name="cryoglean",
@@ -50,13 +49,14 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
         try:
             status = command(*args, **kwargs)
         except KeyboardInterrupt:
-            complaint, status = "interrupted: what is finished is kept; give the same command again", INTERRUPTED
+            complaint = "interrupted: what is finished is kept; give the same command again"
+            status = ExitStatus.interrupted
         except NothingKeptError as error:
-            complaint, status = str(error), NOTHING_LEFT
+            complaint, status = str(error), ExitStatus.nothing_usable
         except (SettingsError, TableError) as error:
-            complaint, status = str(error), REFUSED
+            complaint, status = str(error), ExitStatus.refused
         except (CryogleanError, OSError) as error:
-            complaint, status = str(error), INTERNAL_ERROR
+            complaint, status = str(error), ExitStatus.failed
         else:
             complaint = ""
         if complaint:

@@ -274,7 +274,7 @@ def _diameter(method: Method, given: float | None, model: Path | None) -> float:
 
 
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
-    total = sum(o.count for o in summary.done)
+    total = summary.total
     if as_json:
         said = {
             "out": str(out),

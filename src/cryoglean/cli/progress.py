@@ -1,8 +1,8 @@
-"""How a job is watched: a bar on a terminal, plain lines in a log; always on standard error."""
+"""Progress of a job on screen: a bar on a terminal, plain lines in a log; always on standard error."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,19 +15,18 @@ if TYPE_CHECKING:
     from cryoglean.jobs.result import MicrographResult
 
 
-class JobProgress:
-    """Shows how a job over micrographs goes on; a context manager.
+class ProgressBar:
+    """A bar on a terminal, with lines above it; only the lines where there is no terminal; a context manager.
 
     Args:
-        doing: what the bar says.
-        result: what is said of a micrograph that is done; "{n}" stands for how many picks or particles it has.
-        verbose: tell of every micrograph, also on a terminal.
+        label: what the bar says.
+        verbose: print a line for each step, also on a terminal.
     """
 
-    def __init__(self, doing: str, result: str, *, verbose: bool) -> None:
-        self._doing, self._result = doing, result
+    def __init__(self, label: str, *, verbose: bool) -> None:
+        self._label = label
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._each = verbose or not self._console.is_terminal
+        self._prints_each = verbose or not self._console.is_terminal
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -39,9 +38,8 @@ class JobProgress:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._count = self._total = 0
 
-    def __enter__(self) -> JobProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -51,25 +49,45 @@ class JobProgress:
         self._bar.stop()
 
     def info(self, text: str) -> None:
-        """Show one line."""
+        """Print one line."""
         self._console.print(text, markup=False)
 
+    def _advance(self, completed: int, total: int, detail: str = "") -> None:
+        """Move the bar, which appears with the first call."""
+        if self._task is None:
+            self._task = self._bar.add_task(self._label)
+        self._bar.update(self._task, completed=completed, total=total, description=self._label + detail)
+
+
+class JobProgress(ProgressBar):
+    """Progress of a job over micrographs.
+
+    Args:
+        label: what the bar says.
+        result: the line of a micrograph that is done; "{n}" stands for how many picks or particles it has.
+        verbose: print a line for each micrograph, also on a terminal.
+    """
+
+    def __init__(self, label: str, result: str, *, verbose: bool) -> None:
+        super().__init__(label, verbose=verbose)
+        self._result = result
+        self._count = self._total = 0
+
     def begin(self, total: int, done: int) -> None:
-        """Start counting."""
+        """Begin to count: so many micrographs in all, so many of them done before."""
         self._count, self._total = done, total
         if done:
             self.info(f"{done} of {total} micrographs are done already")
-        self._task = self._bar.add_task(self._doing, total=total, completed=done)
+        self._advance(done, total)
 
     def report(self, result: MicrographResult) -> None:
-        """Count one micrograph, and show what became of it where that is wanted or needed."""
+        """Count one micrograph, and print its line where that is wanted or needed."""
         self._count += 1
-        if self._task is not None:
-            self._bar.update(self._task, advance=1)
+        self._advance(self._count, self._total)
         place = f"[{self._count}/{self._total}] {result.file.name}:"
         if result.reason is not None:
             self.info(f"{place} rejected, {result.reason}")
-        elif self._each:
+        elif self._prints_each:
             self.info(f"{place} {self._result.format(n=result.count)}, {result.seconds:.2f} s")
         if result.note is not None:
             self.info(f"{result.file.name}: {result.note}")

@@ -17,8 +17,7 @@ from cryoglean.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryoglean.cli.progress import JobProgress
-    from cryoglean.jobs.simulate import Made, SimulationSummary
+    from cryoglean.jobs.simulate import SimulationSummary
     from cryoglean.simulate.settings import Simulation
 
 
@@ -125,27 +124,9 @@ def simulate(
     workers = cpus or available_cpus()
     limit_threads(1)
     with JobProgress("simulating", "{n} particles", verbose=verbose) as progress:
-        summary = run_simulation(
-            simulation, out, _Watcher(progress), micrographs=micrographs, cpus=workers, force=force
-        )
+        summary = run_simulation(simulation, out, progress, micrographs=micrographs, cpus=workers, force=force)
     _show(simulation, summary, out, as_json=as_json)
-    return 0
-
-
-class _Watcher:
-    """Shows how a simulation goes on, as the other commands show theirs."""
-
-    def __init__(self, progress: JobProgress) -> None:
-        self._progress = progress
-        self.info, self.begin = progress.info, progress.begin
-
-    def made(self, made: Made) -> None:
-        """Count one micrograph."""
-        from cryoglean.jobs.result import MicrographResult
-        from cryoglean.micrograph import MicrographFile
-
-        file = MicrographFile(Path(made.name), made.name, made.name)
-        self._progress.report(MicrographResult(file, made.particles, made.seconds))
+    return summary.exit_status
 
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,8 +204,8 @@ def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_j
     if as_json:
         said = {
             "out": str(out),
-            "micrographs": len(summary.made),
-            "particles": {m.name: m.particles for m in summary.made},
+            "micrographs": len(summary.done),
+            "particles": {r.file.name: r.count for r in summary.done},
             "species": [
                 {"name": p.name, "mass_kda": p.mass_kda, "diameter_angstrom": 2 * p.radius_angstrom}
                 for p in summary.species
@@ -233,8 +214,8 @@ def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_j
         }
         typer.echo(json.dumps(said))
         return
-    typer.echo(f"{summary.particles} particles in {len(summary.made)} micrographs: {out / 'micrographs'}")
-    if summary.particles < simulation.specimen.particles * len(summary.made):
+    typer.echo(f"{summary.total} particles in {len(summary.done)} micrographs: {out / 'micrographs'}")
+    if summary.total < simulation.specimen.particles * len(summary.done):
         typer.echo("there was no room for all of them: fewer --particles, a smaller --spacing, or a larger --size")
 
 

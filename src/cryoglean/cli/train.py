@@ -99,7 +99,7 @@ def train(
 def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.jobs.train import WEIGHTS
 
-    facts = summary.facts
+    fit = summary.fit
     if as_json:
         said = {
             "out": str(out),
@@ -107,11 +107,11 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
             "particles": {o.file.key: o.count for o in summary.results if o.reason is None},
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
-            "learned": None if facts is None else facts.model_dump(mode="json"),
+            "learned": None if fit is None else fit.model_dump(mode="json"),
         }
         typer.echo(json.dumps(said))
         return
-    if facts is not None:
-        typer.echo(f"trained on {len(facts.micrographs)} micrographs: {out / WEIGHTS}")
+    if fit is not None:
+        typer.echo(f"trained on {len(fit.micrographs)} micrographs: {out / WEIGHTS}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")

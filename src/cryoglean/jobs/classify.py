@@ -18,6 +18,7 @@ from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
 from cryoglean.jobs.output_folder import OutputFolder
+from cryoglean.jobs.result import ExitStatus, exit_status
 from cryoglean.report.gallery import draw_gallery
 
 if TYPE_CHECKING:
@@ -75,11 +76,9 @@ class ClassifySummary:
     iterations: list[Iteration] = field(default_factory=list)
 
     @property
-    def exit_status(self) -> int:
+    def exit_status(self) -> ExitStatus:
         """0 all done, 3 some particles rejected, 4 all rejected."""
-        if not self.rejected:
-            return 0
-        return 4 if self.classification is None else 3
+        return exit_status(is_any_done=self.classification is not None, is_any_rejected=bool(self.rejected))
 
 
 class ProgressListener(Protocol):

@@ -95,7 +95,7 @@ class CtfJob(BaseModel):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CtfTask:
     """What to make of each micrograph, and where.
 
     Attributes:
@@ -142,7 +142,7 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
     if job.min_defocus_angstrom >= job.max_defocus_angstrom:
         said = f"--min-defocus {job.min_defocus_angstrom:g} must be below --max-defocus {job.max_defocus_angstrom:g}"
         raise SettingsError(said)
-    wanted = Wanted(out, job)
+    task = CtfTask(out, job)
     folder = OutputFolder(out, "ctf", ("ctf/**/*.json", "plots/**/*.png", "micrographs_*.star"))
     results = {file.key: MicrographResult(file, note=_FROM_TABLE) for file in files if _is_known(file)}
     unknown = [file for file in files if file.key not in results]
@@ -150,7 +150,7 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
     folder.claim(job.recorded(), files, force=job.force)
     if results:
         progress.info(f"{len(results)} of {len(files)} micrographs have a CTF in their STAR file: it is taken")
-    results |= {file.key: MicrographResult(file) for file in unknown if wanted.columns(file) is not None}
+    results |= {file.key: MicrographResult(file) for file in unknown if task.columns(file) is not None}
     summary = JobSummary()
     progress.begin(len(files), len(results))
     results = unreadable | results
@@ -158,22 +158,22 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
         for result in unreadable.values():
             progress.report(result)
         todo = [file for file in files if file.key not in results]
-        for result in map_processes(partial(estimate_one, wanted), todo, job.cpus):
+        for result in map_processes(partial(estimate_one, task), todo, job.cpus):
             results[result.file.key] = result
             progress.report(result)
     finally:
         summary.results = [results[f.key] for f in files if f.key in results]
-        _write_lists(folder, wanted, summary, progress)
+        _write_lists(folder, task, summary, progress)
     return summary
 
 
-def estimate_one(wanted: Wanted, file: MicrographFile) -> MicrographResult:
+def estimate_one(task: CtfTask, file: MicrographFile) -> MicrographResult:
     """Estimate the CTF of one micrograph; if none can be seen, say so in the result.
 
     Raises:
         OSError: if results cannot be written.
     """
-    start, job = perf_counter(), wanted.job
+    start, job = perf_counter(), task.job
     try:
         micrograph, note = read_micrograph(file, job.pixel_size_angstrom)
         live = torch.from_numpy(micrograph.image[live_area(micrograph.image)].copy())
@@ -185,11 +185,11 @@ def estimate_one(wanted: Wanted, file: MicrographFile) -> MicrographResult:
         return MicrographResult(file, reason=str(error))
     if job.plots:
         caption = file.key if found.doubt is None else f"{file.key}: {found.doubt}"
-        draw_ctf(wanted.plot_path(file), found.spectrum, found.rings, found.fit, found.profile, caption=caption)
+        draw_ctf(task.plot_path(file), found.spectrum, found.rings, found.fit, found.profile, caption=caption)
     if found.doubt is not None:
         return MicrographResult(file, reason=found.doubt)
     columns = _columns(found, micrograph.pixel_size_angstrom)
-    write_atomic_text(wanted.result_path(file), json.dumps(columns, indent=2) + "\n")
+    write_atomic_text(task.result_path(file), json.dumps(columns, indent=2) + "\n")
     return MicrographResult(file, seconds=perf_counter() - start, note=note)
 
 
@@ -227,24 +227,24 @@ def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
     return replace(file, row=row, optics=optics, pixel_size_angstrom=float(optics["rlnMicrographPixelSize"]))
 
 
-def _write_lists(folder: OutputFolder, wanted: Wanted, summary: JobSummary, progress: ProgressListener) -> None:
+def _write_lists(folder: OutputFolder, task: CtfTask, summary: JobSummary, progress: ProgressListener) -> None:
     """Write the tables of all micrographs with a CTF, of those selected, and of those set aside."""
     folder.record_results(summary.results)
     known = []
     for result in summary.done:
-        columns = wanted.columns(result.file)
+        columns = task.columns(result.file)
         known.append(result.file if columns is None else with_ctf(result.file, columns))
     if not known:
         return
-    write_micrographs_star(wanted.root / _MICROGRAPHS, known)
-    job = wanted.job
+    write_micrographs_star(task.root / _MICROGRAPHS, known)
+    job = task.job
     if job.resolution_limit_angstrom is not None or job.selected_defocus_angstrom is not None:
         limits = job.selected_defocus_angstrom or (-math.inf, math.inf)
         resolution = job.resolution_limit_angstrom or math.inf
         chosen = passing(known, max_resolution_angstrom=resolution, defocus_range_angstrom=limits)
-        _write_chosen(wanted.root / _SELECTED, chosen, len(known), progress)
+        _write_chosen(task.root / _SELECTED, chosen, len(known), progress)
     if job.subset is not None:
-        _write_chosen(wanted.root / _SUBSET, paper_subset(known, job.subset), len(known), progress)
+        _write_chosen(task.root / _SUBSET, paper_subset(known, job.subset), len(known), progress)
 
 
 def _write_chosen(path: Path, chosen: Sequence[MicrographFile], total: int, progress: ProgressListener) -> None:

@@ -74,6 +74,11 @@ class JobSummary:
         return {r.file.key: r.count for r in self.done}
 
     @property
+    def total(self) -> int:
+        """How many picks, or particles, there are in all."""
+        return sum(self.counts.values())
+
+    @property
     def exit_status(self) -> ExitStatus:
         """0 all done, 3 some rejected, 4 all rejected."""
         return exit_status(is_any_done=bool(self.done), is_any_rejected=bool(self.rejected))

@@ -1,4 +1,4 @@
-"""The whole job: models in, a folder of micrographs with their truth out; goes on where it was."""
+"""Simulation of micrographs as a job: models in, a folder of micrographs with their truth out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.processes import map_processes
+from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.jobs.simulation_folder import SimulationFolder
+from cryoglean.limits import MIN_DIAMETER_PX
 from cryoglean.simulate.models import read_model
 from cryoglean.simulate.render import Renderer
 
@@ -18,62 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.simulate.particle import Particle
     from cryoglean.simulate.settings import Simulation, Specimen
 
-_LEAST_DIAMETER_PX = 4.0
-_MOST_BOX_PX = 2_048
-
-
-@dataclass(frozen=True)
-class Made:
-    """One micrograph that is there.
-
-    Attributes:
-        number: of the micrograph, from 0.
-        name: in tables.
-        particles: how many centres lie in it.
-        seconds: time it took; 0 if it was there before.
-    """
-
-    number: int
-    name: str
-    particles: int
-    seconds: float = 0.0
+_MAX_BOX_PX = 2_048
+"""Largest particle, in pixels. Resource: a projection has a grid of twice its side for each kind of atom."""
 
 
 @dataclass
-class SimulationSummary:
-    """What became of a job.
+class SimulationSummary(JobSummary):
+    """Results of a simulation; a micrograph's count is that of the particles whose centres lie in it.
 
     Attributes:
         species: the particles, as they were read.
-        made: the micrographs, by number.
     """
 
-    species: list[Particle]
-    made: list[Made] = field(default_factory=list)
-
-    @property
-    def particles(self) -> int:
-        """How many particles there are in all."""
-        return sum(m.particles for m in self.made)
-
-
-class ProgressListener(Protocol):
-    """Who wants to know how the job goes on."""
-
-    def info(self, text: str) -> None:
-        """Tell the user one line."""
-        ...
-
-    def begin(self, total: int, done: int) -> None:
-        """Start counting: so many micrographs in all, so many of them done before."""
-        ...
-
-    def made(self, made: Made) -> None:
-        """One more micrograph is there."""
-        ...
+    species: list[Particle] = field(default_factory=list)
 
 
 def run_simulation(
@@ -112,16 +75,16 @@ def run_simulation(
     renderer = Renderer(simulation, species)
     todo = [n for n in range(micrographs) if not folder.is_done(n, shape)]
     progress.begin(micrographs, micrographs - len(todo))
-    seconds: dict[int, float] = {}
+    made: dict[str, MicrographResult] = {}
     try:
-        for one_made in map_processes(partial(simulate_one, renderer, folder), todo, cpus):
-            seconds[one_made.number] = one_made.seconds
-            progress.made(one_made)
+        for result in map_processes(partial(simulate_one, renderer, folder), todo, cpus):
+            made[result.file.key] = result
+            progress.report(result)
     finally:
         plans = [renderer.plan(n) for n in folder.numbers() if folder.is_done(n, shape)]
-        folder.write_lists(plans, simulation.microscope)
-    made = [Made(p.number, folder.name(p.number), len(p.particles), seconds.get(p.number, 0.0)) for p in plans]
-    return SimulationSummary(species, made)
+        files = folder.write_lists(plans, simulation.microscope)
+    there = (MicrographResult(file, len(plan.particles)) for file, plan in zip(files, plans, strict=True))
+    return SimulationSummary([made.get(result.file.key, result) for result in there], species)
 
 
 def read_species(specimen: Specimen) -> list[Particle]:
@@ -138,7 +101,7 @@ def recorded(simulation: Simulation, species: Sequence[Particle]) -> dict[str, A
     return simulation.model_dump(mode="json") | {"species": [_described(p) for p in species]}
 
 
-def simulate_one(renderer: Renderer, folder: SimulationFolder, number: int) -> Made:
+def simulate_one(renderer: Renderer, folder: SimulationFolder, number: int) -> MicrographResult:
     """Make one micrograph with its tables; the image is written last, so that it is there only if all is.
 
     Raises:
@@ -149,7 +112,8 @@ def simulate_one(renderer: Renderer, folder: SimulationFolder, number: int) -> M
     micrograph = renderer.render(plan)
     folder.write_truth(plan, [p.name for p in renderer.species])
     folder.write_micrograph(number, micrograph.image, micrograph.pixel_size_angstrom)
-    return Made(number, folder.name(number), len(plan.particles), perf_counter() - start)
+    file = folder.micrograph_file(plan, renderer.simulation.microscope)
+    return MicrographResult(file, len(plan.particles), perf_counter() - start)
 
 
 def _described(particle: Particle) -> dict[str, Any]:
@@ -167,11 +131,11 @@ def _described(particle: Particle) -> dict[str, Any]:
 
 def _refuse_misfits(simulation: Simulation, species: Sequence[Particle]) -> None:
     pixel_size = simulation.microscope.pixel_size_angstrom
-    most = min(simulation.height_px, simulation.width_px, _MOST_BOX_PX)
+    max_px = min(simulation.height_px, simulation.width_px, _MAX_BOX_PX)
     for particle in species:
         diameter_px = 2 * particle.radius_angstrom / pixel_size
-        if not _LEAST_DIAMETER_PX <= diameter_px <= most:
+        if not MIN_DIAMETER_PX <= diameter_px <= max_px:
             raise SettingsError(
                 f"--model {particle.name} is {2 * particle.radius_angstrom:.0f} A across, {diameter_px:.3g} px at "
-                f"--pixel-size {pixel_size:g}: it must be {_LEAST_DIAMETER_PX:g} to {most} px in this micrograph"
+                f"--pixel-size {pixel_size:g}: it must be {MIN_DIAMETER_PX:g} to {max_px} px in this micrograph"
             )

@@ -110,27 +110,29 @@ class SimulationFolder(OutputFolder):
         dirt = [(str(n.kind), *_decimals(n.x, n.y, n.radius_px)) for n in plan.nuisances]
         write_atomic_text(self.nuisances_path(plan.number), csv_text(_NUISANCE_COLUMNS, dirt))
 
-    def write_lists(self, plans: Sequence[Plan], microscope: Microscope) -> None:
-        """Write the STAR files that name all micrographs and all particles."""
-        optics = _optics(microscope)
-        files = [
-            MicrographFile(
-                self.micrograph_path(plan.number),
-                self.name(plan.number),
-                self.stem(plan.number),
-                microscope.pixel_size_angstrom,
-                _ctf_row(plan),
-                optics,
-            )
-            for plan in plans
-        ]
+    def micrograph_file(self, plan: Plan, microscope: Microscope) -> MicrographFile:
+        """Return a micrograph as the tables name it, with its CTF."""
+        number = plan.number
+        return MicrographFile(
+            self.micrograph_path(number),
+            self.name(number),
+            self.stem(number),
+            microscope.pixel_size_angstrom,
+            _ctf_row(plan),
+            _optics(microscope),
+        )
+
+    def write_lists(self, plans: Sequence[Plan], microscope: Microscope) -> list[MicrographFile]:
+        """Write the STAR files that name all micrographs and all particles; return the micrographs."""
+        files = [self.micrograph_file(plan, microscope) for plan in plans]
         write_micrographs_star(self.micrographs_star_path, files)
         rows = [row for plan in plans for row in self._particle_rows(plan)]
         tables = {
-            "optics": pd.DataFrame([optics], dtype=object),
+            "optics": pd.DataFrame([_optics(microscope)], dtype=object),
             "particles": pd.DataFrame(rows, columns=pd.Index(_PARTICLE_COLUMNS), dtype=object),
         }
         write_atomic_text(self.particles_star_path, star_text(tables))
+        return files
 
     def _particle_rows(self, plan: Plan) -> Iterable[list[str]]:
         ctf = _ctf_row(plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from cryoglean.io.atomic import write_atomic_text
 from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_tasks
-from cryoglean.jobs.result import MicrographResult
+from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.pickers.curves import curves_csv
 from cryoglean.pickers.kpicker.figures import training_figure
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
@@ -66,28 +66,14 @@ class TrainJob(BaseModel):
 
 
 @dataclass
-class TrainSummary:
-    """What became of a training.
+class TrainSummary(JobSummary):
+    """Results of a training; a micrograph's count is that of the particles learned from.
 
     Attributes:
-        results: one for each micrograph; `picks` counts the particles in it.
-        facts: what was learned besides the weights; None where there was nothing to learn from.
+        fit: what was learned besides the weights; None where there was nothing to learn from.
     """
 
-    results: list[MicrographResult] = field(default_factory=list)
-    facts: KpickerFacts | PaperKpickerFacts | None = None
-
-    @property
-    def rejected(self) -> list[MicrographResult]:
-        """The micrographs that could not be used."""
-        return [o for o in self.results if o.reason is not None]
-
-    @property
-    def exit_status(self) -> int:
-        """0 all used, 3 some rejected, 4 all rejected."""
-        if not self.rejected:
-            return 0
-        return 3 if self.facts is not None else 4
+    fit: KpickerFacts | PaperKpickerFacts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +125,9 @@ def run_train_job(
             return summary
         if weights.exists():
             progress.info(f"{weights} is there already")
-            summary.facts = read_kpicker(weights).facts
+            summary.fit = read_kpicker(weights).facts
         else:
-            summary.facts = _train(job, usable, folder.root, progress)
+            summary.fit = _train(job, usable, folder.root, progress)
     finally:
         folder.record_results(summary.results)
     return summary

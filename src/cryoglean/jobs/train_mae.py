@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.jobs.result import MicrographResult
+from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
     NETWORK_RESULTS,
@@ -80,28 +80,14 @@ class MaeJob(BaseModel):
 
 
 @dataclass
-class MaeSummary:
-    """What became of a training.
+class MaeSummary(JobSummary):
+    """Results of a training.
 
     Attributes:
-        results: one for each micrograph.
-        facts: what is known of the network; None where there was nothing to learn from.
+        fit: what is known of the network; None where there was nothing to learn from.
     """
 
-    results: list[MicrographResult] = field(default_factory=list)
-    facts: EmmaeFacts | None = None
-
-    @property
-    def rejected(self) -> list[MicrographResult]:
-        """The micrographs that could not be used."""
-        return [o for o in self.results if o.reason is not None]
-
-    @property
-    def exit_status(self) -> int:
-        """0 all used, 3 some rejected, 4 all rejected."""
-        if not self.rejected:
-            return 0
-        return 3 if self.facts is not None else 4
+    fit: EmmaeFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -142,11 +128,11 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
     try:
         if (folder.root / WEIGHTS).exists():
             progress.info(f"{folder.root / WEIGHTS} is there already")
-            summary.facts = read_emmae(folder.root / WEIGHTS).facts
+            summary.fit = read_emmae(folder.root / WEIGHTS).facts
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
             how = NetworkTraining(job.training, first, job.cpus, team)
-            summary.facts = train_network(prepared, how, folder.root, progress, draw_figure)
+            summary.fit = train_network(prepared, how, folder.root, progress, draw_figure)
     finally:
         folder.record_results(summary.results)
     return summary

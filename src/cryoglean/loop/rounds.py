@@ -14,6 +14,7 @@ from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.pick import run_pick_job
+from cryoglean.jobs.result import ExitStatus
 from cryoglean.jobs.select import SELECTION
 from cryoglean.jobs.train import WEIGHTS
 from cryoglean.loop import class_evaluation as judge
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
 
-DONE, SOME_REJECTED, NOTHING, STOPPED = 0, 3, 4, 5
+DONE, NOTHING, STOPPED = ExitStatus.done, ExitStatus.nothing_usable, ExitStatus.stopped
 
 
 class _StopError(Exception):
@@ -60,7 +61,7 @@ class _StopError(Exception):
         keeps_picks: whether all micrographs are still to be picked as the best round does.
     """
 
-    def __init__(self, status: int, reason: str, *, keeps_picks: bool) -> None:
+    def __init__(self, status: ExitStatus, reason: str, *, keeps_picks: bool) -> None:
         super().__init__(reason)
         self.status, self.reason, self.keeps_picks = status, reason, keeps_picks
 
@@ -76,7 +77,7 @@ class LoopSummary:
         picks: of all micrographs; None where none were picked.
     """
 
-    exit_status: int
+    exit_status: ExitStatus
     best: int
     reason: str
     picks: PickSummary | None = None
@@ -130,7 +131,7 @@ class _Loop:
         self.best = 0
         self._spacing: float | None = None
 
-    def rounds(self) -> tuple[int, str, bool]:
+    def rounds(self) -> tuple[ExitStatus, str, bool]:
         """Do all rounds; return exit status, the reason for the end, and whether there are picks to be made."""
         self._stages.micrographs()
         if not self._stages.files:
@@ -160,7 +161,7 @@ class _Loop:
             for learned in ("localpicker.json", "matcher.json"):
                 copy_if_new(stages.folder(0, first) / learned, root / learned)
         summary = run_pick_job(self._all, pick, root, self._passing)
-        total = sum(o.count for o in summary.done)
+        total = summary.total
         self._run.set(production={"round": self.best, "picks": total, "micrographs": len(summary.done)})
         self._progress.info(f"{total} picks in {len(summary.done)} micrographs, as round {self.best} picks")
         return summary

@@ -178,8 +178,8 @@ class Stages:
             )
             star = before / "particles.star"
             summary = run_train_job(self.files, star, junk if has_junk else None, job, out, self._passing)
-            facts = None if summary.facts is None else summary.facts.model_dump(mode="json")
-            return {"particles": sum(o.count for o in summary.results), "facts": facts}
+            facts = None if summary.fit is None else summary.fit.model_dump(mode="json")
+            return {"particles": summary.total, "facts": facts}
 
         self.do(number, MODEL, work, "trained on {particles} particles")
         return out / WEIGHTS
@@ -263,7 +263,7 @@ class Stages:
             write_round(pool, self.files, {key: p.picks for key, p in pools.items()}, self._heights())
             summary = run_extract_job(pool, self.files, judge.extract_job(self.job), particles, self._passing)
             return {
-                "particles": sum(o.count for o in summary.done),
+                "particles": summary.total,
                 "places": sum(len(p.picks) for p in pools.values()),
             }
 
