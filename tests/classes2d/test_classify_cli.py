@@ -52,11 +52,11 @@ class StandIn:
     def __init__(self):
         self.settings = []
 
-    def __call__(self, star, settings, options, folder, tell, table):
+    def __call__(self, star, settings, options, folder, on_iteration, table):
         self.settings.append(settings)
         n, k = len(table.particles), settings.classes_for(len(table.particles))
         for number in range(1, settings.iterations + 1):
-            tell(Iteration(number, settings.iterations, 20.0, 1 / number, 0))
+            on_iteration(Iteration(number, settings.iterations, 20.0, 1 / number, 0))
         rng, index = np.random.default_rng(0), np.arange(n) % k
         placed = Assignments(index, np.zeros(n), np.zeros((n, 2)), np.ones(n), np.linspace(0, 1, n))
         averages = rng.normal(size=(k, 24, 24)).astype(np.float32)
@@ -69,8 +69,8 @@ class StandIn:
 @pytest.fixture
 def engine(monkeypatch):
     engine = StandIn()
-    monkeypatch.setattr("cryoglean.classes2d.relion.classify", engine)
-    monkeypatch.setattr("cryoglean.classes2d.job.installed_relion", lambda options: None)
+    monkeypatch.setattr("cryoglean.jobs.classify.relion.classify", engine)
+    monkeypatch.setattr("cryoglean.jobs.classify.installed_relion", lambda options: None)
     return engine
 
 
@@ -118,7 +118,7 @@ def test_the_same_again_does_nothing_and_says_so(project, engine):
     before = {path: path.stat().st_mtime_ns for path in (project / "out").glob("*.*rcs")}
     again = run()
     assert again.exit_code == 0
-    assert "done already" in again.stderr
+    assert "is complete already" in again.stderr
     assert "40 particles in 2 classes" in again.stdout
     assert len(engine.settings) == 1
     assert {path: path.stat().st_mtime_ns for path in (project / "out").glob("*.*rcs")} == before
@@ -143,7 +143,7 @@ def test_bad_particles_are_named_and_the_rest_goes_on(project, engine):
     write_project(project, spoiled)
     result = run()
     assert result.exit_code == 3
-    assert "2 of 40 particles set aside (000004@Extract/a.mrcs: NaN or infinite values)" in result.stderr
+    assert "2 of 40 particles rejected (000004@Extract/a.mrcs: NaN or infinite values)" in result.stderr
     with (project / "out" / "rejected.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["image"][:6] for row in rows] == ["000004", "000010"]
@@ -154,7 +154,7 @@ def test_nothing_but_bad_particles_is_an_end_of_its_own(project, engine):
     write_project(project, np.zeros_like(IMAGES))
     result = run()
     assert result.exit_code == 4
-    assert "not one particle can be used" in result.stderr
+    assert "no particle can be used" in result.stderr
     assert not engine.settings
     assert (project / "out" / "rejected.csv").read_text().count("alike") == 40
 
@@ -231,7 +231,7 @@ def test_relion_from_end_to_end_and_a_second_time(project):
     assert "[3/3]" in result.stderr
     agree = (read_classification(project / "out")[0].particles.class_index == SHAPE).mean()
     assert max(agree, 1 - agree) > 0.9
-    assert "done already" in run(*words).stderr
+    assert "is complete already" in run(*words).stderr
 
 
 @needs_relion

@@ -7,7 +7,7 @@ from class_averages import BOX, DIAMETER, PIXEL, blobs, half_plane
 from cryoglean.classes2d.centring import shifted, subset
 from cryoglean.classes2d.classification import Assignments, Classes, Classification
 from cryoglean.classes2d.particle_set import ParticleSet
-from cryoglean.classes2d.purify import Moved, Purifying, purify
+from cryoglean.classes2d.purify import PurifySettings, Reextracted, purify
 from cryoglean.classes2d.selection import Rule
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
@@ -68,7 +68,7 @@ def test_the_share_is_exceeded_not_reached():
 
 def test_a_set_that_does_not_settle_ends_after_the_passes_allowed_and_says_so():
     told = []
-    found = purify(particles(40), SETTINGS, Engine(lost=6), Purifying(max_passes=3), on_pass=told.append)
+    found = purify(particles(40), SETTINGS, Engine(lost=6), PurifySettings(max_passes=3), on_pass=told.append)
     assert [len(p.which) for p in found.passes] == [60, 34, 28]
     assert len(found.kept) == 22
     assert "after 3 passes" in found.notes[0]
@@ -100,7 +100,7 @@ def test_an_off_centre_class_is_in_the_middle_in_the_next_pass():
 
 
 def test_alignment_moves_by_minus_the_origin_in_every_pass():
-    found = purify(particles(40), SETTINGS, Engine(lost=6, shift=(4.0, -8.0)), Purifying(max_passes=3))
+    found = purify(particles(40), SETTINGS, Engine(lost=6, shift=(4.0, -8.0)), PurifySettings(max_passes=3))
     for number, each in enumerate(found.passes):
         # Shifted images make the average drift, which centring takes back: only the first step is free of it.
         if number == 1:
@@ -114,7 +114,7 @@ def test_re_extraction_is_asked_for_the_places_and_may_lose_particles():
     def reextract(which, moved):
         asked.append((which, moved))
         left = np.arange(len(which))[2:]
-        return Moved(subset(whole, which[left]), left)
+        return Reextracted(subset(whole, which[left]), left)
 
     found = purify(whole, SETTINGS, Engine(), reextract=reextract)
     assert asked[0][0].tolist() == list(range(40))
@@ -151,5 +151,5 @@ def test_no_class_kept_is_said_with_what_to_try():
 
 
 def test_other_rules_work_as_well():
-    found = purify(particles(), SETTINGS, Engine(), Purifying(rule=Rule.literal, threshold=3.0))
+    found = purify(particles(), SETTINGS, Engine(), PurifySettings(rule=Rule.literal, threshold=3.0))
     assert found.kept.tolist() == list(range(40))

@@ -7,7 +7,7 @@ import pytest
 from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.particles import ParticleTable, write_particles
-from cryoglean.loop.class_evaluation import contest
+from cryoglean.loop.class_evaluation import compare_rounds
 from cryoglean.loop.pick_union import pooled
 from cryoglean.loop.tables import picks_of_images
 from cryoglean.micrograph import MicrographFile
@@ -68,7 +68,7 @@ def test_only_what_one_round_has_counts_in_the_contest(tmp_path):
     star = particles(tmp_path / "particles.star", np.arange(150))
     images = list(picks_of_images(star, FILES, pools))
     labels = {i: ClassVerdict.kept if n >= 50 else ClassVerdict.aligned_noise for n, i in enumerate(images)}
-    result, judged, kept = contest(labels, star, FILES, pools)
+    result, judged, kept = compare_rounds(labels, star, FILES, pools)
     assert result == (50, 0, 50, 50)
     assert (judged, kept) == (100, 100)
     assert result.is_won

@@ -1,4 +1,4 @@
-"""Particles brought to the middle of their boxes, by what a classification has found."""
+"""Centring of particles in their boxes by the result of a classification."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.particle_set import ParticleSet
 
 _CHUNK = 512
+"""Images shifted at a time. Resource: bounds the memory of their spectra."""
 
 
-def centring(found: Classification, diameter_angstrom: float) -> NDArray[np.float64]:
+def centre_offsets(found: Classification, diameter_angstrom: float) -> NDArray[np.float64]:
     """Return (n, 2) from the middle of each image to the particle in it, angstrom, x first.
 
     Where a class average is off centre, its particles are moved so that the next one is not.

@@ -1,4 +1,4 @@
-"""Tables of classes: `model.star`, written and read, and what is written to be looked at."""
+"""Tables of classes: `model.star`, written and read, and the CSV tables for people."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ _INDEX, _FREQUENCY, _ANGSTROM = "rlnSpectralIndex", "rlnResolution", "rlnAngstro
 _CORRELATION, _SSNR = "rlnFourierShellCorrelation", "rlnSsnrMap"
 _RESOLUTION, _PIXEL_SIZE = "rlnEstimatedResolution", "rlnPixelSize"
 _NO_ANGSTROM = 999.0
+"""Format: what RELION writes as the resolution of ring 0, which has none."""
+
 _CLASS_COLUMNS = ("class", "particles", "share_percent", "resolution_angstrom", "percent_per_resolution")
 _ITERATION_COLUMNS = ("iteration", "resolution_angstrom", "changed_percent", "empty_classes", "log_likelihood")
 
 
 class Model(NamedTuple):
-    """What `model.star` says.
+    """Contents of `model.star`.
 
     Attributes:
         pixel_size_angstrom: of the averages.
@@ -118,6 +120,6 @@ def iterations_csv(iterations: Iterable[Iteration]) -> str:
     rows = []
     for each in iterations:
         likelihood = "" if each.likelihood is None else f"{each.likelihood:.9g}"
-        told = (each.number, f"{each.resolution_angstrom:.4f}", f"{100 * each.changed:.4f}", each.empty, likelihood)
-        rows.append(told)
+        row = (each.number, f"{each.resolution_angstrom:.4f}", f"{100 * each.changed:.4f}", each.empty, likelihood)
+        rows.append(row)
     return csv_text(_ITERATION_COLUMNS, rows)

@@ -1,4 +1,4 @@
-"""What a 2D classification finds: the classes, and where each particle belongs."""
+"""Result of a 2D classification: the classes, and where each particle belongs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classes:
-    """Class averages and what is known of them. Rings: Fourier ring `k` is at k / (box pixel_size) 1/angstrom.
+    """Class averages with their statistics. Rings: Fourier ring `k` is at k / (box pixel_size) 1/angstrom.
 
     Attributes:
         averages: (k, box, box) float32, corrected for the CTF and filtered by how sure each ring is.

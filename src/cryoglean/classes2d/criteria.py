@@ -19,41 +19,41 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classification
 
 ALIGNMENTS = 2_000
-"""Alignments, different in effect, that an image is tried in against a class. *Derived*: 5 by 5 shifts times 72 angles
+"""Alignments, different in effect, that an image is tried in against a class. Derived: 5 by 5 shifts times 72 angles
 is 1,800; it counts by its logarithm only."""
 
 MIN_RESOLVED_ELEMENTS = 2.0
-"""Diameters over resolution. *Chosen by hand*: an average resolved to no more than half a diameter shows that something
+"""Diameters over resolution. Chosen by hand: an average resolved to no more than half a diameter shows that something
 is there, but not what."""
 
 MAX_OFF_CENTRE = 0.1
-"""Distance from the middle of the box in diameters. *Chosen by hand*: alignment has brought particles to the middle;
+"""Distance from the middle of the box in diameters. Chosen by hand: alignment has brought particles to the middle;
 what is further off is a neighbour or an edge. More lets half particles pass, less drops particles of uneven density."""
 
 MAX_EDGE_ENERGY = 0.25
-"""Share of the energy at one side of the rim. *Chosen by hand* between an edge through the middle, which has 1, and a
+"""Share of the energy at one side of the rim. Chosen by hand between an edge through the middle, which has 1, and a
 particle that fits its circle, which has nearly 0."""
 
 MAX_COARSENESS = 2 / 3
-"""Share of the power in waves longer than half a diameter. *Chosen by hand*: nine tenths of ice and carbon is coarse,
+"""Share of the power in waves longer than half a diameter. Chosen by hand: nine tenths of ice and carbon is coarse,
 but of a small particle much, too; so it counts only together with `MAX_AREA_FRACTION`."""
 
 MAX_AREA_FRACTION = 1 / 2
-"""Share of the circle that is bright. *Chosen by hand*: ice takes more; a large particle may fill its circle, too, so
+"""Share of the circle that is bright. Chosen by hand: ice takes more; a large particle may fill its circle, too, so
 it counts only together with `MAX_COARSENESS`."""
 
 MIN_PARTICLES = 10
-"""*Chosen by hand*: the halves of fewer are of a handful of images, which agree by chance."""
+"""Chosen by hand: the halves of fewer are of a handful of images, which agree by chance."""
 
 _UNRESOLVED = 0.6
-"""Highest margin of a class without a resolution. *Chosen by hand*, below 1 so that it is dropped; it only ranks such
+"""Highest margin of a class without a resolution. Chosen by hand, below 1 so that it is dropped; it only ranks such
 classes among those that are dropped."""
 
 _SPANS_BOX_MARGIN = 0.4
-"""Margin of a class with a line across its box. *Chosen by hand*, below 1 so that it is dropped; it only ranks."""
+"""Margin of a class with a line across its box. Chosen by hand, below 1 so that it is dropped; it only ranks."""
 
 _MIN_MEASURE = 1e-9
-"""*Chosen by hand*, far below what counts: keeps a margin finite where a measure is 0."""
+"""Chosen by hand, far below what counts: keeps a margin finite where a measure is 0."""
 
 
 @dataclass(frozen=True)

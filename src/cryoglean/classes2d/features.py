@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes
 
 _SMOOTHING_DIAMETERS = 0.07
-"""Standard deviation of the smoothing before a particle is outlined, in diameters. *Chosen by hand*: less lets noise
+"""Standard deviation of the smoothing before a particle is outlined, in diameters. Chosen by hand: less lets noise
 break a particle into pieces, more joins it with its neighbours."""
 
 _RIM_FROM = 0.7
-"""Inner end of the rim, as a share of the radius. *Chosen by hand*: there a particle that fits its circle leaves
+"""Inner end of the rim, as a share of the radius. Chosen by hand: there a particle that fits its circle leaves
 little."""
 
 _SECTORS = 16
-"""Sectors of the rim that are compared with their opposites. *Chosen by hand*: even; more are noisier."""
+"""Sectors of the rim that are compared with their opposites. Chosen by hand: even; more are noisier."""
 
 _COARSE_WAVES = 2.0
-"""Waves across a diameter up to which power is coarse. *Chosen by hand*: waves of half a diameter show an outline, and
+"""Waves across a diameter up to which power is coarse. Chosen by hand: waves of half a diameter show an outline, and
 only finer ones what a particle looks like."""
 
 _SOFT_SHARE = 0.3
-"""Width of the window's soft edge as a share of the radius. *Chosen by hand*: a hard edge would be detail."""
+"""Width of the window's soft edge as a share of the radius. Chosen by hand: a hard edge would be detail."""
 
 _BINS = 128
-"""Bins of the histogram that is parted in two. *Chosen by hand*: finer than what two groups differ by."""
+"""Bins of the histogram that is parted in two. Chosen by hand: finer than what two groups differ by."""
 
 _OPPOSITE = -0.8
-"""Cosine of the angle between two directions that are opposite, 143 degrees. *Chosen by hand*: a line need not run
+"""Cosine of the angle between two directions that are opposite, 143 degrees. Chosen by hand: a line need not run
 through the very middle."""
 
 _MID_BAND_WAVES = (3.0, 6.0)
-"""Waves across a diameter by which classes without a resolution are ranked. *Chosen by hand*: coarser waves say little,
+"""Waves across a diameter by which classes without a resolution are ranked. Chosen by hand: coarser waves say little,
 and finer ones are lost in noise first."""
 
 _MAX_RING_SNR = 1e4
-"""*Chosen by hand*, above what averages reach: keeps sums finite where a ratio is infinite."""
+"""Chosen by hand, above what averages reach: keeps sums finite where a ratio is infinite."""
 
 
 @dataclass(frozen=True)

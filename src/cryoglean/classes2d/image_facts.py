@@ -1,4 +1,4 @@
-"""What a particles STAR says of its images: pixel size, CTF, phases; of RELION 3.0 (no optics table) to 5."""
+"""Facts that a particles STAR tells of its images: pixel size, CTF, phases; of RELION 3.0 (no optics table) to 5."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cryoglean.io.particles import (
     IMAGE_SIZE,
     ParticleTable,
 )
+from cryoglean.limits import is_same_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +31,14 @@ NO_CTF = "no CTF: phases stay as they are, low resolution only"
 
 _DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 _ANGSTROM_PER_MICROMETRE = 1e4
+"""Format: `rlnDetectorPixelSize` is in micrometres."""
+
 _ORIGINS_IN_PIXELS = ("rlnOriginX", "rlnOriginY")
-_SAME_PIXEL_SIZE = 1e-3
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of images besides their pixels.
+    """Facts about images besides their pixels.
 
     Attributes:
         pixel_size_angstrom: of all of them.
@@ -145,7 +147,7 @@ def _pixel_size(path: Path, table: ParticleTable) -> float:
     if sizes is None:
         raise SettingsError(f"{path}: the pixel size of the images is not known: it has no column {IMAGE_PIXEL_SIZE}")
     least, most = sizes.min(initial=np.inf), sizes.max(initial=0)
-    if most > least * (1 + _SAME_PIXEL_SIZE):
+    if len(sizes) and not is_same_size(least, most):
         raise SettingsError(f"{path}: images of {least:g} and of {most:g} A/px: extract them again with one pixel size")
     return float(sizes[0]) if len(sizes) else 0.0
 

@@ -1,4 +1,4 @@
-"""Particle images with all that a classification needs to know of them."""
+"""Particle images, their pixel size and their CTFs: the input of a classification."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.errors import SettingsError
+from cryoglean.limits import MIN_DIAMETER_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from cryoglean.classes2d.settings import ClassifySettings
     from cryoglean.ctf.model import Ctf
-
-LEAST_DIAMETER_PX = 4.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class ParticleSet:
 
 
 def check_particles(particles: ParticleSet, settings: ClassifySettings, named: str = "the particles") -> None:
-    """See that settings fit particles, before any work.
+    """Check that settings fit particles, before any work.
 
     Args:
         particles: to be classified.
@@ -65,9 +64,9 @@ def check_particles(particles: ParticleSet, settings: ClassifySettings, named: s
         raise SettingsError(
             f"--diameter {diameter:g}: the boxes of {named} are {side:.4g} A wide ({boxes}): extract larger boxes"
         )
-    if diameter < LEAST_DIAMETER_PX * pixel_size:
+    if diameter < MIN_DIAMETER_PX * pixel_size:
         raise SettingsError(
-            f"--diameter {diameter:g}: less than {LEAST_DIAMETER_PX:g} px of {named} ({boxes}): it is in angstrom"
+            f"--diameter {diameter:g}: less than {MIN_DIAMETER_PX:g} px of {named} ({boxes}): it is in angstrom"
         )
     classes, most = settings.classes_for(len(particles)), len(particles) // MIN_PARTICLES_PER_CLASS
     if classes > most:

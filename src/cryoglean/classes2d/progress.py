@@ -1,4 +1,4 @@
-"""What an engine tells while it works."""
+"""Progress of a classification."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Iteration:
-    """One iteration that is done.
+    """Summary of one finished iteration.
 
     Attributes:
         number: counted from 1.

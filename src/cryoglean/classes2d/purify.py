@@ -1,4 +1,4 @@
-"""Classify, drop junk, centre anew, and again, until nearly all that goes in is kept (McSweeney et al., 2020)."""
+"""Purification: classes are made, junk is dropped, the rest is centred, until nearly all that goes in is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.classes2d.centring import centring, shifted, subset
+from cryoglean.classes2d.centring import centre_offsets, shifted, subset
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.selection import Rule, select, selected_particles
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS, ClassifySettings
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.selection import Selection
 
 KEEP_SHARE = 0.9
-"""McSweeney et al., IUCrJ 7, 719, 2020, section 2.4: enough is kept when it is more than this share of the input."""
+"""Share of a pass above which enough is kept. Published: McSweeney et al., IUCrJ 7, 719 (2020), section 2.4."""
 
 MAX_PASSES = 5
+"""Resource: each pass is a whole classification. The paper sets no limit."""
 
 
-class Moved(NamedTuple):
-    """Particles cut out anew.
+class Reextracted(NamedTuple):
+    """Particles extracted again at new centres.
 
     Attributes:
         particles: their images.
@@ -40,12 +41,12 @@ class Moved(NamedTuple):
 
 
 Engine = Callable[[ParticleSet, ClassifySettings], "Classification"]
-Reextract = Callable[["NDArray[np.int64]", "NDArray[np.float64]"], Moved]
+Reextract = Callable[["NDArray[np.int64]", "NDArray[np.float64]"], Reextracted]
 """From (m,) particles of the first set and (m, 2) how far their centres moved since, angstrom, to their images."""
 
 
-class Purifying(BaseModel):
-    """How to purify.
+class PurifySettings(BaseModel):
+    """Settings of a purification.
 
     Attributes:
         rule: by which classes are kept.
@@ -99,7 +100,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Purification:
-    """What came of it.
+    """Result of a purification.
 
     Attributes:
         passes: one or more, in order.
@@ -119,8 +120,9 @@ def purify(
     particles: ParticleSet,
     settings: ClassifySettings,
     engine: Engine,
-    how: Purifying | None = None,
+    how: PurifySettings | None = None,
     *,
+    first: Classification | None = None,
     reextract: Reextract | None = None,
     on_pass: Callable[[Pass], None] | None = None,
 ) -> Purification:
@@ -132,10 +134,11 @@ def purify(
     Args:
         particles: the first set.
         settings: of every pass; the number of classes follows the particles left, unless it is fixed.
-        engine: what classifies.
+        engine: classifies; not needed for the first pass if its result is given.
         how: rule and end.
-        reextract: cuts particles out anew at their new centres; without it images are shifted.
-        on_pass: told of every pass as it is done.
+        first: classification of the first set, where there is one already.
+        reextract: extracts particles again at their new centres; without it images are shifted.
+        on_pass: called after each pass.
 
     Returns:
         The passes, the last of which has the particles kept.
@@ -144,12 +147,12 @@ def purify(
         SettingsError: if there are too few particles for two classes.
         NothingKeptError: if all classes are dropped.
     """
-    how = how or Purifying()
+    how = how or PurifySettings()
     which, moved = np.arange(len(particles)), np.zeros((len(particles), 2))
     current, passes = particles, list[Pass]()
     while True:
         _refuse_too_few(len(which), len(passes))
-        found = engine(current, _settings_of(settings, len(which)))
+        found = engine(current, _settings_of(settings, len(which))) if first is None or passes else first
         chosen = select(found, how.rule, diameter_angstrom=settings.diameter_angstrom, threshold=how.threshold)
         done = Pass(which, moved, found, chosen)
         passes.append(done)
@@ -161,7 +164,7 @@ def purify(
             return Purification(tuple(passes))
         if len(passes) >= how.max_passes:
             return Purification(tuple(passes), (_stopped(passes, how),))
-        steps = centring(found, settings.diameter_angstrom)[kept]
+        steps = centre_offsets(found, settings.diameter_angstrom)[kept]
         which, moved = which[kept], moved[kept] + steps
         if reextract is None:
             current = shifted(subset(current, np.flatnonzero(kept)), steps)
@@ -196,7 +199,7 @@ def _refuse_nothing(done: Pass) -> None:
         )
 
 
-def _stopped(passes: list[Pass], how: Purifying) -> str:
+def _stopped(passes: list[Pass], how: PurifySettings) -> str:
     last = passes[-1]
     share = len(last.kept) / len(last.which)
     return f"after {len(passes)} passes {share:.0%} are kept, not more than {how.keep_share:.0%}: went on with these"

@@ -1,4 +1,4 @@
-"""From a particles STAR to images: what is bad is set aside with its reason, and the rest goes on."""
+"""Reading of the images that a particles STAR names; bad ones are rejected with their reason."""
 
 from __future__ import annotations
 
@@ -20,10 +20,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_MOST_BACKGROUND_MEAN = 0.5
+_MAX_BACKGROUND_MEAN = 0.5
+"""Median mean of backgrounds, in deviations, up to which they count as normalised. Chosen by hand: normalised ones have
+0, but for the signal of neighbours."""
+
 _BACKGROUND_DEVIATIONS = (0.5, 2.0)
-_LEAST_BOX_PX = 8
-_MOST_DEVIATIONS = 1000.0
+"""Median standard deviation of backgrounds that count as normalised. Chosen by hand: normalised ones have 1, but for
+another radius of the circle or another scale."""
+
+_MIN_BOX_PX = 8
+"""Chosen by hand: smaller boxes have too few rings to align by."""
+
+_MAX_PIXEL_DEVIATIONS = 1000.0
+"""Robust deviations of a pixel from the others beyond which an image is broken. Chosen by hand: a gold bead is some
+tens away, and a value that a defect has made is often many powers of ten."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ def read_particle_set(star_path: str | Path) -> tuple[ParticleSet, ParticleTable
 
 
 def read_usable(star_path: str | Path) -> Reading:
-    """Read the particles of a STAR file; images that are empty or hold values that are not finite are set aside.
+    """Read the particles of a STAR file; images that are empty or hold values that are not finite are rejected.
 
     Origins and classes of an earlier alignment are not used: what is found is found anew.
 
@@ -89,7 +99,7 @@ def read_usable(star_path: str | Path) -> Reading:
         star_path: of RELION 3.0 to 5; the CTF of a row goes before that of its optics group.
 
     Returns:
-        The particles, their rows, and what was set aside. Images whose background is not normalised are normalised
+        The particles, their rows, and what was rejected. Images whose background is not normalised are normalised
         outside the circle that fits the box, and a note says so.
 
     Raises:
@@ -121,10 +131,8 @@ def read_usable(star_path: str | Path) -> Reading:
 
 def _refuse_shape(path: Path, images: NDArray[np.float32]) -> None:
     height, width = images.shape[1:]
-    if height != width or height < _LEAST_BOX_PX:
-        raise SettingsError(
-            f"{path}: images of {width} x {height} px: squares of {_LEAST_BOX_PX} px or more are needed"
-        )
+    if height != width or height < _MIN_BOX_PX:
+        raise SettingsError(f"{path}: images of {width} x {height} px: squares of {_MIN_BOX_PX} px or more are needed")
 
 
 def _faults(images: NDArray[np.float32]) -> list[str | None]:
@@ -135,7 +143,7 @@ def _faults(images: NDArray[np.float32]) -> list[str | None]:
     faults: NDArray[np.object_] = np.full(len(images), None, dtype=object)
     faults[flat], faults[~finite] = "all its pixels are alike", "NaN or infinite values"
     for n in np.flatnonzero(finite & ~flat):
-        if (far := _farthest(images[n])) > _MOST_DEVIATIONS:
+        if (far := _farthest(images[n])) > _MAX_PIXEL_DEVIATIONS:
             faults[n] = f"a pixel {far:.3g} deviations from the others"
     return list(faults)
 
@@ -158,7 +166,7 @@ def _normalised(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]
     mean, deviation = background.mean(axis=1), background.std(axis=1)
     least, most = _BACKGROUND_DEVIATIONS
     if not len(images) or (
-        abs(float(np.median(mean))) <= _MOST_BACKGROUND_MEAN and least <= float(np.median(deviation)) <= most
+        abs(float(np.median(mean))) <= _MAX_BACKGROUND_MEAN and least <= float(np.median(deviation)) <= most
     ):
         return images, False
     boxes, usable = normalise_background(torch.from_numpy(images), radius)

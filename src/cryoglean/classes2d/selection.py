@@ -31,19 +31,19 @@ class Rule(StrEnum):
 
 
 PAPER_PERCENT_PER_RESOLUTION = 0.1
-"""Per cent of the particles per angstrom above which classes are kept. *Published*: McSweeney et al., IUCrJ 7, 719
+"""Per cent of the particles per angstrom above which classes are kept. Published: McSweeney et al., IUCrJ 7, 719
 (2020), section 2.4."""
 
 NORMALISED_THRESHOLD = 0.1
-"""In 1/angstrom. *Chosen by hand*: a class of average size is kept if it is resolved to better than 10 angstrom; at
+"""In 1/angstrom. Chosen by hand: a class of average size is kept if it is resolved to better than 10 angstrom; at
 small magnification that is too much to ask."""
 
 _STEEPNESS = 4.0
-"""Power of a margin in the score. *Chosen by hand*: spreads scores between 0 and 1; it moves no decision and no rank
+"""Power of a margin in the score. Chosen by hand: spreads scores between 0 and 1; it moves no decision and no rank
 within the kept or the dropped."""
 
 _CLEAR_MARGIN = 1.5
-"""*Chosen by hand*: passing a criterion by more than this says no more. It moves only ranks of kept classes."""
+"""Chosen by hand: passing a criterion by more than this says no more. It moves only ranks of kept classes."""
 
 
 @dataclass(frozen=True)

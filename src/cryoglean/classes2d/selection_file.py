@@ -35,10 +35,10 @@ _YES = {"yes", "y", "1", "true", "keep", "kept", "x"}
 _NO = {"no", "n", "0", "false", "drop", "dropped"}
 _DELIMITERS = ",;\t"
 _THRESHOLD_SCORE = 0.5
-"""*Derived*: the score at which every rule keeps a class."""
+"""Derived: the score at which every rule keeps a class."""
 
 _BELOW_THRESHOLD = math.nextafter(_THRESHOLD_SCORE, 0)
-"""*Derived*: the highest score below it."""
+"""Derived: the highest score below it."""
 
 Row = tuple[int, list[str]]
 """A line's number in the file and its cells."""

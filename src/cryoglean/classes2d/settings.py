@@ -1,4 +1,4 @@
-"""What a 2D classification is to do; every engine takes the same."""
+"""Settings of a 2D classification, the same for every engine."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 PARTICLES_PER_CLASS = 200
-"""McSweeney et al., J. Struct. Biol. 209, 2020, section 2.4: one class per 200 particles."""
+"""Published: McSweeney et al., IUCrJ 7, 719 (2020), section 2.4: as many classes as particles over 200."""
 
 MIN_PARTICLES_PER_CLASS = 2
+"""Derived: one for each half set."""
+
+MAX_DEFAULT_CLASSES = 100
+"""Resource: time and memory grow with the number of classes. A user may ask for more."""
 
 
 class ClassifySettings(BaseModel):
@@ -17,11 +21,11 @@ class ClassifySettings(BaseModel):
 
     Attributes:
         diameter_angstrom: of the particle; what lies outside it is masked.
-        classes: how many; by default one per 200 particles, 2 at least and `MOST_BY_DEFAULT` at most.
-        iterations: of expectation and maximisation.
+        classes: how many; by default one per 200 particles, 2 at least and `MAX_DEFAULT_CLASSES` at most.
+        iterations: of expectation and maximisation; 25 as in RELION.
         max_shift_diameters: how far a particle may be from the middle of its box.
         resolution_limit_angstrom: finer detail is not looked at.
-        regularisation: RELION's T: how much the signal is trusted over the noise.
+        regularisation: RELION's T (Scheres, J. Mol. Biol. 415, 406, 2012): how much the signal is trusted.
         seed: of the only random choices, those of the start.
     """
 
@@ -39,11 +43,8 @@ class ClassifySettings(BaseModel):
         """Return how many classes so many particles are sorted into."""
         if self.classes is not None:
             return self.classes
-        return min(max(particles // PARTICLES_PER_CLASS, 2), MOST_BY_DEFAULT)
+        return min(max(particles // PARTICLES_PER_CLASS, 2), MAX_DEFAULT_CLASSES)
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values."""
         return self.model_dump()
-
-
-MOST_BY_DEFAULT = 100

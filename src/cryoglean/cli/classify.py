@@ -20,42 +20,50 @@ if TYPE_CHECKING:
 
     from cryoglean.jobs.classify import ClassifyJob, ClassifySummary
 
-_MOST_SHOWN = 30
+_MAX_ROWS = 30
+"""Rows of the table of classes. Resource: about one screen."""
+
 _OPTIONS = {"max_shift_diameters": "--max-shift"}
 
 
 def classify(
     particles: Annotated[Path, typer.Argument(help="A STAR file of particles, or the folder with particles.star.")],
-    out: Annotated[Path, typer.Option(help="Output folder.")],
+    out: Annotated[Path, typer.Option(help="Output folder; a finished one is left as it is.")],
     diameter: Annotated[
         float | None, typer.Option(help="Particle diameter in angstrom; by default that of the particles' folder.")
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(help="How many classes; by default one for 200 particles, 2 to 100.")
+        int | None, typer.Option(help="Number of classes; by default one per 200 particles, 2 to 100.")
     ] = None,
-    iterations: Annotated[int | None, typer.Option(help="How many; 25 by default, and 200 with --grad.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Number of iterations; 25 by default, 200 with --grad.")
+    ] = None,
     max_shift: Annotated[
-        float | None, typer.Option(help="How far particles may be off centre, in diameters; 0.15 by default.")
+        float | None,
+        typer.Option(help="Maximum distance of a particle from the box centre, in diameters; 0.15 by default."),
     ] = None,
     resolution_limit: Annotated[
-        float | None, typer.Option(help="Finest detail that is looked at, in angstrom; no limit by default.")
+        float | None, typer.Option(help="Finest detail used, in angstrom; no limit by default.")
     ] = None,
     regularisation: Annotated[
-        float | None, typer.Option(help="RELION's T: how much the signal is trusted over the noise; 2 by default.")
+        float | None,
+        typer.Option(help="Regularisation parameter T of RELION; larger trusts the images more; 2 by default."),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="native: part of this program; relion: relion_refine.")
+        Engine, typer.Option(help="native: built in; relion: relion_refine, which must be installed.")
     ] = Engine.native,
-    mpi: Annotated[int | None, typer.Option(help="RELION: processes, by mpirun.")] = None,
-    gpu: Annotated[str | None, typer.Option(help='RELION: graphics cards, as "0:1"; "all" for all.')] = None,
-    grad: Annotated[bool, typer.Option("--grad", help="RELION 4 and later: gradient-driven (VDAM).")] = False,
-    relion_args: Annotated[str, typer.Option(help="RELION: further words of its command line, as they are.")] = "",
-    device: Annotated[str, typer.Option(help="Native engine: auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    seed: Annotated[int | None, typer.Option(help="Of the random start; 0 by default.")] = None,
+    mpi: Annotated[int | None, typer.Option(help="RELION: number of MPI processes.")] = None,
+    gpu: Annotated[str | None, typer.Option(help='RELION: GPUs, as "0:1"; "all" for all.')] = None,
+    grad: Annotated[
+        bool, typer.Option("--grad", help="RELION 4 and later: gradient-driven classification (VDAM).")
+    ] = False,
+    relion_args: Annotated[str, typer.Option(help="RELION: further arguments, passed on unchanged.")] = "",
+    device: Annotated[str, typer.Option(help="Native engine: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="Random seed; 0 by default.")] = None,
     cpus: Cpus = None,
     force: Force = False,
     as_json: AsJson = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each iteration.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per iteration.")] = False,
 ) -> int:
     """Sort particles into 2D classes and average each.
 
@@ -168,7 +176,7 @@ def _show(job: ClassifyJob, summary: ClassifySummary, out: Path, *, as_json: boo
         total = int(summary.classification.classes.counts.sum())
         typer.echo(f"{total} particles in {len(summary.classification.classes)} classes: {out / 'gallery.png'}")
     if summary.rejected:
-        typer.echo(f"{len(summary.rejected)} particles set aside: {out / 'rejected.csv'}")
+        typer.echo(f"{len(summary.rejected)} particles rejected: {out / 'rejected.csv'}")
 
 
 def _rows(summary: ClassifySummary) -> list[dict[str, Any]]:
@@ -197,12 +205,12 @@ def _table(summary: ClassifySummary) -> Table:
     for name in ("class", "particles", "%", "resolution (A)", "%/Res"):
         table.add_column(name, justify="right")
     rows = _rows(summary)
-    for row in rows[:_MOST_SHOWN]:
+    for row in rows[:_MAX_ROWS]:
         resolution = "-" if row["resolution_angstrom"] is None else f"{row['resolution_angstrom']:.1f}"
         shown = f"{row['share_percent']:.1f}", resolution, f"{row['percent_per_resolution']:.3f}"
         table.add_row(str(row["class"]), str(row["particles"]), *shown)
-    if len(rows) > _MOST_SHOWN:
-        table.caption = f"and {len(rows) - _MOST_SHOWN} more in classes.csv"
+    if len(rows) > _MAX_ROWS:
+        table.caption = f"and {len(rows) - _MAX_ROWS} more in classes.csv"
     return table
 
 

@@ -23,35 +23,42 @@ def extract(
     micrographs: Annotated[
         list[Path], typer.Option(help="A folder, an image, a list or a micrographs STAR file; may be given repeatedly.")
     ],
-    out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
+    out: Annotated[Path, typer.Option(help="Output folder; an existing folder is resumed.")],
     diameter: Annotated[
         float | None, typer.Option(help="Particle diameter in angstrom; by default that of the picks' folder.")
     ] = None,
-    box_diameters: Annotated[float, typer.Option(help="Side of a box in diameters.")] = 1.5,
-    box_size_px: Annotated[int | None, typer.Option(help="Side of a box in pixels of the micrograph, instead.")] = None,
-    scale_to: Annotated[int, typer.Option(help="Side of the boxes written in pixels; 0 leaves them as cut.")] = 64,
+    box_diameters: Annotated[float, typer.Option(help="Box size in diameters.")] = 1.5,
+    box_size_px: Annotated[
+        int | None, typer.Option(help="Box size in pixels of the micrograph, instead of --box-diameters.")
+    ] = None,
+    scale_to: Annotated[int, typer.Option(help="Size of the boxes written, in pixels; 0 leaves them as cut.")] = 64,
     background_radius: Annotated[
-        float, typer.Option(help="Radius of the particle's circle as a share of half a box.")
+        float, typer.Option(help="Radius outside which a box is background, as a share of half the box.")
     ] = 25 / 32,
-    ramp: Annotated[bool, typer.Option("--ramp", help="Subtract a plane fitted to the background.")] = False,
+    ramp: Annotated[
+        bool, typer.Option("--ramp", help="Subtract a plane fitted to the background, not only its mean.")
+    ] = False,
     invert: Annotated[bool, typer.Option(help="Make protein bright.")] = True,
-    phase_flip: Annotated[bool, typer.Option("--phase-flip", help="Turn back the phases that the CTF turns.")] = False,
-    pad: Annotated[bool, typer.Option("--pad", help="Keep particles whose box leaves the micrograph.")] = False,
+    phase_flip: Annotated[bool, typer.Option("--phase-flip", help="Flip phases by the CTF.")] = False,
+    pad: Annotated[
+        bool,
+        typer.Option("--pad", help="Keep particles whose box leaves the micrograph, which is mirrored at its edges."),
+    ] = False,
     float16: Annotated[bool, typer.Option("--float16", help="Half-precision stacks (RELION 4 and later).")] = False,
     pixel_size: Annotated[
         float | None,
-        typer.Option(help="Pixel size in angstrom; else that given to pick, or in STAR or header."),
+        typer.Option(help="Pixel size in angstrom; by default that given to pick, or of the STAR file or header."),
     ] = None,
     cpus: Cpus = None,
     force: Force = False,
     as_json: AsJson = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per micrograph.")] = False,
 ) -> int:
-    """Cut particles out of micrographs, for 2D classification.
+    """Extract particles from micrographs, for 2D classification.
 
     Writes OUT/particles.star (RELION 3.1 layout) and a stack for each micrograph, OUT/particles/NAME.mrcs: boxes scaled
     by Fourier cropping, background of mean 0 and standard deviation 1, protein bright. Running it again does only what
-    is missing. Given a STAR file of aligned particles, boxes are centred anew.
+    is missing. Given a STAR file of aligned particles, boxes are centred again.
 
     For example:
 
@@ -101,7 +108,7 @@ def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> 
             "out": str(out),
             "particles": total,
             "extracted": summary.counts,
-            "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "rejected": {result.file.name: result.reason for result in summary.rejected},
             "settings": job.recorded(),
         }
         typer.echo(json.dumps(said))

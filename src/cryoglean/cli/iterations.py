@@ -16,13 +16,13 @@ class IterationProgress(ProgressBar):
 
     def iteration(self, iteration: Iteration) -> None:
         """Count one iteration."""
-        said = in_words(iteration)
+        said = summary(iteration)
         self._advance(iteration.number, iteration.total, f", {said}")
         if self._prints_each:
             self.info(f"[{iteration.number}/{iteration.total}] {said}")
 
 
-def in_words(iteration: Iteration) -> str:
+def summary(iteration: Iteration) -> str:
     """Return an iteration as a line."""
     detail = f"{iteration.resolution_angstrom:.1f} A" if math.isfinite(iteration.resolution_angstrom) else "no detail"
     empty = f", {iteration.empty} classes empty" if iteration.empty else ""

@@ -19,30 +19,43 @@ if TYPE_CHECKING:
 
 def select(
     classes: Annotated[
-        Path, typer.Argument(help="Output folder of cryoglean classify, or of RELION's Class2D, or a file of its runs.")
+        Path,
+        typer.Argument(
+            help="Output folder of cryoglean classify or of a Class2D job of RELION, or a file of such a job."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Output folder; an earlier selection from the same classes is replaced.")],
-    rule: Annotated[Rule, typer.Option(help="How classes are judged.")] = Rule.automatic,
+    rule: Annotated[Rule, typer.Option(help="Rule by which classes are kept.")] = Rule.automatic,
     threshold: Annotated[
-        float | None, typer.Option(help="Of %/Res (literal) or its like for any number of classes (normalised).")
+        float | None,
+        typer.Option(
+            help="Class-score threshold for --rule literal (%/Res) or normalised (%/Res times the number of classes)."
+        ),
     ] = None,
     selection: Annotated[
-        Path | None, typer.Option(help="A selection.csv whose column keep was edited; it goes before the rule.")
+        Path | None, typer.Option(help="A selection.csv whose column keep was edited; it overrules the rule.")
     ] = None,
     diameter: Annotated[
         float | None, typer.Option(help="Particle diameter in angstrom; by default that of the classes.")
     ] = None,
     pixel_size: Annotated[
-        float | None, typer.Option(help="Of the micrographs, in angstrom; by default that of the particles' table.")
+        float | None,
+        typer.Option(help="Pixel size of the micrographs in angstrom; by default that of the particles' table."),
     ] = None,
     purify: Annotated[
         bool, typer.Option("--purify", help="Classify what is kept again, until nearly all is kept.")
     ] = False,
-    keep_share: Annotated[float, typer.Option(help="With --purify: share of a pass to be kept to be done.")] = 0.9,
-    max_passes: Annotated[int, typer.Option(help="With --purify: at most so many, the given classes included.")] = 5,
+    keep_share: Annotated[
+        float, typer.Option(help="With --purify: stop when more than this share of a pass is kept.")
+    ] = 0.9,
+    max_passes: Annotated[
+        int, typer.Option(help="With --purify: maximum number of passes, the given classes included.")
+    ] = 5,
     device: Annotated[str, typer.Option(help="With --purify: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     cpus: Annotated[int | None, typer.Option(min=1, help="With --purify: processors to use.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace also other results, and edited decisions.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also replace results of other classes, and an edited selection.csv.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Select 2D classes, and with them particles.
@@ -60,7 +73,7 @@ def select(
 
         cryoglean select CLASSES --out PURE --purify
     """
-    from cryoglean.classes2d.purify import Purifying
+    from cryoglean.classes2d.purify import PurifySettings
     from cryoglean.classes2d.selection_source import read_source
     from cryoglean.jobs.purify import run_purify_job
     from cryoglean.jobs.select import SelectFolder, SelectJob, run_select_job
@@ -75,20 +88,20 @@ def select(
         "selection": selection,
     }
     job = checked(SelectJob, values)
-    how = checked(Purifying, {"keep_share": keep_share, "max_passes": max_passes})
+    how = checked(PurifySettings, {"keep_share": keep_share, "max_passes": max_passes})
     source, folder = read_source(classes), SelectFolder(out, classes, force)
     passes: tuple[Pass, ...] = ()
     if purify:
         threads = cpus or available_cpus()
         limit_threads(threads)
-        done, passes = run_purify_job(source, job, how, folder, choose_device(device), threads, _tell)
+        done, passes = run_purify_job(source, job, how, folder, choose_device(device), threads, _print_pass)
     else:
         done = run_select_job(source, job, folder)
     _show(done, passes, out, as_json=as_json)
     return 0 if done.kept.any() else 4
 
 
-def _tell(number: int, done: Pass) -> None:
+def _print_pass(number: int, done: Pass) -> None:
     typer.echo(f"pass {number}: {done}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""The whole job: particles in, a folder of classes out; done once, refused where other results are."""
+"""Classification job: particles in, a folder of classes out; done once, refused where other results are."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _REJECTED_COLUMNS = ("image", "micrograph", "reason")
 
 
 class ClassifyJob(BaseModel):
-    """All that a job is told.
+    """Settings of a classification job.
 
     Attributes:
-        settings: what to do.
-        engine: who does it.
+        settings: of the classification.
+        engine: the program that classifies.
         relion: how RELION is run.
         device: where the native engine computes, as torch names it.
         cpus: threads of the native engine.
-        force: make everything anew.
+        force: redo everything, overwriting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,12 +63,12 @@ class ClassifyJob(BaseModel):
 
 @dataclass
 class ClassifySummary:
-    """What became of a job.
+    """Result of a job.
 
     Attributes:
-        rejected: particles set aside.
+        rejected: particles that could not be used.
         classification: the result; None if no particle was left.
-        iterations: what was told of them; empty if all was done before.
+        iterations: summary of each; empty if all was done before.
     """
 
     rejected: tuple[Rejected, ...]
@@ -81,29 +81,29 @@ class ClassifySummary:
         return exit_status(is_any_done=self.classification is not None, is_any_rejected=bool(self.rejected))
 
 
-class ProgressListener(Protocol):
-    """Who wants to know how the job goes on."""
+class IterationListener(Protocol):
+    """Listener to the progress of a classification."""
 
     def info(self, text: str) -> None:
-        """Tell the user one line."""
+        """Show one line to the user."""
         ...
 
     def iteration(self, iteration: Iteration) -> None:
-        """One more iteration is done."""
+        """Count one more iteration that is done."""
         ...
 
 
-def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: ProgressListener) -> ClassifySummary:
+def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: IterationListener) -> ClassifySummary:
     """Sort the particles of a STAR file into classes, unless that is done.
 
     Args:
         star: particles STAR.
         job: what to do.
         out: output folder; it may hold an earlier part of the same job.
-        progress: is told how the job goes on.
+        progress: listens to the job.
 
     Returns:
-        The classes, and the particles set aside.
+        The classes, and the rejected particles.
 
     Raises:
         SettingsError: before any work, if settings do not fit the particles, or the folder cannot be used.
@@ -116,14 +116,19 @@ def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: Progress
     folder = OutputFolder(out, "classify", _RESULTS)
     folder.claim(job.recorded() | _inputs(reading), [], force=job.force)
     summary = ClassifySummary(reading.rejected)
-    _set_aside(folder, reading, progress)
+    _write_rejected(folder, reading, progress)
     if not len(reading.particles):
-        progress.info("not one particle can be used")
+        progress.info("no particle can be used")
     elif is_complete(out):
-        progress.info(f"done already: {out}; --force makes it anew")
+        progress.info(f"{out} is complete already; --force redoes it")
         summary.classification, _ = read_classification(out)
     else:
-        found = _classified(reading, job, out, _told(progress, summary))
+
+        def on_iteration(iteration: Iteration) -> None:
+            summary.iterations.append(iteration)
+            progress.iteration(iteration)
+
+        found = _classified(reading, job, out, on_iteration)
         for note in found.notes:
             progress.info(note)
         summary.classification = replace(found, notes=(*reading.notes, *found.notes))
@@ -152,32 +157,26 @@ def _inputs(reading: Reading) -> dict[str, str]:
     return {"input": str(reading.path.resolve()), "content": f"{len(reading.particles)} particles, {reading.digest}"}
 
 
-def _set_aside(folder: OutputFolder, reading: Reading, progress: ProgressListener) -> None:
-    """Name what is set aside, in a list and on screen, and pass on what the reader has noticed."""
+def _write_rejected(folder: OutputFolder, reading: Reading, progress: IterationListener) -> None:
+    """Name the rejected particles, in a list and on screen, and show what the reader has noticed."""
     rows = [(r.image, r.micrograph, r.reason) for r in reading.rejected]
     write_atomic_text(folder.rejected_path, csv_text(_REJECTED_COLUMNS, rows))
     for note in reading.notes:
         progress.info(note)
     if rows:
         count, total = len(rows), len(rows) + len(reading.particles)
-        progress.info(f"{count} of {total} particles set aside ({rows[0][0]}: {rows[0][2]}): {folder.rejected_path}")
+        progress.info(f"{count} of {total} particles rejected ({rows[0][0]}: {rows[0][2]}): {folder.rejected_path}")
 
 
-def _told(progress: ProgressListener, summary: ClassifySummary) -> Callable[[Iteration], None]:
-    def tell(iteration: Iteration) -> None:
-        summary.iterations.append(iteration)
-        progress.iteration(iteration)
-
-    return tell
-
-
-def _classified(reading: Reading, job: ClassifyJob, out: Path, tell: Callable[[Iteration], None]) -> Classification:
+def _classified(
+    reading: Reading, job: ClassifyJob, out: Path, on_iteration: Callable[[Iteration], None]
+) -> Classification:
     """Run the engine."""
     if job.engine is Engine.relion:
-        return relion.classify(reading.path, job.settings, job.relion, out, tell, reading.table)
+        return relion.classify(reading.path, job.settings, job.relion, out, on_iteration, reading.table)
     from cryoglean.classes2d.native import classify
 
-    return classify(reading.particles, job.settings, job.device, job.cpus, tell)
+    return classify(reading.particles, job.settings, job.device, job.cpus, on_iteration)
 
 
 def _draw(out: Path, job: ClassifyJob, classification: Classification) -> None:

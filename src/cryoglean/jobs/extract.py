@@ -1,4 +1,4 @@
-"""Extraction from many micrographs: what is done is kept, what is bad is set aside, and one table names all."""
+"""Extraction job over many micrographs; one table names all particles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryoglean.ctf.model import ctf_of
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.particles import joined, read_particles, write_particles
-from cryoglean.jobs.extract_one import Wanted, done, extract_one, read_fitting
+from cryoglean.jobs.extract_one import ExtractTask, done, extract_one, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
@@ -39,10 +39,10 @@ def run_extract_job(
         files: the micrographs; their tables give pixel size and CTF.
         job: how.
         out: output folder; it may hold an earlier part of the same job.
-        progress: is told how the job goes on.
+        progress: listens to the job.
 
     Returns:
-        What became of each micrograph; `picks` of an result counts its particles.
+        The result of each micrograph, with the number of its particles.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs or the folder cannot be used.
@@ -54,11 +54,11 @@ def run_extract_job(
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
     first, unreadable = read_first([task.file for task in tasks], lambda file: read_fitting(job, file)[0])
     said += _advice(job, tasks, None if first is None else first.pixel_size_angstrom)
-    wanted, folder = Wanted(out, job), OutputFolder(out, "extract", _RESULTS)
-    folder.claim(job.recorded(), [task.file for task in tasks], force=job.force)
+    task, folder = ExtractTask(out, job), OutputFolder(out, "extract", _RESULTS)
+    folder.claim(job.recorded(), [each.file for each in tasks], force=job.force)
     for line in said:
         progress.info(line)
-    tables = ((task.file, done(wanted, task)) for task in tasks)
+    tables = ((each.file, done(task, each)) for each in tasks)
     results = {file.key: MicrographResult(file, len(table.particles)) for file, table in tables if table is not None}
     summary = JobSummary()
     progress.begin(len(tasks), len(results))
@@ -66,13 +66,13 @@ def run_extract_job(
     try:
         for result in unreadable.values():
             progress.report(result)
-        todo = [task for task in tasks if task.file.key not in results]
-        for result in map_processes(partial(extract_one, wanted), todo, job.cpus):
+        todo = [each for each in tasks if each.file.key not in results]
+        for result in map_processes(partial(extract_one, task), todo, job.cpus):
             results[result.file.key] = result
             progress.report(result)
     finally:
-        summary.results = [results[task.file.key] for task in tasks if task.file.key in results]
-        _write_lists(folder, wanted, summary)
+        summary.results = [results[each.file.key] for each in tasks if each.file.key in results]
+        _write_lists(folder, task, summary)
     return summary
 
 
@@ -101,9 +101,9 @@ def _has_ctf(file: MicrographFile) -> bool:
         return False
 
 
-def _write_lists(folder: OutputFolder, wanted: Wanted, summary: JobSummary) -> None:
+def _write_lists(folder: OutputFolder, task: ExtractTask, summary: JobSummary) -> None:
     """Write what names all micrographs and all particles."""
     folder.record_results(summary.results)
     if summary.done:
-        tables = joined(read_particles(wanted.star_path(o.file)) for o in summary.done)
-        write_particles(wanted.root / "particles.star", tables)
+        tables = joined(read_particles(task.star_path(o.file)) for o in summary.done)
+        write_particles(task.root / "particles.star", tables)

@@ -1,4 +1,4 @@
-"""Extraction from one micrograph, on its own, in any process and in any order."""
+"""Extraction of the particles of one micrograph, in any process and in any order."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph, MicrographFile
 
 _CHUNK_PIXELS = 2**23
+"""Pixels of boxes cut at a time. Resource: 32 MiB of float32, and some copies of it."""
+
 _DIGEST = "made from: "
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to make of each micrograph, and where.
+class ExtractTask:
+    """What to extract from every micrograph, and where to.
 
     Attributes:
         root: the output folder.
@@ -60,33 +62,33 @@ class Wanted:
         return self.root / "particles" / f"{file.key}.star"
 
 
-def done(wanted: Wanted, task: Task) -> ParticleTable | None:
+def done(task: ExtractTask, item: Task) -> ParticleTable | None:
     """Return the particles of a micrograph that is done, from the same picks and with the same CTF; else None."""
-    path = wanted.star_path(task.file)
+    path = task.star_path(item.file)
     try:
         with path.open(encoding="utf-8") as lines:
             said = lines.readline().removeprefix("# ").strip()
         table = read_particles(path)
         rows = table.particles
-        whole = not len(rows) or (PICK_ID in rows.columns and wanted.stack_path(task.file).is_file())
-        return table if whole and said == _DIGEST + _digest(task) else None
+        whole = not len(rows) or (PICK_ID in rows.columns and task.stack_path(item.file).is_file())
+        return table if whole and said == _DIGEST + _digest(item) else None
     except (FileNotFoundError, TableError, UnicodeDecodeError):
         return None
 
 
-def _digest(task: Task) -> str:
+def _digest(item: Task) -> str:
     """Sum up what boxes of one micrograph depend on besides the settings: its picks, its CTF and where it is."""
-    source = task.source
+    source = item.source
     if isinstance(source, Path):
         data = source.read_bytes()
     else:
         columns = (source.x, source.y, source.score) if isinstance(source, Picks) else tuple(source)
         data = b"".join(np.ascontiguousarray(column).tobytes() for column in columns)
-    said = repr((sorted(task.file.row.items()), sorted(task.file.optics.items()), str(task.file.path.resolve())))
+    said = repr((sorted(item.file.row.items()), sorted(item.file.optics.items()), str(item.file.path.resolve())))
     return hashlib.blake2b(data + said.encode(), digest_size=8).hexdigest()
 
 
-def extract_one(wanted: Wanted, task: Task) -> MicrographResult:
+def extract_one(task: ExtractTask, item: Task) -> MicrographResult:
     """Write the boxes of one micrograph and their table; if it is bad, say so in the result.
 
     Raises:
@@ -94,17 +96,17 @@ def extract_one(wanted: Wanted, task: Task) -> MicrographResult:
     """
     start = perf_counter()
     try:
-        micrograph, note = read_fitting(wanted.job, task.file)
-        ctf = _ctf(wanted.job, task.file)
-        picks = task.picks(micrograph)
+        micrograph, note = read_fitting(task.job, item.file)
+        ctf = _ctf(task.job, item.file)
+        picks = item.picks(micrograph)
     except MicrographError as error:
-        return MicrographResult(task.file, reason=error.reason)
+        return MicrographResult(item.file, reason=error.reason)
     except (CryogleanError, ValueError) as error:
-        return MicrographResult(task.file, reason=f"its picks cannot be used: {error}")
-    boxes = _Boxes(wanted, task, micrograph, picks, ctf)
+        return MicrographResult(item.file, reason=f"its picks cannot be used: {error}")
+    boxes = _Boxes(task, item, micrograph, picks, ctf)
     particles = boxes.write()
     notes = [said for said in (note, boxes.losses()) if said]
-    return MicrographResult(task.file, particles, perf_counter() - start, note="; ".join(notes) or None)
+    return MicrographResult(item.file, particles, perf_counter() - start, note="; ".join(notes) or None)
 
 
 def read_fitting(job: ExtractJob, file: MicrographFile) -> tuple[Micrograph, str | None]:
@@ -147,12 +149,12 @@ class _Boxes:
     cut itself, so a TIFF is turned here as well.
     """
 
-    def __init__(self, wanted: Wanted, task: Task, micrograph: Micrograph, picks: Picks, ctf: Ctf | None) -> None:
-        self._wanted, self._job, self._task, self._picks = wanted, wanted.job, task, picks
+    def __init__(self, task: ExtractTask, item: Task, micrograph: Micrograph, picks: Picks, ctf: Ctf | None) -> None:
+        self._task, self._job, self._item, self._picks = task, task.job, item, picks
         self._pixel_size = micrograph.pixel_size_angstrom
         self._box = self._job.box_px(self._pixel_size)
         self._size = self._job.scale_to or self._box
-        convention = relion_y_convention(task.file.name)
+        convention = relion_y_convention(item.file.name)
         is_turned = convention is YConvention.LAST_ROW
         image = micrograph.image[::-1].copy() if is_turned else micrograph.image
         y = convention.convert(picks.y, micrograph.shape[0])
@@ -166,9 +168,9 @@ class _Boxes:
 
     def write(self) -> int:
         """Write stack and table; return the number of particles."""
-        wanted, file = self._wanted, self._task.file
-        stack = wanted.stack_path(file)
-        wanted.star_path(file).unlink(missing_ok=True)  # first: it would tell that the stack is that of its rows
+        task, file = self._task, self._item.file
+        stack = task.stack_path(file)
+        task.star_path(file).unlink(missing_ok=True)  # first: it would tell that the stack is that of its rows
         stack.unlink(missing_ok=True)
         pixel_size = self._pixel_size * self._box / self._size
         count = write_stack(stack, self._chunks(), pixel_size, float16=self._job.float16)
@@ -186,7 +188,7 @@ class _Boxes:
             self._size,
             self._job.phase_flip,
         )
-        write_particles(wanted.star_path(file), table, [_DIGEST + _digest(self._task)])
+        write_particles(task.star_path(file), table, [_DIGEST + _digest(self._item)])
         return count
 
     def losses(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What an extraction is told."""
+"""Settings of an extraction."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 PAPER_BACKGROUND_RADIUS = 25 / 32
-"""Radius of the particle's circle as a share of half a box: 25 px of 64 (McSweeney et al., IUCrJ 7, 719, 2020)."""
+"""Radius of the particle's circle as a share of half a box: 25 px of 64. Published: in the scripts that the authors of
+McSweeney et al., IUCrJ 7, 719 (2020), gave away with their programs; the paper itself says only 64 px."""
 
 _NOT_RECORDED = {"cpus", "force"}
 
 
 class ExtractJob(BaseModel):
-    """All that an extraction is told.
+    """Settings of an extraction and how it is run.
 
     Attributes:
         diameter_angstrom: particle diameter; None if the box is given in pixels.
@@ -28,7 +29,7 @@ class ExtractJob(BaseModel):
         float16: write half-precision stacks.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         cpus: worker processes.
-        force: make everything anew.
+        force: redo everything, overwriting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Purification from files to files: each pass a folder of classes, and the selection of the last one."""
+"""Purification job: each pass a folder of classes, and the selection of the last one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.classes2d.folder import PARTICLES, write_classification
-from cryoglean.classes2d.purify import Purifying, purify
+from cryoglean.classes2d.purify import PurifySettings, purify
 from cryoglean.classes2d.reading import read_usable
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 def run_purify_job(
     source: Source,
     job: SelectJob,
-    how: Purifying,
+    how: PurifySettings,
     folder: SelectFolder,
     device: str = "cpu",
     threads: int = 1,
-    tell: Callable[[int, Pass], None] | None = None,
+    on_pass: Callable[[int, Pass], None] | None = None,
 ) -> tuple[Selected, tuple[Pass, ...]]:
     """Select classes, classify what is kept again, and so on, and write every pass and the particles kept in the end.
 
@@ -49,7 +49,7 @@ def run_purify_job(
         folder: where to.
         device: where to compute, as torch names it.
         threads: processors to use.
-        tell: told the number of a pass and what came of it.
+        on_pass: called after each pass with its number.
 
     Returns:
         What was kept of all particles by the last selection, and the passes.
@@ -61,18 +61,23 @@ def run_purify_job(
     """
     if job.selection is not None:
         raise SettingsError(f"--selection {job.selection} has no effect with --purify: select by hand first")
+    from cryoglean.classes2d.native import classify
+
     settings, particles = _settings(source, job), _images(source)
     how = how.model_copy(update={"rule": job.rule, "threshold": job.threshold})
     folder.claim(job, {"purify": how.model_dump(mode="json"), "classify": settings.recorded()})
     done: list[Pass] = []
 
-    def on_pass(each: Pass) -> None:
+    def write_pass(each: Pass) -> None:
         done.append(each)
         _write_pass(_folder(folder.out, len(done)), source, job, each)
-        if tell is not None:
-            tell(len(done), each)
+        if on_pass is not None:
+            on_pass(len(done), each)
 
-    found = purify(particles, settings, _Engine(source.classification, device, threads), how, on_pass=on_pass)
+    def engine(some: ParticleSet, settings: ClassifySettings) -> Classification:
+        return classify(some, settings, device, threads)
+
+    found = purify(particles, settings, engine, how, first=source.classification, on_pass=write_pass)
     last, kept = found.passes[-1], np.zeros(len(particles), dtype=bool)
     kept[found.kept] = True
     quality = np.zeros(len(particles))
@@ -81,28 +86,6 @@ def run_purify_job(
     selected = Selected(last.selection, kept, found.notes)
     notes = folder.write(replace(source, classification=last.classification, table=table), job, selected, quality)
     return replace(selected, notes=(*found.notes, *notes)), found.passes
-
-
-class _Engine:
-    """Classifies: the first time what was there is given back, then the native engine works.
-
-    Args:
-        first: the classification of the first set.
-        device: as torch names it.
-        threads: processors to use.
-    """
-
-    def __init__(self, first: Classification, device: str, threads: int) -> None:
-        self._first: Classification | None = first
-        self._device, self._threads = device, threads
-
-    def __call__(self, particles: ParticleSet, settings: ClassifySettings) -> Classification:
-        first, self._first = self._first, None
-        if first is not None:
-            return first
-        from cryoglean.classes2d.native import classify
-
-        return classify(particles, settings, self._device, self._threads)
 
 
 def _settings(source: Source, job: SelectJob) -> ClassifySettings:

@@ -1,4 +1,4 @@
-"""Selection from files to files: kept and dropped particles, the decisions to look at and to edit, picks."""
+"""Selection job: classes in, kept and dropped particles, picks and a table to edit out."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SelectJob(BaseModel):
-    """All that a selection is told.
+    """Settings of a selection.
 
     Attributes:
-        rule: how classes are judged.
+        rule: by which classes are selected.
         threshold: of %/Res or its like, if not the rule's own.
         diameter_angstrom: of the particle, if the classes' files do not tell.
         pixel_size_angstrom: of the micrographs, if the particles' table does not tell.
@@ -57,7 +57,7 @@ class SelectJob(BaseModel):
 
 @dataclass(frozen=True)
 class Selected:
-    """What was decided, and what came of it.
+    """Result of a selection.
 
     Attributes:
         selection: of the classes.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryoglean.classes2d.purify import Purifying
+from cryoglean.classes2d.purify import PurifySettings
 from cryoglean.classes2d.selection import select
 from cryoglean.classes2d.selection_file import edited
 from cryoglean.classes2d.selection_source import read_source
@@ -41,25 +40,8 @@ JUNK = "junk.star"
 """Particles of classes that are junk by what they show; those dropped for want of evidence may be particles."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What the classes say.
-
-    Attributes:
-        found: for `run.json`: classes, counts, reasons, passes.
-        selected: whether any particle is kept.
-    """
-
-    found: dict[str, Any]
-
-    @property
-    def kept(self) -> int:
-        """How many particles are kept."""
-        return int(self.found["kept"])
-
-
 def extract_job(job: LoopJob) -> ExtractJob:
-    """Return how particles of the loop are cut out."""
+    """Return the settings by which particles of the loop are extracted."""
     settings = job.settings
     return ExtractJob(
         diameter_angstrom=settings.diameter_angstrom,
@@ -75,7 +57,7 @@ def classify(star: Path, job: LoopJob, out: Path, progress: Passing) -> dict[str
         star: their table.
         job: the run.
         out: output folder.
-        progress: is told how it goes on.
+        progress: listens to the job.
 
     Returns:
         Counts, for `run.json`.
@@ -88,15 +70,18 @@ def classify(star: Path, job: LoopJob, out: Path, progress: Passing) -> dict[str
     return {"particles": sum(counts), "classes": len(counts), "rejected": len(summary.rejected)}
 
 
-def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *, purify: bool) -> Judgement:
+def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *, purify: bool) -> dict[str, Any]:
     """Select classes by the rule, and write what is kept, what is dropped, and what is junk.
 
     Args:
         classes: folder of the classification.
         job: the run.
         out: output folder.
-        progress: is told how it goes on.
+        progress: listens to the job.
         purify: classify what is kept again until nearly all is kept; left out where nothing would remain.
+
+    Returns:
+        Counts, reasons and passes, for `run.json`.
     """
     settings, source = job.settings, read_source(classes)
     how = SelectJob(
@@ -110,7 +95,7 @@ def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *,
     done: Selected | None = None
     if purify and chosen.kept.any():
         try:
-            limits = Purifying(keep_share=settings.keep_share, max_passes=settings.passes)
+            limits = PurifySettings(keep_share=settings.keep_share, max_passes=settings.passes)
             folder = SelectFolder(out, classes, force=True)
             done, passes = run_purify_job(source, how, limits, folder, job.device, job.cpus)
         except SettingsError as error:
@@ -120,11 +105,11 @@ def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *,
     for note in (*notes, *done.notes):
         progress.info(note)
     write_rows(out / JUNK, source.table, _junk(source, chosen, passes))
-    return Judgement(_said(source, done, passes, chosen, (*notes, *done.notes)))
+    return _record(source, done, passes, chosen, (*notes, *done.notes))
 
 
-def select_by_hand(classes: Path, job: LoopJob, out: Path) -> Judgement:
-    """Obey the table of decisions that lies in `out`, edited or not.
+def select_by_hand(classes: Path, job: LoopJob, out: Path) -> dict[str, Any]:
+    """Obey the table of decisions that lies in `out`, edited or not; return the same as `select_classes`.
 
     Raises:
         TableError: if it cannot be understood.
@@ -138,7 +123,7 @@ def select_by_hand(classes: Path, job: LoopJob, out: Path) -> Judgement:
     )
     done = run_select_job(source, how, SelectFolder(out, classes, force=False))
     write_rows(out / JUNK, source.table, _junk(source, done.selection, ()))
-    return Judgement(_said(source, done, (), done.selection, done.notes))
+    return _record(source, done, (), done.selection, done.notes)
 
 
 def _junk(source: Source, first: Selection, passes: Sequence[Pass]) -> NDArray[np.bool_]:
@@ -149,10 +134,10 @@ def _junk(source: Source, first: Selection, passes: Sequence[Pass]) -> NDArray[n
     return junk
 
 
-def _said(
+def _record(
     source: Source, done: Selected, passes: Sequence[Pass], first: Selection, notes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what is to be remembered, as JSON values."""
+    """Return the record of a selection for `run.json`."""
     classes = source.classification.classes
     resolution = classes.resolution_angstrom[first.kept & np.isfinite(classes.resolution_angstrom)]
     return {
@@ -191,10 +176,10 @@ def particle_labels(classes: Path, job: LoopJob, by_hand: Path | None) -> dict[s
     return {image: selection.verdicts[k] for image, k in zip(images, index, strict=True)}
 
 
-def contest(
+def compare_rounds(
     labels: Mapping[str, ClassVerdict], star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
 ) -> tuple[Contest, int, int]:
-    """Hold the new round against the one whose picks stand.
+    """Compare the new round with the accepted one.
 
     Args:
         labels: of each image.
@@ -203,12 +188,12 @@ def contest(
         pools: what was extracted.
 
     Returns:
-        The contest; how many picks of the new round were judged; how many of these are kept.
+        The comparison; how many picks of the new round are in classes; how many of these are in kept ones.
     """
     only_reference, only_new, of_new = list[bool](), list[bool](), list[bool]()
     for image, (key, place) in picks_of_images(star, files, pools).items():
         if image not in labels:
-            continue  # set aside by the classification
+            continue  # rejected by the classification
         pool, is_kept = pools[key], labels[image].is_kept
         if pool.of_new[place]:
             of_new.append(is_kept)

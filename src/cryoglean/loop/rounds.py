@@ -17,7 +17,7 @@ from cryoglean.jobs.pick import run_pick_job
 from cryoglean.jobs.result import ExitStatus
 from cryoglean.jobs.select import SELECTION
 from cryoglean.jobs.train import WEIGHTS
-from cryoglean.loop import class_evaluation as judge
+from cryoglean.loop import class_evaluation
 from cryoglean.loop.decisions import RoundFacts, alarm, is_converged, takes_over
 from cryoglean.loop.pick_union import alone, pooled, sampled
 from cryoglean.loop.progress import Passing
@@ -239,8 +239,8 @@ class _Loop:
         found = self._select(number)
         star = stages.folder(number, PARTICLES) / "particles.star"
         table = stages.folder(number, SELECTED) / SELECTION if found["by_hand"] else None
-        labels = judge.particle_labels(stages.folder(number, CLASSES), self._job, table)
-        contest, judged, kept = judge.contest(labels, star, stages.files, pools)
+        labels = class_evaluation.particle_labels(stages.folder(number, CLASSES), self._job, table)
+        contest, judged, kept = class_evaluation.compare_rounds(labels, star, stages.files, pools)
         resolution = found["best_resolution_angstrom"]
         facts = RoundFacts(
             number, picked["picks"], _median(picked), judged, kept, float("inf") if resolution is None else resolution

@@ -18,7 +18,7 @@ from cryoglean.jobs.pick import AnyPickerSettings, PickJob, run_pick_job
 from cryoglean.jobs.pick_sources import find_tasks
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
-from cryoglean.loop import class_evaluation as judge
+from cryoglean.loop import class_evaluation
 from cryoglean.loop.tables import read_round, write_round
 from cryoglean.pickers.kpicker.paper import PaperKpickerSettings
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
@@ -166,7 +166,7 @@ class Stages:
     def train(self, number: int) -> Path:
         """Train a network on what the round before has kept; return its weights."""
         before, out = self.folder(number - 1, SELECTED), self.folder(number, MODEL)
-        junk = before / judge.JUNK
+        junk = before / class_evaluation.JUNK
         has_junk = bool(self._found(number - 1, SELECTED)["junk"])
 
         def work() -> dict[str, Any]:
@@ -261,17 +261,19 @@ class Stages:
 
         def cut() -> dict[str, Any]:
             write_round(pool, self.files, {key: p.picks for key, p in pools.items()}, self._heights())
-            summary = run_extract_job(pool, self.files, judge.extract_job(self.job), particles, self._passing)
+            summary = run_extract_job(
+                pool, self.files, class_evaluation.extract_job(self.job), particles, self._passing
+            )
             return {
                 "particles": summary.total,
                 "places": sum(len(p.picks) for p in pools.values()),
             }
 
-        self.do(number, PARTICLES, cut, "{particles} of {places} places cut out")
+        self.do(number, PARTICLES, cut, "{particles} of {places} particles extracted")
         star = particles / "particles.star"
 
         def sort() -> dict[str, Any]:
-            return judge.classify(star, self.job, out, self._passing)
+            return class_evaluation.classify(star, self.job, out, self._passing)
 
         return self.do(number, CLASSES, sort, "{particles} particles in {classes} classes")
 
@@ -281,10 +283,10 @@ class Stages:
 
         def work() -> dict[str, Any]:
             if by_hand:
-                done = judge.select_by_hand(classes, self.job, out)
+                done = class_evaluation.select_by_hand(classes, self.job, out)
             else:
-                done = judge.select_classes(classes, self.job, out, self._passing, purify=purify)
-            return done.found | {"by_hand": by_hand}
+                done = class_evaluation.select_classes(classes, self.job, out, self._passing, purify=purify)
+            return done | {"by_hand": by_hand}
 
         said = "{kept} of {particles} particles kept, {classes_kept} of {classes} classes"
         return self.do(number, SELECTED, work, said)
@@ -292,7 +294,7 @@ class Stages:
     def propose(self, number: int) -> Path:
         """Write the selection that the rule makes, for a user to edit; return the table."""
         classes, out = self.folder(number, CLASSES), self.folder(number, SELECTED)
-        judge.select_classes(classes, self.job, out, self._passing, purify=False)
+        class_evaluation.select_classes(classes, self.job, out, self._passing, purify=False)
         return out / "selection.csv"
 
     def sizes(self) -> dict[str, tuple[float, int, int]]:

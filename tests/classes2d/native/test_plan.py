@@ -19,7 +19,7 @@ def test_rings_never_shrink_and_stay_within_the_box(box, share, iterations, supp
     progress = Progression(geometry, iterations)
     before = 0
     for _ in range(iterations):
-        assert before <= progress.rings <= progress.kept_rings <= geometry.most_rings <= box // 2
+        assert before <= progress.rings <= progress.kept_rings <= geometry.max_rings <= box // 2
         assert torch.isfinite(progress.shifts()).all()
         before = progress.rings
         progress.advance(supported)
@@ -56,4 +56,4 @@ def test_the_mask_stays_within_the_box():
 
 
 def test_a_resolution_limit_is_a_limit_of_rings():
-    assert geometry_of(resolution_limit_angstrom=16.0).most_rings == 8
+    assert geometry_of(resolution_limit_angstrom=16.0).max_rings == 8

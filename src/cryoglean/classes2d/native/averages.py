@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BATCH = 512
+"""Images turned at a time. Resource: bounds memory."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cryoglean.classes2d.native.references import Averages, Sums, maximise, powe
 from cryoglean.classes2d.native.results import Alignment, assignments, class_results
 from cryoglean.classes2d.native.rings import reproducible_rings, ring_ctf
 from cryoglean.classes2d.native.schedule import Geometry, Progression
-from cryoglean.classes2d.native.search import Found, Grid, References, expect
+from cryoglean.classes2d.native.search import EStepResult, Grid, References, expect
 from cryoglean.classes2d.native.splits import Splits, plan_splits
 from cryoglean.classes2d.particle_set import check_particles
 from cryoglean.classes2d.progress import Iteration
@@ -31,8 +31,16 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.particle_set import ParticleSet
     from cryoglean.classes2d.settings import ClassifySettings
 
-_LEAST_BATCH, _MOST_BATCH, _BATCH_VALUES = 16, 128, 2**25
-_MOST_PIXELS = 128  # larger boxes are aligned at this size: finer detail moves no particle, and costs much memory
+_MIN_BATCH, _MAX_BATCH, _BATCH_VALUES = 16, 128, 2**25
+"""Images searched at a time, and the values that these take together. Resource: bounds memory; smaller matrices are
+slower."""
+
+_MAX_BOX_PX = 128
+"""Size at which larger boxes are aligned. Resource: finer detail moves few particles, and costs much memory."""
+
+_LARGE_SHARE = 0.3
+"""Share of an average class from which on a class may say how fine the next iteration looks. Chosen by hand: smaller
+ones agree by chance."""
 
 
 def classify(
@@ -64,7 +72,7 @@ def classify(
             state.prepare(pool)
             state.iterate(pool)
             if on_iteration is not None:
-                on_iteration(state.told(number + 1))
+                on_iteration(state.summary(number + 1))
         return state.result()
 
 
@@ -111,7 +119,7 @@ class _State:
     def start(cls, particles: ParticleSet, settings: ClassifySettings, device: torch.device) -> _State:
         """Divide the images into halves."""
         count, classes = len(particles), settings.classes_for(len(particles))
-        box = min(particles.box_px, _MOST_PIXELS)
+        box = min(particles.box_px, _MAX_BOX_PX)
         zoom = box / particles.box_px
         geometry = Geometry.of(box, particles.pixel_size_angstrom / zoom, settings)
         random = torch.Generator().manual_seed(settings.seed)
@@ -126,7 +134,7 @@ class _State:
             geometry,
             Progression(geometry, settings.iterations),
             images,
-            images if zoom == 1 else torch.cat([scale_boxes(part, box) for part in torch.split(images, _MOST_BATCH)]),
+            images if zoom == 1 else torch.cat([scale_boxes(part, box) for part in torch.split(images, _MAX_BATCH)]),
             ctf[order].to(device),
             order,
             (torch.arange(count) >= count // 2).long(),
@@ -144,7 +152,7 @@ class _State:
         """Return parts of the images that lie in one half each and whose search needs little memory."""
         shifts = len(self.progress.shifts())
         per_image = 2 * self.classes * shifts * (self.polar.harmonics_count if self.polar else 1)
-        size = min(max(_BATCH_VALUES // per_image, _LEAST_BATCH), _MOST_BATCH)
+        size = min(max(_BATCH_VALUES // per_image, _MIN_BATCH), _MAX_BATCH)
         middle, count = len(self.half) // 2, len(self.half)
         return [
             slice(start, min(start + size, stop))
@@ -198,7 +206,7 @@ class _State:
         grid, references = self._grid(polar), self._references(polar, averages)
         begin = torch.zeros_like(self.alignment.shift) if self.progress.is_global else self.alignment.shift
 
-        def search(rows: slice) -> Found:
+        def search(rows: slice) -> EStepResult:
             samples = self.samples[rows] * polar.moves(begin[rows] - self.centre[rows])
             half, ctf = references[int(self.half[rows.start])], self.ctf[rows, : polar.rings]
             return expect(polar, samples, begin[rows], ctf, half, grid, self.splits.part(rows))
@@ -230,7 +238,7 @@ class _State:
         self.splits = Splits.none(len(self.samples), self.images.device)
         if self.progress.may_split:
             self.splits = plan_splits(self.alignment.class_index, self.alignment.likelihood, self.classes)
-        large = counts > 0.3 * len(self.samples) / self.classes
+        large = counts > _LARGE_SHARE * len(self.samples) / self.classes
         supported = reproducible_rings(self.averages.ring_correlation, polar.members)
         self.compared = self.progress.rings
         self.progress.advance(int(supported[large].max()) if bool(large.any()) else 0)
@@ -243,8 +251,8 @@ class _State:
         classes = class_results(self.images, self.ctf, self.half, alignment, geometry, self.classes, pixel_size)
         return Classification(classes, assignments(alignment.sorted_back(self.order), pixel_size), pixel_size)
 
-    def told(self, number: int) -> Iteration:
-        """Return what to tell of the iteration just done."""
+    def summary(self, number: int) -> Iteration:
+        """Return the summary of the iteration just done."""
         counts = torch.bincount(self.alignment.class_index, minlength=self.classes)
         width = self.images.shape[-1] * self.pixel_size
         return Iteration(

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SPARE_HARMONICS = 3
+"""Harmonics kept beyond 2 pi r k / box. Derived: Bessel functions J_m(x) fall within a few orders
+above x, not at once."""
 
 
 def soft_disc(box_px: int, radius_px: float, edge_px: float, device: torch.device) -> Tensor:

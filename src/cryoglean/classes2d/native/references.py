@@ -13,14 +13,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cryoglean.classes2d.native.polar import PolarGrid
-    from cryoglean.classes2d.native.search import Found
+    from cryoglean.classes2d.native.search import EStepResult
 
-_LEAST_MASS = 1e-3
+_MIN_MASS = 1e-3
+"""Share of a class's mass below which a ring is not divided by its squared CTF. Chosen by hand: keeps rings at zeros of
+the CTF finite, and lowers the others by a thousandth."""
+
+_CORRELATION_RANGE = 1e-3, 0.999
+"""Bounds of a ring correlation before it is turned into a signal-to-noise ratio. Chosen by hand: keep it finite."""
+
+_MIN_NOISE_SHARE = 0.1
+"""Share of the images' power that is noise at least. Chosen by hand: averages that explain more are overfitted."""
 
 
 @dataclass
 class Sums:
-    """What the expectation steps of one iteration add up to, for each half of the images.
+    """Sums over the expectation steps of one iteration, for each half of the images.
 
     Attributes:
         numerator: (2, k, rings, harmonics).
@@ -42,8 +50,8 @@ class Sums:
             torch.zeros(2, classes, device=polar.device),
         )
 
-    def add(self, half: int, found: Found) -> None:
-        """Add what was found for images of a half."""
+    def add(self, half: int, found: EStepResult) -> None:
+        """Add the sums of some images of a half."""
         self.numerator[half] += found.numerator
         self.denominator[half] += found.denominator
         self.mass[half] += found.mass
@@ -78,7 +86,7 @@ def maximise(polar: PolarGrid, sums: Sums, shared_rings: int, regularisation: fl
     """
     halves = unfiltered(sums, 0)
     correlation = ring_correlation(polar, halves[0], halves[1])
-    sure = smoothed(correlation).clamp(1e-3, 0.999)
+    sure = smoothed(correlation).clamp(*_CORRELATION_RANGE)
     ratio = regularisation * sure / (1 - sure)
     is_shared = torch.arange(polar.rings, device=polar.device) < shared_rings
     ratio = torch.where(is_shared, 2 * ratio, ratio)
@@ -87,7 +95,7 @@ def maximise(polar: PolarGrid, sums: Sums, shared_rings: int, regularisation: fl
 
 def unfiltered(sums: Sums, shared_rings: int) -> Tensor:
     """Return the averages `(2, k, rings, harmonics)` of each half, on the first rings those of both together."""
-    floor = _LEAST_MASS * (sums.mass + 1)
+    floor = _MIN_MASS * (sums.mass + 1)
     halves = sums.numerator / (sums.denominator + floor[..., None])[..., None]
     whole = sums.numerator.sum(0) / (sums.denominator.sum(0) + floor.sum(0)[:, None])[..., None]
     halves[:, :, :shared_rings] = whole[:, :shared_rings]
@@ -118,4 +126,4 @@ def residual_noise(polar: PolarGrid, images_power: Tensor, sums: Sums, averages:
     """
     cross = ((averages.halves.conj() * sums.numerator).real * polar.twice).sum(-1)
     explained = (2 * cross - power(polar, averages.halves) * sums.denominator).sum((0, 1)) / count
-    return torch.maximum(images_power - explained, 0.1 * images_power)
+    return torch.maximum(images_power - explained, _MIN_NOISE_SHARE * images_power)

@@ -1,4 +1,4 @@
-"""The result of the native engine, from its last iteration."""
+"""Results of the native engine, from its last iteration."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cryoglean.classes2d.native.schedule import Geometry
-    from cryoglean.classes2d.native.search import Found
+    from cryoglean.classes2d.native.search import EStepResult
 
 _JUDGED_RINGS = 5
+"""Rings beyond the shared ones that must agree as a whole. Chosen by hand: more have too little signal to agree, and
+fewer are too few to tell chance from signal."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where each image belongs.
+    """Class, turn and shift of each image.
 
     Attributes:
         class_index: (n,) classes, -1 at first.
@@ -51,7 +53,7 @@ class Alignment:
         return cls(index, nothing, nothing, torch.zeros(images, 2, device=device), nothing, nothing)
 
     @classmethod
-    def of(cls, found: Sequence[Found], begin: Tensor) -> Alignment:
+    def of(cls, found: Sequence[EStepResult], begin: Tensor) -> Alignment:
         """Join what was found for batches of images that stood at the shifts `begin`."""
         return cls(
             torch.cat([part.class_index for part in found]),
@@ -109,7 +111,7 @@ def resolutions(correlation: Tensor, geometry: Geometry, pixel_size: float) -> T
         pixel_size: in angstrom.
     """
     box, device = geometry.box_px, correlation.device
-    used = slice(1, geometry.most_rings + 1)
+    used = slice(1, geometry.max_rings + 1)
     members = ring_sums(torch.ones(1, box, box // 2 + 1, device=device))[0, used]
     share = np.pi * (geometry.radius_px + geometry.edge_px / 2) ** 2 / box**2
     members = members * min(share, 1.0)

@@ -1,4 +1,4 @@
-"""What is known ring by ring: the CTF, and how far two halves agree."""
+"""Values on Fourier rings: the CTF, and how far two half sets agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from cryoglean.ctf.model import Ctf
 
 _DIRECTIONS = 16
+"""Directions of half a ring over which the CTF is averaged. Chosen by hand: enough for ordinary astigmatism."""
+
 _GAP_RINGS = 2
+"""Rings in a row that may fail to agree. Chosen by hand: as wide as a zero of the CTF or of an average."""
+
+_IMAGES_AT_A_TIME = 1024
+"""Resource: bounds memory."""
 
 
 def ring_ctf(
@@ -45,7 +51,7 @@ def ring_ctf(
         of_scope.setdefault(ctf.microscope, []).append(row)
     values = torch.empty(count, rings)
     for microscope, rows in of_scope.items():
-        for some in (rows[i : i + 1024] for i in range(0, len(rows), 1024)):
+        for some in (rows[i : i + _IMAGES_AT_A_TIME] for i in range(0, len(rows), _IMAGES_AT_A_TIME)):
             defocus = torch.stack([_directed(ctfs[row], direction) for row in some])[:, None, :]
             ctf_values = torch.sin(ctf_phase(defocus, squared, microscope))
             values[some] = (ctf_values.abs() if is_phase_flipped else ctf_values).mean(-1)

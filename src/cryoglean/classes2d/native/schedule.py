@@ -1,4 +1,4 @@
-"""From coarse to fine: which rings and which shifts an iteration looks at."""
+"""Schedule from coarse to fine: the rings and shifts of each iteration."""
 
 from __future__ import annotations
 
@@ -15,19 +15,38 @@ if TYPE_CHECKING:
 
     from cryoglean.classes2d.settings import ClassifySettings
 
-SHARED_DETAILS = 2.75
-"""Detail of a diameter over this is shared by the halves, so that their classes correspond: with less they drift apart,
-and more says too much of how a particle looks."""
+SHARED_ELEMENTS = 2.75
+"""Resolved elements across a diameter that the halves share, so that their classes correspond, and with which the
+search begins. Chosen by hand: with fewer the halves drift apart, and more say too much of how a particle looks."""
 
-LEAST_RINGS_BEYOND = 2
-"""Rings beyond the shared ones that are needed to see whether halves agree."""
+MIN_RINGS_BEYOND = 2
+"""Rings beyond the shared ones that are needed to see whether halves agree. Chosen by hand: one alone may by chance."""
 
-_FIRST_DETAILS = SHARED_DETAILS
-_GLOBAL_DETAILS = 5.5
+_GLOBAL_ELEMENTS = 5.5
+"""Resolved elements across a diameter up to which all shifts are searched. Chosen by hand: finer rings need finer
+steps, and by then most particles have been found."""
+
 _RINGS_PER_ITERATION = 3
+"""Rings by which an iteration may look finer than the one before. Chosen by hand: more lock in early mistakes, fewer
+need more iterations."""
+
 _SPARE_RINGS = 4
-_MASK_DIAMETERS = 1.05
-_EDGE_DIAMETERS = 0.15
+"""Rings averaged beyond those compared. Chosen by hand: one more than an iteration may add, so that it can be seen
+whether there is more."""
+
+_MASK_DIAMETERS, _EDGE_DIAMETERS = 1.05, 0.15
+"""Diameter of the mask, and width of its soft edge. Chosen by hand: wide enough for particles a little off centre;
+more lets in neighbours and noise."""
+
+_SPLITTING_SHARE = 0.8
+"""Share of the iterations in which classes may be split. Chosen by hand: what is new needs time to settle."""
+
+_SETTLING_SHARE = 0.1
+"""Share of the iterations, at the start, in which no rings are added. Chosen by hand: averages of images at random say
+nothing yet of what is there."""
+
+_GLOBAL_SHARE = 0.5
+"""Share of the iterations in which all shifts are searched at most. Chosen by hand: the rest are for refinement."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +57,13 @@ class Geometry:
         box_px: side of an image.
         diameter_px: of the particle.
         max_shift_px: of a particle from the middle.
-        most_rings: that are ever looked at.
+        max_rings: that are ever compared.
     """
 
     box_px: int
     diameter_px: float
     max_shift_px: float
-    most_rings: int
+    max_rings: int
 
     @classmethod
     def of(cls, box_px: int, pixel_size_angstrom: float, settings: ClassifySettings) -> Geometry:
@@ -58,9 +77,9 @@ class Geometry:
         sizes = cls(box_px, diameter, settings.max_shift_diameters * diameter, most)
         if not limit:
             return sizes
-        limited = replace(sizes, most_rings=min(most, int(width / limit)))
-        finest = width / min(sizes.shared_rings + LEAST_RINGS_BEYOND, most)
-        if limited.most_rings < most and limit > finest:
+        limited = replace(sizes, max_rings=min(most, int(width / limit)))
+        finest = width / min(sizes.shared_rings + MIN_RINGS_BEYOND, most)
+        if limited.max_rings < most and limit > finest:
             raise SettingsError(
                 f"--resolution-limit {limit:g}: too coarse to tell classes of a particle of "
                 f"{settings.diameter_angstrom:g} A apart; {finest:.1f} A or finer"
@@ -77,29 +96,29 @@ class Geometry:
         """Radius of the mask up to its edge, within the box."""
         return min(_MASK_DIAMETERS * self.diameter_px / 2, self.box_px / 2 - self.edge_px)
 
-    def ring_of(self, details: float) -> int:
-        """Return the ring of detail of a diameter over `details`, 2 at least."""
-        return min(max(round(details * self.box_px / self.diameter_px), 2), self.most_rings)
+    def ring_of(self, elements: float) -> int:
+        """Return the ring that resolves so many elements across a diameter, 2 at least."""
+        return min(max(round(elements * self.box_px / self.diameter_px), 2), self.max_rings)
 
     @property
     def first_rings(self) -> int:
         """Rings looked at first."""
-        return self.ring_of(_FIRST_DETAILS)
+        return self.ring_of(SHARED_ELEMENTS)
 
     @property
     def shared_rings(self) -> int:
         """Rings on which the halves have the same averages."""
-        return self.ring_of(SHARED_DETAILS)
+        return self.ring_of(SHARED_ELEMENTS)
 
     @property
     def global_rings(self) -> int:
         """The most rings with which all shifts are searched."""
-        return self.ring_of(_GLOBAL_DETAILS)
+        return self.ring_of(_GLOBAL_ELEMENTS)
 
 
 @dataclass
 class Progression:
-    """Where an iteration stands between coarse and fine.
+    """State of the schedule at one iteration.
 
     Attributes:
         geometry: sizes.
@@ -121,7 +140,7 @@ class Progression:
     @property
     def kept_rings(self) -> int:
         """Rings that are averaged: some beyond those compared, so that one sees whether there is more."""
-        return min(self.geometry.most_rings, self.rings + _SPARE_RINGS)
+        return min(self.geometry.max_rings, self.rings + _SPARE_RINGS)
 
     @property
     def centres_anew(self) -> bool:
@@ -131,7 +150,7 @@ class Progression:
     @property
     def may_split(self) -> bool:
         """Whether classes may be split: what is new needs time to settle."""
-        return self.number < math.floor(0.8 * self.iterations)
+        return self.number < math.floor(_SPLITTING_SHARE * self.iterations)
 
     def shifts(self) -> Tensor:
         """Return the shifts to try, `(s, 2)` y and x in pixels: a grid within a disc, no shift first among them."""
@@ -154,11 +173,13 @@ class Progression:
             supported_rings: of the best class.
         """
         self.number += 1
-        settling = self.number < 0.1 * self.iterations or self.number >= self.iterations - 1
+        settling = self.number < _SETTLING_SHARE * self.iterations or self.number >= self.iterations - 1
         if not settling:
             # The mask carries agreement, also that of aligned noise, one ring further.
             most = min(supported_rings - 1, self.rings + _RINGS_PER_ITERATION)
-            self.rings = min(max(self.rings, most), max(self.geometry.most_rings - 2, self.rings))
+            self.rings = min(max(self.rings, most), max(self.geometry.max_rings - 2, self.rings))
         self.is_global = (
-            self.is_global and self.number < self.iterations / 2 and self.rings <= self.geometry.global_rings
+            self.is_global
+            and self.number < _GLOBAL_SHARE * self.iterations
+            and self.rings <= self.geometry.global_rings
         )

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.native.splits import Splits
 
 _KEPT_PER_IMAGE = 16
+"""Best pairs of class and shift of an image that are computed again in float32. Resource: more cost time and hold next
+to no probability."""
+
 _NEGLIGIBLE_NATS = 8.0
-_LEAST_SHARE = 1e-3
+"""Log-likelihood below an image's best at which a pair is left out. Derived: exp(-8) is 3e-4 of the best one."""
+
+_MIN_SHARE = 1e-3
+"""Share of an image's probability below which a pair adds nothing to the averages. Resource: saves time."""
+
 _SHIFT_SPREAD = 0.5
+"""Standard deviation of the shifts' prior, in maximum shifts. Chosen by hand: the prior is cut off at 2 deviations."""
 
 
 @dataclass(frozen=True)
 class References:
-    """What images are compared with.
+    """Class averages that images are compared with.
 
     Attributes:
         harmonics: (k, rings, harmonics) complex.
@@ -68,8 +76,8 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the expectation step finds for n images.
+class EStepResult:
+    """Result of the expectation step for n images.
 
     Attributes:
         numerator: (k, rings, harmonics) sum of CTF times aligned images, by probability.
@@ -102,7 +110,7 @@ def expect(
     references: References,
     grid: Grid,
     splits: Splits,
-) -> Found:
+) -> EStepResult:
     """Compare images with all classes in all places.
 
     Follows the mixture model of Sigworth, J. Struct. Biol. 122, 328 (1998), and Scheres, J. Mol. Biol. 415, 406 (2012):
@@ -148,8 +156,8 @@ def expect(
     turn, height = _peak(scores[row])
     energy = samples[:, :used].abs().square().mean(-1) @ grid.weights
     expected = 2 * penalty[image[row], index[row]]
-    agreement = height - bias[image[row], shift[row], index[row]]
-    return Found(
+    signal = height - bias[image[row], shift[row], index[row]]
+    return EStepResult(
         numerator,
         denominator,
         of_class.sum(0),
@@ -158,7 +166,7 @@ def expect(
         turn * (math.tau / polar.angles),
         grid.shifts[shift[row]],
         top + total.log(),
-        agreement / torch.sqrt(energy * expected).clamp_min(1e-12),
+        signal / torch.sqrt(energy * expected).clamp_min(1e-12),
     )
 
 
@@ -224,7 +232,7 @@ def _sums(
     moved: Tensor, chances: Tensor, share: Tensor, ctf: Tensor, index: Tensor, classes: int
 ) -> tuple[Tensor, Tensor]:
     """Add up images times CTF, turned back onto their classes, and squared CTF, both by probability."""
-    rows = torch.nonzero(share > _LEAST_SHARE).flatten()
+    rows = torch.nonzero(share > _MIN_SHARE).flatten()
     moved, chances, share, ctf, index = moved[rows], chances[rows], share[rows], ctf[rows], index[rows]
     back = torch.fft.rfft(chances, dim=-1)[:, : moved.shape[2]].conj()
     return _by_class(moved * back[:, None, :], index, classes), _by_class(share[:, None] * ctf.square(), index, classes)

@@ -1,4 +1,4 @@
-"""Empty classes made anew from large ones, by the images that fit their large class least."""
+"""Splitting of large classes: empty classes are made anew from the images that fit a large one least."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EMPTY_SHARE = 0.1
-_LEAST_SPLIT = 8
+"""Share of an average class below which a class is made anew. Chosen by hand: its few images say nothing of it."""
+
+_MIN_SPLIT = 8
+"""Images of a class that may be split. Chosen by hand: both parts need images in both half sets."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def plan_splits(class_index: Tensor, likelihood: Tensor, classes: int) -> Splits
     ordinary = len(class_index) / classes
     empty = torch.nonzero(counts < max(_EMPTY_SHARE * ordinary, 1)).flatten()
     large = torch.argsort(counts, descending=True, stable=True)
-    large = large[counts[large] >= max(ordinary, _LEAST_SPLIT)]
+    large = large[counts[large] >= max(ordinary, _MIN_SPLIT)]
     source, target = splits.source.clone(), splits.target.clone()
     for new, old in zip(empty, large, strict=False):
         member = class_index == old

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.settings import ClassifySettings
 
 GRADIENT_ITERATIONS = 200
-"""What RELION 4 and 5 suggest for gradient-driven classification."""
+"""Format: the number of mini-batches that the VDAM jobs of RELION 4 and 5 suggest."""
 
 PSI_STEP_DEGREES, OVERSAMPLING, OFFSET_STEP_PX = 12, 1, 2
+"""Steps of angles and shifts, and how often each is halved. Published: in the scripts that the authors of McSweeney et
+al., IUCrJ 7, 719 (2020), gave away with their programs; the paper itself does not say."""
 
 _PROGRAM = "relion_refine"
 _NUMBERS = re.compile(r"(\d+)\.(\d+)")
 _FIRST_WITH_GRADIENT = (4, 0)
+"""Format: RELION 4.0 brought the gradient-driven algorithm."""
 _OF_GRADIENT = ("--grad", "--class_inactivity_threshold", "0.1", "--grad_write_iter", "10")
 
 
@@ -111,8 +114,9 @@ def _refuse_misfits(options: RelionOptions, version: RelionVersion) -> None:
 def deciding_words(settings: ClassifySettings, images: Images, options: RelionOptions) -> list[str]:
     """Return the words that decide the result.
 
-    CTF and sampling are those of McSweeney et al., IUCrJ 7, 719, 2020: the CTF as it is from its first peak on, steps
-    of 12 degrees and 2 pixels, each halved once. Images are not checked for normalisation: the reader has done so.
+    CTF and sampling are those of the scripts of McSweeney et al., IUCrJ 7, 719 (2020): the CTF left as it is up to its
+    first peak, steps of 12 degrees and 2 pixels, each halved once. Images are not checked for
+    normalisation: the reader has done so.
     """
     shift_px = settings.max_shift_diameters * settings.diameter_angstrom / images.pixel_size_angstrom
     given: dict[str, object] = {

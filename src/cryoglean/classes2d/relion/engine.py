@@ -56,7 +56,7 @@ def classify(
         settings: what to do; RELION may keep fewer classes alive.
         options: how to run RELION.
         folder: the output folder.
-        on_iteration: told of each iteration, those of an earlier run included.
+        on_iteration: called after each iteration, those of an earlier run included.
         table: the rows of `star_path` to be classified; all by default.
 
     Returns:
@@ -129,18 +129,20 @@ def _is_whole(run: RelionRun, number: int, names: list[str]) -> bool:
 
 
 class _Follower:
-    """Tells of iterations as RELION goes on: when it begins the next one, the files of the last are whole.
+    """Reports iterations as RELION goes on: when it begins the next one, the files of the last are whole.
 
     Args:
         run: the files.
         names: of the particles.
         total: how many iterations there will be.
-        tell: who is told, if anyone.
+        on_iteration: called after each.
     """
 
-    def __init__(self, run: RelionRun, names: list[str], total: int, tell: Callable[[Iteration], None] | None) -> None:
-        self._run, self._names, self._total, self._tell = run, names, total, tell
-        self._told = 0
+    def __init__(
+        self, run: RelionRun, names: list[str], total: int, on_iteration: Callable[[Iteration], None] | None
+    ) -> None:
+        self._run, self._names, self._total, self._on_iteration = run, names, total, on_iteration
+        self._reported = 0
         self._before: NDArray[np.int64] | None = None
 
     def line(self, text: str) -> None:
@@ -150,9 +152,9 @@ class _Follower:
             self.report(int(match[1]) - 1)
 
     def report(self, number: int) -> None:
-        """Tell of all iterations up to one that have left files: gradient-driven runs leave every tenth."""
-        for n in range(self._told + 1, number + 1 if self._tell else 0):
-            if self._tell and self._run.path(n, "data.star").exists():
-                told, self._before = self._run.progress(n, self._total, self._names, self._before)
-                self._tell(told)
-        self._told = max(self._told, number)
+        """Report all iterations up to one that have left files: gradient-driven runs leave every tenth."""
+        for n in range(self._reported + 1, number + 1 if self._on_iteration else 0):
+            if self._on_iteration and self._run.path(n, "data.star").exists():
+                iteration, self._before = self._run.progress(n, self._total, self._names, self._before)
+                self._on_iteration(iteration)
+        self._reported = max(self._reported, number)

@@ -1,4 +1,4 @@
-"""What `relion_refine` is given: a particles STAR that it understands, and the folder in which its names count."""
+"""Input of `relion_refine`: a particles STAR that it understands, and the folder that names count from."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _NO_MICROSCOPE = dict(zip(CTF_OPTICS, ("300", "2.7", "0.1"), strict=True))
 
 @dataclass(frozen=True)
 class RelionInput:
-    """What goes into a run.
+    """Input of a run.
 
     Attributes:
         project: folder that all names count from; the program is run in it.

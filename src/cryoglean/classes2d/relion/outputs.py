@@ -1,4 +1,4 @@
-"""What `relion_refine` leaves: read by names of columns, of RELION 3.1 to 5."""
+"""Output files of `relion_refine`, read by the names of columns, of RELION 3.1 to 5."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ REFERENCE, RESOLUTION, SSNR, INDEX = "rlnReferenceImage", "rlnEstimatedResolutio
 
 _LIKELIHOOD, _ALL_LIKELIHOOD, _CURRENT = "rlnLogLikeliContribution", "rlnLogLikelihood", "rlnCurrentResolution"
 _NO_RESOLUTION = 999.0
+"""Format: what RELION writes where there is no resolution."""
 
 
 @dataclass(frozen=True)
