@@ -101,4 +101,4 @@ def test_micrographs_without_picks_are_left_out_and_said(picked, tmp_path):
     words = ["extract", tmp_path / "some", "--micrographs", picked / "mics", "--out", tmp_path / "o", "--cpus", 1]
     result = cryoglean(*words, "--diameter", 120)
     assert result.exit_code == 0
-    assert "2 of 3 micrographs have no picks" in result.stderr
+    assert "for 2 of 3 micrographs: left out" in result.stderr

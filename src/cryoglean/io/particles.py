@@ -262,6 +262,17 @@ def read_particles(path: str | Path) -> ParticleTable:
     return ParticleTable(tables.get("optics", pd.DataFrame()), particles)
 
 
+def is_particles_star(path: Path) -> bool:
+    """Tell whether a path is one STAR file with the particles of many micrographs.
+
+    Raises:
+        TableError: if it is called STAR and is none.
+    """
+    if path.suffix.lower() != ".star" or not path.is_file():
+        return False
+    return any({MICROGRAPH, X} <= set(table.columns) for table in read_star(path).values())
+
+
 def joined(tables: Iterable[ParticleTable]) -> ParticleTable:
     """Join tables into one; optics groups that say the same become one, numbered from 1.
 

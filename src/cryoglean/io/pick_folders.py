@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.coordinates import read_pick_tables
+from cryoglean.io.coordinates.files import read_stored
 from cryoglean.io.coordinates.registry import formats_of_suffix
 from cryoglean.io.particles import project_folder
 from cryoglean.io.relion import COORDS_SUFFIX, read_autopick_star
@@ -18,6 +18,7 @@ from cryoglean.io.relion import COORDS_SUFFIX, read_autopick_star
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cryoglean.io.coordinates.format import StoredPicks
     from cryoglean.picks import Picks
 
 _PROGRAM = re.compile(
@@ -35,11 +36,11 @@ def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict
     """Read the picks of many micrographs.
 
     Args:
-        path: a folder with a STAR or CSV file for each micrograph (its sub-folders are read when the folder itself
-            holds none, or is called `picks`); an output folder, of which `picks` is read; one STAR with
-            `rlnMicrographName`; a STAR with the table `coordinate_files` (RELION 4 and 5), whose files are read; or the
-            file of one micrograph. Tables without coordinates are passed over in a folder.
-        height_px: number of rows of the micrographs, needed for CryoPPP's tables, which count from the last one.
+        path: a folder with a coordinate file for each micrograph (its sub-folders are read when the folder itself holds
+            none, or is called `picks`); an output folder, of which `picks` is read; one STAR with `rlnMicrographName`;
+            a STAR with the table `coordinate_files` (RELION 4 and 5), whose files are read; or the file of one
+            micrograph. Tables without coordinates are passed over in a folder.
+        height_px: number of rows of the micrographs, needed for files that count from the last one.
 
     Returns:
         Picks by `stem_of` the micrograph's name, sorted; empty if the folder holds none.
@@ -48,30 +49,34 @@ def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict
         SettingsError: if the path does not exist.
         TableError: if a listed file does not exist, a table is broken, or two files hold picks of one stem.
     """
+    return {stem: stored.from_first_row(height_px) for stem, stored in read_stored_folder(path).items()}
+
+
+def read_stored_folder(path: str | Path) -> dict[str, StoredPicks]:
+    """Read the picks of many micrographs as `read_picks_folder`, if their heights are not known yet."""
     path = Path(path)
     if path.is_file():
         listed = _listed_files(path)
-        return _collect([(path, None)] if listed is None else listed, height_px)
+        return _collect([(path, None)] if listed is None else listed)
     if not path.is_dir():
         raise SettingsError(f"{path}: no such file or folder")
     folder = path / "picks" if (path / "picks").is_dir() else path
     if folder.name == "picks":
-        return _collect(((f, None) for f in _tables_in(folder, deep=True)), height_px)
-    shallow = _collect(((f, None) for f in _tables_in(folder)), height_px)
-    return shallow or _collect(((f, None) for f in _tables_in(folder, deep=True)), height_px)
+        return _collect((f, None) for f in _tables_in(folder, deep=True))
+    shallow = _collect((f, None) for f in _tables_in(folder))
+    return shallow or _collect((f, None) for f in _tables_in(folder, deep=True))
 
 
-def _collect(files: Iterable[tuple[Path, str | None]], height_px: int | None) -> dict[str, Picks]:
+def _collect(files: Iterable[tuple[Path, str | None]]) -> dict[str, StoredPicks]:
     """Read (file, micrograph's name or None) pairs."""
-    found: dict[str, Picks] = {}
-    origin: dict[str, Path] = {}
+    found: dict[str, StoredPicks] = {}
     for file, listed_name in files:
-        for name, picks in read_pick_tables(file, height_px=height_px).items():
+        for name, stored in read_stored(file).items():
             stem = stem_of(listed_name or name or file.stem)
             if stem in found:
                 hint = "leave one, or read each folder by itself"
-                raise TableError(file, f"two files with picks for {stem}, the other is {origin[stem]}: {hint}")
-            found[stem], origin[stem] = picks, file
+                raise TableError(file, f"two files with picks for {stem}, the other is {found[stem].path}: {hint}")
+            found[stem] = stored
     return dict(sorted(found.items()))
 
 

@@ -12,7 +12,7 @@ from cryoglean.jobs.extract_one import ExtractTask, done, extract_one, read_fitt
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick_sources import Task
+    from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
 
@@ -49,45 +49,45 @@ def run_extract_job(
         TableError: if a table of picks is broken.
         OSError: if results cannot be written; what was written is whole.
     """
-    tasks, said = find_tasks(picks, files)
+    picked, said = find_picks(picks, files)
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
-    first, unreadable = read_first([task.file for task in tasks], lambda file: read_fitting(job, file)[0])
-    said += _advice(job, tasks, None if first is None else first.pixel_size_angstrom)
+    first, unreadable = read_first([each.file for each in picked], lambda file: read_fitting(job, file)[0])
+    said += _advice(job, picked, None if first is None else first.pixel_size_angstrom)
     task, folder = ExtractTask(out, job), OutputFolder(out, "extract", _RESULTS)
-    folder.claim(job.recorded(), [each.file for each in tasks], force=job.force)
+    folder.claim(job.recorded(), [each.file for each in picked], force=job.force)
     for line in said:
         progress.info(line)
-    tables = ((each.file, done(task, each)) for each in tasks)
+    tables = ((each.file, done(task, each)) for each in picked)
     results = {file.key: MicrographResult(file, len(table.particles)) for file, table in tables if table is not None}
     summary = JobSummary()
-    progress.begin(len(tasks), len(results))
+    progress.begin(len(picked), len(results))
     results = unreadable | results
     try:
         for result in unreadable.values():
             progress.report(result)
-        todo = [each for each in tasks if each.file.key not in results]
+        todo = [each for each in picked if each.file.key not in results]
         for result in map_processes(partial(extract_one, task), todo, job.cpus):
             results[result.file.key] = result
             progress.report(result)
     finally:
-        summary.results = [results[each.file.key] for each in tasks if each.file.key in results]
+        summary.results = [results[each.file.key] for each in picked if each.file.key in results]
         _write_lists(folder, task, summary)
     return summary
 
 
-def _advice(job: ExtractJob, tasks: Sequence[Task], pixel_size_angstrom: float | None) -> list[str]:
+def _advice(job: ExtractJob, picked: Sequence[PickedMicrograph], pixel_size_angstrom: float | None) -> list[str]:
     """Say what the user should know of settings and CTF before the work begins.
 
     Raises:
         SettingsError: if phases are to be turned and not one CTF is known.
     """
     said = []
-    without = sum(not _has_ctf(task.file) for task in tasks)
-    if without == len(tasks) and job.phase_flip:
+    without = sum(not _has_ctf(each.file) for each in picked)
+    if without == len(picked) and job.phase_flip:
         raise SettingsError("--phase-flip needs a CTF, and no micrograph has one: run cryoglean ctf first")
     if without and not job.phase_flip:
-        said.append(f"{without} of {len(tasks)} micrographs have no CTF: phases stay as they are, low resolution only")
+        said.append(f"{without} of {len(picked)} micrographs have no CTF: phases stay as they are, low resolution only")
     box = job.box_px(pixel_size_angstrom) if pixel_size_angstrom else None
     if box and job.scale_to and box < job.scale_to:
         said.append(f"boxes of {box} px are enlarged to {job.scale_to} px: that adds no detail")

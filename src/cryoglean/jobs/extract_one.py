@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cryoglean.ctf.model import Ctf
     from cryoglean.jobs.extract_settings import ExtractJob
-    from cryoglean.jobs.pick_sources import Task
+    from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.micrograph import Micrograph, MicrographFile
 
 _CHUNK_PIXELS = 2**23
@@ -62,7 +62,7 @@ class ExtractTask:
         return self.root / "particles" / f"{file.key}.star"
 
 
-def done(task: ExtractTask, item: Task) -> ParticleTable | None:
+def done(task: ExtractTask, item: PickedMicrograph) -> ParticleTable | None:
     """Return the particles of a micrograph that is done, from the same picks and with the same CTF; else None."""
     path = task.star_path(item.file)
     try:
@@ -76,19 +76,14 @@ def done(task: ExtractTask, item: Task) -> ParticleTable | None:
         return None
 
 
-def _digest(item: Task) -> str:
+def _digest(item: PickedMicrograph) -> str:
     """Sum up what boxes of one micrograph depend on besides the settings: its picks, its CTF and where it is."""
-    source = item.source
-    if isinstance(source, Path):
-        data = source.read_bytes()
-    else:
-        columns = (source.x, source.y, source.score) if isinstance(source, Picks) else tuple(source)
-        data = b"".join(np.ascontiguousarray(column).tobytes() for column in columns)
-    said = repr((sorted(item.file.row.items()), sorted(item.file.optics.items()), str(item.file.path.resolve())))
-    return hashlib.blake2b(data + said.encode(), digest_size=8).hexdigest()
+    file = item.file
+    said = (item.digest(), sorted(file.row.items()), sorted(file.optics.items()), str(file.path.resolve()))
+    return hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 
-def extract_one(task: ExtractTask, item: Task) -> MicrographResult:
+def extract_one(task: ExtractTask, item: PickedMicrograph) -> MicrographResult:
     """Write the boxes of one micrograph and their table; if it is bad, say so in the result.
 
     Raises:
@@ -149,7 +144,9 @@ class _Boxes:
     cut itself, so a TIFF is turned here as well.
     """
 
-    def __init__(self, task: ExtractTask, item: Task, micrograph: Micrograph, picks: Picks, ctf: Ctf | None) -> None:
+    def __init__(
+        self, task: ExtractTask, item: PickedMicrograph, micrograph: Micrograph, picks: Picks, ctf: Ctf | None
+    ) -> None:
         self._task, self._job, self._item, self._picks = task, task.job, item, picks
         self._pixel_size = micrograph.pixel_size_angstrom
         self._box = self._job.box_px(self._pixel_size)

@@ -6,15 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.pickers.curves import curves_csv
 from cryoglean.pickers.kpicker.figures import training_figure
@@ -25,10 +23,10 @@ from cryoglean.picks import Picks
 from cryoglean.report.figures import draw_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick_sources import Task
+    from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.nets.training import Check
@@ -110,12 +108,13 @@ def run_train_job(
         TableError: if a table of picks is broken.
         OSError: if results cannot be written; what was written is whole.
     """
-    tasks, said = find_tasks(picks, files)
-    against = {t.file.key: t for t in find_tasks(negatives, files)[0]} if negatives else {}
+    picked, said = find_picks(picks, files)
+    known_negatives = find_picks(negatives, files)[0] if negatives else []
     folder = OutputFolder(out, "train", _RESULTS)
-    usable, rejected = _read_all(job, tasks, against)
-    made_from = {"examples_sha256": _digest([*tasks, *against.values()])}
-    folder.claim(job.recorded() | made_from, [task.file for task in tasks], force=job.force)
+    usable, rejected = _read_all(job, picked, known_negatives)
+    examples = "".join(f"{each.file.key} {each.digest()}\n" for each in (*picked, *known_negatives))
+    made_from = {"examples_sha256": hashlib.sha256(examples.encode()).hexdigest()}
+    folder.claim(job.recorded() | made_from, [each.file for each in picked], force=job.force)
     for line in said:
         progress.info(line)
     summary = TrainSummary([*rejected.values(), *(MicrographResult(u.file, len(u.positives)) for u in usable)])
@@ -156,22 +155,22 @@ def _train(
 
 
 def _read_all(
-    job: TrainJob, tasks: Sequence[Task], against: Mapping[str, Task]
+    job: TrainJob, picked: Sequence[PickedMicrograph], known_negatives: Sequence[PickedMicrograph]
 ) -> tuple[list[_Usable], dict[str, MicrographResult]]:
     """Read micrographs for their picks and to see that they can be used; they are not kept.
 
     Raises:
         SettingsError: if the settings fit none of those that can be read.
     """
-    task_of = {task.file.key: task for task in tasks}
+    positives_of, negatives_of = ({each.file.key: each for each in some} for some in (picked, known_negatives))
 
     def read(file: MicrographFile) -> _Usable:
         micrograph = _read(job, file)
-        known = against.get(file.key)
+        known = negatives_of.get(file.key)
         negatives = known.picks(micrograph) if known else Picks.empty()
-        return _Usable(file, task_of[file.key].picks(micrograph), negatives)
+        return _Usable(file, positives_of[file.key].picks(micrograph), negatives)
 
-    return read_all([task.file for task in tasks], read)
+    return read_all([each.file for each in picked], read)
 
 
 def _read(job: TrainJob, file: MicrographFile) -> Micrograph:
@@ -182,25 +181,3 @@ def _read(job: TrainJob, file: MicrographFile) -> Micrograph:
 def _again(job: TrainJob, usable: Sequence[_Usable]) -> Iterator[Micrograph]:
     for each in usable:
         yield _read(job, each.file)
-
-
-def _digest(tasks: Sequence[Task]) -> str:
-    """Return the SHA-256 of all picks, whatever holds them."""
-    digest = hashlib.sha256()
-    for task in tasks:
-        digest.update(task.file.key.encode())
-        if isinstance(task.source, Picks):
-            digest.update(np.column_stack([task.source.xy, task.source.score]).tobytes())
-        elif isinstance(task.source, tuple):
-            for column in task.source:
-                digest.update(np.ascontiguousarray(column).tobytes())
-        else:
-            digest.update(_bytes(task.source))
-    return digest.hexdigest()
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TableError(path, error.strerror or str(error)) from error

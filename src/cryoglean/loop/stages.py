@@ -15,7 +15,7 @@ from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.inputs import read_all, read_usable
 from cryoglean.jobs.pick import AnyPickerSettings, PickJob, run_pick_job
-from cryoglean.jobs.pick_sources import find_tasks
+from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
 from cryoglean.loop import class_evaluation
@@ -153,13 +153,13 @@ class Stages:
 
     def _given(self, source: Path, out: Path) -> dict[str, Any]:
         """Copy the user's coordinates; scores of other programs become ranks."""
-        tasks, said = find_tasks(source, self.files)
+        picked, said = find_picks(source, self.files)
         for line in said:
             self._progress.info(line)
         picks = {file.key: Picks.empty() for file in self.files}
-        for task in tasks:
-            micrograph, _ = read_micrograph(task.file, self.job.settings.pixel_size_angstrom)
-            picks[task.file.key] = task.picks(micrograph)
+        for each in picked:
+            micrograph, _ = read_micrograph(each.file, self.job.settings.pixel_size_angstrom)
+            picks[each.file.key] = each.picks(micrograph)
         write_round(out, self.files, _ranked(picks), self._heights())
         return {"picks": sum(map(len, picks.values())), "counts": {k: len(p) for k, p in picks.items()}}
 

@@ -52,7 +52,7 @@ def read_csv_columns(path: Path, x: str, y: str) -> dict[str | None, StoredPicks
         scores = [cell or str(SCORE_WITHOUT_COLUMN) for cell in scores]
     kinds = set(_column(table, _SCORE_KIND)) if _SCORE_KIND in table.names else set()
     kind = kinds.pop() if len(kinds) == 1 else None
-    return {None: StoredPicks(picks_from_columns(path, xs, ys, scores, kind))}
+    return {None: StoredPicks(path, picks_from_columns(path, xs, ys, scores, kind))}
 
 
 def _read_table(path: Path) -> _Table:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates.registry import format_of, formats_of_suffix, writer_of
-from cryoglean.io.coordinates.y_convention import YConvention
 
 if TYPE_CHECKING:
-    from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
+    from cryoglean.io.coordinates.format import StoredPicks
+    from cryoglean.io.coordinates.y_convention import YConvention
     from cryoglean.picks import Picks
 
 
@@ -50,6 +49,11 @@ def read_pick_tables(
 
     Arguments and errors are those of `read_picks`, but a table without coordinates gives an empty dictionary.
     """
+    return {name: stored.from_first_row(height_px) for name, stored in read_stored(path, y_convention).items()}
+
+
+def read_stored(path: str | Path, y_convention: YConvention | None = None) -> dict[str | None, StoredPicks]:
+    """Read all picks of a file as `read_pick_tables`, for micrographs whose heights are not known yet."""
     path = Path(path)
     if not path.is_file():
         raise TableError(path, "no such file")
@@ -57,18 +61,7 @@ def read_pick_tables(
     if form is None:
         return {}
     default = y_convention or form.y_convention
-    return {name: _from_first_row(path, form, s, default, height_px) for name, s in form.read(path).items()}
-
-
-def _from_first_row(
-    path: Path, form: CoordinateFormat, stored: StoredPicks, default: YConvention, height_px: int | None
-) -> Picks:
-    convention, height = stored.y_convention or default, stored.height_px or height_px
-    if convention is YConvention.LAST_ROW and height is None:
-        raise TableError(
-            path, f"{form.title} counts y from the last row: give the height, --size HEIGHTxWIDTH in pixels"
-        )
-    return replace(stored.picks, y=convention.convert(stored.picks.y, height))
+    return {name: s._replace(y_convention=s.y_convention or default) for name, s in form.read(path).items()}
 
 
 def write_picks(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cryoglean.errors import TableError
+from cryoglean.io.coordinates.y_convention import YConvention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from cryoglean.io.coordinates.y_convention import YConvention
     from cryoglean.picks import Picks
 
 
@@ -17,14 +19,31 @@ class StoredPicks(NamedTuple):
     """Picks of one micrograph as their file holds them, y counted from the file's own zero row.
 
     Attributes:
-        picks: coordinates of particle centres in pixels of the micrograph as stored.
+        path: the file.
+        picks: particle centres in pixels of the micrograph as stored.
         y_convention: row with y = 0, if the file says so itself; None for that of its format.
         height_px: number of rows of the micrograph, if the file says so itself.
     """
 
+    path: Path
     picks: Picks
     y_convention: YConvention | None = None
     height_px: int | None = None
+
+    def from_first_row(self, height_px: int | None) -> Picks:
+        """Return the picks with y counted from the first stored row.
+
+        Args:
+            height_px: number of rows of the micrograph, needed if the file counts from the last one.
+
+        Raises:
+            TableError: if it is needed and None.
+        """
+        convention, height_px = self.y_convention or YConvention.FIRST_ROW, self.height_px or height_px
+        if convention is YConvention.LAST_ROW and height_px is None:
+            remedy = "give the height of the micrographs, --size HEIGHTxWIDTH in pixels"
+            raise TableError(self.path, f"its y counts from the last row: {remedy}")
+        return replace(self.picks, y=convention.convert(self.picks.y, height_px))
 
 
 class PicksWriter(Protocol):

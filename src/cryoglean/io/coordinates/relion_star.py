@@ -69,7 +69,7 @@ def _read(path: Path) -> dict[str | None, StoredPicks]:
         for name, part in _by_micrograph(table, picks):
             if name in found:
                 raise TableError(path, f"two tables with coordinates for {name or 'the same micrograph'}: leave one")
-            found[name] = StoredPicks(part, y_convention, height_px)
+            found[name] = StoredPicks(path, part, y_convention, height_px)
     return found
 
 
