@@ -12,7 +12,15 @@ from cryoglean.picks import Picks
 from cryoglean.report.grey import picture_scale, resized, visible_grey
 from cryoglean.report.page_facts import MicrographFacts, View
 from cryoglean.report.pick_facts import PickFacts, Picture
-from cryoglean.report.run_facts import Decision, Gallery, RoundNews, RunFacts, StageTime
+from cryoglean.report.run_facts import (
+    ClassEvaluation,
+    Decision,
+    Gallery,
+    KeptPicks,
+    RoundSummary,
+    RunFacts,
+    StageTime,
+)
 
 NAMES = ("<b>x<b>&\"'", "µ ünï <script>alert(1)<!-- 照片", "{{ 7 * 7 }} %{y} &amp; </script> $'")
 SIZE = (700, 900)
@@ -49,7 +57,7 @@ def gallery(title="Round 1", name="01"):
 
 
 def listed():
-    """Two micrographs with picks, and one that was set aside."""
+    """Two micrographs with picks, and one that was rejected."""
     picked = [MicrographFacts(NAMES[n], f"/data/{NAMES[n]}", places(n), None, 1e4 * (n + 1), True) for n in range(2)]
     return (*picked, MicrographFacts(NAMES[2], f"/data/{NAMES[2]}", rejected=f"broken {NAMES[1]}"))
 
@@ -66,13 +74,13 @@ def png(seed=0, size=(30, 40)):
 
 
 def pick_facts(**changes):
-    """A whole pick folder; the last micrograph was set aside."""
+    """A whole pick folder; the last micrograph was rejected."""
     values = {
         "name": f"picks {NAMES[0]}",
         "status": "done",
         "diameter_angstrom": DIAMETER,
         "pixel_size_angstrom": PIXEL,
-        "least_distance_angstrom": DIAMETER / 2,
+        "min_distance_angstrom": DIAMETER / 2,
         "micrographs": listed(),
         "outliers": (NAMES[0],),
         "views": views(),
@@ -90,8 +98,9 @@ def pick_facts(**changes):
 
 
 def facts(**changes):
-    """A whole run; the last micrograph was set aside."""
+    """A whole run; the last micrograph was rejected."""
     checks = tuple(Check(10 * i, 0.1, 1 / i, 0.9, 1.5 / i if i < 4 else np.nan, 0.8) for i in range(1, 5))
+    evaluation = ClassEvaluation(KeptPicks(100, 80), KeptPicks(30, 10), KeptPicks(0, 0))
     values = {
         "name": f"run {NAMES[0]}",
         "status": "done",
@@ -100,18 +109,18 @@ def facts(**changes):
         "picks_are": "all that count",
         "diameter_angstrom": DIAMETER,
         "pixel_size_angstrom": PIXEL,
-        "least_distance_angstrom": DIAMETER / 2,
+        "min_distance_angstrom": DIAMETER / 2,
         "converged_share": 0.7,
         "micrographs": listed(),
         "outliers": (NAMES[0],),
         "views": views(),
         "rounds": (
-            RoundNews(0, "Round 0", 90, 45.0, 90, 80, 80, 70, 0.5, 14.0),
-            RoundNews(1, "Round 1", 100, 50.0, 120, 110, 110, 90, 0.8, None, ((30, 10), (0, 0)), True, checks),
+            RoundSummary(0, "Round 0", 90, 45.0, 90, 80, 80, 70, 0.5, 14.0),
+            RoundSummary(1, "Round 1", 100, 50.0, 120, 110, 110, 90, 0.8, None, evaluation, True, checks),
         ),
         "galleries": (gallery(),),
         "stages": (StageTime(f"Round 0: {NAMES[1]}", 12.0),),
-        "decisions": (Decision("Round 1", NAMES[0], NAMES[1], NAMES[2]),),
+        "decisions": (Decision("Round 1", NAMES[0], f"{NAMES[1]}: {NAMES[2]}"),),
         "alarms": (f"round 1: {NAMES[0]}",),
         "settings": {"seed": 0, "rule": None, "start_from": NAMES[1]},
         "provenance": {"cryoglean": "0.1.0", "command": f"cryoglean run {NAMES[0]}"},

@@ -6,7 +6,7 @@ from cryoglean.words import counted, shortened
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0, "no patches"), (1, "1 patch"), (2, "2 patches"), (1234, "1234 patches")]
+    ("number", "words"), [(0, "no patches"), (1, "1 patch"), (2, "2 patches"), (1234, "1,234 patches")]
 )
 def test_counts_agree(number, words):
     assert counted(number, "patch", "patches") == words

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun: "no picks", "1 pick", "2 picks".
+    """Return a number with its noun: "no picks", "1 pick", "2,000 picks".
 
     Args:
         number: how many.
         noun: of one.
         plural: of several; the noun with an s by default.
     """
-    return f"{number or 'no'} {noun if number == 1 else plural or f'{noun}s'}"
+    return f"{f'{number:,}' if number else 'no'} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def shortened(name: str, longest: int = 32) -> str:

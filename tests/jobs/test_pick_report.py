@@ -95,8 +95,8 @@ def test_where_nothing_stands_out_the_page_says_so(tmp_path):
     assert facts.counts == {"0": 0, "1": 0}
     assert facts.pick_command is None
     words = Page(pick_page(facts, "now")).words
-    assert "Nothing like particles of this diameter stands out" in words
-    assert "localpicker.png below What was learned shows why" in words
+    assert "No particle signal of this diameter found" in words
+    assert "localpicker.png in Picker fit shows why" in words
 
 
 def test_micrographs_come_in_the_order_given_with_picks_as_stored(fake):

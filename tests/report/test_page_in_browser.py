@@ -65,8 +65,8 @@ def number(page, name):
     return int(page.locator(f"#viewer-{name}").inner_text().replace(",", ""))
 
 
-def set_cut(page, step):
-    page.locator("#viewer-cut").evaluate(
+def set_threshold(page, step):
+    page.locator("#viewer-threshold").evaluate(
         "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step
     )
 
@@ -86,7 +86,7 @@ def picture(page):
 
 def test_the_slider_tells_how_many_picks_remain(page, known):
     for step in (310, 400, 613, 805, 1000):
-        set_cut(page, step)
+        set_threshold(page, step)
         kept = {key: len(picks.at_least(step / 1000)) for key, picks in known.picks.items()}
         assert number(page, "here") == kept[NAMES[0]]
         assert number(page, "all") == sum(kept.values())
@@ -101,7 +101,7 @@ def test_at_first_nothing_is_cut(page, known):
 
 
 def test_the_keyboard_moves_the_slider(page, known):
-    page.locator("#viewer-cut").focus()
+    page.locator("#viewer-threshold").focus()
     before = number(page, "all")
     page.keyboard.press("End")
     assert number(page, "all") < before
@@ -152,7 +152,7 @@ def test_dragging_moves_the_micrograph_with_the_pointer(page):
 def test_circles_are_round_the_particles(page, known, zooms):
     """The middle of a circle is the middle of the dark disc below it, at any zoom."""
     page.locator(CANVAS).focus()
-    set_cut(page, 0)
+    set_threshold(page, 0)
     for _ in range(zooms):
         page.keyboard.press("+")
     with_circles = picture(page)
@@ -254,11 +254,9 @@ def test_the_page_of_a_pick_folder_shows_picks_and_pictures(browser, tmp_path, w
     tab = Tab(browser, path, viewport={"width": width, "height": 844})
     tab.page.wait_for_selector(READY)
     assert number(tab.page, "all") == sum(known.counts.values())
-    sizes = tab.page.locator("#learned img").evaluate_all(
-        "images => images.map(i => [i.naturalWidth, i.naturalHeight])"
-    )
+    sizes = tab.page.locator("#fit img").evaluate_all("images => images.map(i => [i.naturalWidth, i.naturalHeight])")
     assert sizes == [[40, 30]] * len(known.pictures)
-    assert tab.page.locator("#learned b, #learned script").count() == 0
+    assert tab.page.locator("#fit b, #fit script").count() == 0
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.complaints == []
     assert tab.requests == []

@@ -63,7 +63,7 @@ def test_every_name_is_shown_letter_by_letter(page):
 
 def test_the_page_has_the_parts_that_apply_and_no_others(page):
     sections = [a["id"] for tag, a in page.elements if tag == "section"]
-    assert sections == ["micrographs", "counts", "scores", "learned", "left-out", "provenance"]
+    assert sections == ["micrographs", "counts", "scores", "fit", "rejected", "provenance"]
     links = [a["href"] for tag, a in page.elements if tag == "a"]
     assert links == [f"#{name}" for name in sections]
     assert [c["name"] for c in page.data["charts-data"]] == ["counts", "defocus", "scores", "distances"]
@@ -81,7 +81,7 @@ def test_key_numbers_are_those_of_the_picks():
     assert numbers["picks"] == str(sum(known.counts.values()))
     assert numbers["micrographs picked"] == "2"
     assert numbers["micrographs rejected"] == "1"
-    assert numbers["picks a micrograph, median"] == f"{np.median(list(known.counts.values())):g}"
+    assert numbers["picks per micrograph (median)"] == f"{np.median(list(known.counts.values())):g}"
 
 
 def test_nothing_found_is_said_first_with_the_picture_that_shows_why():
@@ -89,47 +89,50 @@ def test_nothing_found_is_said_first_with_the_picture_that_shows_why():
     nothing = pick_facts(found_particles=False, micrographs=empty, views=(), outliers=())
     level, text = said(nothing)[0]
     assert level == "alarm"
-    assert "Nothing like particles" in text
+    assert "No particle signal" in text
     assert nothing.pictures[0].name in text
-    assert any("No pick at all in 3 micrographs" in text for _, text in said(nothing))
+    assert any("No picks in 3 micrographs" in text for _, text in said(nothing))
     page = Page(pick_page(nothing, ""))
     assert page.wrong == page.open == []
-    assert "none can be too near" in page.words
+    assert "none are too close" in page.words
 
 
 def test_all_rejected_has_a_page_that_says_why():
     bad = tuple(MicrographFacts(name, f"/{name}", rejected=f"broken {name}") for name in NAMES)
     facts = pick_facts(micrographs=bad, views=(), outliers=(), learned="", found_particles=None, pictures=())
-    assert said(facts)[0] == ("alarm", "No micrograph could be used: What was left out tells why.")
+    assert said(facts)[0] == (
+        "alarm",
+        "No micrograph could be used: the reasons are in Rejected micrographs and edge picks.",
+    )
     page = Page(pick_page(facts, ""))
     assert page.wrong == page.open == []
     for name in NAMES:
         assert f"broken {name}" in " ".join(page.text)
-    assert "Nothing has been learned of these micrographs yet" in page.words
+    assert "has not been fitted to these micrographs yet" in page.words
 
 
 def test_micrographs_that_wait_are_counted():
     facts = pick_facts(micrographs=(*listed(), MicrographFacts("later", "/later")), status="running")
     assert (
         "note",
-        "1 micrograph not picked yet, or set aside by an earlier call: the same command goes on where it was.",
+        "1 micrograph not picked yet, or rejected by an earlier call: run the same command again to go on.",
     ) in said(facts)
-    assert "not ended" in Page(pick_page(facts, "")).words
+    assert "not finished" in Page(pick_page(facts, "")).words
     assert not any("not picked yet" in text for _, text in said(pick_facts()))
 
 
 def test_distances_are_judged_only_where_the_pixel_size_is_known():
     crowd = (MicrographFacts("m", "/m", Picks([10, 11], [10, 10], [0.5, 0.6])),)
     known, unknown = (pick_facts(micrographs=crowd, pixel_size_angstrom=size, views=()) for size in (1.0, None))
-    assert any("nearer to another" in text for _, text in said(known))
-    assert not any("nearer to another" in text for _, text in said(unknown))
-    assert any("No pixel size is known" in text for _, text in said(unknown))
-    assert "nearer than that" not in Page(pick_page(unknown, "")).words
+    assert any("closer to another" in text for _, text in said(known))
+    assert not any("closer to another" in text for _, text in said(unknown))
+    assert any("no pixel size" in text for _, text in said(unknown))
+    assert "closer than that" not in Page(pick_page(unknown, "")).words
 
 
 def test_pickers_that_learn_nothing_say_so():
     facts = pick_facts(learns=False, learned="", found_particles=None, pictures=(), method="Kpicker", preset="paper")
-    assert "Kpicker, paper preset, learns nothing" in Page(pick_page(facts, "")).words
+    assert "Kpicker, paper preset, is not fitted" in Page(pick_page(facts, "")).words
 
 
 def test_pictures_that_are_too_large_become_smaller_and_damaged_ones_are_left_out():

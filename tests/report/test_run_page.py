@@ -68,7 +68,7 @@ def test_the_viewer_has_the_picks_themselves(page):
     for view, picks in zip(told["views"], known.picks.values(), strict=True):
         ordered = picks.best_first()
         assert np.allclose(np.array([view["x"], view["y"]]).T / told["places"], ordered.xy, atol=0.0051)
-        assert np.array(told["cuts"])[view["step"]] == pytest.approx(ordered.score, abs=1e-9)
+        assert np.array(told["thresholds"])[view["step"]] == pytest.approx(ordered.score, abs=1e-9)
     assert told["remaining"][0] == sum(known.counts.values())
 
 
@@ -85,7 +85,16 @@ def test_plotly_takes_every_chart(which):
 
 def test_what_is_not_known_has_no_chart():
     names = {chart.name for chart in charts(facts())}
-    assert {"counts", "defocus", "scores", "distances", "round-kept", "round-contest", "training-1", "times"} <= names
+    assert {
+        "counts",
+        "defocus",
+        "scores",
+        "distances",
+        "round-kept",
+        "round-comparison",
+        "training-1",
+        "times",
+    } <= names
     assert charts(nothing()) == []
 
 
@@ -111,7 +120,7 @@ def test_alarms_come_first_and_in_plain_sight():
     assert [n.level for n in said[:3]] == ["alarm"] * 3
     assert "picks flood" not in said[0].text
     assert said[0].text.endswith(NAMES[0])
-    assert "5 picks nearer" in said[2].text
+    assert "5 picks closer" in said[2].text
     html = run_page(stopped, "")
     assert html.index('class="notice-alarm"') < html.index('id="micrographs"')
 
@@ -121,14 +130,14 @@ def test_key_numbers_are_those_of_the_run():
     numbers = {n.label: n.value for n in key_numbers(known, spacing_audit(known.picks, 1))}
     assert numbers["picks"] == str(sum(map(len, known.picks.values())))
     assert numbers["micrographs picked"] == "2"
-    assert numbers["of its picks in kept classes"] == "80%"
+    assert numbers["of its picks are in kept classes"] == "80%"
     nearest = spacing_audit(known.picks, 1).smallest_px * known.pixel_size_angstrom
-    assert numbers["smallest distance of two picks"] == f"{nearest:.1f} Å"
+    assert numbers["smallest distance between picks"] == f"{nearest:.1f} Å"
 
 
 def test_classes_are_shown_with_what_was_decided(page):
-    figures = [a for tag, a in page.elements if tag == "figure" and a.get("class") in ("kept", "dropped")]
-    assert [a["class"] for a in figures] == ["kept", "dropped", "dropped"]
+    figures = [a for tag, a in page.elements if tag == "figure" and a.get("class") in ("kept", "rejected")]
+    assert [a["class"] for a in figures] == ["kept", "rejected", "rejected"]
     assert [a["data-number"] for a in figures] == ["1", "2", "3"]
     text = " ".join(" ".join(page.text).split())
     why = [why.replace(" A", " Å") for why in gallery().selection.explanations[1:]]
@@ -147,10 +156,16 @@ def test_pictures_are_bounded_even_of_pure_noise():
 def test_scores_of_another_program_have_a_scale_of_their_own():
     foreign = Picks([10, 300], [10, 300], [-4.0, 8.0], "foreign")
     told = viewer_data(facts(micrographs=(MicrographFacts("m", "/m", foreign),), views=()))
-    assert (told["cuts"][0], told["cuts"][-1]) == (-4.0, 8.0)
+    assert (told["thresholds"][0], told["thresholds"][-1]) == (-4.0, 8.0)
     assert "another program" in told["meaning"]
 
 
 def test_many_micrographs_make_no_large_page():
     many = tuple(MicrographFacts(f"grid/m{i:05d}", "/m", places(0)) for i in range(3000))
     assert len(run_page(facts(micrographs=many, views=()), "")) < 8e6
+
+
+def test_class_evaluations_are_a_table_with_a_caption(page):
+    text = " ".join(" ".join(page.text).split())
+    assert "Class evaluation Picks in kept classes" in text
+    assert "80 of 100 (80%) 10 of 30 (33%) 0 of 0" in text

@@ -20,18 +20,25 @@ def picks_of(scores, kind="uncalibrated"):
 def test_a_step_is_reached_just_where_the_score_is_no_lower(scores):
     score, steps = np.array(scores), ScoreSteps()
     reached = steps.of(score)[:, None] >= np.arange(STEPS + 1)
-    assert (reached == (score[:, None] >= steps.cuts)).all()
+    assert (reached == (score[:, None] >= steps.thresholds)).all()
 
 
 @given(SCORES)
 def test_what_remains_is_what_a_table_would_keep(scores):
     picks, steps = picks_of(scores), ScoreSteps()
-    kept = [len(picks.at_least(cut)) for cut in steps.cuts[::25]]
+    kept = [len(picks.at_least(cut)) for cut in steps.thresholds[::25]]
     assert steps.remaining(picks.score)[::25].tolist() == kept
 
 
-def test_cuts_are_numbers_as_one_would_type_them():
-    assert [str(cut) for cut in ScoreSteps().cuts[[0, 1, 300, 805, 1000]]] == ["0.0", "0.001", "0.3", "0.805", "1.0"]
+def test_thresholds_are_numbers_as_one_would_type_them():
+    thresholds = ScoreSteps().thresholds[[0, 1, 300, 805, 1000]]
+    assert [str(threshold) for threshold in thresholds] == [
+        "0.0",
+        "0.001",
+        "0.3",
+        "0.805",
+        "1.0",
+    ]
 
 
 def test_foreign_scores_have_steps_of_their_own():
@@ -43,7 +50,7 @@ def test_foreign_scores_have_steps_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("probability", "are probabilities"), ("uncalibrated", "uncalibrated"), ("foreign", "another")]
+    ("kind", "said"), [("probability", "are probabilities"), ("uncalibrated", "not calibrated"), ("foreign", "another")]
 )
 def test_what_scores_mean_is_said(kind, said):
     assert said in score_meaning({"a": picks_of([0.5], kind), "b": Picks.empty("foreign")})

@@ -145,7 +145,7 @@ def gather(root: Path) -> PickFacts:
         status="running" if any(m.picks is None and m.rejected is None for m in listed) else "done",
         diameter_angstrom=diameter,
         pixel_size_angstrom=micrographs.pixel_size_angstrom(views),
-        least_distance_angstrom=diameter / 2 if least is None else float(least),
+        min_distance_angstrom=diameter / 2 if least is None else float(least),
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
         views=views,

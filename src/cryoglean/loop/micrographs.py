@@ -51,7 +51,7 @@ class RunMicrographs:
         return float(sizes[0][0]) if sizes else None
 
     @property
-    def least_distance_angstrom(self) -> float:
+    def min_distance_angstrom(self) -> float:
         """That which the picks were told to keep."""
         told = self._picker().get("min_distance_angstrom")
         return LEAST_SPACING_DIAMETERS * self._settings.diameter_angstrom if told is None else float(told)

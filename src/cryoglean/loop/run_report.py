@@ -18,7 +18,15 @@ from cryoglean.loop.settings import LoopSettings
 from cryoglean.loop.stages import CLASSES, FINAL, MODEL, PARTICLES, SELECTED, picks_stage, stage_folder
 from cryoglean.loop.state import JUDGED, RunFile, read_run
 from cryoglean.pickers.curves import read_curves
-from cryoglean.report.run_facts import Decision, Gallery, RoundNews, RunFacts, StageTime
+from cryoglean.report.run_facts import (
+    ClassEvaluation,
+    Decision,
+    Gallery,
+    KeptPicks,
+    RoundSummary,
+    RunFacts,
+    StageTime,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +59,7 @@ def gather(root: Path) -> RunFacts:
         picks_are=micrographs.picks_are,
         diameter_angstrom=settings.diameter_angstrom,
         pixel_size_angstrom=micrographs.pixel_size_angstrom,
-        least_distance_angstrom=micrographs.least_distance_angstrom,
+        min_distance_angstrom=micrographs.min_distance_angstrom,
         converged_share=settings.converged_share,
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
@@ -59,7 +67,7 @@ def gather(root: Path) -> RunFacts:
         rounds=tuple(_round(run, number, best) for number in _numbers(run)),
         galleries=_galleries(run, settings, best),
         stages=tuple(StageTime(f"{_title(s['round'])}: {s['stage']}", float(s["seconds"])) for s in run.data["stages"]),
-        decisions=tuple(_decision(said) for said in run.data["decisions"]),
+        decisions=tuple(_decision(said) for said in run.data["decisions"] if said["what"] != JUDGED),
         alarms=tuple(f"round {d['round']}: {d['reason']}" for d in run.data["decisions"] if d["what"] == "alarm"),
         settings=run.data["settings"],
         provenance={"cryoglean": run.data["version"]} | {k: str(v) for k, v in run.data.get("provenance", {}).items()},
@@ -92,7 +100,7 @@ def _title(number: int) -> str:
     return {0: "Round 0", FINAL: "Final picks"}.get(number, f"Round {number}")
 
 
-def _round(run: RunFile, number: int, best: int) -> RoundNews:
+def _round(run: RunFile, number: int, best: int) -> RoundSummary:
     found: dict[str, Mapping[str, Any]] = {
         stage: run.found(number, stage) or {} for stage in (picks_stage(run, number), PARTICLES, CLASSES, SELECTED)
     }
@@ -100,19 +108,19 @@ def _round(run: RunFile, number: int, best: int) -> RoundNews:
     counts = list(picked.get("counts", {}).values())
     judged = _judged(run, number)
     curves = stage_folder(run.root, number, MODEL) / "curves.csv"
-    return RoundNews(
+    return RoundSummary(
         number=number,
         title=_title(number),
         picks=picked.get("picks"),
         median_picks=float(median(counts)) if counts else None,
-        places=found[PARTICLES].get("places"),
-        cut_out=found[PARTICLES].get("particles"),
+        evaluated=found[PARTICLES].get("places"),
+        extracted=found[PARTICLES].get("particles"),
         classified=found[CLASSES].get("particles"),
         kept=selected.get("kept"),
         kept_share=_kept_share(judged, selected),
         best_resolution_angstrom=selected.get("best_resolution_angstrom"),
-        contest=_contest(judged) if number > 0 else None,
-        stands=number == best,
+        evaluation=_evaluation(judged, number),
+        is_accepted=number == best,
         checks=read_curves(curves) if run.found(number, MODEL) and curves.exists() else (),
     )
 
@@ -131,21 +139,19 @@ def _kept_share(judged: Mapping[str, Any], selected: Mapping[str, Any]) -> float
     return None
 
 
-def _contest(judged: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    if "only_new" not in judged:
+def _evaluation(judged: Mapping[str, Any], number: int) -> ClassEvaluation | None:
+    if not judged:
         return None
-    before = (int(judged["only_reference"]), int(judged["only_reference_kept"]))
-    return before, (int(judged["only_new"]), int(judged["only_new_kept"]))
+    own = KeptPicks(int(judged["judged"]), int(judged["kept"]))
+    if number <= 0:
+        return ClassEvaluation(own)
+    only_before = KeptPicks(int(judged["only_reference"]), int(judged["only_reference_kept"]))
+    return ClassEvaluation(own, only_before, KeptPicks(int(judged["only_new"]), int(judged["only_new_kept"])))
 
 
 def _decision(said: Mapping[str, Any]) -> Decision:
-    return Decision(_title(said["round"]), str(said["what"]), _in_words(said["decision"]), str(said["reason"]))
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{str(name).replace('_', ' ')} {_in_words(part)}" for name, part in value.items())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    decision = f"{said['decision']:.4g}" if isinstance(said["decision"], float) else str(said["decision"])
+    return Decision(_title(said["round"]), str(said["what"]), f"{decision}: {said['reason']}", said["what"] == "alarm")
 
 
 def _galleries(run: RunFile, settings: LoopSettings, best: int) -> tuple[Gallery, ...]:

@@ -1,4 +1,4 @@
-"""A page about picks: one HTML file with all that it shows inside, which asks no network for anything."""
+"""Page about picks: one HTML file that holds all that it shows and loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from cryoglean import __version__
 from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
+from cryoglean.report.page_notices import REJECTED
 from cryoglean.report.pick_charts import pick_charts
 from cryoglean.report.score_steps import score_meaning
 from cryoglean.report.spacing_audit import Audit, spacing_audit
 from cryoglean.report.viewer_data import viewer_data
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 _STATUS = {
     "done": "done",
     "stopped": "stopped",
-    "review": "waits for review",
-    "running": "not ended",
+    "review": "waiting for review",
+    "running": "not finished",
 }
 
 
@@ -38,11 +40,11 @@ def html_page(
 
     Args:
         name: of its template, which extends `report.html`.
-        facts: what to tell.
-        audit: of its picks, by `audit_of`.
+        facts: content of the page.
+        audit: of its picks, from `audit_of`.
         written: when, as text.
         charts: besides those of picks.
-        more: what the template tells besides what all pages tell.
+        more: values of this template alone.
     """
     shown = [*pick_charts(facts, audit), *charts]
     return _template(name).render(
@@ -58,6 +60,7 @@ def html_page(
         meaning=score_meaning(facts.picks),
         settings=_flat(facts.settings),
         micrometre=ANGSTROM_PER_MICROMETRE,
+        rejected_title=REJECTED,
         style=_text("report.css"),
         scripts=[_text("charts.js"), _text("viewer.js"), _text("tables.js")],
         plotly=get_plotlyjs(),
@@ -66,9 +69,9 @@ def html_page(
 
 
 def audit_of(facts: PageFacts) -> Audit:
-    """Measure distances between picks, and how many are nearer than allowed where the pixel size is known."""
+    """Measure distances between picks; count those that are too close where the pixel size is known."""
     pixel_size = facts.pixel_size_angstrom
-    return spacing_audit(facts.picks, facts.least_distance_angstrom / pixel_size if pixel_size else 0.0)
+    return spacing_audit(facts.picks, facts.min_distance_angstrom / pixel_size if pixel_size else 0.0)
 
 
 def _template(name: str) -> Template:
@@ -76,6 +79,7 @@ def _template(name: str) -> Template:
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
     environment = Environment(loader=loader, autoescape=True, **options)
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # browsers do not read it
+    environment.filters["counted"] = counted
     return environment.get_template(name)
 
 
@@ -85,7 +89,7 @@ def _text(name: str) -> str:
 
 
 def _flat(settings: Mapping[str, Any], within: str = "") -> list[tuple[str, str]]:
-    """Return settings as they are told to a user; those within others after the others' name."""
+    """Return settings with names for the user; nested ones follow the name of the outer one."""
     told: list[tuple[str, str]] = []
     for name, value in settings.items():
         words = within + name.replace("_angstrom", " (Å)").replace("_", " ")

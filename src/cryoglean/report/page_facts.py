@@ -1,4 +1,4 @@
-"""What a page tells of picks, whatever made them: plain data, gathered from a folder."""
+"""Content of a page about picks, whatever made them: plain data, gathered from a folder."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class MicrographFacts:
-    """One micrograph.
+    """Micrograph with its picks.
 
     Attributes:
         key: its unique name in the folder.
         path: its file.
         picks: None where it was not picked.
-        rejected: why it was set aside; None if it was not.
+        rejected: why it was rejected; None if it was not.
         defocus_angstrom: mean defocus; None where it is not known.
-        is_of_subset: whether the rounds of a run worked on it.
+        is_of_subset: whether the rounds of a run work on it.
     """
 
     key: str
@@ -37,7 +37,7 @@ class MicrographFacts:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A micrograph to be looked at.
+    """Micrograph for the viewer.
 
     Attributes:
         key: its unique name in the folder.
@@ -60,17 +60,17 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class PageFacts:
-    """What every page tells.
+    """Content of every page.
 
     Attributes:
         name: of the folder.
-        status: of the job: done, running; of a run also stopped, review.
+        status: of the job: done or running; of a run also stopped or review.
         diameter_angstrom: particle diameter.
-        pixel_size_angstrom: of the micrographs; None where it is not known, or not one.
-        least_distance_angstrom: of two picks.
+        pixel_size_angstrom: of the micrographs; None where it is not known, or not the same for all.
+        min_distance_angstrom: minimum distance between picks.
         micrographs: all, in the order given.
         outliers: keys of those with far more picks than most.
-        views: some of them, to be looked at.
+        views: some of them, for the viewer.
         settings: of the job.
         provenance: the call and the versions, as text.
         pick_command: the command that picks with another threshold, up to its value; None if there is none.
@@ -80,7 +80,7 @@ class PageFacts:
     status: str
     diameter_angstrom: float
     pixel_size_angstrom: float | None
-    least_distance_angstrom: float
+    min_distance_angstrom: float
     micrographs: tuple[MicrographFacts, ...]
     outliers: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
@@ -90,21 +90,21 @@ class PageFacts:
 
     @property
     def picks(self) -> dict[str, Picks]:
-        """The picks of each micrograph that was picked, in the order given."""
+        """Picks of each micrograph that was picked, in the order given."""
         return {m.key: m.picks for m in self.micrographs if m.picks is not None}
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many picks each of these has."""
+        """Number of picks of each of these."""
         return {key: len(picks) for key, picks in self.picks.items()}
 
     @property
     def rejected(self) -> tuple[MicrographFacts, ...]:
-        """The micrographs set aside."""
+        """Rejected micrographs."""
         return tuple(m for m in self.micrographs if m.rejected is not None)
 
     @property
     def defocus(self) -> dict[str, float]:
-        """Mean defocus in angstrom of the picked micrographs where it is known."""
+        """Mean defocus in angstrom of the picked micrographs for which it is known."""
         known = {m.key: m.defocus_angstrom for m in self.micrographs if m.picks is not None}
         return {key: value for key, value in known.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a reader of any page must see first: what is worth knowing of picks, and their numbers."""
+"""Notices and key numbers at the top of every page."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from cryoglean.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
 
-_MOST_NAMED = 5
+REJECTED = "Rejected micrographs and edge picks"
+"""Title of the part of a page that lists them."""
+
+_MAX_LISTED = 5
+"""Names that a notice lists. Resource: they fit on a line or two."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One line at the top.
+    """Line at the top of a page.
 
     Attributes:
-        level: how it is shown.
+        level: alarms are red and come first.
         text: for the user.
     """
 
@@ -30,12 +36,12 @@ class Notice:
 
 @dataclass(frozen=True)
 class KeyNumber:
-    """One number with what it counts.
+    """Number with its label.
 
     Attributes:
         value: as text.
-        label: what it is.
-        remark: smaller, below.
+        label: of the number.
+        remark: smaller, below the label.
     """
 
     value: str
@@ -44,28 +50,29 @@ class KeyNumber:
 
 
 def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
-    """Return what must be seen of the picks, alarms first."""
-    said, empty = [], [key for key, count in facts.counts.items() if not count]
+    """Return the notices about picks, alarms first."""
+    found, empty = [], [key for key, count in facts.counts.items() if not count]
     if audit.too_near:
-        said.append(Notice("alarm", f"{number_of(audit.too_near, 'pick')} nearer to another than the least distance."))
+        too_near = f"{counted(audit.too_near, 'pick')} closer to another pick than the minimum distance."
+        found.append(Notice("alarm", too_near))
     if facts.rejected:
-        aside = number_of(len(facts.rejected), "micrograph")
-        said.append(Notice("note", f"{aside} set aside: see What was left out."))
+        rejected = f"{counted(len(facts.rejected), 'micrograph')} rejected: see {REJECTED}."
+        found.append(Notice("note", rejected))
     if empty:
-        said.append(Notice("note", f"No pick at all in {number_of(len(empty), 'micrograph')}: {_named(empty)}."))
+        found.append(Notice("note", f"No picks in {counted(len(empty), 'micrograph')}: {_listed(empty)}."))
     if facts.outliers:
-        said.append(Notice("note", f"Far more picks than most (dirt?): {_named(facts.outliers)}."))
+        found.append(Notice("note", f"Unusually many picks (contamination?): {_listed(facts.outliers)}."))
     if not facts.counts:
-        said.append(Notice("note", "There are no picks yet."))
-    return said
+        found.append(Notice("note", "There are no picks yet."))
+    return found
 
 
 def numbers_of_picks(facts: PageFacts, picks_are: str = "") -> list[KeyNumber]:
-    """Return how many picks there are, in how many micrographs.
+    """Return the numbers of picks and of micrographs.
 
     Args:
-        facts: what to tell.
-        picks_are: what the picks are, for the user.
+        facts: of the page.
+        picks_are: origin of the picks, for the user.
     """
     counts = list(facts.counts.values())
     middle = f"{median(counts):g}" if counts else "–"
@@ -73,24 +80,20 @@ def numbers_of_picks(facts: PageFacts, picks_are: str = "") -> list[KeyNumber]:
     return [
         KeyNumber(f"{sum(counts):,}", "picks", picks_are),
         KeyNumber(f"{len(counts):,}", "micrographs picked", f"of {len(facts.micrographs):,}"),
-        KeyNumber(middle, "picks a micrograph, median", spread),
+        KeyNumber(middle, "picks per micrograph (median)", spread),
     ]
 
 
 def smallest_distance(facts: PageFacts, audit: Audit) -> KeyNumber:
-    """Return how near the nearest two picks are."""
-    least = f"least allowed {facts.least_distance_angstrom:.4g} Å"
+    """Return the distance between the nearest two picks."""
+    allowed = f"minimum allowed {facts.min_distance_angstrom:.4g} Å"
     if audit.smallest_px is None or facts.pixel_size_angstrom is None:
-        return KeyNumber("–", "between two picks", least)
-    return KeyNumber(f"{audit.smallest_px * facts.pixel_size_angstrom:.1f} Å", "smallest distance of two picks", least)
+        return KeyNumber("–", "smallest distance between picks", allowed)
+    smallest = audit.smallest_px * facts.pixel_size_angstrom
+    return KeyNumber(f"{smallest:.1f} Å", "smallest distance between picks", allowed)
 
 
-def number_of(count: int, what: str) -> str:
-    """Say how many there are of something."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _named(keys: Iterable[str]) -> str:
+def _listed(keys: Iterable[str]) -> str:
     keys = list(keys)
-    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
-    return ", ".join(keys[:_MOST_NAMED]) + more
+    more = f" and {len(keys) - _MAX_LISTED:,} more" if len(keys) > _MAX_LISTED else ""
+    return ", ".join(keys[:_MAX_LISTED]) + more

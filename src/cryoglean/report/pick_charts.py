@@ -1,4 +1,4 @@
-"""Charts of picks: how many in each micrograph, against defocus, by score, and how near to each other."""
+"""Charts of picks: per micrograph, against defocus, by score, and by distance to the nearest other pick."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
 from cryoglean.report.chart import SECOND, SERIES, Chart, safe, upright
 from cryoglean.report.score_steps import all_scores, steps_for
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
 
-_BARS_UP_TO = 80
+_MAX_BARS = 80
 _SCORE_BINS, _DISTANCE_BINS = 50, 60
-_MOST_DISTANCE_DIAMETERS = 3.0
+_MAX_DISTANCE_DIAMETERS = 3.0
 
 
 def pick_charts(facts: PageFacts, audit: Audit) -> list[Chart]:
-    """Return the charts of picks; what is not known has none."""
+    """Return the charts of picks for which there are data."""
     found = [_counts(facts), _defocus(facts), _scores(facts), _distances(facts, audit)]
     return [chart for chart in found if chart is not None]
 
@@ -36,7 +37,7 @@ def _counts(facts: PageFacts) -> Chart | None:
     middle = median(values)
     trace = {"x": order, "y": values, "text": safe(counts), "hovertemplate": "%{text}<br>%{y} picks<extra></extra>"}
     style: dict[str, Any] = {"type": "bar", "marker": {"color": SERIES}, "textposition": "none"}
-    if len(counts) > _BARS_UP_TO:
+    if len(counts) > _MAX_BARS:
         style = {"type": "scatter", "mode": "markers", "marker": {"color": SERIES, "size": 4}}
     running = {
         "x": order,
@@ -52,9 +53,8 @@ def _counts(facts: PageFacts) -> Chart | None:
         "yaxis": {"title": {"text": "picks"}, "rangemode": "tozero"},
         "showlegend": False,
     }
-    says = (
-        f"{len(counts)} micrographs in order (line: running median): median {middle:g}, {min(values)} to {max(values)}."
-    )
+    order_text = f"{counted(len(counts), 'micrograph')} in the order given (line: running median)"
+    says = f"{order_text}: median {middle:g}, {min(values)} to {max(values)}."
     return Chart("counts", "counts", "Picks per micrograph", says, [trace | style, running], layout)
 
 
@@ -82,7 +82,7 @@ def _defocus(facts: PageFacts) -> Chart | None:
         "xaxis": {"title": {"text": "defocus (µm)"}},
         "yaxis": {"title": {"text": "picks"}, "rangemode": "tozero"},
     }
-    says = f"Picks against defocus of {len(defocus)} micrographs whose CTF is known."
+    says = f"Picks against defocus of {counted(len(defocus), 'micrograph')} with known CTF."
     return Chart("defocus", "counts", "Picks against defocus", says, [trace], layout)
 
 
@@ -91,7 +91,7 @@ def _scores(facts: PageFacts) -> Chart | None:
     if not len(scores):
         return None
     steps = steps_for(facts.picks)
-    low = steps.cuts[int(steps.of(scores).min())]
+    low = steps.thresholds[int(steps.of(scores).min())]
     counts, edges = np.histogram(scores, _SCORE_BINS, (min(float(low), float(scores.min())), steps.high))
     trace = _histogram(counts, edges, "score %{x:.3f}: %{y} picks")
     layout = {
@@ -100,7 +100,8 @@ def _scores(facts: PageFacts) -> Chart | None:
         "bargap": 0.04,
         "shapes": [upright(float(low))],
     }
-    says = f"Scores of {len(scores)} picks, from {scores.min():.3f} to {scores.max():.3f}. The line is the cut above."
+    ends = f"from {scores.min():.3f} to {scores.max():.3f}"
+    says = f"Scores of {counted(len(scores), 'pick')}, {ends}. Line: the threshold above."
     return Chart("scores", "scores", "Scores of all picks", says, [trace], layout)
 
 
@@ -108,17 +109,17 @@ def _distances(facts: PageFacts, audit: Audit) -> Chart | None:
     if not len(audit.nearest_px) or facts.pixel_size_angstrom is None:
         return None
     diameters = audit.nearest_px * facts.pixel_size_angstrom / facts.diameter_angstrom
-    counts, edges = np.histogram(np.minimum(diameters, _MOST_DISTANCE_DIAMETERS), _DISTANCE_BINS, (0, 3))
-    least = facts.least_distance_angstrom / facts.diameter_angstrom
+    counts, edges = np.histogram(np.minimum(diameters, _MAX_DISTANCE_DIAMETERS), _DISTANCE_BINS, (0, 3))
+    minimum = facts.min_distance_angstrom / facts.diameter_angstrom
     layout = {
-        "xaxis": {"title": {"text": "distance to the nearest (diameters)"}},
+        "xaxis": {"title": {"text": "distance to the nearest other pick (diameters)"}},
         "yaxis": {"title": {"text": "picks"}},
         "bargap": 0.04,
-        "shapes": [upright(least, dash="dash")],
+        "shapes": [upright(minimum, dash="dash")],
     }
-    says = f"The nearest two picks are {diameters.min():.2f} diameters apart; {least:.2f} is the least allowed (line)."
+    says = f"The nearest two picks are {diameters.min():.2f} diameters apart; the minimum is {minimum:.2f} (line)."
     trace = _histogram(counts, edges, "%{x:.2f} diameters: %{y} picks")
-    return Chart("distances", "scores", "Is any particle picked twice?", says, [trace], layout)
+    return Chart("distances", "scores", "Distance to the nearest other pick", says, [trace], layout)
 
 
 def _histogram(counts: NDArray[np.int64], edges: NDArray[np.float64], hover: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the report of a pick folder tells besides its picks: the picker, and what it learned of the set."""
+"""Content of a pick folder's report besides its picks: the picker, and its fit to the set."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cryoglean.report.page_facts import PageFacts
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that the job has drawn.
+    """Picture that the job has drawn.
 
     Attributes:
         name: of its file.
         title: for the user.
-        says: what is to be seen.
+        says: description of what it shows.
         data: the file, PNG.
     """
 
@@ -26,15 +26,15 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class PickFacts(PageFacts):
-    """All that the report of a pick folder tells.
+    """Content of a pick folder's report.
 
     Attributes:
         method: the picker, for the user.
-        preset: which of its ways.
-        learns: whether it learns of the set before it picks.
-        learned: what it has learned, in words; empty where it has learned nothing.
-        found_particles: whether anything like particles was found; None where nothing was learned.
-        pictures: of what was learned, in order.
+        preset: of the picker.
+        learns: whether the picker is fitted to the set before it picks.
+        learned: the fit in words; empty where there is none.
+        found_particles: whether the fit found a particle signal; None without a fit.
+        pictures: of the fit, in order.
     """
 
     method: str
@@ -46,5 +46,5 @@ class PickFacts(PageFacts):
 
     @property
     def waiting(self) -> int:
-        """How many micrographs are neither picked nor set aside."""
+        """Number of micrographs that are neither picked nor rejected."""
         return sum(m.picks is None and m.rejected is None for m in self.micrographs)

@@ -1,17 +1,18 @@
-"""What a reader of a pick folder's report must see first: whether anything was found, and the key numbers."""
+"""Notices and key numbers at the top of a pick folder's report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cryoglean.report.page_notices import (
+    REJECTED,
     KeyNumber,
     Notice,
     notices_of_picks,
-    number_of,
     numbers_of_picks,
     smallest_distance,
 )
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.report.pick_facts import PickFacts
@@ -19,31 +20,28 @@ if TYPE_CHECKING:
 
 
 def notices(facts: PickFacts, audit: Audit) -> list[Notice]:
-    """Return what must be seen, alarms first."""
-    said = []
+    """Return the notices, alarms first."""
+    found = []
     if facts.rejected and not facts.counts and not facts.waiting:
-        said.append(Notice("alarm", "No micrograph could be used: What was left out tells why."))
+        found.append(Notice("alarm", f"No micrograph could be used: the reasons are in {REJECTED}."))
     if facts.found_particles is False:
-        shown = f" {facts.pictures[0].name} below What was learned shows why." if facts.pictures else ""
-        text = "Nothing like particles of this diameter stands out in these micrographs: is the diameter right?"
-        said.append(Notice("alarm", text + shown))
+        shown = f" {facts.pictures[0].name} in Picker fit shows why." if facts.pictures else ""
+        text = "No particle signal of this diameter found in these micrographs: is the diameter right?"
+        found.append(Notice("alarm", text + shown))
     if facts.waiting:
-        waiting = number_of(facts.waiting, "micrograph")
-        reason = f"{waiting} not picked yet, or set aside by an earlier call"
-        said.append(Notice("note", f"{reason}: the same command goes on where it was."))
+        waiting = f"{counted(facts.waiting, 'micrograph')} not picked yet, or rejected by an earlier call"
+        found.append(Notice("note", f"{waiting}: run the same command again to go on."))
     if facts.pixel_size_angstrom is None and facts.counts:
-        text = (
-            "No pixel size is known that all micrographs have: distances of picks are not judged, and circles are to "
-        )
-        said.append(Notice("note", text + "scale only where the image can be read."))
-    return said + notices_of_picks(facts, audit)
+        text = "The micrographs have no pixel size, or not all the same: distances between picks are not checked, and "
+        found.append(Notice("note", text + "circles are to scale only where the image can be read."))
+    return found + notices_of_picks(facts, audit)
 
 
 def key_numbers(facts: PickFacts, audit: Audit) -> list[KeyNumber]:
-    """Return the numbers that sum a pick folder up."""
-    aside = "see What was left out" if facts.rejected else ""
+    """Return the key numbers of a pick folder."""
+    below = "see the list below" if facts.rejected else ""
     return [
-        *numbers_of_picks(facts, "all that count"),
-        KeyNumber(f"{len(facts.rejected):,}", "micrographs rejected", aside),
+        *numbers_of_picks(facts, "in all micrographs"),
+        KeyNumber(f"{len(facts.rejected):,}", "micrographs rejected", below),
         smallest_distance(facts, audit),
     ]

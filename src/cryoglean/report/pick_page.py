@@ -1,4 +1,4 @@
-"""The page of a pick folder, with the pictures that the picker drew of what it learned."""
+"""Page of a pick folder, with the pictures of the picker's fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pick_page(facts: PickFacts, written: str) -> str:
     """Return the page as HTML.
 
     Args:
-        facts: what to tell.
+        facts: content of the page.
         written: when, as text.
     """
     audit = audit_of(facts)

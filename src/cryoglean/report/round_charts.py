@@ -1,4 +1,4 @@
-"""Charts of rounds: how they converged, how their networks were trained, and how long it took."""
+"""Charts of rounds: their convergence, the training of their networks, and the time that they took."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cryoglean.nets.training import Check
-    from cryoglean.report.run_facts import RoundNews, RunFacts
+    from cryoglean.report.run_facts import KeptPicks, RoundSummary, RunFacts
 
 _ROUND_PX, _TRAINING_PX = 230, 260
 _ROW_PX, _MARGIN_PX = 24, 90
@@ -20,23 +20,23 @@ _ROUNDS = {"type": "category", "title": {"text": "round"}}
 
 
 def run_charts(facts: RunFacts) -> list[Chart]:
-    """Return what is known of rounds, training and time; what is not known has no chart."""
+    """Return the charts of rounds, training and time for which there are data."""
     return [*round_charts(facts), *training_charts(facts), *time_charts(facts)]
 
 
 def round_charts(facts: RunFacts) -> list[Chart]:
-    """Return what is known of each round: picks, kept share, resolution, contest."""
+    """Return the charts by round: picks, share in kept classes, resolution, and picks that only one round has."""
     rounds = [each for each in facts.rounds if each.number >= 0]
     shares, plain = _shares(facts.converged_share), dict[str, Any]()
     columns: list[_Column] = [
         ("picks", "Picks", [r.picks for r in rounds], ",d", "", plain),
-        ("kept", "In kept classes", [r.kept_share for r in rounds], ".1%", "", shares),
-        ("resolution", "Best class, lower is better", _resolutions(rounds), ".1f", " Å", plain),
+        ("kept", "Share of picks in kept classes", [r.kept_share for r in rounds], ".1%", "", shares),
+        ("resolution", "Resolution of the best class (lower is better)", _resolutions(rounds), ".1f", " Å", plain),
     ]
-    return [chart for column in columns for chart in _by_round(column, rounds, facts.best)] + _contests(rounds)
+    return [chart for column in columns for chart in _by_round(column, rounds, facts.best)] + _comparisons(rounds)
 
 
-def _resolutions(rounds: Sequence[RoundNews]) -> list[float | None]:
+def _resolutions(rounds: Sequence[RoundSummary]) -> list[float | None]:
     return [each.best_resolution_angstrom for each in rounds]
 
 
@@ -45,8 +45,8 @@ def _shares(line_at: float | None = None) -> dict[str, Any]:
     return {"yaxis": {"range": [0, 1.05], "tickformat": ".0%"}, "shapes": shapes}
 
 
-def _by_round(column: _Column, rounds: Sequence[RoundNews], best: int) -> list[Chart]:
-    """Draw one bar a round, that of the round whose picks stand in full colour."""
+def _by_round(column: _Column, rounds: Sequence[RoundSummary], best: int) -> list[Chart]:
+    """Draw one bar a round, that of the accepted round in full colour."""
     name, title, values, form, unit, layout = column
     known = {each.number: value for each, value in zip(rounds, values, strict=True) if value is not None}
     trace = {
@@ -62,52 +62,52 @@ def _by_round(column: _Column, rounds: Sequence[RoundNews], best: int) -> list[C
     return [chart] if known else []
 
 
-def _contests(rounds: Sequence[RoundNews]) -> list[Chart]:
-    """Draw the kept share of what only the round before has, and of what only this one has, with standard errors."""
-    known = {each.number: each.contest for each in rounds if each.contest is not None}
-    if not known:
+def _comparisons(rounds: Sequence[RoundSummary]) -> list[Chart]:
+    """Draw the share in kept classes of picks that only one of two rounds has, with standard errors."""
+    known = {each.number: each.evaluation for each in rounds if each.evaluation is not None}
+    before = {n: each.only_before for n, each in known.items() if each.only_before is not None}
+    new = {n: each.only_new for n, each in known.items() if each.only_new is not None}
+    if not new:
         return []
-    sides = ((0, "only what stood", FADED), (1, "only this round", SERIES))
-    data = [_contest({n: both[side] for n, both in known.items()}, name, colour) for side, name, colour in sides]
-    said = [f"round {n}: {b[1]} of {b[0]} before, {a[1]} of {a[0]} new" for n, (b, a) in known.items()]
+    data = [_kept_bars(before, "only the accepted round", FADED), _kept_bars(new, "only the new round", SERIES)]
     layout = _shares() | {"xaxis": _ROUNDS, "barmode": "group", "showlegend": True}
-    title = "The judge: kept, of what only one has"
-    return [Chart("round-contest", "rounds", title, f"In kept classes: {'; '.join(said)}.", data, layout, _ROUND_PX)]
+    says = "Of the picks that only one of two rounds has, the share in kept classes, with standard errors."
+    title = "Picks that only one round has: share in kept classes"
+    return [Chart("round-comparison", "rounds", title, says, data, layout, _ROUND_PX)]
 
 
-def _contest(known: Mapping[int, tuple[int, int]], name: str, colour: str) -> dict[str, Any]:
-    errors = [_standard_error(kept, total) for total, kept in known.values()]
+def _kept_bars(known: Mapping[int, KeptPicks], name: str, colour: str) -> dict[str, Any]:
     return {
         "type": "bar",
         "name": name,
         "x": [str(number) for number in known],
-        "y": [kept / total if total else None for total, kept in known.values()],
-        "error_y": {"type": "data", "array": errors, "color": INK, "thickness": 1},
-        "text": [f"{kept} of {total}" for total, kept in known.values()],
+        "y": [each.share for each in known.values()],
+        "error_y": {"type": "data", "array": list(map(_standard_error, known.values())), "color": INK, "thickness": 1},
+        "text": [f"{each.kept} of {each.classified}" for each in known.values()],
         "textposition": "none",
         "marker": {"color": colour},
         "hovertemplate": f"round %{{x}}, {name}: %{{text}} kept<extra></extra>",
     }
 
 
-def _standard_error(kept: int, total: int) -> float:
-    share = kept / total if total else 0.0
-    return math.sqrt(share * (1 - share) / total) if total else 0.0
+def _standard_error(picks: KeptPicks) -> float:
+    share = picks.share
+    return 0.0 if share is None else math.sqrt(share * (1 - share) / picks.classified)
 
 
 def training_charts(facts: RunFacts) -> list[Chart]:
-    """Return the loss over the steps of each round's training."""
+    """Return the training curves of each round."""
     return [_training(each) for each in facts.rounds if each.checks]
 
 
-def _training(each: RoundNews) -> Chart:
-    data = [_curve(each.checks, "loss", "trained on", SERIES)]
+def _training(each: RoundSummary) -> Chart:
+    data = [_curve(each.checks, "loss", "training set", SERIES)]
     held_out = [check for check in each.checks if math.isfinite(check.held_out_loss)]
     says, shapes = f"Loss over {each.checks[-1].step} steps", []
     if held_out:
         data.append(_curve(held_out, "held_out_loss", "held out", SECOND))
         best = min(held_out, key=lambda check: check.held_out_loss)
-        says += f"; of what is held out {best.held_out_loss:.3g} at best, at step {best.step}, whose weights are kept"
+        says += f"; the lowest held-out loss is {best.held_out_loss:.3g} at step {best.step}, whose weights are kept"
         shapes = [upright(best.step, "dot", INK)]
     layout = {
         "xaxis": {"title": {"text": "step"}},
@@ -133,7 +133,7 @@ def _curve(checks: Sequence[Check], column: str, name: str, colour: str) -> dict
 
 
 def time_charts(facts: RunFacts) -> list[Chart]:
-    """Return how long each stage took."""
+    """Return the chart of times; none before the first stage is done."""
     stages = facts.stages[::-1]
     if not stages:
         return []
@@ -146,6 +146,6 @@ def time_charts(facts: RunFacts) -> list[Chart]:
         "hovertemplate": "%{y}: %{x:.1f} s<extra></extra>",
     }
     longest = max(stages, key=lambda stage: stage.seconds)
-    says = f"The longest stage is {longest.title} with {longest.seconds:.0f} s."
+    says = f"The longest stage is {longest.title}, {longest.seconds:.0f} s."
     layout = {"xaxis": {"title": {"text": "seconds"}}, "yaxis": {"type": "category"}, "margin": {"l": 8}}
     return [Chart("times", "times", "Time per stage", says, [trace], layout, _MARGIN_PX + _ROW_PX * len(stages))]

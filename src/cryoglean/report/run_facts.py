@@ -1,9 +1,9 @@
-"""What the report of a run tells: plain data, gathered from the run folder and turned into pages and figures."""
+"""Content of a run's report: plain data, gathered from the run folder and turned into a page and figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryoglean.report.page_facts import PageFacts
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Classes of one classification, with what was decided.
+    """Classes of one classification, with the decisions on them.
 
     Attributes:
         title: for the user.
@@ -23,7 +23,7 @@ class Gallery:
         classes: k classes.
         selection: of these.
         pixel_size_angstrom: of the averages.
-        is_open: whether it is to be seen at once.
+        is_open: whether the page shows it without a click.
     """
 
     title: str
@@ -34,48 +34,75 @@ class Gallery:
     is_open: bool = False
 
 
+class KeptPicks(NamedTuple):
+    """Picks that are in classes, and how many of these are in kept classes."""
+
+    classified: int
+    kept: int
+
+    @property
+    def share(self) -> float | None:
+        """Share in kept classes; None where no pick is in a class."""
+        return self.kept / self.classified if self.classified else None
+
+
 @dataclass(frozen=True)
-class RoundNews:
-    """What is known of a round; what is not known is None.
+class ClassEvaluation:
+    """Evaluation of a round by the classes of its picks.
 
     Attributes:
-        number: 0 are the candidates, -1 the classes of the final picks.
+        own: all picks of the round.
+        only_before: picks that only the accepted round before it has; None of the first round.
+        only_new: picks that only this round has; None of the first round.
+    """
+
+    own: KeptPicks
+    only_before: KeptPicks | None = None
+    only_new: KeptPicks | None = None
+
+
+@dataclass(frozen=True)
+class RoundSummary:
+    """Numbers of a round; those that are not known are None.
+
+    Attributes:
+        number: 0 for the candidates, -1 for the classes of the final picks.
         title: for the user.
         picks: in the micrographs of the subset.
-        median_picks: of a micrograph.
-        places: to be cut out: its picks and those that stood, or a sample.
-        cut_out: of these, with their boxes inside the micrograph.
+        median_picks: per micrograph.
+        evaluated: places to classify: its picks and those of the accepted round, or a sample.
+        extracted: of these, with their boxes inside the micrograph.
         classified: of these, in classes.
-        kept: of these, in the end.
-        kept_share: of the round's own judged picks that is in kept classes.
+        kept: of these, in kept classes after purification.
+        kept_share: share of the round's own picks in kept classes.
         best_resolution_angstrom: of its kept classes.
-        contest: places that only the round before has, and how many of these are in kept classes; the same of this one.
-        stands: whether the picks that count are made as this round made its own.
-        checks: how its network was trained.
+        evaluation: of its picks by their classes.
+        is_accepted: whether the final picks are made by this round's picker.
+        checks: points of its network's training curves.
     """
 
     number: int
     title: str
     picks: int | None = None
     median_picks: float | None = None
-    places: int | None = None
-    cut_out: int | None = None
+    evaluated: int | None = None
+    extracted: int | None = None
     classified: int | None = None
     kept: int | None = None
     kept_share: float | None = None
     best_resolution_angstrom: float | None = None
-    contest: tuple[tuple[int, int], tuple[int, int]] | None = None
-    stands: bool = False
+    evaluation: ClassEvaluation | None = None
+    is_accepted: bool = False
     checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """How long a stage took.
+    """Wall-clock time of a stage.
 
     Attributes:
         title: of round and stage.
-        seconds: of wall clock.
+        seconds: that it took.
     """
 
     title: str
@@ -84,42 +111,42 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision, as text.
+    """Decision of the loop, as text.
 
     Attributes:
         title: of the round.
-        what: was decided.
-        decision: what came of it.
-        reason: why.
+        subject: of the decision.
+        message: the decision and its reason.
+        is_alarm: whether it ended the rounds.
     """
 
     title: str
-    what: str
-    decision: str
-    reason: str
+    subject: str
+    message: str
+    is_alarm: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts(PageFacts):
-    """All that the report of a run tells.
+    """Content of a run's report.
 
     Attributes:
         reason: why it ended.
-        best: the round whose picks stand.
-        picks_are: what the picks shown are, for the user.
-        converged_share: of kept picks, above which the rounds end.
+        best: the accepted round.
+        picks_are: origin of the picks shown, for the user.
+        converged_share: share of picks in kept classes above which the rounds end.
         rounds: in order, that of the final picks last.
         galleries: in order.
         stages: in order.
         decisions: in order.
-        alarms: reasons why a round was stopped.
+        alarms: messages of what stopped a round.
     """
 
     reason: str
     best: int
     picks_are: str
     converged_share: float
-    rounds: tuple[RoundNews, ...] = ()
+    rounds: tuple[RoundSummary, ...] = ()
     galleries: tuple[Gallery, ...] = ()
     stages: tuple[StageTime, ...] = ()
     decisions: tuple[Decision, ...] = ()

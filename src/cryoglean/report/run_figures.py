@@ -1,4 +1,4 @@
-"""The figures of a run for a paper, as PNG."""
+"""Figures of a run for a paper, as PNG."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from cryoglean.report.run_facts import RoundNews, RunFacts
+    from cryoglean.report.run_facts import RoundSummary, RunFacts
 
-_STANDS, _OTHERS, _BOUND = "#4c6a92", "#b9c4d3", "#d95f02"
+_ACCEPTED, _OTHERS, _BOUND = "#4c6a92", "#b9c4d3", "#d95f02"
 _DPI = 200
 _BINS = 50
-_MOST_DISTANCE_DIAMETERS = 3.0
+_MAX_DISTANCE_DIAMETERS = 3.0
 
 
 def draw_figures(folder: Path, facts: RunFacts) -> list[Path]:
-    """Draw all figures; what is not known has none.
+    """Draw all figures for which there are data.
 
     Args:
         folder: where to; each is written whole or not at all.
@@ -82,10 +82,10 @@ def _defocus(facts: RunFacts) -> Figure | None:
     if not facts.defocus:
         return None
     figure = Figure(figsize=(5, 3.6), layout="constrained")
-    axes = figure.add_subplot(xlabel="defocus (µm)", ylabel="picks of a micrograph")
+    axes = figure.add_subplot(xlabel="defocus (µm)", ylabel="picks per micrograph")
     counts = facts.counts
     micrometres = np.array(list(facts.defocus.values())) / ANGSTROM_PER_MICROMETRE
-    axes.plot(micrometres, [counts[key] for key in facts.defocus], "o", color=_STANDS, markersize=4)
+    axes.plot(micrometres, [counts[key] for key in facts.defocus], "o", color=_ACCEPTED, markersize=4)
     axes.set_ylim(bottom=0)
     return figure
 
@@ -96,7 +96,7 @@ def _scores(facts: RunFacts) -> Figure | None:
         return None
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     histogram, distances = figure.subplots(1, 2)
-    histogram.hist(scores, bins=_BINS, color=_STANDS)
+    histogram.hist(scores, bins=_BINS, color=_ACCEPTED)
     histogram.set(xlabel="score", ylabel="picks")
     _draw_distances(distances, facts)
     return figure
@@ -106,14 +106,14 @@ def _draw_distances(axes: Axes, facts: RunFacts) -> None:
     axes.set(xlabel="distance to the nearest other pick (diameters)", ylabel="picks")
     nearest = spacing_audit(facts.picks, 0.0).nearest_px
     if not len(nearest) or facts.pixel_size_angstrom is None:
-        axes.text(0.5, 0.5, "no two picks in one micrograph", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "no micrograph has two picks", ha="center", transform=axes.transAxes)
         return
     diameters = nearest * facts.pixel_size_angstrom / facts.diameter_angstrom
     axes.hist(
-        np.minimum(diameters, _MOST_DISTANCE_DIAMETERS), bins=_BINS, range=(0, _MOST_DISTANCE_DIAMETERS), color=_STANDS
+        np.minimum(diameters, _MAX_DISTANCE_DIAMETERS), bins=_BINS, range=(0, _MAX_DISTANCE_DIAMETERS), color=_ACCEPTED
     )
-    least = facts.least_distance_angstrom / facts.diameter_angstrom
-    axes.axvline(least, color=_BOUND, linestyle="--", label=f"least allowed, {least:.3g}")
+    minimum = facts.min_distance_angstrom / facts.diameter_angstrom
+    axes.axvline(minimum, color=_BOUND, linestyle="--", label=f"minimum, {minimum:.3g}")
     axes.legend(fontsize=8, edgecolor="none")
 
 
@@ -132,11 +132,11 @@ def _convergence(facts: RunFacts) -> Figure | None:
     return figure
 
 
-def _bars(axes: Axes, rounds: Sequence[RoundNews], values: Sequence[float | None], label: str, best: int) -> None:
+def _bars(axes: Axes, rounds: Sequence[RoundSummary], values: Sequence[float | None], label: str, best: int) -> None:
     known = [(each.number, value) for each, value in zip(rounds, values, strict=True) if value is not None]
-    colours = [_STANDS if number == best else _OTHERS for number, _ in known]
+    colours = [_ACCEPTED if number == best else _OTHERS for number, _ in known]
     axes.bar([number for number, _ in known], [value for _, value in known], color=colours, width=0.7)
-    axes.set(xlabel="round (dark: the one that stands)", ylabel=label)
+    axes.set(xlabel="round (dark: the accepted one)", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 

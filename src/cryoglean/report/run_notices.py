@@ -1,4 +1,4 @@
-"""What a reader of a run's report must see first: alarms, what is worth knowing, and the key numbers."""
+"""Notices and key numbers at the top of a run's report."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from cryoglean.report.page_notices import KeyNumber, Notice, notices_of_picks, n
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryoglean.report.run_facts import RoundNews, RunFacts
+    from cryoglean.report.run_facts import RoundSummary, RunFacts
     from cryoglean.report.spacing_audit import Audit
 
 
 def notices(facts: RunFacts, audit: Audit) -> list[Notice]:
-    """Return what must be seen, alarms first."""
+    """Return the notices, alarms first."""
     said = [Notice("alarm", f"Alarm: {text}") for text in facts.alarms]
     if facts.status == "stopped":
         said.append(Notice("alarm", f"The run stopped: {facts.reason}"))
     if facts.status == "review":
-        said.append(Notice("note", f"The run waits for review: {facts.reason}"))
+        said.append(Notice("note", f"The run is waiting for review: {facts.reason}"))
     if facts.status == "running":
-        said.append(Notice("note", "The run has not ended: the same command goes on where it was."))
+        said.append(Notice("note", "The run has not ended: the same command resumes it."))
     return said + notices_of_picks(facts, audit)
 
 
 def key_numbers(facts: RunFacts, audit: Audit) -> list[KeyNumber]:
-    """Return the numbers that sum a run up."""
+    """Return the key numbers of a run."""
     seconds = sum(stage.seconds for stage in facts.stages)
     return [
         *numbers_of_picks(facts, facts.picks_are),
-        KeyNumber(str(facts.best), "round that stands", _of_rounds(facts.rounds)),
+        KeyNumber(str(facts.best), "accepted round", _of_rounds(facts.rounds)),
         *_of_best(facts),
         smallest_distance(facts, audit),
-        KeyNumber(_duration(seconds), "for all stages", "production not counted"),
+        KeyNumber(_duration(seconds), "total time of the rounds", "without picking all micrographs"),
     ]
 
 
-def _of_rounds(rounds: Sequence[RoundNews]) -> str:
+def _of_rounds(rounds: Sequence[RoundSummary]) -> str:
     trained = sum(each.number > 0 for each in rounds)
-    return f"of 0 to {trained}; 0 are the candidates" if trained else "the candidates"
+    return f"of rounds 0 to {trained}; round 0: the candidates" if trained else "the candidates"
 
 
 def _of_best(facts: RunFacts) -> list[KeyNumber]:
@@ -49,7 +49,7 @@ def _of_best(facts: RunFacts) -> list[KeyNumber]:
     share = "–" if best.kept_share is None else f"{best.kept_share:.0%}"
     resolution = "–" if best.best_resolution_angstrom is None else f"{best.best_resolution_angstrom:.1f} Å"
     return [
-        KeyNumber(share, "of its picks in kept classes", f"converged above {facts.converged_share:.0%}"),
+        KeyNumber(share, "of its picks are in kept classes", f"converged above {facts.converged_share:.0%}"),
         KeyNumber(resolution, "best class", f"round {best.number}"),
     ]
 

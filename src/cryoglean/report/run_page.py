@@ -1,4 +1,4 @@
-"""The page of a run."""
+"""Page of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run_page(facts: RunFacts, written: str) -> str:
     """Return the page as HTML.
 
     Args:
-        facts: what to tell.
+        facts: content of the page.
         written: when, as text.
     """
     audit = audit_of(facts)

@@ -1,4 +1,4 @@
-"""Scores as whole steps of a slider, so that a page counts picks above a cut exactly as the tables do."""
+"""Scores as whole steps of a slider, so that a page counts picks above a threshold exactly as the tables do."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class ScoreSteps:
     high: float = 1.0
 
     @property
-    def cuts(self) -> NDArray[np.float64]:
-        """(STEPS + 1,) the score of each step, as short a number as it can be."""
+    def thresholds(self) -> NDArray[np.float64]:
+        """(STEPS + 1,) the score of each step, rounded to nine decimals."""
         return np.round(self.low + (self.high - self.low) * np.arange(STEPS + 1) / STEPS, 9)
 
     def of(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return (n,) the last step that each score reaches: `score >= cuts[k]` just where its step is k or more."""
-        return np.asarray(np.clip(np.searchsorted(self.cuts, score, side="right") - 1, 0, STEPS), np.int64)
+        """Return (n,) the last step that each score reaches: its step is k or more where `score >= thresholds[k]`."""
+        return np.asarray(np.clip(np.searchsorted(self.thresholds, score, side="right") - 1, 0, STEPS), np.int64)
 
     def remaining(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return (STEPS + 1,) how many scores are left above each cut."""
+        """Return (STEPS + 1,) the number of scores that reach each threshold."""
         counts = np.bincount(self.of(score), minlength=STEPS + 1)
         return np.asarray(np.cumsum(counts[::-1])[::-1], np.int64)
 
 
 def steps_for(picks: Mapping[str, Picks]) -> ScoreSteps:
-    """Return steps from 0 to 1, or, of scores of another program, over all that there are."""
+    """Return steps from 0 to 1 or, for scores of another program, over their range."""
     scores = all_scores(picks)
     if not len(scores) or not any(p.score_kind == "foreign" for p in picks.values()):
         return ScoreSteps()
@@ -59,30 +59,30 @@ def all_scores(picks: Mapping[str, Picks]) -> NDArray[np.float64]:
 
 
 def score_meaning(picks: Mapping[str, Picks]) -> str:
-    """Say what the scores are."""
+    """Describe the scores for the user."""
     kinds = {p.score_kind for p in picks.values() if len(p)}
     if kinds == {"probability"}:
-        return "Scores are probabilities of being a particle, calibrated on picks that were held out."
+        return "Scores are probabilities of being a particle, calibrated on held-out picks."
     if "foreign" in kinds:
-        return "Scores are another program's, on its own scale."
-    return "Scores are uncalibrated: they rank picks, and are no probabilities."
+        return "Scores come from another program and are on its own scale."
+    return "Scores are not calibrated: they rank picks, but are not probabilities."
 
 
-def spread(counts: Mapping[str, int], most: int) -> list[str]:
-    """Choose micrographs to be shown: evenly spread, with those that have the fewest and the most picks.
+def spread(counts: Mapping[str, int], max_number: int) -> list[str]:
+    """Choose micrographs to show: evenly spread, with those that have the fewest and the most picks.
 
     Args:
         counts: picks by micrograph, in order.
-        most: how many, two or more; of no more than these all are taken.
+        max_number: of micrographs to choose, two or more; of no more than these all are taken.
 
     Returns:
         Their keys, in the same order.
     """
     keys = list(counts)
-    if len(keys) <= most:
+    if len(keys) <= max_number:
         return keys
     chosen = {min(keys, key=counts.__getitem__), max(keys, key=counts.__getitem__)}
     rest = [key for key in keys if key not in chosen]
-    left = most - len(chosen)
+    left = max_number - len(chosen)
     chosen |= {rest[int((i + 0.5) * len(rest) / left)] for i in range(left)}
     return [key for key in keys if key in chosen]

@@ -1,4 +1,4 @@
-"""Whether one particle was picked twice: how near the nearest other pick is, over all micrographs."""
+"""Distances to the nearest other pick over all micrographs, which show whether particles are picked twice."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ROUNDING_PX = 1e-4
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """Distances between picks.
 
     Attributes:
-        nearest_px: (n,) distance of each pick to the nearest other one of its micrograph; of picks that have one.
+        nearest_px: (n,) distance of each pick to the nearest other one of its micrograph, if there is one.
         smallest_px: the smallest of these; None where no micrograph has two picks.
         where: the micrograph that has it.
-        too_near: picks with another one nearer than the least distance.
+        too_near: number of picks closer to another one than the minimum distance.
     """
 
     nearest_px: NDArray[np.float64]
@@ -36,19 +36,19 @@ class Audit:
     too_near: int
 
 
-def spacing_audit(picks: Mapping[str, Picks], least_px: float) -> Audit:
+def spacing_audit(picks: Mapping[str, Picks], min_px: float) -> Audit:
     """Measure distances between picks of the same micrograph.
 
     Args:
         picks: by micrograph.
-        least_px: the least distance that two picks may have.
+        min_px: minimum distance between picks.
     """
     nearest = {key: nearest_distances(each.xy) for key, each in picks.items() if len(each) > 1}
     everything = np.concatenate([np.zeros(0), *nearest.values()])
     if not nearest:
         return Audit(everything, None, "", 0)
     where = min(nearest, key=lambda key: float(nearest[key].min()))
-    too_near = int((everything < least_px - _ROUNDING_PX).sum())
+    too_near = int((everything < min_px - _ROUNDING_PX).sum())
     return Audit(everything, float(nearest[where].min()), where, too_near)
 
 

@@ -1,4 +1,4 @@
-"""What the viewer of a page draws: small grey pictures, and picks as whole numbers."""
+"""Data of a page's viewer: small grey pictures, and picks as whole numbers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
     """Return what the viewer needs, as JSON values.
 
     Coordinates are in hundredths of a stored pixel, the centre of the first pixel at 0; scores are steps, and
-    `remaining` tells how many picks of all micrographs reach each.
+    `remaining` counts the picks of all micrographs that reach each step.
     """
     picks = facts.picks
     steps, scores = steps_for(picks), all_scores(picks)
@@ -44,7 +44,7 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
     return {
         "views": [_view(view, picks[view.key], steps) for view in facts.views],
         "places": PLACES,
-        "cuts": steps.cuts.tolist(),
+        "thresholds": steps.thresholds.tolist(),
         "remaining": steps.remaining(scores).tolist(),
         "first": int(steps.of(scores).min()) if len(scores) else 0,
         "slider": steps.of(np.array([weakest, strongest])).tolist(),

@@ -52,7 +52,7 @@
 
   const scores = charts.find((chart) => chart.name === "scores");
   if (scores) {
-    document.addEventListener("cryoglean-cut", (event) => {
+    document.addEventListener("cryoglean-threshold", (event) => {
       Object.assign(scores.layout.shapes[0], { x0: event.detail, x1: event.detail });
       Plotly.relayout("chart-scores", { "shapes[0].x0": event.detail, "shapes[0].x1": event.detail });
     });

@@ -1,5 +1,5 @@
 "use strict";
-// The viewer: a micrograph, its picks above the cut, and how many remain. Places are stored pixels; the centre of the
+// The viewer: a micrograph, its picks above the threshold, and how many remain. Places are stored pixels; the centre of the
 // first pixel is (0, 0), so its left edge is at -0.5.
 (() => {
   const data = JSON.parse(document.getElementById("viewer-data").textContent);
@@ -8,11 +8,11 @@
   const canvas = part("canvas");
   const context = canvas.getContext("2d");
   const pictures = new Map();
-  const state = { index: 0, scale: 1, left: 0, top: 0, cut: data.first, hovered: -1, circles: true };
+  const state = { index: 0, scale: 1, left: 0, top: 0, threshold: data.first, hovered: -1, circles: true };
   const MOST_SCALE = 24;
 
   const view = () => data.views[state.index];
-  const score = (step) => data.cuts[step];
+  const score = (step) => data.thresholds[step];
   const clamped = (value, low, high) => Math.min(Math.max(value, low), high);
 
   function colour(step) {
@@ -23,7 +23,7 @@
   function countHere() {
     const steps = view().step; // best first
     let count = 0;
-    while (count < steps.length && steps[count] >= state.cut) count += 1;
+    while (count < steps.length && steps[count] >= state.threshold) count += 1;
     return count;
   }
 
@@ -91,7 +91,7 @@
 
   function drawCircles() {
     const radius = (view().diameter / 2) * state.scale;
-    for (let k = countHere() - 1; k >= 0; k -= 1) { // the surest on top
+    for (let k = countHere() - 1; k >= 0; k -= 1) { // the best on top
       const [x, y] = onCanvas(k);
       context.lineWidth = k === state.hovered ? 3.5 : radius < 8 ? 1 : 1.75;
       context.strokeStyle = colour(view().step[k]);
@@ -116,22 +116,22 @@
     context.fillText(length >= 10000 ? `${length / 10000} µm` : `${length.toLocaleString("en")} Å`, width - 18 - across / 2, height - 23);
   }
 
-  function tellCounts() {
+  function showCounts() {
     part("here").textContent = countHere().toLocaleString("en");
     part("here-all").textContent = view().step.length.toLocaleString("en");
-    part("all").textContent = data.remaining[state.cut].toLocaleString("en");
+    part("all").textContent = data.remaining[state.threshold].toLocaleString("en");
     part("all-all").textContent = data.remaining[0].toLocaleString("en");
-    part("cut-value").textContent = score(state.cut).toFixed(3);
-    if (data.pick_command) part("command").textContent = `${data.pick_command} ${Number(score(state.cut).toFixed(6))}`;
+    part("threshold-value").textContent = score(state.threshold).toFixed(3);
+    if (data.pick_command) part("command").textContent = `${data.pick_command} ${Number(score(state.threshold).toFixed(6))}`;
     canvas.setAttribute("aria-label", `Micrograph ${view().name} with ${countHere()} of ${view().step.length} picks`);
   }
 
-  function setCut(step) {
-    state.cut = step;
+  function setThreshold(step) {
+    state.threshold = step;
     state.hovered = -1;
-    tellCounts();
+    showCounts();
     draw();
-    document.dispatchEvent(new CustomEvent("cryoglean-cut", { detail: score(step) }));
+    document.dispatchEvent(new CustomEvent("cryoglean-threshold", { detail: score(step) }));
   }
 
   function show(index) {
@@ -143,7 +143,7 @@
     part("problem").hidden = !view().problem;
     part("problem").textContent = view().problem ? `The image cannot be shown: ${view().problem}` : "";
     part("readout").textContent = "";
-    tellCounts();
+    showCounts();
     whole();
   }
 
@@ -242,8 +242,8 @@
   part("circles").addEventListener("change", (event) => setCircles(event.target.checked));
   part("in").addEventListener("click", keys["+"]);
   part("out").addEventListener("click", keys["-"]);
-  part("whole").addEventListener("click", whole);
-  part("cut").addEventListener("input", (event) => setCut(Number(event.target.value)));
+  part("fit").addEventListener("click", whole);
+  part("threshold").addEventListener("input", (event) => setThreshold(Number(event.target.value)));
 
   part("copy").addEventListener("click", async () => {
     const text = part("command").textContent;
@@ -259,7 +259,7 @@
   });
 
   const [lowest, highest] = data.slider; // as far as the colours go
-  Object.assign(part("cut"), { min: lowest, max: highest, value: data.first });
+  Object.assign(part("threshold"), { min: lowest, max: highest, value: data.first });
   part("ramp").style.background = `linear-gradient(to right, ${data.palette.filter((_, k) => k % 12 === 0).join(", ")})`;
   part("weakest").textContent = Number(data.weakest.toPrecision(3));
   part("strongest").textContent = Number(data.strongest.toPrecision(3));
