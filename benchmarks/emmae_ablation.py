@@ -31,9 +31,10 @@ from cryoglean.pickers.emmae import fit as emmae_fit
 from cryoglean.pickers.emmae import picker as emmae
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.preparation import disc_painter
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeModel
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 

@@ -25,9 +25,11 @@ import torch
 
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.pickers.emmae import PRETRAINED
 from cryoglean.pickers.emmae.fit import fit_emmae
-from cryoglean.pickers.emmae.network_files import PRETRAINED, read_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.network_files import read_emmae
+from cryoglean.pickers.emmae.picker import Emmae
+from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
 from picking_accuracy import SETS, score
 

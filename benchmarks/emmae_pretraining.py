@@ -14,7 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cryoglean.pickers.emmae.network_files import PRETRAINED, read_emmae
+from cryoglean.pickers.emmae import PRETRAINED
+from cryoglean.pickers.emmae.network_files import read_emmae
 
 STRUCTURES = {
     "bgal": "bgal_465kDa_5a1a.pdb.gz",

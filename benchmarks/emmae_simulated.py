@@ -33,9 +33,10 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.pick_folders import read_picks_folder, stem_of
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.preparation import disc_painter
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.nets.embedding import embed_image
 from cryoglean.pickers.emmae.fit_files import StoredEmmae
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
-from cryoglean.pickers.emmae.picker import OVERLAP_PX, EmmaeSettings
+from cryoglean.pickers.emmae.picker import OVERLAP_PX
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.preprocess.mae_chain import mae_image
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from cryoglean.nets.mae import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.network_training import prepared_for
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining, train_emmae, training_values
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 

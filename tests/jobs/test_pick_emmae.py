@@ -17,8 +17,7 @@ from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
 from cryoglean.pickers.emmae import preparation as emmae_stage
 from cryoglean.pickers.emmae.fit_files import read_emmae_set
-from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
-from cryoglean.pickers.emmae.picker import EmmaeSettings
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
 from cryoglean.preprocess import MaePreprocess
 from cryoglean.report.pick_page import pick_page
@@ -55,8 +54,9 @@ def micrographs(tmp_path_factory):
 
 def run(micrographs, out, *, paper=False, **changes):
     kind = PaperEmmaeSettings if paper else EmmaeSettings
-    base = {"picker": kind(diameter_angstrom=DIAMETER * PIXEL_SIZE), "pixel_size_angstrom": PIXEL_SIZE}
-    job = PickJob(**(base | {"training": QUICK_PAPER if paper else QUICK} | changes))
+    training = changes.pop("training", QUICK_PAPER if paper else QUICK)
+    picker = kind(diameter_angstrom=DIAMETER * PIXEL_SIZE, training=training)
+    job = PickJob(**({"picker": picker, "pixel_size_angstrom": PIXEL_SIZE} | changes))
     listener = Listener()
     return run_pick_job(find_micrographs([Path(micrographs)]), job, out, listener), listener.said
 
@@ -68,7 +68,7 @@ def whole(micrographs, tmp_path_factory):
     summary, said = run(micrographs, out)
     assert summary.exit_status == 0
     assert any("training on 3 micrographs" in line for line in said)
-    assert summary.model.found_particles
+    assert summary.fit.found_particles
     return out
 
 
@@ -89,7 +89,7 @@ def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole
     facts = gather(whole)
     names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]
     assert [(p.name, p.data) for p in facts.pictures] == [(name, (whole / name).read_bytes()) for name in names]
-    assert facts.learned == read_emmae_set(whole / "emmae.safetensors").facts.in_words()
+    assert facts.learned == read_emmae_set(whole / "emmae.safetensors").facts.summary()
     assert f"--model {whole / 'mae/weights.safetensors'}" in facts.pick_command
     page = Page(pick_page(facts, "now"))
     assert "training: layers: tile px 16" in page.words
@@ -98,12 +98,12 @@ def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole
 
 def test_done_is_done_and_what_is_missing_is_made_again(micrographs, whole, tmp_path):
     out = tmp_path / "out"
-    run(micrographs, out, weights=whole / "mae/weights.safetensors", cpus=2)
+    run(micrographs, out, given={"weights": whole / "mae/weights.safetensors"}, cpus=2)
     assert not (out / "mae").exists()
     assert_same_picks(out, whole)
     (out / "picks/m1_autopick.star").unlink()
     before = (out / "emmae.safetensors").stat().st_mtime_ns
-    _, said = run(micrographs, out, weights=whole / "mae/weights.safetensors")
+    _, said = run(micrographs, out, given={"weights": whole / "mae/weights.safetensors"})
     assert (out / "emmae.safetensors").stat().st_mtime_ns == before
     assert not any("learning" in line for line in said)
     assert_same_picks(out, whole)
@@ -146,30 +146,32 @@ def test_a_mask_tells_the_particles_of_the_published_way(micrographs, tmp_path):
     mask = tmp_path / "m1.png"
     cv2.imwrite(str(mask), 255 * mask_of_particles(FIELDS[1]).astype(np.uint8))
     out = tmp_path / "out"
-    summary, _ = run(micrographs, out, paper=True, reference_mask=mask)
-    facts = summary.model
+    summary, _ = run(micrographs, out, paper=True, given={"reference_mask": mask})
+    facts = summary.fit
     assert Path(facts.micrographs[0]).name == "m1.mrc"
     assert facts.share[facts.particle] == max(facts.share)
     for i, field in enumerate(FIELDS):
         assert f1_score(read_picks(out / f"picks/m{i}_autopick.star").xy, field.xy, DIAMETER / 4) > 0.8
     weights = out / "mae/weights.safetensors"
-    summary, _ = run(micrographs, tmp_path / "blobs", paper=True, weights=weights)  # blobs stand in for the mask
-    assert summary.model.particle == facts.particle
+    summary, _ = run(
+        micrographs, tmp_path / "blobs", paper=True, given={"weights": weights}
+    )  # blobs stand in for the mask
+    assert summary.fit.particle == facts.particle
     with pytest.raises(SettingsError, match="trained with --preset paper: pick with the same"):
-        run(micrographs, tmp_path / "other", weights=weights)
+        run(micrographs, tmp_path / "other", given={"weights": weights})
 
 
 def test_a_network_of_another_preset_or_other_images_is_refused_before_any_work(micrographs, whole, tmp_path):
     weights, out = whole / "mae/weights.safetensors", tmp_path / "out"
     with pytest.raises(SettingsError, match="trained with --preset default: pick with the same"):
-        run(micrographs, out, paper=True, weights=weights)
+        run(micrographs, out, paper=True, given={"weights": weights})
     other = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
     with pytest.raises(SettingsError, match="images of --preprocess default, not none"):
-        run(micrographs, out, training=other, weights=weights)
+        run(micrographs, out, training=other, given={"weights": weights})
     assert not out.exists()
     (tmp_path / "cut").write_bytes(weights.read_bytes()[:500])
     with pytest.raises(SettingsError, match="no whole safetensors"):
-        run(micrographs, out, weights=tmp_path / "cut")
+        run(micrographs, out, given={"weights": tmp_path / "cut"})
     assert not out.exists()
 
 
@@ -177,10 +179,10 @@ def test_a_network_that_is_given_need_not_be_told_what_images_it_is_for(microgra
     none = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
     trained, _ = run(micrographs, tmp_path / "trained", training=none)
     given, said = run(
-        micrographs, tmp_path / "given", training=None, weights=tmp_path / "trained/mae/weights.safetensors"
+        micrographs, tmp_path / "given", training=None, given={"weights": tmp_path / "trained/mae/weights.safetensors"}
     )
     assert not any("training" in line for line in said)
-    assert given.model == trained.model
+    assert given.fit == trained.fit
     assert_same_picks(tmp_path / "given", tmp_path / "trained")
 
 
@@ -206,7 +208,7 @@ def test_masks_that_cannot_be_used_are_refused_before_any_work(micrographs, tmp_
     else:
         cv2.imwrite(str(tmp_path / name), mask)
     with pytest.raises(SettingsError, match=said):
-        run(micrographs, tmp_path / "out", paper=True, reference_mask=tmp_path / name)
+        run(micrographs, tmp_path / "out", paper=True, given={"reference_mask": tmp_path / name})
     assert not (tmp_path / "out").exists()
 
 
@@ -216,4 +218,4 @@ def test_a_mask_of_a_micrograph_that_cannot_be_read_is_refused(micrographs, tmp_
     (tmp_path / "images/m1.mrc").write_bytes((micrographs / "m1.mrc").read_bytes())
     cv2.imwrite(str(tmp_path / "m0.png"), mask_like((260, 300)))
     with pytest.raises(SettingsError, match="its micrograph cannot be used"):
-        run(tmp_path / "images", tmp_path / "out", paper=True, reference_mask=tmp_path / "m0.png")
+        run(tmp_path / "images", tmp_path / "out", paper=True, given={"reference_mask": tmp_path / "m0.png"})

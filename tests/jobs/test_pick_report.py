@@ -16,8 +16,8 @@ from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
 from cryoglean.jobs.report_micrographs import rejected_reasons
 from cryoglean.loop.folder_report import REPORT, report_or_reason, write_report
+from cryoglean.pickers.emmae import PRETRAINED
 from cryoglean.pickers.emmae.fit_files import write_emmae_set
-from cryoglean.pickers.emmae.network_files import PRETRAINED
 from cryoglean.pickers.emmae.paper import PaperEmmaeFacts, PaperEmmaeSet
 from cryoglean.pickers.emmae.preparation import CLUSTERS
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
@@ -79,7 +79,7 @@ def test_counts_are_those_of_the_picks_on_disk(real):
 def test_what_was_learned_is_told_in_the_words_of_the_program_with_its_picture(real):
     out, summary = real
     facts = gather(out)
-    assert (facts.learned, facts.found_particles) == (summary.model.in_words(), True)
+    assert (facts.learned, facts.found_particles) == (summary.fit.summary(), True)
     assert [(p.name, p.data) for p in facts.pictures] == [("localpicker.png", (out / "localpicker.png").read_bytes())]
     assert (facts.method, facts.preset, facts.status) == ("Localpicker", "default", "done")
     assert facts.provenance["command"] == "cryoglean pick <x>"
@@ -90,7 +90,7 @@ def test_where_nothing_stands_out_the_page_says_so(tmp_path):
     images = {f"{i}.mrc": noise(i, (300, 300)) for i in range(2)}
     summary = picked(tmp_path / "images", images, tmp_path / "out")
     facts = gather(tmp_path / "out")
-    assert not summary.model.found_particles
+    assert not summary.fit.found_particles
     assert facts.found_particles is False
     assert facts.counts == {"0": 0, "1": 0}
     assert facts.pick_command is None
@@ -209,7 +209,7 @@ def test_latent_pictures_come_in_order_with_the_verdict(tmp_path):
         (root / name).write_bytes(png(seed))
     facts = gather(root)
     assert [(p.name, p.data) for p in facts.pictures] == [(name, png(seed)) for seed, name in enumerate(names)]
-    assert facts.learned == learned.in_words()
+    assert facts.learned == learned.summary()
     assert facts.method == "Cryo-EMMAE"
 
 

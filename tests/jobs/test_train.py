@@ -161,7 +161,9 @@ def test_picking_with_the_weights_is_bound_to_them(folders, done, tmp_path):
     picker = KpickerSettings(diameter_angstrom=DIAMETER)
 
     def pick(model):
-        pick_job = PickJob(picker=picker, pixel_size_angstrom=1.0, weights=tmp_path / model / "weights.safetensors")
+        pick_job = PickJob(
+            picker=picker, pixel_size_angstrom=1.0, given={"weights": tmp_path / model / "weights.safetensors"}
+        )
         return run_pick_job(files, pick_job, tmp_path / "picked", Notes())
 
     assert len(pick("done").done) == 3

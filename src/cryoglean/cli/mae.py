@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
-from cryoglean.cli.pick import Chain, Preset
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize, Preset
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
     from cryoglean.jobs.train_mae import MaeJob, MaeSummary, MicrographSet
     from cryoglean.pickers.emmae.training import EmmaeTraining
+
+
+class Chain(StrEnum):
+    """Ways to prepare micrographs for a masked autoencoder."""
+
+    default = "default"
+    paper = "paper"
+    none = "none"
 
 
 class Tiles(StrEnum):

@@ -12,8 +12,7 @@ import typer
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, PixelSize
-from cryoglean.cli.pick import Preset
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, PixelSize, Preset
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
@@ -30,6 +29,10 @@ def run(
     start_from: Annotated[
         Path | None, typer.Option(help="Coordinates to begin with: a folder of picks, a list, or a particles STAR.")
     ] = None,
+    candidates: Annotated[
+        str,
+        typer.Option(metavar="METHOD", help="Picker of the candidates; one that can pick without a file."),
+    ] = "localpicker",
     review: Annotated[
         bool, typer.Option("--review", help="Stop after each classification, for selection.csv to be edited.")
     ] = False,
@@ -77,6 +80,7 @@ def run(
     values = {
         "diameter_angstrom": diameter,
         "pixel_size_angstrom": pixel_size,
+        "candidates": candidates,
         "preset": preset.value,
         "min_distance_angstrom": min_distance,
         "rounds": rounds,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
-from cryoglean.cli.pick import Preset
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize, Preset
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:

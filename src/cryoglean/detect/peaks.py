@@ -140,3 +140,10 @@ def _vertex(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
     curvature = before - 2 * middle + after
     offset = 0.5 * (before - after) / torch.where(curvature == 0, -1.0, curvature)
     return torch.where(torch.isfinite(offset), offset, 0.0).clamp(-0.5, 0.5)
+
+
+def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:
+    """Mask of the peaks that are not closer than a margin to an edge of a map of (height, width)."""
+    height, width = shape
+    inside_x = (peaks.x >= margin_px) & (peaks.x <= width - 1 - margin_px)
+    return inside_x & (peaks.y >= margin_px) & (peaks.y <= height - 1 - margin_px)

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from cryoglean.errors import SettingsError, TableError
+from cryoglean.errors import TableError
 from cryoglean.io.coordinates import read_picks
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.pickers.localpicker.picker import LocalpickerModel
-from cryoglean.pickers.matcher.picker import MatcherFacts
+from cryoglean.pickers.registry import descriptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cryoglean.picks import Picks
 
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-PICK_RESULTS = (
+_PICK_RESULTS = (
     "picks/**/*_autopick.star",
     "csv/**/*.csv",
     "plots/**/*.png",
-    "localpicker.*",
-    "matcher.json",
-    "emmae.*",
-    "emmae_clusters.png",
-    "mae/*",
     "autopick.star",
     "micrographs.star",
     "counts.png",
@@ -40,7 +29,8 @@ class PickFolder(OutputFolder):
     """The output folder of `cryoglean pick`: where each file lies, and what is there already."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root, "pick", PICK_RESULTS)
+        of_pickers = dict.fromkeys(pattern for each in descriptions() for pattern in each.results)
+        super().__init__(root, "pick", (*_PICK_RESULTS, *of_pickers))
 
     def picks_path(self, key: str) -> Path:
         """Where the picks of a micrograph lie."""
@@ -59,35 +49,9 @@ class PickFolder(OutputFolder):
         return self.root / "plots" / f"{key}.png"
 
     @property
-    def model_path(self) -> Path:
-        """What Localpicker learned from the set."""
-        return self.root / "localpicker.json"
-
-    @property
-    def matcher_path(self) -> Path:
-        """What Matcher learned from the set besides."""
-        return self.root / "matcher.json"
-
-    @property
     def autopick_path(self) -> Path:
         """The list of coordinate files for RELION 4 and 5."""
         return self.root / "autopick.star"
-
-    def read_model(self) -> LocalpickerModel | None:
-        """Return what Localpicker learned here before, or None.
-
-        Raises:
-            SettingsError: if the file is there and cannot be understood.
-        """
-        return self._learned(self.model_path, LocalpickerModel)
-
-    def read_matcher(self) -> MatcherFacts | None:
-        """Return what Matcher learned here before, or None.
-
-        Raises:
-            SettingsError: if the file is there and cannot be understood.
-        """
-        return self._learned(self.matcher_path, MatcherFacts)
 
     def done_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph if they are there and whole."""
@@ -95,12 +59,3 @@ class PickFolder(OutputFolder):
             return read_picks(self.picks_path(key))
         except (FileNotFoundError, TableError):
             return None
-
-    @staticmethod
-    def _learned(path: Path, kind: type[_Model]) -> _Model | None:
-        try:
-            return kind.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise SettingsError(f"{path} is damaged or of another version: --force makes it anew") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.coordinates import write_picks
@@ -15,15 +15,8 @@ from cryoglean.report.overlay import draw_overlay
 if TYPE_CHECKING:
     from cryoglean.jobs.folder import PickFolder
     from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.pickers.protocol import Picker
     from cryoglean.picks import Picks
-
-
-class Picker(Protocol):
-    """What every picker can do."""
-
-    def pick(self, micrograph: Micrograph) -> Picks:
-        """Find the particles of one micrograph."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -16,53 +16,16 @@ from cryoglean.jobs.report_micrographs import (
     recut_command,
     rejected_reasons,
 )
-from cryoglean.pickers.emmae.fit_files import read_emmae_set
-from cryoglean.pickers.emmae.network_files import PRETRAINED
-from cryoglean.pickers.emmae.network_training import WEIGHTS
-from cryoglean.pickers.emmae.preparation import CLUSTERS
+from cryoglean.limits import is_same_size
+from cryoglean.pickers.registry import DEFAULT_PRESET, describe
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cryoglean.jobs.pick import Learned
+    from cryoglean.pickers.protocol import PickerDescription
     from cryoglean.report.page_facts import View
-
-METHODS = {"localpicker": "Localpicker", "kpicker": "Kpicker", "matcher": "Matcher", "emmae": "Cryo-EMMAE"}
-
-PICTURES = (
-    (
-        "localpicker.png",
-        "What was taken for a particle",
-        "The template as it would look in a micrograph; its radial "
-        "profile; heights of the response's peaks with the cut; whether particles stand out.",
-    ),
-    (
-        "emmae.png",
-        "Particles and background in latent space",
-        "Latents of patches along the two axes of most variance; what sets particles apart; the verdict.",
-    ),
-    (
-        CLUSTERS,
-        "Clusters and what is picked, in place",
-        "Micrographs as the network sees them; their clusters by k-means, orange that of particles; what is picked.",
-    ),
-    (
-        "mae/curves.png",
-        "How the network was trained",
-        "Loss over the steps, on what was trained on and on held-out micrographs; learning rate.",
-    ),
-    (
-        "mae/reconstructions.png",
-        "What the network predicts",
-        "Tiles as they are, as shown to the network, and as it predicts them.",
-    ),
-)
-"""Pictures that pickers draw of what they learned: file, title, what is to be seen."""
-
-_SAME_SIZE = 0.01
-"""Pixel sizes that differ by no more of themselves are one."""
 
 
 class PickedMicrographs:
@@ -96,7 +59,7 @@ class PickedMicrographs:
         told = (self._told_pixel_size(key) for key in self.files)
         read = (self._settings["diameter_angstrom"] / view.diameter_px for view in views if view.grey is not None)
         sizes = [size for size in (*told, *read) if size is not None]
-        return sizes[0] if sizes and max(sizes) <= min(sizes) * (1 + _SAME_SIZE) else None
+        return sizes[0] if sizes and is_same_size(min(sizes), max(sizes)) else None
 
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order in which they were given; picks are those on disk."""
@@ -134,7 +97,8 @@ def gather(root: Path) -> PickFacts:
     """
     folder = PickFolder(root)
     settings = _settings(folder)
-    micrographs, learned = PickedMicrographs(folder, settings), _learned(folder)
+    micrographs, picker = PickedMicrographs(folder, settings), describe(settings["method"], settings["preset"])
+    fit = picker.load().read_fit(root)
     listed = micrographs.listed()
     picks = {m.key: m.picks for m in listed if m.picks is not None}
     views = read_views(micrographs, picks)
@@ -151,16 +115,18 @@ def gather(root: Path) -> PickFacts:
         views=views,
         settings=settings,
         provenance=folder.provenance(),
-        pick_command=_pick_command(folder, settings, list(micrographs.files.values())) if any(picks.values()) else None,
-        method=METHODS.get(settings["method"], settings["method"]),
-        preset=settings["preset"],
-        learns=settings["method"] != "kpicker" and (settings["method"], settings["preset"]) != ("localpicker", "paper"),
-        learned="" if learned is None else learned.in_words(),
-        found_particles=None if learned is None else learned.found_particles,
+        pick_command=_pick_command(folder, picker, settings, list(micrographs.files.values()))
+        if any(picks.values())
+        else None,
+        method=picker.title,
+        preset=picker.preset,
+        learns=picker.is_fitted,
+        learned="" if fit is None else fit.summary(),
+        found_particles=None if fit is None else fit.found_particles,
         pictures=tuple(
-            Picture(name, title, says, (root / name).read_bytes())
-            for name, title, says in PICTURES
-            if (root / name).exists()
+            Picture(each.file, each.title, each.caption, (root / each.file).read_bytes())
+            for each in picker.pictures
+            if (root / each.file).exists()
         ),
     )
 
@@ -175,44 +141,38 @@ def _settings(folder: PickFolder) -> Mapping[str, Any]:
     return settings
 
 
-def _learned(folder: PickFolder) -> Learned | None:
-    emmae = folder.root / "emmae.safetensors"
-    return read_emmae_set(emmae).facts if emmae.exists() else folder.read_model()
-
-
-def _pick_command(folder: PickFolder, settings: Mapping[str, Any], files: Sequence[Path]) -> str | None:
+def _pick_command(
+    folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any], files: Sequence[Path]
+) -> str | None:
     """Return the command that picks with another threshold, up to its value.
 
     None where the picker has none that is a score, and where a file that was given is not known any more.
     """
-    method, preset = settings["method"], settings["preset"]
-    given = _given_files(folder, settings)
-    if not files or given is None or "threshold" not in settings or (method, preset) == ("localpicker", "paper"):
+    given = _given_files(folder, picker, settings)
+    if not files or given is None or not picker.threshold_is_score:
         return None
     options = {
-        "method": method,
-        "diameter": f"{settings['diameter_angstrom']:g}",
-        "model": given.get("weights"),
-        "templates": given.get("templates"),
-        "preset": None if preset == "default" else preset,
-        "pixel-size": settings.get("pixel_size_angstrom"),
-        "min-distance": settings.get("min_distance_angstrom"),
+        "--method": picker.method,
+        "--diameter": f"{settings['diameter_angstrom']:g}",
+        **given,
+        "--preset": None if picker.preset == DEFAULT_PRESET else picker.preset,
+        "--pixel-size": settings.get("pixel_size_angstrom"),
+        "--min-distance": settings.get("min_distance_angstrom"),
     }
     return recut_command(folder.root, files, options)
 
 
-def _given_files(folder: PickFolder, settings: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the files that the picker was given, as the command names them; None if one is not known."""
-    said, trained_here = folder.provenance(), folder.root / "mae" / WEIGHTS
-    given = {"weights": str(trained_here.resolve())} if trained_here.exists() else {}
-    for name in ("weights", "templates"):
-        digest = settings.get(f"{name}_sha256")
-        if digest is None:
-            continue
-        if name == "weights" and digest == file_digest(PRETRAINED):
-            given[name] = "pretrained"
-        elif name in said:
-            given[name] = said[name]
-        else:
-            return None
+def _given_files(folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the files that the picker was given, by option, as the command names them; None if one is not known."""
+    said, given = folder.provenance(), dict[str, str]()
+    for file in picker.given:
+        digest = settings.get(f"{file.name}_sha256")
+        kept = None if file.kept_as is None else folder.root / file.kept_as
+        if digest is not None:
+            word = next((word for word, path in file.shipped.items() if digest == file_digest(path)), None)
+            if word is None and file.name not in said:
+                return None
+            given[file.option] = word or said[file.name]
+        elif kept is not None and kept.exists():
+            given[file.option] = str(kept.resolve())
     return given

@@ -107,11 +107,11 @@ def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, objec
     Args:
         root: the folder whose picks are made anew.
         files: the micrographs.
-        options: of `cryoglean pick`; what is None is left out.
+        options: values of `cryoglean pick` by option, as `--method`; what is None is left out.
     """
     words = ["cryoglean", "pick", _named_together(root, set(files))]
     for option, value in options.items():
-        words += [] if value is None else [f"--{option}", str(value)]
+        words += [] if value is None else [option, str(value)]
     root = root.resolve()
     return f"{shlex.join([*words, '--out', str(root.with_name(root.name + '-recut'))])} --threshold"
 

@@ -132,7 +132,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
             how = NetworkTraining(job.training, first, job.cpus, team)
-            summary.fit = train_network(prepared, how, folder.root, progress, draw_figure)
+            summary.fit = train_network(prepared, how, folder.root, progress.info, draw_figure)
     finally:
         folder.record_results(summary.results)
     return summary

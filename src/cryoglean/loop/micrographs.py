@@ -100,13 +100,13 @@ class RunMicrographs:
         root = self._run.root.resolve()
         matched = stage_folder(root, 0, SELECTED) / TEMPLATES if method == "matcher" and not best else None
         options = {
-            "method": method,
-            "diameter": f"{self._settings.diameter_angstrom:g}",
-            "model": stage_folder(root, best, MODEL) / WEIGHTS if best else None,
-            "templates": matched,
-            "preset": None if preset == "default" else preset,
-            "pixel-size": self._settings.pixel_size_angstrom,
-            "min-distance": picker.get("min_distance_angstrom"),
+            "--method": method,
+            "--diameter": f"{self._settings.diameter_angstrom:g}",
+            "--model": stage_folder(root, best, MODEL) / WEIGHTS if best else None,
+            "--templates": matched,
+            "--preset": None if preset == "default" else preset,
+            "--pixel-size": self._settings.pixel_size_angstrom,
+            "--min-distance": picker.get("min_distance_angstrom"),
         }
         return recut_command(root, [self.path(key) for key in self._files], options)
 

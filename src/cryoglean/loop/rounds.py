@@ -30,7 +30,6 @@ from cryoglean.loop.stages import (
     PARTICLES,
     SELECTED,
     Stages,
-    copy_if_new,
     picks_stage,
 )
 from cryoglean.loop.state import JUDGED, open_run
@@ -158,8 +157,7 @@ class _Loop:
         else:
             first = picks_stage(self._run, 0)
             pick = (stages.matcher_job if first == MATCHED else stages.candidates_job)(self._distance())
-            for learned in ("localpicker.json", "matcher.json"):
-                copy_if_new(stages.folder(0, first) / learned, root / learned)
+            stages.copy_fit(first, root)
         summary = run_pick_job(self._all, pick, root, self._passing)
         total = summary.total
         self._run.set(production={"round": self.best, "picks": total, "micrographs": len(summary.done)})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
 from cryoglean.jobs.provenance import describe_provenance
+from cryoglean.pickers.registry import describe
 
 CONVERGED_SHARE = 0.7
 """McSweeney et al., IUCrJ 7, 719, 2020, section 2.5: done when more than this share of the picks is in kept classes."""
@@ -31,6 +32,7 @@ class LoopSettings(BaseModel):
     Attributes:
         diameter_angstrom: particle diameter.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        candidates: the picker of the candidates; one that needs no file.
         preset: default, or as published in 2020: its pickers, and classes by %/Res.
         min_distance_angstrom: least distance of two picks; None finds it in the surest candidates.
         rounds: rounds of training at most; 0 ends after the classes of the candidates.
@@ -51,6 +53,7 @@ class LoopSettings(BaseModel):
 
     diameter_angstrom: _Positive
     pixel_size_angstrom: _Positive | None = None
+    candidates: str = "localpicker"
     preset: Literal["default", "paper"] = "default"
     min_distance_angstrom: _Positive | None = None
     rounds: Annotated[int, Field(ge=0, le=20)] = MOST_ROUNDS
@@ -65,6 +68,11 @@ class LoopSettings(BaseModel):
     start_from: Path | None = None
     review: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _candidates_can_be_picked(self) -> Self:
+        describe(self.candidates, self.preset).check_given({})
+        return self
 
     @property
     def class_rule(self) -> Rule:

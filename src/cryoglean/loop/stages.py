@@ -14,19 +14,15 @@ from cryoglean.io.atomic import atomic_path
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.inputs import read_all, read_usable
-from cryoglean.jobs.pick import AnyPickerSettings, PickJob, run_pick_job
+from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
 from cryoglean.loop import class_evaluation
 from cryoglean.loop.tables import read_round, write_round
-from cryoglean.pickers.kpicker.paper import PaperKpickerSettings
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
-from cryoglean.pickers.kpicker.picker import KpickerSettings
 from cryoglean.pickers.kpicker.training import KpickerTraining
-from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
-from cryoglean.pickers.localpicker.picker import LocalpickerSettings
-from cryoglean.pickers.matcher.picker import MatcherSettings
+from cryoglean.pickers.registry import DEFAULT_PRESET, describe, descriptions
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
@@ -145,11 +141,10 @@ class Stages:
         return self.do(0, CANDIDATES, work, "{picks} picks")
 
     def _candidates(self, out: Path) -> dict[str, Any]:
-        kind = PaperLocalpickerSettings if self.job.settings.preset == "paper" else LocalpickerSettings
-        job = self._pick_job(kind(diameter_angstrom=self.job.settings.diameter_angstrom))
+        job = self._pick_job(self.job.settings.candidates, self._preset)
         summary = run_pick_job(self.files, job, out, self._passing)
-        model = None if summary.model is None else summary.model.model_dump(mode="json")
-        return _counts(summary) | {"model": model}
+        fit = None if summary.fit is None else summary.fit.model_dump(mode="json")
+        return _counts(summary) | {"fit": fit}
 
     def _given(self, source: Path, out: Path) -> dict[str, Any]:
         """Copy the user's coordinates; scores of other programs become ranks."""
@@ -199,45 +194,51 @@ class Stages:
 
     def network_job(self, weights: Path, distance_angstrom: float | None) -> PickJob:
         """Return the job of picking with a network."""
-        kind = PaperKpickerSettings if self.job.settings.preset == "paper" else KpickerSettings
-        picker = kind(diameter_angstrom=self.job.settings.diameter_angstrom, min_distance_angstrom=distance_angstrom)
-        return self._pick_job(picker, weights)
+        return self._pick_job("kpicker", self._preset, {"weights": weights}, distance_angstrom)
 
     def matched(self) -> dict[str, Any]:
         """Pick the micrographs of the rounds anew, by the kept classes of the candidates."""
-        out, learned = self.folder(0, MATCHED), "localpicker.json"
+        out = self.folder(0, MATCHED)
 
         def work() -> dict[str, Any]:
-            copy_if_new(self.folder(0, CANDIDATES) / learned, out / learned)
+            self.copy_fit(CANDIDATES, out)
             return _counts(run_pick_job(self.files, self.matcher_job(None), out, self._passing))
 
         return self.do(0, MATCHED, work, "{picks} picks by the candidates' classes")
 
     def matcher_job(self, distance_angstrom: float | None) -> PickJob:
         """Return the job of picking by the kept classes of the candidates."""
-        diameter = self.job.settings.diameter_angstrom
-        picker = MatcherSettings(diameter_angstrom=diameter, min_distance_angstrom=distance_angstrom)
-        return self._pick_job(picker, templates=self.folder(0, SELECTED) / TEMPLATES)
+        templates = {"templates": self.folder(0, SELECTED) / TEMPLATES}
+        return self._pick_job("matcher", DEFAULT_PRESET, templates, distance_angstrom)
 
     def candidates_job(self, distance_angstrom: float | None) -> PickJob:
         """Return the job of picking as the candidates were picked."""
-        diameter = self.job.settings.diameter_angstrom
-        if self.job.settings.preset == "paper":
-            return self._pick_job(PaperLocalpickerSettings(diameter_angstrom=diameter))
-        picker = LocalpickerSettings(diameter_angstrom=diameter, min_distance_angstrom=distance_angstrom)
-        return self._pick_job(picker)
+        return self._pick_job(self.job.settings.candidates, self._preset, {}, distance_angstrom)
+
+    def copy_fit(self, stage: str, target: Path) -> None:
+        """Copy what the picker of a stage of round 0 has learned, so that it is not learned again."""
+        for name in dict.fromkeys(name for each in descriptions() for name in each.fit_files):
+            copy_if_new(self.folder(0, stage) / name, target / name)
+
+    @property
+    def _preset(self) -> str:
+        return self.job.settings.preset
 
     def _pick_job(
         self,
-        picker: AnyPickerSettings,
-        weights: Path | None = None,
-        templates: Path | None = None,
+        method: str,
+        preset: str,
+        given: Mapping[str, Path] | None = None,
+        distance_angstrom: float | None = None,
     ) -> PickJob:
+        settings = self.job.settings
+        kind = describe(method, preset).load().settings
         return PickJob(
-            picker=picker,
-            weights=weights,
-            templates=templates,
-            pixel_size_angstrom=self.job.settings.pixel_size_angstrom,
+            picker=kind.model_validate(
+                {"diameter_angstrom": settings.diameter_angstrom, "min_distance_angstrom": distance_angstrom}
+            ),
+            given=dict(given or {}),
+            pixel_size_angstrom=settings.pixel_size_angstrom,
             cpus=self.job.cpus,
             device=self.job.device,
         )

@@ -23,8 +23,7 @@ from cryoglean.errors import SettingsError
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae.fit_files import KIND, VERSION, StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.emmae.network_files import write_emmae
-from cryoglean.pickers.emmae.paper import PaperEmmaeSettings
-from cryoglean.pickers.emmae.picker import EmmaeSettings
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 
 SETTINGS = EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
 PAPER_SETTINGS = PaperEmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)

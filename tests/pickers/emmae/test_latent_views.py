@@ -14,8 +14,9 @@ from cryoglean.nets.mae import MaeLayers, new_mae
 from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.latent_views import SHOWN, look_at_paper_set, look_at_set
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
+from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from cryoglean.preprocess import MaePreprocess

@@ -67,7 +67,7 @@ def test_the_particles_cluster_is_the_one_under_the_mask():
     facts = learned_from_a_mask().facts
     assert facts.found_particles
     assert facts.share[facts.particle] == max(facts.share) > 0.5
-    assert f"cluster {facts.particle + 1} of 4" in facts.in_words()
+    assert f"cluster {facts.particle + 1} of 4" in facts.summary()
     assert facts.micrographs == ("m0", "m1", "m2")
     others = learned_as_published(fields(), (None, ~mask_of_particles(fields()[1]), None))
     assert torch.equal(others.centres, learned_from_a_mask().centres)  # masks name clusters and make none
@@ -79,7 +79,7 @@ def test_without_a_mask_no_cluster_is_the_particles_and_nothing_is_picked(mask):
     known = learned_as_published(fields()[:1], (mask,))
     assert known.facts.particle is None
     assert not known.facts.found_particles
-    assert "no mask" in known.facts.in_words()
+    assert "no mask" in known.facts.summary()
     assert len(paper_picker(known).pick(micrograph_of(fields()[0]))) == 0
 
 

@@ -21,7 +21,8 @@ from tests.small_emmae import (
 from tests.small_emmae import picker as small_picker
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, EmmaeSettings, embedded, look
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, embedded, look
+from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 
 
@@ -105,7 +106,7 @@ def test_noise_teaches_nothing_and_has_no_particles(seed):
     image = noise_field(seed=seed)
     known = learned_from([Micrograph(image, PIXEL_SIZE, "m")])
     assert not known.facts.found_particles
-    assert "too few" in known.facts.in_words() or "do not stand out" in known.facts.in_words()
+    assert "too few" in known.facts.summary() or "do not stand out" in known.facts.summary()
     assert len(pick(image, known)) == 0
 
 
@@ -215,7 +216,7 @@ def test_what_was_learned_names_the_micrographs_and_the_blobs_and_survives_json(
     assert known.facts.found_particles
     assert known.facts.micrographs == ("m0", "m1", "m2")
     assert abs(known.facts.blobs - sum(len(field.xy) for field in fields())) <= 9
-    assert "stand out" in known.facts.in_words()
+    assert "stand out" in known.facts.summary()
     assert EmmaeSetFacts.model_validate_json(known.facts.model_dump_json()) == known.facts
 
 
@@ -236,4 +237,4 @@ def test_too_few_blobs_teach_nothing():
     facts = learned_from(micrographs).facts
     assert facts.mixture is None
     assert 0 < facts.blobs < 20
-    assert "too few" in facts.in_words()
+    assert "too few" in facts.summary()

@@ -251,7 +251,7 @@ def _empty_panel(title: str, reason: str) -> Panel:
 
 def _verdict_panel(look: SetLook, facts: Facts) -> Panel:
     found = facts.found_particles
-    summary = facts.in_words().replace(" +- ", "\u00a0±\u00a0")
+    summary = facts.summary().replace(" +- ", "\u00a0±\u00a0")
     return Panel(
         "Fit: particles found" if found else "Fit: no particle signal found",
         elements=[Note(summary, "top", wrap=40), Note(_how_to_read(look), "bottom", wrap=48)],

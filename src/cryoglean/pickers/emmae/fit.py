@@ -14,7 +14,8 @@ from cryoglean.detect.skewness import Skewness
 from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII, ring_means
-from cryoglean.pickers.emmae.picker import Embedded, EmmaeSet, EmmaeSetFacts, EmmaeSettings, embedded, in_patches, look
+from cryoglean.pickers.emmae.picker import Embedded, EmmaeSet, EmmaeSetFacts, embedded, in_patches, look
+from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 

@@ -16,8 +16,9 @@ from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, PaperEmmaeSet, PaperEmmaeSettings
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSet, EmmaeSetFacts, EmmaeSettings
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, PaperEmmaeSet
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSet, EmmaeSetFacts
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 
 if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 KIND, PROGRESS_KIND, VERSION = "mae", "mae-progress", 1
 
-PRETRAINED = Path(__file__).parent / "pretrained.safetensors"
-"""The network that ships with the program, trained on simulated micrographs; `docs/emmae.md` has its card."""
-
 _CHECKS = "checks"
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.mae_training import MaeProgress
@@ -69,7 +68,7 @@ def train_network(
     prepared: Sequence[Prepared],
     how: NetworkTraining,
     root: Path,
-    progress: ProgressListener,
+    info: Callable[[str], None],
     draw: Callable[[Path, Figure], None],
 ) -> EmmaeFacts:
     """Train a network; one whose training was stopped goes on where it was last written down.
@@ -78,7 +77,7 @@ def train_network(
         prepared: the micrographs, one or more.
         how: how; this process is the first of its team.
         root: the folder, which is there.
-        progress: is told how the job goes on.
+        info: shows one line to the user.
         draw: draws a figure into a file.
 
     Raises:
@@ -86,14 +85,14 @@ def train_network(
         OSError: if results cannot be written; what was written is whole.
     """
     team, begin = how.team, read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
-    progress.info(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
+    info(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
     if begin is not None:
-        progress.info(f"going on from step {begin.checks[-1].step}")
+        info(f"going on from step {begin.checks[-1].step}")
 
     def watch(state: MaeProgress) -> None:
         check = state.checks[-1]
         write_progress(root / PROGRESS, state)
-        progress.info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
+        info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
     start = _Start([Prepared(each.name, each.image.cpu()) for each in prepared], how.first, begin)
     team.share(start)

@@ -17,6 +17,7 @@ from cryoglean.latents.hierarchy import MICROGRAPH_CLUSTERS, SET_CLUSTERS, most_
 from cryoglean.latents.kmeans import kmeans, nearest
 from cryoglean.latents.segments import FINER, segments
 from cryoglean.nets.embedding import embed_image
+from cryoglean.pickers.emmae.settings import PaperEmmaeSettings
 from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.scale.devices import fast_dtype
@@ -35,26 +36,6 @@ WINDOW, SMALL_WINDOW = 4, 2
 
 _SMALL_PATCHES = 4.0
 _MOST_POINTS = 2**19  # eight micrographs' latents of 256 x 256 patches
-
-
-class PaperEmmaeSettings(BaseModel):
-    """What the user decides of Cryo-EMMAE as published.
-
-    Attributes:
-        method: the picker.
-        preset: which of its ways.
-        diameter_angstrom: particle diameter.
-        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
-        seed: of the clusters.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: Literal["emmae"] = "emmae"
-    preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class PaperEmmaeFacts(BaseModel):
@@ -81,8 +62,8 @@ class PaperEmmaeFacts(BaseModel):
         """Whether there is a cluster of particles."""
         return self.particle is not None
 
-    def in_words(self) -> str:
-        """Say in one line what was found."""
+    def summary(self) -> str:
+        """Return in one line what was found."""
         if self.particle is None:
             return "no mask of particles: no cluster can be told to be theirs"
         shares = ", ".join(f"{share:.0%}" for share in self.share)

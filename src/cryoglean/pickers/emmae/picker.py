@@ -19,20 +19,15 @@ from scipy.special import expit
 from torch import Tensor
 
 from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture, most_particles
-from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks
+from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks, inside
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
-from cryoglean.pickers.localpicker.picker import (
-    SURE_ERRORS_OF_BEST,
-    Localpicker,
-    LocalpickerModel,
-    ShapeSettings,
-    inside,
-    sure_cut,
-)
+from cryoglean.pickers.emmae.settings import EmmaeSettings
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
 from cryoglean.pickers.localpicker.template_search import robust_z
 from cryoglean.picks import Picks
 from cryoglean.preprocess import working_image
@@ -55,12 +50,6 @@ UNLIKE_DEVIATIONS = 4.0
 """What surrounds a place is something else than what surrounds particles if it is farther from it than this."""
 
 _SAME_DIAMETERS = 0.5
-
-
-class EmmaeSettings(ShapeSettings):
-    """What the user decides of Cryo-EMMAE: its name, and what is said of `ShapeSettings`."""
-
-    method: Literal["emmae"] = "emmae"
 
 
 class EmmaeSetFacts(BaseModel):
@@ -99,8 +88,8 @@ class EmmaeSetFacts(BaseModel):
         """Whether anything like particles was found: the response is skewed beyond doubt."""
         return self.mixture is not None and self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
 
-    def in_words(self) -> str:
-        """Say in one line what was found."""
+    def summary(self) -> str:
+        """Return in one line what was found."""
         if self.mixture is None:
             return f"{self.blobs} blobs of the right contrast and size: too few to tell what particles look like"
         verdict = "stand out" if self.found_particles else "do not stand out"
@@ -226,11 +215,11 @@ class Emmae:
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         found = look(seen, self.learned, distance, settings.edge_distance_diameters)
         blobs = self._localpicker.look(micrograph, working=seen.working)
-        if blobs.seems_empty:
+        if blobs.is_consistent_with_noise:
             sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
             found = found.take(distance_to_nearest(seen.stored(found.peaks), sure) <= radius)
-        cut = sure_cut(facts.cut, Skewness.of([found.skewness]), seen.capacity)
+        cut = threshold_for_micrograph(facts.cut, Skewness.of([found.skewness]), seen.capacity)
         peaks = found.clean(cut, facts.contrast)
         score = expit(peaks.height - cut)
         kept = score >= settings.threshold

@@ -16,10 +16,11 @@ from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_emmae_set, write
 from cryoglean.pickers.emmae.latent_views import look_at_paper_set, look_at_set
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import WEIGHTS, NetworkTraining, prepared_for, train_network
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeSettings, fit_paper_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSettings
-from cryoglean.pickers.emmae.training import EmmaeTraining
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts
+from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
+from cryoglean.pickers.protocol import Implementation, PreparedPicker
 from cryoglean.scale.team import Team
 
 if TYPE_CHECKING:
@@ -28,22 +29,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
-    from cryoglean.pickers.emmae.paper import PaperEmmaeFacts, PaperEmmaeSet
-    from cryoglean.pickers.emmae.picker import EmmaeSet, EmmaeSetFacts
-    from cryoglean.pickers.figures import Figure
+    from cryoglean.pickers.emmae.paper import PaperEmmaeSet
+    from cryoglean.pickers.emmae.picker import EmmaeSet
     from cryoglean.pickers.localpicker.picker import LocalpickerModel
+    from cryoglean.pickers.protocol import Preparation
 
-    Draw = Callable[[Path, Figure], None]
-    """Draws a figure into a file."""
-    Sample = Callable[[], Iterator[Micrograph]]
-    """Reads the micrographs to learn from, anew each time."""
     MaskOf = Callable[[Micrograph], NDArray[np.bool_] | None]
     """Tells which pixels of a micrograph are particle, (h, w); None where that is not known."""
 
-CLUSTERS = "emmae_clusters.png"
-"""Picture of clusters in place."""
+FIT, CLUSTERS, NETWORK_FOLDER = "emmae.safetensors", "emmae_clusters.png", "mae"
+"""What was learned of the set; picture of clusters in place; where a network is trained."""
 
 
 class Reference(NamedTuple):
@@ -64,121 +60,111 @@ class Reference(NamedTuple):
         return self.mask if micrograph.name == self.file.name else None
 
 
-class EmmaeWanted(NamedTuple):
-    """What to learn, and how.
+EmmaeFit = EmmaeSetFacts | PaperEmmaeFacts
+"""What was learned of a set, in either preset."""
 
-    Attributes:
-        settings: of the picker.
-        network: weights of one that is trained, or how to train one.
-        chain: how images were prepared that a given network must have been trained on; None takes any.
-        reference: a mask that tells the particles' cluster of the published way; None lets blobs tell it.
-        cpus: processors to use.
-        device: where to compute, as torch names it.
+
+def read_emmae_fit(folder: Path) -> EmmaeFit | None:
+    """Return what Cryo-EMMAE has learned in a folder, or None.
+
+    Raises:
+        SettingsError: if the file is there and cannot be understood.
     """
-
-    settings: EmmaeSettings | PaperEmmaeSettings
-    network: Path | EmmaeTraining
-    chain: str | None
-    reference: Reference | None
-    cpus: int
-    device: str
-
-    def check(self) -> None:
-        """See that a network that is given fits the settings.
-
-        Raises:
-            SettingsError: if it does not, or cannot be read.
-        """
-        if isinstance(self.network, EmmaeTraining):
-            return
-        facts = read_emmae(self.network).facts
-        trained_for = facts.training.get("preset")
-        if trained_for != self.settings.preset:
-            raise SettingsError(f"{self.network} was trained with --preset {trained_for}: pick with the same")
-        made_for = facts.preprocess.chain
-        if self.chain not in (None, made_for):
-            raise SettingsError(
-                f"{self.network} was trained on images of --preprocess {made_for}, not {self.chain}: "
-                "pick with the same, or train another"
-            )
+    return read_emmae_set(folder / FIT).facts if (folder / FIT).exists() else None
 
 
-def learn(wanted: EmmaeWanted, sample: Sample, root: Path, progress: ProgressListener, draw: Draw) -> StoredEmmae:
+def _check(preparation: Preparation) -> None:
+    """See that a network that is given fits the settings, and a mask the micrographs.
+
+    Raises:
+        SettingsError: if one does not, or cannot be read.
+    """
+    settings, network = _settings(preparation), preparation.given.get("weights")
+    _reference(preparation)
+    if network is None:
+        return
+    facts = read_emmae(network).facts
+    trained_for = facts.training.get("preset")
+    if trained_for != settings.preset:
+        raise SettingsError(f"{network} was trained with --preset {trained_for}: pick with the same")
+    made_for = facts.preprocess.chain
+    if settings.chain not in (None, made_for):
+        raise SettingsError(
+            f"{network} was trained on images of --preprocess {made_for}, not {settings.chain}: "
+            "pick with the same, or train another"
+        )
+
+
+def _prepare(preparation: Preparation) -> PreparedPicker:
     """Make what is missing of a network and of what it learns of the set.
-
-    Args:
-        wanted: what to learn, and how.
-        sample: the micrographs to learn from.
-        root: the folder to keep it in.
-        progress: is told how the job goes on.
-        draw: draws a figure into a file.
-
-    Returns:
-        The picker.
 
     Raises:
         SettingsError: if what is there cannot be understood.
         OSError: if results cannot be written.
     """
-    weights = wanted.network
-    if isinstance(weights, EmmaeTraining):
-        weights = _trained_here(wanted, weights, sample, root / "mae", progress, draw)
-    learned = root / "emmae.safetensors"
+    weights = preparation.given.get("weights") or _trained_here(preparation)
+    learned = preparation.folder / FIT
     if not learned.exists():
-        _learn_set(wanted, weights, sample, learned, progress, draw)
-    return StoredEmmae(wanted.settings, weights, learned, wanted.device)
+        _learn_set(preparation, weights, learned)
+    picker = StoredEmmae(_settings(preparation), weights, learned, preparation.device)
+    return PreparedPicker(picker, read_emmae_set(learned).facts)
 
 
-def learned_facts(picker: StoredEmmae) -> EmmaeSetFacts | PaperEmmaeFacts:
-    """Return what a picker has learned of its set."""
-    return read_emmae_set(picker.learned).facts
+def _settings(preparation: Preparation) -> EmmaeSettings | PaperEmmaeSettings:
+    if isinstance(preparation.settings, PaperEmmaeSettings):
+        return preparation.settings
+    return preparation.settings_of(EmmaeSettings)
 
 
-def _trained_here(
-    wanted: EmmaeWanted,
-    training: EmmaeTraining,
-    sample: Sample,
-    folder: Path,
-    progress: ProgressListener,
-    draw: Draw,
-) -> Path:
+def _reference(preparation: Preparation) -> Reference | None:
+    path = preparation.given.get("reference_mask")
+    return None if path is None else read_reference(path, preparation.files)
+
+
+def _sample(preparation: Preparation) -> Iterator[Micrograph]:
+    """Read the micrographs to learn from, that of the reference mask first."""
+    reference = _reference(preparation)
+    return preparation.sample(() if reference is None else (reference.file,))
+
+
+def _trained_here(preparation: Preparation) -> Path:
+    folder, settings = preparation.folder / NETWORK_FOLDER, _settings(preparation)
     folder.mkdir(exist_ok=True)
     if not (folder / WEIGHTS).exists():
-        diameter = wanted.settings.diameter_angstrom
-        prepared = [prepared_for(each, diameter, training, wanted.device) for each in sample()]
-        how = NetworkTraining(training, None, wanted.cpus, Team(wanted.device))
-        train_network(prepared, how, folder, progress, draw)
+        diameter, training = settings.diameter_angstrom, settings.network_training
+        prepared = [prepared_for(each, diameter, training, preparation.device) for each in _sample(preparation)]
+        how = NetworkTraining(training, None, preparation.cpus, Team(preparation.device))
+        train_network(prepared, how, folder, preparation.info, preparation.draw)
     return folder / WEIGHTS
 
 
-def _learn_set(
-    wanted: EmmaeWanted, weights: Path, sample: Sample, path: Path, progress: ProgressListener, draw: Draw
-) -> None:
-    settings, mae, device = wanted.settings, read_emmae(weights), torch.device(wanted.device)
-    progress.info("learning what sets particles apart")
+def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:
+    settings, mae, device = _settings(preparation), read_emmae(weights), torch.device(preparation.device)
+    preparation.info("learning what sets particles apart")
     learned: EmmaeSet | PaperEmmaeSet
     if isinstance(settings, EmmaeSettings):
-        learned = fit_emmae(sample(), _blob_finder(wanted, sample), mae, device)
-        seen = look_at_set(sample(), Emmae(settings, learned, mae, device))
+        learned = fit_emmae(_sample(preparation), _blob_finder(preparation), mae, device)
+        seen = look_at_set(_sample(preparation), Emmae(settings, learned, mae, device))
     else:
-        mask_of = _mask_of(wanted, sample)
-        learned = fit_paper_emmae(sample(), settings, mae, mask_of, device)
-        seen = look_at_paper_set(sample(), PaperEmmae(settings, learned, mae, device), mask_of)
-    draw(path.with_suffix(".png"), latents_figure(seen, learned.facts))
-    draw(path.with_name(CLUSTERS), clusters_figure(seen, learned.facts))
-    write_emmae_set(path, learned)  # last: it tells that the pictures are there, too
+        mask_of = _mask_of(preparation)
+        learned = fit_paper_emmae(_sample(preparation), settings, mae, mask_of, device)
+        seen = look_at_paper_set(_sample(preparation), PaperEmmae(settings, learned, mae, device), mask_of)
+    preparation.draw(path.with_suffix(".png"), latents_figure(seen, learned.facts))
+    preparation.draw(path.with_name(CLUSTERS), clusters_figure(seen, learned.facts))
+    write_emmae_set(path, learned)  # last: it marks completion
 
 
-def _blob_finder(wanted: EmmaeWanted, sample: Sample) -> LocalpickerModel:
-    device = torch.device(wanted.device)
-    return fit_localpicker(sample(), wanted.settings.diameter_angstrom, threads=wanted.cpus, device=device)
+def _blob_finder(preparation: Preparation) -> LocalpickerModel:
+    diameter, device = preparation.settings.diameter_angstrom, torch.device(preparation.device)
+    return fit_localpicker(_sample(preparation), diameter, threads=preparation.cpus, device=device)
 
 
-def _mask_of(wanted: EmmaeWanted, sample: Sample) -> MaskOf:
+def _mask_of(preparation: Preparation) -> MaskOf:
     """Return who knows which pixels are particle: the painted mask, or discs round blobs where there is none."""
-    if wanted.reference is not None:
-        return wanted.reference.of_micrograph
-    return disc_painter(_blob_finder(wanted, sample), torch.device(wanted.device))
+    reference = _reference(preparation)
+    if reference is not None:
+        return reference.of_micrograph
+    return disc_painter(_blob_finder(preparation), torch.device(preparation.device))
 
 
 def disc_painter(model: LocalpickerModel, device: torch.device | None = None) -> MaskOf:
@@ -230,3 +216,7 @@ def read_reference(path: Path, files: Sequence[MicrographFile]) -> Reference:
         had, wanted = (" x ".join(map(str, shape[::-1])) for shape in (image.shape, micrograph.shape))
         raise SettingsError(f"--reference-mask {path} is {had} px, its micrograph {wanted} px")
     return Reference(path, of, image != 0)
+
+
+DEFAULT = Implementation(EmmaeSettings, _prepare, _check, read_emmae_fit)
+PAPER = Implementation(PaperEmmaeSettings, _prepare, _check, read_emmae_fit)

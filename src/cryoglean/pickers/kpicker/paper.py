@@ -18,6 +18,7 @@ from torch.nn import functional
 from cryoglean.detect.peaks import find_peaks, non_maximum_suppression
 from cryoglean.nets.convolutional import scan_windows, standardise_each
 from cryoglean.nets.kpicker_net import WINDOW_PX, KpickerLayers, KpickerNet
+from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
 from cryoglean.preprocess import bin_by_mean
 
@@ -31,23 +32,15 @@ STRIDE_PX = 4
 """Distance of the windows, in pixels of the resized micrograph."""
 
 
-class PaperKpickerSettings(BaseModel):
-    """What the published Kpicker can be told when picking.
+class PaperKpickerSettings(PickerSettings):
+    """Settings of the published Kpicker when picking, besides those of `PickerSettings`; the diameter is the weights'.
 
     Attributes:
-        method: which picker this is for.
-        preset: which of its ways.
-        diameter_angstrom: particle diameter; that of the weights.
-        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
-        threshold: least probability of a pick.
+        threshold: minimum probability of a pick.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["kpicker"] = "kpicker"
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 
@@ -146,9 +139,6 @@ class PaperKpicker:
         settings, facts = self.settings, self.model.facts
         box = facts.box_diameters * settings.diameter_angstrom
         image = resized_image(micrograph, facts.bin_factor, box, self.device)
-        distance = settings.diameter_angstrom / 2
-        if settings.min_distance_angstrom is not None:
-            distance = settings.min_distance_angstrom
         if min(image.image.shape) < WINDOW_PX or not bool(image.image.any()):
             return Picks.empty()
         odds = scan_windows(self._net, image.image, STRIDE_PX, standardise_each)
@@ -156,6 +146,6 @@ class PaperKpicker:
         column, row = np.rint(peaks.x), np.rint(peaks.y)
         xy = image.to_stored(np.stack([column, row], axis=1) * STRIDE_PX + (WINDOW_PX - 1) / 2)
         score = torch.sigmoid(torch.from_numpy(peaks.height)).numpy()
-        kept = non_maximum_suppression(xy[:, 0], xy[:, 1], distance / micrograph.pixel_size_angstrom)
+        kept = non_maximum_suppression(xy[:, 0], xy[:, 1], settings.min_distance_px(micrograph))
         kept &= score >= settings.threshold
         return Picks(xy[kept, 0], xy[kept, 1], score[kept])

@@ -16,9 +16,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.detect.peaks import find_peaks
+from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
 from cryoglean.pickers.kpicker.calibration import Calibration
 from cryoglean.pickers.kpicker.image import NetImage, net_image, scan_image
+from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
@@ -33,25 +35,17 @@ EDGE_DISTANCE_DIAMETERS = 1 / 3
 _OUTLIER_DEVIATIONS = 5.0
 
 
-class KpickerSettings(BaseModel):
-    """What the user decides when picking.
+class KpickerSettings(PickerSettings):
+    """Settings of Kpicker when picking, besides those of `PickerSettings`; the diameter is that of the weights.
 
     Attributes:
-        method: which picker this is for.
-        preset: which of its ways.
-        diameter_angstrom: particle diameter; that of the weights.
-        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
-        threshold: least probability of a pick; None is the cut that was found when training.
-        edge_distance_diameters: least distance of a pick from the edge of the exposed area.
+        threshold: minimum probability of a pick; None is the threshold that was found when training.
+        edge_distance_diameters: minimum distance of a pick from the edge of the exposed area.
         stride_px: distance of the places that are judged, in pixels of a particle of 32.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     method: Literal["kpicker"] = "kpicker"
     preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     edge_distance_diameters: Annotated[float, Field(ge=0, le=2)] = EDGE_DISTANCE_DIAMETERS
     stride_px: Literal[1, 2, 4, 8] = 4
@@ -142,10 +136,10 @@ class Kpicker:
         """
         settings, facts = self.settings, self.model.facts
         image = net_image(micrograph, settings.diameter_angstrom, self.device)
-        distance = settings.min_distance_angstrom
-        distance_diameters = 0.5 if distance is None else distance / settings.diameter_angstrom
         odds = scan_image(self._net, image.image, settings.stride_px)
-        found = candidates(image, odds, settings.stride_px, distance_diameters, settings.edge_distance_diameters)
+        found = candidates(
+            image, odds, settings.stride_px, settings.min_distance_diameters, settings.edge_distance_diameters
+        )
         score = facts.calibration.probability(found.odds)
         kept = score >= (facts.cut if settings.threshold is None else settings.threshold)
         kept &= facts.contrast.matches_particle_contrast(image.contrast_at(found.xy))
@@ -157,7 +151,7 @@ def candidates(
     image: NetImage,
     odds: Tensor,
     stride_px: int,
-    distance_diameters: float = 0.5,
+    distance_diameters: float = DEFAULT_SPACING_DIAMETERS,
     edge_distance_diameters: float = EDGE_DISTANCE_DIAMETERS,
 ) -> Candidates:
     """Find the peaks of a scan; none in a flat image.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST
 from cryoglean.pickers.figures import (
     BACKGROUND,
     GUIDE,
@@ -22,7 +23,6 @@ from cryoglean.pickers.figures import (
     Panel,
     VerticalLine,
 )
-from cryoglean.pickers.localpicker.picker import SURE_ERRORS_OF_BEST
 from cryoglean.pickers.localpicker.profiles import PROFILE_REACH_DIAMETERS, RING_RATIO
 from cryoglean.pickers.localpicker.template_search import PROFILE_STEP_DIAMETERS
 from cryoglean.pickers.mixture_panel import mixture_panel

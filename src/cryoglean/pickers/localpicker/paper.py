@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy.ndimage import gaussian_filter
 from skimage.feature import blob_doh, hessian_matrix_det
 from skimage.filters import threshold_local
 
 from cryoglean.detect.peaks import non_maximum_suppression
+from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
 from cryoglean.preprocess import bin_by_mean
 
@@ -48,13 +49,12 @@ _LAG_PX = 0.75
 The release leaves it there; here it is brought back."""
 
 
-class PaperLocalpickerSettings(BaseModel):
-    """What the published Localpicker can be told.
+class PaperLocalpickerSettings(PickerSettings):
+    """Settings of the published Localpicker, besides those of `PickerSettings`.
+
+    The diameter sets the minimum distance between picks and the box, not the shape.
 
     Attributes:
-        method: which picker this is for.
-        preset: which of its ways.
-        diameter_angstrom: particle diameter; it sets the least distance between picks and the box, not the shape.
         bin_factor: stored pixels per binned pixel; the paper uses 7 to 9, for particles of 180 to 280 px.
         min_sigma_px: least blob size (about its radius), in binned pixels; the response is inaccurate below 3.
         max_sigma_px: largest blob size, in binned pixels.
@@ -65,11 +65,8 @@ class PaperLocalpickerSettings(BaseModel):
         least_particles: a micrograph with fewer yields no picks at all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     method: Literal["localpicker"] = "localpicker"
     preset: Literal["paper"] = "paper"
-    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     bin_factor: Annotated[int, Field(ge=1)] = 9
     min_sigma_px: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0
     max_sigma_px: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 10.0
@@ -108,7 +105,7 @@ class PaperLocalpicker:
         blobs, response = blobs[larger_first], response[larger_first]
         y, x = (blobs[:, :2].T + _LAG_PX) * self.settings.bin_factor + (self.settings.bin_factor - 1) / 2
         diameter_px = self.settings.diameter_angstrom / micrograph.pixel_size_angstrom
-        kept = non_maximum_suppression(x, y, diameter_px / 2)
+        kept = non_maximum_suppression(x, y, self.settings.min_distance_px(micrograph))
         kept &= _box_inside(x, y, self.settings.box_diameters * diameter_px, micrograph.shape)
         if kept.sum() < self.settings.least_particles:
             return Picks.empty()

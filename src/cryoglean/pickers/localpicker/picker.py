@@ -7,17 +7,21 @@ and threshold are not given but found, in two steps: `fit_localpicker` learns fr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from scipy.special import expit
-from scipy.stats import norm
 
 from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.emptiness import (
+    SURE_ERRORS_OF_BEST,
+    is_consistent_with_noise,
+    threshold_for_micrograph,
+)
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
-from cryoglean.detect.peaks import Peaks, find_peaks
+from cryoglean.detect.peaks import Peaks, find_peaks, inside
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.pickers.localpicker.template_search import (
     FilteredMicrograph,
@@ -26,6 +30,7 @@ from cryoglean.pickers.localpicker.template_search import (
     field_peaks,
     search_template,
 )
+from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
 from cryoglean.preprocess import WorkingImage, working_image
 
@@ -36,44 +41,9 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import Micrograph
 
-FIT_MICROGRAPHS = 8
-"""As many micrographs tell scale, profile and threshold; more change nothing."""
-
-_SURE_ERRORS = 3.0
-SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone it reaches 4
-_FALSE_MAXIMA = 0.05
-
-
-class ShapeSettings(BaseModel):
-    """What the user decides of pickers that look for a shape.
-
-    Attributes:
-        preset: which of their ways.
-        diameter_angstrom: particle diameter.
-        min_distance_angstrom: least distance between two picks; half a diameter where it is None.
-        threshold: least score of a pick; 0.5 is the cut that the program finds by itself.
-        edge_distance_diameters: least distance of a pick from the edge of the exposed area; at a third, no more than a
-            tenth of the particle's disc is cut off.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    preset: Literal["default"] = "default"
-    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    edge_distance_diameters: Annotated[float, Field(ge=0, le=2)] = 1 / 3
-
-    def min_distance_px(self, micrograph: Micrograph) -> float:
-        """Return the least distance between two picks of a micrograph, in pixels as stored."""
-        distance = self.min_distance_angstrom
-        if distance is None:
-            distance = self.diameter_angstrom / 2
-        return distance / micrograph.pixel_size_angstrom
-
 
 class LocalpickerSettings(ShapeSettings):
-    """What the user decides of Localpicker: its name, and what is said of `ShapeSettings`."""
+    """Settings of Localpicker, those of `ShapeSettings`."""
 
     method: Literal["localpicker"] = "localpicker"
 
@@ -113,8 +83,8 @@ class LocalpickerModel(BaseModel):
         """Whether anything like particles was found: the response is skewed beyond doubt."""
         return self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
 
-    def in_words(self) -> str:
-        """Say in one line what was found."""
+    def summary(self) -> str:
+        """Return in one line what was found."""
         shape = "its learned radial profile" if self.profile else "disc minus ring"
         verdict = "stands out" if self.found_particles else "does not stand out"
         return (
@@ -136,13 +106,13 @@ class Seen(NamedTuple):
         field: the micrograph, prepared.
         peaks: of the response, weak ones too, highest first.
         cut: least height of a particle; above that of the model where the micrograph seems empty.
-        seems_empty: whether noise alone may have made the response.
+        is_consistent_with_noise: whether noise alone may have made the response.
     """
 
     field: FilteredMicrograph
     peaks: Peaks
     cut: float
-    seems_empty: bool
+    is_consistent_with_noise: bool
 
     def stored(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x and y of some of the peaks, in pixels of the micrograph as stored."""
@@ -194,7 +164,8 @@ class Localpicker:
         margin_px = self.settings.edge_distance_diameters * working.diameter_px
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
-        return Seen(field, peaks, sure_cut(self.model.cut, skewness, field.capacity), may_be_noise(skewness))
+        threshold = threshold_for_micrograph(self.model.cut, skewness, field.capacity)
+        return Seen(field, peaks, threshold, is_consistent_with_noise(skewness))
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
@@ -264,29 +235,3 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
 
 def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> WorkingImage:
     return working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device)
-
-
-def may_be_noise(skewness: Skewness) -> bool:
-    """Tell whether noise alone may have made a micrograph's response."""
-    return skewness.typical <= _SURE_ERRORS * skewness.noise_error
-
-
-def sure_cut(cut: float, skewness: Skewness, capacity: float) -> float:
-    """Return the least height of a particle; where noise may have made the response, one that it does not reach.
-
-    Args:
-        cut: that of the set.
-        skewness: of the response in the micrograph.
-        capacity: how many particles there is room for.
-    """
-    if not may_be_noise(skewness):
-        return cut
-    maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
-    return max(cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
-
-
-def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:
-    """Mask of the peaks that are not closer than a margin to an edge of a map of (height, width)."""
-    height, width = shape
-    inside_x = (peaks.x >= margin_px) & (peaks.x <= width - 1 - margin_px)
-    return inside_x & (peaks.y >= margin_px) & (peaks.y <= height - 1 - margin_px)

@@ -1,1 +1,33 @@
 """Matcher: picking by class averages."""
+
+from cryoglean.pickers.localpicker import TEMPLATE_PICTURE
+from cryoglean.pickers.protocol import GivenFile, Implementation, PickerDescription, PickerOption
+
+
+def _load() -> Implementation:
+    from cryoglean.pickers.matcher.preparation import DEFAULT  # late: loads torch
+
+    return DEFAULT
+
+
+DESCRIPTIONS = (
+    PickerDescription(
+        method="matcher",
+        preset="default",
+        title="Matcher",
+        load=_load,
+        given=(
+            GivenFile(
+                "templates", "--templates", "a stack of class averages, as cryoglean select makes it", is_needed=True
+            ),
+        ),
+        options=(
+            PickerOption(
+                "threshold", "--threshold", float, "Minimum score, 0 to 1; 0.5 is the threshold that the program finds"
+            ),
+        ),
+        results=("localpicker.json", "localpicker.png", "matcher.json"),
+        fit_files=("localpicker.json", "matcher.json"),
+        pictures=(TEMPLATE_PICTURE,),
+    ),
+)

@@ -15,9 +15,10 @@ from scipy.special import expit
 
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
 from cryoglean.detect.peaks import non_maximum_suppression
-from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, ShapeSettings
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.pickers.matcher.class_averages import ClassAverages, match, turned_templates
+from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class MatcherSettings(ShapeSettings):
-    """What the user decides of Matcher: its name, and what is said of `ShapeSettings`."""
+    """Settings of Matcher, those of `ShapeSettings`."""
 
     method: Literal["matcher"] = "matcher"
 

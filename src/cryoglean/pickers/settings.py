@@ -1,0 +1,68 @@
+"""Settings that pickers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cryoglean.micrograph import Micrograph
+
+
+class PickerSettings(BaseModel):
+    """Settings of a picker; each class of them has a method and a preset of its own.
+
+    Attributes:
+        method: name of the picker.
+        preset: one of its ways to pick.
+        diameter_angstrom: particle diameter.
+        min_distance_angstrom: minimum distance between two picks; half a diameter where it is None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    preset: str
+    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    min_distance_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+    @property
+    def min_distance_diameters(self) -> float:
+        """Minimum distance between two picks, in particle diameters."""
+        distance = self.min_distance_angstrom
+        return DEFAULT_SPACING_DIAMETERS if distance is None else distance / self.diameter_angstrom
+
+    def min_distance_px(self, micrograph: Micrograph) -> float:
+        """Return the minimum distance between two picks of a micrograph, in pixels as stored."""
+        distance = self.min_distance_angstrom
+        if distance is None:
+            distance = DEFAULT_SPACING_DIAMETERS * self.diameter_angstrom
+        return distance / micrograph.pixel_size_angstrom
+
+    def recorded(self, given: Mapping[str, Path]) -> dict[str, Any]:  # noqa: ARG002 (other pickers need it)
+        """Return what decides the picks, as JSON values.
+
+        Args:
+            given: the files that the picker is given, by name; their content is recorded besides.
+        """
+        return self.model_dump(mode="json")
+
+
+class ShapeSettings(PickerSettings):
+    """Settings of pickers that look for a shape, besides those of `PickerSettings`.
+
+    Attributes:
+        threshold: minimum score of a pick; at 0.5 lies the threshold that the program finds by itself.
+        edge_distance_diameters: minimum distance of a pick from the edge of the exposed area; at a third, no more than
+            a tenth of the particle's disc is cut off.
+    """
+
+    preset: str = "default"
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    edge_distance_diameters: Annotated[float, Field(ge=0, le=2)] = 1 / 3
