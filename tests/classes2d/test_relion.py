@@ -82,7 +82,7 @@ def test_relion_that_is_not_there_is_named_with_the_remedy(project, monkeypatch)
     [
         ("3.1.3", {"grad": True}, "--grad needs RELION 4 or later, and this is 3.1.3"),
         ("5.0.0-commit-1a", {"grad": True, "mpi": 3}, "--grad and --mpi"),
-        ("of our own", {}, "does not tell its version"),
+        ("of our own", {}, "does not report its version"),
     ],
 )
 def test_what_the_version_cannot_do_is_refused_before_any_work(project, program, version, options, said):

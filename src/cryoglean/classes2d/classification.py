@@ -52,7 +52,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class Assignments:
-    """Where each particle belongs, and how it lies there, in RELION's convention.
+    """Class, in-plane angle and shift of each particle, in RELION's convention.
 
     A class average, turned by `psi_degrees` and moved by minus `shift_angstrom`, lies on the particle's image.
 
@@ -79,7 +79,7 @@ class Classification:
         classes: k classes.
         particles: n assignments.
         pixel_size_angstrom: of the averages.
-        notes: what was done other than asked, a line each.
+        notes: for the user, a line each.
     """
 
     classes: Classes

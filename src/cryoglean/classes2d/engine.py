@@ -1,4 +1,4 @@
-"""The programs that can classify."""
+"""Programs that can classify."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Engine(StrEnum):
-    """What classifies: this program, or RELION."""
+    """Program that classifies: this one, or RELION."""
 
     native = "native"
     relion = "relion"

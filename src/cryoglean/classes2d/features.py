@@ -209,7 +209,7 @@ def _mask(average: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]
 
 
 def _spans_box(average: NDArray[np.float32], diameter_px: float) -> bool:
-    """Say whether the bright piece at the middle reaches the border of the box in opposite directions.
+    """Return whether the bright piece at the middle reaches the border of the box in opposite directions.
 
     Dead lines of a camera, and edges of carbon through the middle, do; a particle has room round it in its box, and a
     neighbour lies on one side.

@@ -1,4 +1,4 @@
-"""The output folder of a classification: what RELION reads, tables to look at, and all of it read back."""
+"""Output folder of a classification, written and read: files for RELION and tables for people."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NOTE = "note: "
 
 
 def is_complete(folder: Path) -> bool:
-    """Say whether a classification is there; what is looked for is written last."""
+    """Return whether a whole classification is there: these files are written last."""
     return all((folder / name).is_file() for name in (PARTICLES, AVERAGES, UNCORRECTED, MODEL))
 
 
@@ -51,7 +51,7 @@ def write_classification(
         folder: is made if it is not there.
         classification: of n particles.
         table: the n rows that were classified; all columns are kept.
-        iterations: what was told of them.
+        iterations: their summaries.
 
     Raises:
         OSError: if a file cannot be written.
@@ -60,7 +60,7 @@ def write_classification(
     folder, classes, pixel_size = Path(folder), classification.classes, classification.pixel_size_angstrom
     if len(table.particles) != len(classification.particles.class_index):
         raise ValueError(f"{len(table.particles)} rows for {len(classification.particles.class_index)} particles")
-    (folder / MODEL).unlink(missing_ok=True)  # it would tell that the other files are those of its classes
+    (folder / MODEL).unlink(missing_ok=True)  # it is the mark of a whole result
     write_stack(folder / AVERAGES, [classes.averages], pixel_size)
     write_stack(folder / UNCORRECTED, [classes.uncorrected], pixel_size)
     particles = table.particles.assign(**_columns(classification.particles))
@@ -75,7 +75,7 @@ def read_classification(folder: str | Path) -> tuple[Classification, ParticleTab
     """Read what `write_classification` has written.
 
     Returns:
-        The classification and the particles' table, with the columns that tell their classes.
+        The classification and the particles' table, with the columns of their classes.
 
     Raises:
         TableError: if a file is missing, broken, or does not go with the others.
@@ -93,7 +93,7 @@ def read_classification(folder: str | Path) -> tuple[Classification, ParticleTab
 
 
 def _columns(particles: Assignments) -> dict[str, list[str]]:
-    """Return the columns that tell where particles belong, as text."""
+    """Return the columns of class, angle and shift, as text."""
     return {
         CLASS: [str(n + 1) for n in particles.class_index],
         PSI: [f"{v:.6f}" for v in particles.psi_degrees],

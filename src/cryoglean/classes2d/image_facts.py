@@ -73,7 +73,7 @@ def image_facts(path: Path, table: ParticleTable) -> ImageFacts:
 
 
 def with_optics(path: Path, table: ParticleTable, pixel_size_angstrom: float, box_px: int) -> ParticleTable:
-    """Return a table in the layout of RELION 3.1: with optics groups that tell pixel size and size of the images.
+    """Return a table in the layout of RELION 3.1: with the pixel size and the size of the images in optics groups.
 
     Args:
         path: of the table, for messages.
@@ -146,9 +146,9 @@ def _pixel_size(path: Path, table: ParticleTable) -> float:
         sizes = detector * _ANGSTROM_PER_MICROMETRE / magnification
     if sizes is None:
         raise SettingsError(f"{path}: the pixel size of the images is not known: it has no column {IMAGE_PIXEL_SIZE}")
-    least, most = sizes.min(initial=np.inf), sizes.max(initial=0)
-    if len(sizes) and not is_same_size(least, most):
-        raise SettingsError(f"{path}: images of {least:g} and of {most:g} A/px: extract them again with one pixel size")
+    low, high = sizes.min(initial=np.inf), sizes.max(initial=0)
+    if len(sizes) and not is_same_size(low, high):
+        raise SettingsError(f"{path}: images of {low:g} and of {high:g} A/px: extract them again with one pixel size")
     return float(sizes[0]) if len(sizes) else 0.0
 
 

@@ -181,11 +181,11 @@ def _settings_of(settings: ClassifySettings, particles: int) -> ClassifySettings
 
 
 def _refuse_too_few(particles: int, passes: int) -> None:
-    least = 2 * MIN_PARTICLES_PER_CLASS
-    if particles < least:
+    needed = 2 * MIN_PARTICLES_PER_CLASS
+    if particles < needed:
         after = f" left after {passes} passes" if passes else ""
         raise SettingsError(
-            f"{particles} particles{after} are too few for two classes, which take {least}: "
+            f"{particles} particles{after} are too few for two classes, which take {needed}: "
             "give more particles, or select by hand (--selection)"
         )
 

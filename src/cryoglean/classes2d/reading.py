@@ -93,7 +93,7 @@ def read_particle_set(star_path: str | Path) -> tuple[ParticleSet, ParticleTable
 def read_usable(star_path: str | Path) -> Reading:
     """Read the particles of a STAR file; images that are empty or hold values that are not finite are rejected.
 
-    Origins and classes of an earlier alignment are not used: what is found is found anew.
+    Origins and classes of an earlier alignment are not used.
 
     Args:
         star_path: of RELION 3.0 to 5; the CTF of a row goes before that of its optics group.
@@ -164,9 +164,9 @@ def _normalised(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]
     radius = images.shape[-1] / 2
     background = images[:, np.hypot(steps[:, None], steps) > radius]
     mean, deviation = background.mean(axis=1), background.std(axis=1)
-    least, most = _BACKGROUND_DEVIATIONS
+    low, high = _BACKGROUND_DEVIATIONS
     if not len(images) or (
-        abs(float(np.median(mean))) <= _MAX_BACKGROUND_MEAN and least <= float(np.median(deviation)) <= most
+        abs(float(np.median(mean))) <= _MAX_BACKGROUND_MEAN and low <= float(np.median(deviation)) <= high
     ):
         return images, False
     boxes, usable = normalise_background(torch.from_numpy(images), radius)

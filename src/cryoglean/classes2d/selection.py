@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Rule(StrEnum):
-    """How classes are selected: by what their averages show, by the published %/Res, or by that made comparable."""
+    """Rule of selection: by what class averages show, by the published %/Res, or by that for any number of classes."""
 
     automatic = "automatic"
     literal = "literal"
@@ -169,10 +169,10 @@ def automatic(classification: Classification, diameter_angstrom: float) -> Selec
     criteria = class_criteria(classification, diameter_angstrom)
     margins = np.stack([criterion.margin for criterion in criteria])
     weakest = [criteria[number] for number in np.argmin(margins, axis=0)]
-    least = np.where(classes.counts > 0, margins.min(axis=0), 0)
-    kept = least >= 1
+    margin = np.where(classes.counts > 0, margins.min(axis=0), 0)
+    kept = margin >= 1
     sureness = criteria[0].margin / (1 + criteria[0].margin)
-    powered = np.where(kept, 1 + (np.minimum(least, _CLEAR_MARGIN) - 1) * sureness, least) ** _STEEPNESS
+    powered = np.where(kept, 1 + (np.minimum(margin, _CLEAR_MARGIN) - 1) * sureness, margin) ** _STEEPNESS
     failed = [(each.failure_reason, each.failure_detail(k)) for k, each in enumerate(weakest)]
     return _selection(classes, kept, powered / (1 + powered), failed)
 

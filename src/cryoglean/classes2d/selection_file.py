@@ -1,4 +1,4 @@
-"""The selection as a table that a user may edit: what its column `keep` says goes before any rule."""
+"""Selection as a table that a user may edit; its column `keep` overrules any rule."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def write_selection(path: str | Path, classes: Classes, selection: Selection) ->
 
 
 def edited(path: str | Path, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
-    """Let a user's table overrule a selection.
+    """Overrule a selection by a user's table.
 
     Blanks, upper case, quotes, lines that start with "#", other columns, semicolons, tabs and the mark that Excel puts
     at the start do no harm. Scores of classes decided by hand are moved to the side of 0.5 where they now belong.
@@ -96,7 +96,7 @@ def edited(path: str | Path, selection: Selection) -> tuple[Selection, tuple[str
 
 
 def is_edited(path: str | Path) -> bool:
-    """Say whether a table written here says by now something else than its verdicts do, or cannot be understood."""
+    """Return whether a table disagrees with its own verdicts by now, or cannot be understood."""
     path = Path(path)
     try:
         rows = _rows(path)
@@ -172,6 +172,6 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _says_something(line: str) -> bool:
-    """Say whether a line is neither a comment, nor Excel's `sep=;`, nor empty but for delimiters."""
+    """Return whether a line is neither a comment, nor Excel's `sep=;`, nor empty but for delimiters."""
     bare = line.strip(' "' + _DELIMITERS)
     return bool(bare) and not bare.startswith("#") and not bare.lower().startswith("sep=")

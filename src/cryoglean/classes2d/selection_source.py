@@ -1,4 +1,4 @@
-"""Where classes come from: the output folder of `cryoglean classify`, or what RELION's Class2D has left."""
+"""Source of classes: the output folder of `cryoglean classify`, or that of a Class2D job of RELION."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Source:
         path: of the table of particles, from which stacks are found.
         classification: n particles in k classes.
         table: the rows of the n particles.
-        settings: what `cryoglean classify` was told, as JSON values; empty if it was not that.
-        diameter_angstrom: the particle's, if the files tell.
+        settings: of `cryoglean classify`, as JSON values; empty for classes of RELION.
+        diameter_angstrom: of the particle, if it is in the files.
     """
 
     path: Path

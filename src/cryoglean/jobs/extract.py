@@ -77,7 +77,7 @@ def run_extract_job(
 
 
 def _advice(job: ExtractJob, picked: Sequence[PickedMicrograph], pixel_size_angstrom: float | None) -> list[str]:
-    """Say what the user should know of settings and CTF before the work begins.
+    """Return what the user should know of settings and CTF before the work begins.
 
     Raises:
         SettingsError: if phases are to be turned and not one CTF is known.

@@ -43,7 +43,7 @@ _DIGEST = "made from: "
 
 @dataclass(frozen=True)
 class ExtractTask:
-    """What to extract from every micrograph, and where to.
+    """Settings of an extraction and its output folder, the same for every micrograph.
 
     Attributes:
         root: the output folder.
@@ -54,11 +54,11 @@ class ExtractTask:
     job: ExtractJob
 
     def stack_path(self, file: MicrographFile) -> Path:
-        """Where the boxes of a micrograph lie."""
+        """Return the path of the boxes of a micrograph."""
         return self.root / "particles" / f"{file.key}.mrcs"
 
     def star_path(self, file: MicrographFile) -> Path:
-        """Where their table lies; it is written last, so that it tells that all is done."""
+        """Return the path of their table; written last, it is the mark of a whole result."""
         return self.root / "particles" / f"{file.key}.star"
 
 
@@ -167,7 +167,7 @@ class _Boxes:
         """Write stack and table; return the number of particles."""
         task, file = self._task, self._item.file
         stack = task.stack_path(file)
-        task.star_path(file).unlink(missing_ok=True)  # first: it would tell that the stack is that of its rows
+        task.star_path(file).unlink(missing_ok=True)  # first: it is the mark of a whole result
         stack.unlink(missing_ok=True)
         pixel_size = self._pixel_size * self._box / self._size
         count = write_stack(stack, self._chunks(), pixel_size, float16=self._job.float16)
@@ -189,7 +189,7 @@ class _Boxes:
         return count
 
     def losses(self) -> str | None:
-        """Say how many particles were left out, and why."""
+        """Return how many particles were left out, and why; None if none."""
         total, kept = len(self._picks), len(self._kept)
         flat = kept - sum(int(usable.sum()) for usable in self._usable)
         said = [f"{total - kept} of {total} left out, as their boxes leave the micrograph"] if total > kept else []

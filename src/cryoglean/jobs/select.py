@@ -37,8 +37,8 @@ class SelectJob(BaseModel):
     Attributes:
         rule: by which classes are selected.
         threshold: of %/Res or its like, if not the rule's own.
-        diameter_angstrom: of the particle, if the classes' files do not tell.
-        pixel_size_angstrom: of the micrographs, if the particles' table does not tell.
+        diameter_angstrom: of the particle, if it is not in the classes' files.
+        pixel_size_angstrom: of the micrographs, if it is not in the particles' table.
         selection: a table that a user has edited, which goes before the rule.
     """
 

@@ -109,7 +109,7 @@ def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *,
 
 
 def select_by_hand(classes: Path, job: LoopJob, out: Path) -> dict[str, Any]:
-    """Obey the table of decisions that lies in `out`, edited or not; return the same as `select_classes`.
+    """Select by the table of decisions that lies in `out`, edited or not; return the same as `select_classes`.
 
     Raises:
         TableError: if it cannot be understood.

@@ -18,7 +18,7 @@ to 6e-8 of a value, and sums over a box to some hundred times that."""
 
 
 class Anchors(NamedTuple):
-    """Where boxes are cut, in whole pixels, and what that leaves over.
+    """Centres of boxes in whole pixels, and what rounding leaves over.
 
     Attributes:
         xy: `(n, 2)` int64 pixel that becomes the box's centre, x first.

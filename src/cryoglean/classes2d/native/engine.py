@@ -1,4 +1,4 @@
-"""The loop of expectation and maximisation."""
+"""Expectation maximisation: the main loop of the native engine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def classify(
 
     Args:
         particles: images with CTF, if known.
-        settings: how.
+        settings: of the classification.
         device: a torch device.
         threads: batches computed side by side on the CPU.
         on_iteration: called after each iteration.
@@ -78,7 +78,7 @@ def classify(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let torch compute each operation in one thread: batches are what runs side by side, in fixed parts."""
+    """Run each torch operation in one thread: batches, of fixed parts, run side by side."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -89,7 +89,7 @@ def _one_thread_each() -> Iterator[None]:
 
 @dataclass
 class _State:
-    """All that changes from one iteration to the next. Images are in random order, one half after the other."""
+    """State of the engine between iterations. Images are in random order, one half after the other."""
 
     settings: ClassifySettings
     geometry: Geometry
@@ -162,10 +162,10 @@ class _State:
 
     def prepare(self, pool: ThreadPoolExecutor) -> None:
         """Sample the images on as many rings as this iteration needs, if they are not."""
-        rings, anew = self.progress.kept_rings, self.progress.centres_anew
-        if self.polar is not None and self.polar.rings == rings and not anew:
+        rings, recentre = self.progress.kept_rings, self.progress.recentres
+        if self.polar is not None and self.polar.rings == rings and not recentre:
             return
-        if anew:
+        if recentre:
             self.centre = self.alignment.shift.round().long()
         geometry = self.geometry
         polar = PolarGrid(geometry.box_px, rings, geometry.radius_px, geometry.edge_px, self.images.device)

@@ -118,6 +118,6 @@ class PolarGrid:
         return filled[..., : self.rings, : self.harmonics_count]
 
 
-def _even_length(least: float) -> int:
+def _even_length(minimum: float) -> int:
     """Return the next multiple of 8: no Fourier transform is slow there, and matrix products are fast."""
-    return 8 * math.ceil(least / 8)
+    return 8 * math.ceil(minimum / 8)

@@ -143,8 +143,8 @@ class Progression:
         return min(self.geometry.max_rings, self.rings + _SPARE_RINGS)
 
     @property
-    def centres_anew(self) -> bool:
-        """Whether images are masked anew where their particles were found."""
+    def recentres(self) -> bool:
+        """Whether images are masked again where their particles were found."""
         return self.number in {self.iterations // 3, 2 * self.iterations // 3} and self.number > 0
 
     @property

@@ -52,7 +52,7 @@ class Grid:
         max_shift: of an image from where it was, in pixels.
         rings: how many, from the first.
         weights: (rings,) Fourier pixels of a ring over the noise's variance.
-        dtype: what the full search computes with; its best places are computed anew in float32.
+        dtype: what the full search computes with; its best places are computed again in float32.
     """
 
     shifts: Tensor
@@ -116,7 +116,7 @@ def expect(
     Follows the mixture model of Sigworth, J. Struct. Biol. 122, 328 (1998), and Scheres, J. Mol. Biol. 415, 406 (2012):
     white noise on each ring, its variance known, CTF as ring weights. Per harmonic, the products with all classes are
     one matrix product over rings; a transform over harmonics gives all turns. That search is in low precision; the
-    best places of each image are computed anew, and only those count: the others have next to no probability.
+    best places of each image are computed again, and only those count: the others have next to no probability.
 
     Args:
         polar: the grid the samples are on.

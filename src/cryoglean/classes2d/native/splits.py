@@ -1,4 +1,4 @@
-"""Splitting of large classes: empty classes are made anew from the images that fit a large one least."""
+"""Splitting of large classes: empty classes are refilled with the images that fit a large one least."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EMPTY_SHARE = 0.1
-"""Share of an average class below which a class is made anew. Chosen by hand: its few images say nothing of it."""
+"""Share of an average class below which a class is refilled. Chosen by hand: its few images say nothing of it."""
 
 _MIN_SPLIT = 8
 """Images of a class that may be split. Chosen by hand: both parts need images in both half sets."""
@@ -19,10 +19,10 @@ _MIN_SPLIT = 8
 
 @dataclass(frozen=True)
 class Splits:
-    """Which images count to another class in the next iteration.
+    """Images that count to another class in the next iteration.
 
     Attributes:
-        closed: (s,) classes that no image is compared with, because they are made anew.
+        closed: (s,) classes that no image is compared with, because they are refilled.
         source: (n,) class from which an image is taken, -1 for none.
         target: (n,) class to which it counts then.
     """
@@ -47,7 +47,7 @@ class Splits:
 
 
 def plan_splits(class_index: Tensor, likelihood: Tensor, classes: int) -> Splits:
-    """Plan to make each class that has hardly any image anew from half of a large one, the largest first.
+    """Plan to refill each class that has hardly any image with half of a large one, the largest first.
 
     The half that fits least is taken: a large class that absorbs what it should not is told apart by that. No class
     is split that would not be of ordinary size after it.

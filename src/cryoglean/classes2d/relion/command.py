@@ -29,7 +29,7 @@ _OF_GRADIENT = ("--grad", "--class_inactivity_threshold", "0.1", "--grad_write_i
 
 
 class RelionOptions(BaseModel):
-    """How RELION is run.
+    """Options of a run of RELION.
 
     Attributes:
         threads: of each process, `--j`.
@@ -53,7 +53,7 @@ class RelionOptions(BaseModel):
 
 
 class RelionVersion(NamedTuple):
-    """What is installed.
+    """Version of the installed RELION.
 
     Attributes:
         numbers: major and minor number.
@@ -65,7 +65,7 @@ class RelionVersion(NamedTuple):
 
 
 class Images(NamedTuple):
-    """What a command depends on besides the settings.
+    """Facts about the images that a command depends on.
 
     Attributes:
         particles: how many.
@@ -94,7 +94,7 @@ def installed_relion(options: RelionOptions) -> RelionVersion:
     text = engine.version or ""
     match = _NUMBERS.match(text)
     if match is None:
-        raise SettingsError(f"{engine.path} does not tell its version: is it RELION? --engine native does without")
+        raise SettingsError(f"{engine.path} does not report its version: install RELION again, or use --engine native")
     version = RelionVersion((int(match[1]), int(match[2])), text)
     _refuse_misfits(options, version)
     return version

@@ -87,7 +87,7 @@ class RelionInput:
         return star_text({"optics": self.table.optics, "particles": self.table.particles})
 
     def path_from_project(self, path: Path) -> str:
-        """Return a path as RELION is to be told it.
+        """Return a path as RELION is to be given it.
 
         Raises:
             SettingsError: if it has a blank in it.
@@ -99,7 +99,7 @@ class RelionInput:
 
 
 def relion_input(star_path: Path, table: ParticleTable) -> RelionInput:
-    """Make of a particles STAR of RELION 3.0 or later one that RELION 3.1 and later read.
+    """Turn a particles STAR of RELION 3.0 or later into one that RELION 3.1 and later read.
 
     A stack that is not found from the project's folder, that of the first stack, is named by its whole path. A
     microscope that is not known is made up, as RELION asks for one; without a CTF it plays no part.
