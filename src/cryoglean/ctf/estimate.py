@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from cryoglean.ctf.model import Microscope
 
 LEAST_RINGS = 2.5
-"""So many rings must agree with the CTF: fewer are what any bump of a spectrum looks like."""
+"""So many rings must agree with the CTF. Chosen by hand: fewer are what any bump of a spectrum looks like."""
 
 _MOST_ASTIGMATISM_SHARE = 0.5
+"""Largest astigmatism that is believed, over the mean defocus. Chosen by hand: a microscope is aligned far better, and
+fits to noise are often beyond it."""
 
 
 @dataclass(frozen=True, eq=False)

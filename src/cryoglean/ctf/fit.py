@@ -24,24 +24,39 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEFOCUS_RANGE_ANGSTROM = (3_000.0, 60_000.0)
-"""Below it the few broad rings cannot be told from the bends of a denoised spectrum."""
+"""Where the mean defocus is looked for. Chosen by hand: below, the few broad rings cannot be told from the bends of a
+denoised spectrum; beyond, hardly anybody records."""
 
 MOST_ASTIGMATISM_ANGSTROM = 5_000.0
+"""Largest difference of the two defoci that is looked for. Chosen by hand: several times that of an aligned
+microscope."""
 
 _SECTORS = 12
-_RADIAL_BINS = 240
-_PHASE_STEP = 0.5
-_ASTIGMATISM_STEPS, _ANGLE_STEPS = 21, 18
-_STARTS = 3
+"""Sectors of half a circle in the search for a start. Chosen by hand: enough that rings are nearly circular in each,
+few enough that each holds signal."""
 
+_RADIAL_BINS = 240
+"""Radial bins of a sector. Chosen by hand: about as many as a tile has coefficients along a radius."""
+
+_PHASE_STEP = 0.5
+"""Step of the defocus in the search, as phase in radians at the highest frequency. Chosen by hand: a sixth of a ring,
+within which the ascent finds the top."""
+
+_ASTIGMATISM_STEPS, _ANGLE_STEPS = 21, 18
+"""Steps of half the astigmatism (125 angstrom) and of its angle (10 degrees) in the search. Chosen by hand, as
+`_PHASE_STEP`."""
+
+_STARTS = 3
+"""Best places of the search from which the ascent starts. Chosen by hand: each takes as long as the first."""
 
 LEAST_SIGNIFICANCE = 12.0
-"""Noise without rings reaches about 8, as the search takes the best of very many trials."""
+"""Correlation that a fit needs, in standard deviations of that of noise. Chosen by hand, half as much again as the 8 or
+so that noise without rings reaches, as the search takes the best of very many trials."""
 
 
 @dataclass(frozen=True)
 class CtfFit:
-    """What was found.
+    """The best CTF, and how far it stands out.
 
     Attributes:
         ctf: the CTF; DefocusU is the larger defocus.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 ANGSTROM_PER_MICROMETRE = 1e4
+"""Derived from the units."""
 
 CTF_DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
 CTF_OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
@@ -27,7 +28,7 @@ CTF_PHASE_SHIFT = "rlnPhaseShift"
 
 @dataclass(frozen=True)
 class Microscope:
-    """What of the CTF belongs to the microscope and not to the micrograph.
+    """Parameters of the CTF that belong to the microscope and not to the micrograph.
 
     Attributes:
         voltage_kv: acceleration voltage in kilovolts.

@@ -1,4 +1,4 @@
-"""How far the fitted CTF is to be believed: data and model along the rings, and where they part."""
+"""Data and fitted CTF along the rings, and the resolution at which they part."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from cryoglean.ctf.spectrum import Rings
 
 LEAST_CORRELATION = 0.5
-"""Data and model part where their correlation over two rings falls below this, and stays there for a ring (the
-criterion is that of CTFFIND4: Rohou and Grigorieff, J. Struct. Biol. 192, 216, 2015)."""
+"""Data and model part where their correlation over two rings falls below this, and stays there for a ring. Published:
+the criterion is that of CTFFIND4 (Rohou and Grigorieff, J. Struct. Biol. 192, 216, 2015)."""
 
 _WINDOW_RINGS = 2.0
+"""Rings over which data and model are correlated. Chosen by hand: over one, noise correlates often enough."""
+
 _LATEST_BEGIN_RINGS = 3.0
+"""Rings after which data and model must have met. Chosen by hand: the particles' shape lies over the first."""
+
 _LEAST_WINDOW_BINS = 7
+"""Fewest places that are correlated. Chosen by hand: fewer correlate by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class RingProfile:
 
     @property
     def rings(self) -> float:
-        """How many rings, whole and broken, agree."""
+        """Number of rings, whole and broken, that agree."""
         if self._agreeing is None:
             return 0.0
         first, last = self._agreeing

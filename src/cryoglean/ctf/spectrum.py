@@ -15,20 +15,35 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TILE_PX = 512
+"""Side of a tile. Chosen by hand: larger ones resolve the rings of a higher defocus, smaller ones average more."""
+
 FINEST_PIXEL_ANGSTROM = 1.4
-"""Tiles of finer pixels are larger, and their transforms cut down to this sampling: rings need frequency resolution."""
+"""Tiles of finer pixels are larger, and their transforms cut down to this sampling: rings need frequency resolution.
+Chosen by hand: no ring is fitted beyond its Nyquist frequency."""
 
 LEAST_TILE_PX = 128
+"""Smallest tile, where the image is small. Chosen by hand: a smaller one shows few rings at any defocus."""
+
 COARSEST_ANGSTROM = 30.0
-"""Below this resolution the particles' own shape rules the spectrum (as in CTFFIND's default range)."""
+"""Lowest resolution of the fit: below it the particles' own shape rules the spectrum. Format: the default of
+CTFFIND."""
 
 FINEST_FIT_ANGSTROM = 3.9
-"""Rings are fitted up to here, short of the ring of crystalline ice at 3.7 angstrom."""
+"""Rings are fitted up to here. Derived: short of the ring of crystalline ice at 3.7 angstrom."""
 
 _NYQUIST_SHARE = 0.96
+"""Share of the Nyquist frequency up to which the spectrum is used. Chosen by hand: interpolation by the motion
+correction and folded-back power spoil the end."""
+
 _BACKGROUND_TERMS = 8
+"""Polynomials of the smooth background. Chosen by hand: fewer leave bends, more begin to follow the first rings."""
+
 _CLIP_SIGMAS = 6.0
+"""Coefficients beyond this many robust standard deviations count as this much. Chosen by hand: lattices and stripes are
+far beyond."""
+
 _AXIS_PX = 1.5
+"""Coefficients this near to the axes are left out. Chosen by hand: detectors leave stripes there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +69,7 @@ class PowerSpectrum:
 
 @dataclass(frozen=True, eq=False)
 class Rings:
-    """What is left of a power spectrum when its smooth part is taken away: one entry per coefficient in the range.
+    """A power spectrum without its smooth part: one entry per coefficient in the range.
 
     Attributes:
         value: `(m,)` power over background, minus what a smooth function of the frequency explains; 0 on average.

@@ -1,4 +1,4 @@
-"""Which micrographs are worth beginning with, by the resolution of their CTF fit and their defocus."""
+"""Choice of micrographs to begin with, by the resolution of their CTF fit and their defocus."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 PAPER_RESOLUTION_ANGSTROM = 4.0
-"""Particles of the first round come from micrographs with a CTF to 4 angstrom or better (McSweeney et al., IUCrJ 7,
-719, 2020)."""
+"""Particles of the first round come from micrographs with a CTF to this resolution or better. Published (McSweeney et
+al., IUCrJ 7, 719, 2020, Methods; 3 angstrom for EMPIAR-10204)."""
 
 PAPER_DEFOCUS_ANGSTROM = (10_000.0, 20_000.0)
-"""Half of the paper's subset is below the first defocus, half between the two."""
+"""Half of the subset is below the first defocus, half between the two. Published (as above)."""
 
 
 def passing(

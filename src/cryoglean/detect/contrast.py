@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OUTLIER_DEVIATIONS = 5.0
+"""A contrast this many robust standard deviations off is no particle's. Chosen by hand: fewer lose particles near
+carbon and in thick ice, more let edges in (`benchmarks/constants_flat.py` shows how much it matters on simulated
+sets)."""
+
 _LEAST_DEVIATION = 0.03
+"""Smallest robust standard deviation of log contrast. Chosen by hand: a few picks agree by chance, and would then pass
+for all there is."""
 
 
 class ParticleContrast(NamedTuple):

@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 JAMMING_COVERAGE = 0.547
-"""Largest share of an area that discs cover when they fall on it at random and do not overlap (J. Feder, J. Theor.
-Biol. 87, 237, 1980): particles in one layer of ice are no denser."""
+"""Largest share of an area that discs cover when they fall on it at random and do not overlap: particles in one layer
+of ice are no denser. Published (J. Feder, J. Theor. Biol. 87, 237, 1980)."""
 
 LEAST_HEIGHTS = 4
-"""Fewer heights than this tell nothing of two distributions."""
+"""Fewer heights than this tell nothing of two distributions. Derived: each of the two needs two for its deviation."""
 
 _ITERATIONS = 300
+"""Most iterations of a fit. Resource: bounds the time of a fit that creeps."""
+
 _TOLERANCE = 1e-7
+"""Gain in mean log-likelihood at which a fit has settled. Chosen by hand: smaller takes longer and moves no cut that
+matters."""
+
 _SMALLEST_DEVIATION = 1e-3
+"""Smallest standard deviation of either part, in those of the response. Chosen by hand: it keeps the likelihood finite
+where all heights of a part are equal."""
 
 
 class HeightMixture(NamedTuple):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MOST_CELLS = 2048
+"""Most cells along a side in which neighbours are looked up. Resource: bounds memory; no result depends on it."""
 
 
 class Peaks(NamedTuple):

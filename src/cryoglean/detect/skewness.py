@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TILE_DIAMETERS = 8.0
-"""Side of the tiles, in particle diameters: some dozen particles in a crowded field, a few in a sparse one."""
+"""Side of the tiles, in particle diameters: some dozen particles in a crowded field, a few in a sparse one. Chosen by
+hand: larger tiles each hold dirt, smaller ones often hold no particle."""
 
 _DIRTY_SHARE = 1 / 8
+"""Share of the most skewed tiles, which dirt may have made so, that is left out. Chosen by hand: a smaller share lets
+gold and ice decide, a larger one loses the tiles that hold a sparse set's particles."""
 
 
 class FieldSkewness(NamedTuple):

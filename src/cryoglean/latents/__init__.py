@@ -1,1 +1,1 @@
-"""What the latents of an encoder tell: clusters, radial means about places, and what sets particles apart."""
+"""Statistics of an encoder's latents: clusters, radial means about places, and the direction that tells particles."""

@@ -1,4 +1,4 @@
-"""Which patches are particle, as published: clusters of a set, then clusters of each micrograph, more each time.
+"""Patches of particles, as published: clusters of a set, then clusters of each micrograph, more each time.
 
 Zamanos et al., Cell Rep. Methods (2025), Inference, Algorithms 1 and 2.
 """
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SET_CLUSTERS = 4
-"""Clusters of a set."""
+"""Clusters of a set. Published (Zamanos et al. 2025, Algorithm 1)."""
 
 MICROGRAPH_CLUSTERS = (3, 4, 5)
-"""Clusters of a micrograph, step by step."""
+"""Clusters of a micrograph, step by step. Published (Zamanos et al. 2025, Algorithm 2)."""
 
 _CANDIDATES = 2
+"""Clusters with the largest overlaps, of which the one with the larger share of itself inside is taken. Published in
+the authors' release; the paper takes the largest overlap."""
 
 
 def smoothed(latents: Tensor, window: int) -> Tensor:

@@ -12,20 +12,25 @@ from scipy import ndimage
 from torch.nn import functional
 
 from cryoglean.detect.peaks import non_maximum_suppression
+from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
 AREA_SHARE = 0.04
-"""Share of a micrograph that particles cover in the authors' training sets."""
+"""Share of a micrograph that particles cover in the authors' training sets. Published (Zamanos et al. 2025,
+Inference)."""
 
 FINER = 2
-"""Pixels of the map per patch along a side."""
+"""Pixels of the map per patch along a side. Published in the authors' release (512 px of 256 patches)."""
 
-_LARGEST_DIAMETERS = 2.0  # the paper drops pieces "whose radius exceeds by a threshold the particle radius"
-_LEAST_DISTANCE_DIAMETERS = 0.5
+_LARGEST_DIAMETERS = 2.0
+"""Pieces of a larger area than a disc of so many diameters are dropped. Chosen by hand: the paper drops those "whose
+radius exceeds by a threshold the particle radius", and does not say which."""
+
 _BORDER_DIAMETERS = 1 / 1.5
+"""Centres nearer to the border than so many diameters are dropped. Published in the authors' release."""
 
 
 class Segments(NamedTuple):
@@ -68,7 +73,7 @@ def segments(mask: Tensor, diameter: tuple[float, float], min_distance: float | 
     order = np.argsort(-area, kind="stable")
     order = order[whole[order]]
     y, x = (centre[order] / size).T
-    apart = non_maximum_suppression(x, y, _LEAST_DISTANCE_DIAMETERS if min_distance is None else min_distance)
+    apart = non_maximum_suppression(x, y, DEFAULT_SPACING_DIAMETERS if min_distance is None else min_distance)
     order = order[apart]
     return Segments(centre[order, 1], centre[order, 0], strength[order])
 

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from cryoglean.nets.kpicker_net import KpickerNet
 
 STRIDES = (1, 2, 4, 8)
-"""Distances of windows, in pixels, that a pass can have: those that the three halvings divide."""
+"""Distances of windows, in pixels, that a pass can have. Derived: those that the three halvings divide."""
 
 TILE = 96
-"""Windows in a row and in a column of one tile: its activations take about 40 MB, its margin a tenth of the time."""
+"""Windows in a row and in a column of one tile. Resource: its activations take about 40 MB, its margin a tenth of the
+time."""
 
-_BATCH = 64  # windows: from 8 to 64 there is no difference, more are slower
+_BATCH = 64
+"""Windows that are judged at a time, one by one. Resource: from 8 to 64 there is no difference, more are slower."""
 
 
 def scan_shape(shape: tuple[int, ...], stride: int) -> tuple[int, int]:

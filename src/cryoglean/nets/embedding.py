@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryoglean.nets.mae_encoder import MaeEncoder
 
 BATCH = 64
-"""Tiles in a batch."""
+"""Tiles in a batch. Resource: bounds memory."""
 
 
 @torch.no_grad()

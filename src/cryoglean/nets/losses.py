@@ -1,4 +1,4 @@
-"""What training makes small: the published cross-entropy, and a risk for examples of which some carry no label."""
+"""Losses of training: the published cross-entropy, and a risk for examples of which some carry no label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Group(IntEnum):
-    """What is known of an example."""
+    """Label of an example, as far as it is known."""
 
     POSITIVE = 0
     UNLABELLED = 1

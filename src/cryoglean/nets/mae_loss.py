@@ -1,4 +1,4 @@
-"""What a masked autoencoder makes small: the error of the patches that it has not seen."""
+"""Loss of a masked autoencoder: the error of the patches that it has not seen."""
 
 from __future__ import annotations
 

@@ -28,13 +28,19 @@ if TYPE_CHECKING:
     from cryoglean.nets.tiles import MaskedTiles
     from cryoglean.scale.team import Team
 
-_PART = 16  # tiles; small enough that a batch keeps several processors busy
+_PART = 16
+"""Tiles that a thread works on at a time. Resource: small enough that a batch keeps several processors busy; the order
+of sums depends on it, and nothing else."""
+
 _BATCH_OF_BASE_RATE = 256
-_BETAS = (0.9, 0.95)  # of He et al.
+"""Batch for which the base rate is the learning rate. Published (He et al., CVPR 2022, appendix A.1)."""
+
+_BETAS = (0.9, 0.95)
+"""Decay of AdamW's two means. Published (He et al., CVPR 2022, appendix A.1)."""
 
 
 class MaeCourse(BaseModel):
-    """How weights are changed.
+    """Settings of the training of a masked autoencoder.
 
     Attributes:
         steps: batches in all; None where time decides.
@@ -161,7 +167,7 @@ def train_mae(
 
 
 class _Work(NamedTuple):
-    """What works on a batch, and who shares it."""
+    """The network at work on a batch, and the processes that share it."""
 
     net: Mae
     precision: torch.dtype

@@ -1,4 +1,4 @@
-"""Which tokens an encoder is shown: index tensors that are made here and handed to the network as data."""
+"""Masks of an encoder's tokens: index tensors that are made here and handed to the network as data."""
 
 from __future__ import annotations
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_CROP_PX = 96  # holds a window at any angle, with what the interpolation needs around it
+_CROP_PX = 96
+"""Side of the crop out of which a patch is turned. Derived: it holds a window at any angle (91 px from corner to
+corner), with the two pixels that the interpolation needs all round."""
+
 _BEFORE_PX = _CROP_PX // 2 - 1
+"""Column and row of the pixel before the patch's centre in its crop. Derived from the crop's side."""
 
 
 class Places(NamedTuple):
@@ -37,7 +41,7 @@ class Places(NamedTuple):
 
 
 class Rotations(NamedTuple):
-    """How patches are turned.
+    """Rotations and reflections of patches.
 
     Attributes:
         angle: (n,) in radians.

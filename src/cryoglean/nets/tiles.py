@@ -70,7 +70,7 @@ class TileSampler:
 
     @property
     def tiles_of_an_epoch(self) -> int:
-        """How many tiles cover all images once."""
+        """Number of tiles that cover all images once."""
         return len(self._grid)
 
     def batch(self, step: int, size: int) -> MaskedTiles:

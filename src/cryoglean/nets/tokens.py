@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX_TOKENS = 1
-"""Tokens before those of the patches: the class token."""
+"""Tokens before those of the patches: the class token. Published (Dosovitskiy et al., ICLR 2021)."""
 
 
 def patches_of(tiles: Tensor, side: int) -> Tensor:

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-_PART = 24  # patches; small enough that a batch keeps several processors busy
+_PART = 24
+"""Patches that a thread works on at a time. Resource: small enough that a batch keeps several processors busy; the
+order of sums depends on it, and nothing else."""
+
 _PLATEAU_FACTOR = 0.1
+"""Share of the learning rate that is left after a plateau. Format: the default of Keras' ReduceLROnPlateau."""
+
 _PLATEAU_CHECKS = 10
+"""Looks without anything better that make a plateau. Format: the default of Keras' ReduceLROnPlateau."""
 
 
 class TrainingSchedule(BaseModel):
-    """How weights are changed.
+    """Length, learning rate and stopping rule of a training.
 
     Attributes:
         steps: batches in all.

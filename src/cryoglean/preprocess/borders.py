@@ -10,10 +10,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FROZEN_SHARE = 0.5
-"""A line counts as frozen when it differs from the next one by less than this share of the usual difference."""
+"""A line counts as frozen when it differs from the next one by less than this share of the usual difference. Chosen by
+hand: a larger share takes quiet lines for frozen, a smaller one misses padding that a filter has stirred up."""
 
 _BORDER_SHARE = 0.25
+"""Widest border that is looked for, as a share of the side. Chosen by hand: the middle must be wide enough to tell what
+is usual; a wider border stays in the image."""
+
 _MAX_SAMPLES = 1024
+"""Pixels of a line that are compared, up to twice as many: of longer lines every second, third and so on. Resource:
+bounds the time of large micrographs."""
 
 
 def live_area(image: NDArray[np.float32]) -> tuple[slice, slice]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GREYS = 256
-"""Bins of the histograms."""
+"""Bins of the histograms. Format: the grey values of an 8-bit image, as in OpenCV."""
 
 
 def equalise_adaptively(image: Tensor, clip: float, tiles: tuple[int, int]) -> Tensor:

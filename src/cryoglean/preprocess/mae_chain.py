@@ -1,4 +1,4 @@
-"""What the masked autoencoder looks at: the published chain of filters, one tied to the particle's size, or none.
+"""Images for the masked autoencoder: the published chain of filters, one tied to the particle's size, or none.
 
 Zamanos et al., Cell Rep. Methods (2025), Micrograph preprocessing.
 """
@@ -27,19 +27,29 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.working import WorkingImage
 
 CHAIN_VERSION = 1
-"""Raised when a chain gives other images for the same settings: networks trained on the old ones must be refused."""
+"""Format: written beside a network; raised when a chain gives other images for the same settings, as networks trained
+on the old ones must be refused."""
 
 PAPER_SIDE_PX = 1024
-"""Side of the published image, a square whatever the micrograph's shape."""
+"""Side of the image, a square whatever the micrograph's shape. Published (Zamanos et al. 2025, Micrograph
+preprocessing)."""
 
 _PAPER_SIGMA_PX, _PAPER_KERNEL_PX, _NOISE_TO_SIGNAL = 3.0, 9, 30.0
+"""Standard deviation and side of the Wiener filter's Gaussian, and its noise over signal. Published in the authors'
+release."""
+
 _CLIP, _PAPER_TILES = 2.0, 16
+"""Clip limit of the equalisation, and its tiles along a side. Published in the authors' release."""
+
 _PAPER_RADIUS_PX, _EPSILON = 20, 0.1
+"""Radius of the guided filter, and its variance of grey values from 0 to 1. Published in the authors' release."""
+
 _TOP = GREYS - 1.0
+"""Brightest grey value. Derived from `GREYS`."""
 
 
 class MaePreprocess(BaseModel):
-    """How micrographs are prepared for the network.
+    """Settings of the preparation of micrographs for the network.
 
     Attributes:
         chain: `paper` is the published chain with its sizes in stored pixels; `default` has the same filters with sizes

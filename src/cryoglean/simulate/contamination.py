@@ -1,4 +1,4 @@
-"""What is no particle: how much of it there is, where, and what it does to particles there."""
+"""Nuisances of a micrograph: their kinds, places and sizes, and what they do to particles there."""
 
 from __future__ import annotations
 
@@ -21,10 +21,21 @@ _RADIUS_ANGSTROM = {
     Kind.ethane: (300.0, 900.0),
     Kind.gold_bead: (25.0, 75.0),
 }
-_AGGREGATE_RADII = (2.0, 3.5)  # of the largest particle
+"""Smallest and largest radius. Chosen by hand, by eye; fiducials come 5, 10 and 15 nm wide."""
+
+_AGGREGATE_RADII = (2.0, 3.5)
+"""Smallest and largest radius of a clump, in those of the largest particle. Chosen by hand, by eye."""
+
 _FRAGMENT_RADII = (0.6, 1.0)
+"""Half the smallest and largest length of an unfolded piece, in radii of the largest particle. Chosen by hand, by
+eye."""
+
 _STRIPE_HALF_PX = (1, 24)
+"""Half the smallest and largest width of a dead stripe. Chosen by hand."""
+
 _HOLE_RADIUS_ANGSTROM = (5_000.0, 8_000.0)
+"""Smallest and largest radius of a hole in the carbon film. Chosen by hand: films have holes of 1 to 2 micrometres."""
+
 _KEEP_OUT = (Kind.aggregate, Kind.fragment, Kind.gold_bead, Kind.ice_crystal)
 
 

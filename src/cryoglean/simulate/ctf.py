@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ANGSTROM_PER_MM = 1e7
+"""Derived from the units."""
 
 
 @dataclass(frozen=True)
 class ContrastTransfer:
-    """How contrast reaches the image, with RELION's conventions.
+    """Contrast transfer function, with RELION's conventions.
 
     Attributes:
         defocus_u_angstrom: defocus along `defocus_angle_deg`; positive is underfocus.

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from cryoglean.simulate.settings import Simulation
 
 _CLUMP_FILL = 0.55
+"""Share of a clump's volume that particles fill, in its densest case. Chosen by hand, by eye."""
+
 _SMALLEST_PIECE, _LARGEST_PIECE = 0.06, 0.2
+"""Share of a particle's points in a fragment. Chosen by hand: too little to be taken for a particle."""
+
 _POINTS_A_STEP, _BENDS, _LOOSENESS = 60, 5, 0.15
+"""Points that keep their fold, bends of the thread, and how far off it they lie, in its reach. Chosen by hand, by
+eye."""
 
 
 def debris_projections(

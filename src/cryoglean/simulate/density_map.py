@@ -13,7 +13,7 @@ from skimage.filters import threshold_otsu
 
 from cryoglean.errors import SettingsError
 from cryoglean.simulate.particle import Particle
-from cryoglean.simulate.scattering import Scatterer, protein_contrast_density
+from cryoglean.simulate.scattering import PROTEIN_DA_PER_CUBIC_ANGSTROM, Scatterer, protein_contrast_density
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SIGMA_VOXELS = 0.5
-_PROTEIN_DA_PER_CUBIC_ANGSTROM = 0.81
+"""Standard deviation of the Gaussian that a voxel becomes. Chosen by hand: narrower shows the grid, wider blurs the
+map."""
+
 _LEAST_VOXELS = 8
+"""A map with fewer voxels above the solvent is refused. Chosen by hand: no density map is so small."""
 
 
 def read_density_map(path: Path, voxel_size_angstrom: float | None = None) -> Particle:
@@ -58,7 +61,7 @@ def read_density_map(path: Path, voxel_size_angstrom: float | None = None) -> Pa
 def _as_particle(path: Path, positions: NDArray[np.float64], weights: NDArray[np.float32], size: float) -> Particle:
     """Return points of one angstrom of scattering length each, times their weights, round their mean place."""
     blur = 8 * math.pi**2 * (_SIGMA_VOXELS * size) ** 2
-    mass = _PROTEIN_DA_PER_CUBIC_ANGSTROM / protein_contrast_density()
+    mass = PROTEIN_DA_PER_CUBIC_ANGSTROM / protein_contrast_density()
     kinds = np.zeros(len(weights), np.intp)
     name = path.name.partition(".")[0]
     particle = Particle(name, positions.astype(np.float32), kinds, weights, (Scatterer((1.0,), (blur,), mass),))

@@ -11,6 +11,7 @@ import numpy as np
 from cryoglean.simulate.ice import CARBON_FREE_PATH_ANGSTROM, CARBON_THICKNESS_ANGSTROM
 from cryoglean.simulate.plan import Kind
 from cryoglean.simulate.scattering import ice_scattering_density, phase_per_scattering_length
+from cryoglean.simulate.settings import ICE_FREE_PATH_ANGSTROM
 from cryoglean.simulate.streams import Purpose, stream
 
 if TYPE_CHECKING:
@@ -22,15 +23,27 @@ if TYPE_CHECKING:
     from cryoglean.simulate.plan import Nuisance, Plan
     from cryoglean.simulate.settings import Simulation
 
-_ICE_FREE_PATH_ANGSTROM = 3_950.0
-_ETHANE_TO_ICE = 0.8  # potential of frozen ethane over that of ice
-_GOLD_FREE_PATH_ANGSTROM = 60.0  # electrons that gold scatters go past the aperture
-_LATTICE_ANGSTROM = (3.90, 3.67, 3.44)  # hexagonal ice: 100, 002 and 101
-_GOLD_PHASE = 0.6  # no weak phase at all: as much as makes a fringe at the edge
-_CARBON_PHASE = 0.4  # as for gold
+_ETHANE_TO_ICE = 0.8
+"""Potential of frozen ethane over that of ice. Chosen by hand, by eye."""
+
+_GOLD_FREE_PATH_ANGSTROM = 60.0
+"""Thickness of gold that lets a share of 1 / e through: what it scatters goes past the aperture. Chosen by hand, by
+eye."""
+
+_LATTICE_ANGSTROM = (3.90, 3.67, 3.44)
+"""Lattice spacings of hexagonal ice, 100, 002 and 101. Derived from its cell, a 4.50 and c 7.33 angstrom."""
+
+_GOLD_PHASE = 0.6
+"""Phase of gold in radians, which is no weak phase at all. Chosen by hand: as much as makes a fringe at the edge."""
+
+_CARBON_PHASE = 0.4
+"""Phase of the carbon film in radians. Chosen by hand, as `_GOLD_PHASE`."""
+
 _STRONGEST_PHASE = 1.0
-# These strengths are chosen by eye, to look like the real thing; only ice has its physical scale.
-_BEVEL_ANGSTROM = 80.0  # no edge is a cliff
+"""Largest phase of thick ice in radians. Chosen by hand: weak phases have no meaning beyond it."""
+
+_BEVEL_ANGSTROM = 80.0
+"""Width over which an edge rises: none is a cliff. Chosen by hand, by eye."""
 
 
 class Brush:
@@ -61,7 +74,7 @@ class Brush:
         What is thicker than the weak-phase approximation allows is as dark as it gets.
         """
         phase = np.tanh(thickness_angstrom * (scale * self.ice_phase / _STRONGEST_PHASE)) * _STRONGEST_PHASE
-        self.add(window, phase, thickness_angstrom / _ICE_FREE_PATH_ANGSTROM)
+        self.add(window, phase, thickness_angstrom / ICE_FREE_PATH_ANGSTROM)
 
     def add(self, window: Window, phase: NDArray[np.floating], attenuation: NDArray[np.floating]) -> None:
         """Add phase and attenuation, `(h, w)` of the window each."""

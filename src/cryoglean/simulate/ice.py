@@ -20,17 +20,34 @@ if TYPE_CHECKING:
     from cryoglean.simulate.settings import Ice
 
 _LEAST_SHARE = 0.05
+"""Thinnest ice over the mean. Chosen by hand: particles need some to lie in."""
 
-# Shape of the structure factor around the published ring: chosen to look right, its heights and widths not measured.
-_COMPRESSED = 0.06  # structure factor of water for long waves: molecules keep their distance
-_PEAK_FREQUENCY = 1 / 3.7  # the diffuse ring of vitreous ice
+_COMPRESSED = 0.06
+"""Structure factor of water for long waves: molecules keep their distance. Derived: n k T times the compressibility of
+liquid water at 25 degrees Celsius."""
+
+_PEAK_FREQUENCY = 1 / 3.7
+"""Diffuse ring of vitreous ice, in 1/angstrom. Published (McMullan, Vinothkumar and Henderson, Ultramicroscopy 158, 26,
+2015)."""
+
 _PEAK_WIDTH, _PEAK_HEIGHT, _RISE_WIDTH = 0.03, 1.0, 0.015
+"""Width and height of the ring, and width of the rise before it. Chosen by hand, by eye; not measured."""
+
 _MOTION_SQUARE_ANGSTROM_PER_DOSE = 1.1
+"""Mean squared distance that water moves, for each electron per square angstrom. Published (McMullan et al. 2015, as
+above)."""
 
 CARBON_THICKNESS_ANGSTROM = 200.0
+"""Thickness of the carbon film. Chosen by hand, in the order of holey films'."""
+
 CARBON_FREE_PATH_ANGSTROM = 1_600.0
-_CARBON_ATOMS_PER_CUBIC_ANGSTROM = 0.1  # 2 g/cm3
+"""Thickness of carbon that lets a share of 1 / e through. Chosen by hand: it makes the film an eighth darker."""
+
+_CARBON_ATOMS_PER_CUBIC_ANGSTROM = 0.1
+"""Derived from a density of 2 g/cm3."""
+
 _CARBON_DISORDER = 1.0
+"""Structure factor of amorphous carbon. Chosen by hand: that of atoms which know nothing of each other."""
 
 
 def thickness_map(

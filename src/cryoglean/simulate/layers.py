@@ -32,7 +32,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """What the electrons meet, one value a pixel; `(h + 2 frame, w + 2 frame)` float32 each.
+    """Sheets that the electrons pass, one value a pixel; `(h + 2 frame, w + 2 frame)` float32 each.
 
     Attributes:
         phase: phase shift in radians, above that of ice.

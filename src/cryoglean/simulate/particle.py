@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cryoglean.simulate.scattering import Scatterer
 
 _OUTERMOST_PERCENT = 99.0
+"""Share of the points within the radius. Chosen by hand: a loose tail is not the particle's size."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Where the particles lie: dropped one by one where there is room, some on purpose where there is none."""
+"""Places of the particles: dropped one by one where there is room, some on purpose where there is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from cryoglean.simulate.settings import Simulation, Specimen
 
 _TRIES = 40
+"""Places that are tried for a particle. Chosen by hand: more fill a crowded field a little further, and take longer."""
+
 _OVERLAP_FROM, _OVERLAP_TO = 0.35, 0.9
+"""Distance of particles that overlap on purpose, in sums of their radii. Chosen by hand: nearer, nobody could tell
+two."""
 
 
 class _Ground:

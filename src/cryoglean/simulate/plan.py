@@ -1,4 +1,4 @@
-"""What will be in a micrograph, before anything is drawn."""
+"""Plan of a micrograph, before anything is drawn."""
 
 from __future__ import annotations
 

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from cryoglean.simulate.particle import Particle
 
 _FINENESS = 2
-_MARGIN_ANGSTROM = 12.0  # atoms and the Gaussians of displaced water end well within
+"""Points of the grid along a pixel. Derived: what sharing out folds back lies beyond the Nyquist frequency then."""
+
+_MARGIN_ANGSTROM = 12.0
+"""Margin of the box around the outermost point. Chosen by hand: atoms and the Gaussians of displaced water end well
+within."""
+
 _ODD_FAST = sorted(
     n for a in range(9) for b in range(6) for c in range(4) for d in range(2) if (n := 3**a * 5**b * 7**c * 11**d) > 7
 )
+"""Sides of a box. Derived: odd numbers of small prime factors, which are quick to transform."""
 
 
 class Projector:

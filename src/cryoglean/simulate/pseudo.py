@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from cryoglean.errors import SettingsError
 from cryoglean.simulate.particle import Particle
-from cryoglean.simulate.scattering import residue_in_ice
+from cryoglean.simulate.scattering import PROTEIN_DA_PER_CUBIC_ANGSTROM, residue_in_ice
 from cryoglean.simulate.streams import Purpose, stream
 
 if TYPE_CHECKING:
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 _SPEC = re.compile(r"test:(?P<mass>\d+(?:\.\d+)?)kda(?::(?P<group>c[1-9]\d?|d[1-9]\d?|t|o|i))?", re.IGNORECASE)
 _LEAST_KDA, _MOST_KDA = 5.0, 100_000.0
-_PROTEIN_DA_PER_CUBIC_ANGSTROM = 0.81  # 1.35 g/cm3
+"""Masses that are made. Chosen by hand: a few dozen residues at least; Resource: a million at most."""
+
 _LOBES = 4
+"""Lobes of an asymmetric unit, besides its core. Chosen by hand, by eye."""
+
 _ROUGHNESS = 0.35
+"""How far residues lie off a lattice, in its spacings. Chosen by hand: no lattice is seen, and none overlap much."""
 
 
 def is_test_spec(text: str) -> bool:
@@ -65,8 +69,8 @@ def _symmetric_body(mass_da: float, rotations: NDArray[np.float64], group: str) 
     """Return (n, 3) places of residues: those of one asymmetric unit, then each of its images."""
     random = stream(0, Purpose.MODEL, int.from_bytes(group.encode(), "big"), int(mass_da))
     residue_da = residue_in_ice().mass_da
-    spacing = (residue_da / _PROTEIN_DA_PER_CUBIC_ANGSTROM) ** (1 / 3)
-    radius = (3 * mass_da / (4 * math.pi * _PROTEIN_DA_PER_CUBIC_ANGSTROM)) ** (1 / 3)
+    spacing = (residue_da / PROTEIN_DA_PER_CUBIC_ANGSTROM) ** (1 / 3)
+    radius = (3 * mass_da / (4 * math.pi * PROTEIN_DA_PER_CUBIC_ANGSTROM)) ** (1 / 3)
     lobes = _lobes(random, radius)
     wanted = max(1, round(mass_da / residue_da / len(rotations)))
     lattice = _jittered_lattice(random, 2.5 * radius, spacing)

@@ -29,12 +29,26 @@ if TYPE_CHECKING:
     from cryoglean.simulate.plan import Nuisance, Plan
     from cryoglean.simulate.settings import Simulation
 
-_FAINTEST = 0.02  # of the envelope: finer detail may wrap round
+_FAINTEST = 0.02
+"""Detail that the envelope leaves less of than this may wrap round. Chosen by hand: it is far below the noise, and a
+wider frame takes longer."""
+
 _MOST_FRAME_PX = 1024
+"""Widest frame around the micrograph. Resource: it bounds memory."""
+
 _LEAST_FRAME_PX = 16
+"""Narrowest frame around the micrograph. Chosen by hand, for atoms that look in from outside."""
+
 _TABLE_SIZE = 16_384
+"""Entries of a radial table. Resource: frequencies are told apart as finely as those of a side of some twenty thousand
+pixels."""
+
 _DARKEST = 0.02
+"""Fewest electrons that arrive, over those without a particle. Chosen by hand: weak phases may make them negative,
+which cannot be counted."""
+
 _STRIP_ROWS = 256
+"""Rows that are counted at a time. Resource: it bounds memory; the random numbers are the same."""
 
 
 class Renderer:

@@ -19,20 +19,38 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PROTEIN_DA_PER_CUBIC_ANGSTROM = 0.81
+"""Mass of protein in its volume. Derived from a density of 1.35 g/cm3."""
+
 _REST_ENERGY_EV = 510_998.95
-_AVOGADRO_PER_CUBIC_ANGSTROM = 0.602214076  # molecules per cubic angstrom of 1 g/cm3 and 1 g/mol
+"""Rest energy of the electron. Published (CODATA 2018)."""
+
+_AVOGADRO_PER_CUBIC_ANGSTROM = 0.602214076
+"""Molecules per cubic angstrom of 1 g/cm3 and 1 g/mol. Derived from Avogadro's number, which is exact."""
+
 _ICE_DENSITY_G_PER_CM3 = 0.93
+"""Density of vitreous ice. Chosen by hand; 0.92 to 0.94 are in use."""
+
 _WATER_DA = 18.015
+"""Mass of water. Published (standard atomic weights)."""
+
 _BOND_TO_HYDROGEN_ANGSTROM = 1.05
+"""Distance of a hydrogen from its atom. Chosen by hand, between O-H and N-H (1.0) and C-H (1.1)."""
 
 _DISPLACED_CUBIC_ANGSTROM = {"H": 5.15, "C": 16.44, "N": 2.49, "O": 9.13, "S": 19.86, "P": 5.73}
-_DISPLACED_BY_OTHERS_CUBIC_ANGSTROM = 10.0
+"""Water that an atom displaces. Published (Fraser, MacRae and Suzuki, J. Appl. Cryst. 11, 693, 1978)."""
 
-# Hydrogens per atom where a model leaves them out, such that the mean residue C4.94 H7.76 N1.36 O1.48 S0.04 (Senko, Beu
-# and McLafferty, J. Am. Soc. Mass Spectrom. 6, 229, 1995) comes out right.
+_DISPLACED_BY_OTHERS_CUBIC_ANGSTROM = 10.0
+"""The same for all other elements. Chosen by hand, in the middle of the known ones; they are rare."""
+
 _HYDROGENS_ON = {"C": 1.13, "N": 1.2, "O": 0.33}
+"""Hydrogens per atom where a model leaves them out. Derived: the mean residue comes out right to a hundredth."""
+
 _MEAN_RESIDUE = {"C": 4.9384, "H": 7.7583, "N": 1.3577, "O": 1.4773, "S": 0.0417}
-_RESIDUE_RADIUS_ANGSTROM = 1.9  # root mean square distance of a residue's atoms from their middle, along one axis
+"""Atoms of a mean residue. Published (Senko, Beu and McLafferty, J. Am. Soc. Mass Spectrom. 6, 229, 1995)."""
+
+_RESIDUE_RADIUS_ANGSTROM = 1.9
+"""Root mean square distance of a residue's atoms from their middle, along one axis. Chosen by hand."""
 
 
 @dataclass(frozen=True)

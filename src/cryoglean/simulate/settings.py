@@ -1,4 +1,4 @@
-"""What a simulation is told: one small frozen settings class for each thing in the microscope."""
+"""Settings of a simulation: one small frozen class for each thing in the microscope."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=100_000)]
 
 DOSES = {"low": 80.0, "medium": 40.0, "high": 12.0}
-"""Electrons per square angstrom of each level of noise."""
+"""Electrons per square angstrom of each level of noise. Chosen by hand: the middle one is an ordinary exposure."""
+
+ICE_FREE_PATH_ANGSTROM = 3_950.0
+"""Mean free path of losing electrons in ice, with an energy filter at 300 kV. Published (Rice et al., J. Struct. Biol.
+204, 38, 2018)."""
 
 
 class _Settings(BaseModel):
@@ -20,7 +24,7 @@ class _Settings(BaseModel):
 
 
 class Microscope(_Settings):
-    """How the image is formed.
+    """The microscope: how the image is formed.
 
     Attributes:
         pixel_size_angstrom: size of a pixel.
@@ -54,13 +58,12 @@ class Microscope(_Settings):
 
 
 class Ice(_Settings):
-    """What the particles lie in.
+    """The ice that the particles lie in.
 
     Attributes:
         thickness_angstrom: mean thickness.
         gradient: difference of thickness from side to side, as a share of the mean.
-        mean_free_path_angstrom: of losing electrons in ice; that of an energy filter at 300 kV (Rice et al., J. Struct.
-            Biol. 204, 38, 2018).
+        mean_free_path_angstrom: of losing electrons in ice; that of an energy filter at 300 kV by default.
         noise: strength of the ice's structural noise; 1 is that of water, 0 none.
         solute_phase_rad: standard deviation of the phase by what is dissolved in the water or lies on it.
         solute_length_angstrom: correlation length of that.
@@ -68,7 +71,7 @@ class Ice(_Settings):
 
     thickness_angstrom: Annotated[float, Field(ge=0, le=10_000)] = 400.0
     gradient: Annotated[float, Field(ge=0, le=1.5)] = 0.3
-    mean_free_path_angstrom: Positive = 3_950.0
+    mean_free_path_angstrom: Positive = ICE_FREE_PATH_ANGSTROM
     noise: Annotated[float, Field(ge=0, le=100)] = 1.0
     solute_phase_rad: Annotated[float, Field(ge=0, le=1)] = 0.03
     solute_length_angstrom: Positive = 20.0
@@ -109,7 +112,7 @@ class Specimen(_Settings):
 
 
 class Nuisances(_Settings):
-    """What is no particle: how many of each in every micrograph.
+    """Things that are no particles: how many of each in every micrograph.
 
     Attributes:
         ice_blobs: round drops of ice on the surface.

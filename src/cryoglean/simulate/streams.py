@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream is for: the numbers are part of the seeds and never change."""
+    """Purpose of a stream: the numbers are part of the seeds and never change."""
 
     OPTICS = 1
     PLACES = 2

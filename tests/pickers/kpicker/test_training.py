@@ -184,7 +184,7 @@ def test_the_prior_grows_with_what_is_missed_and_stays_a_probability():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"certain_share": 0}, {"missed_share": 1}, {"held_out_share": 1}, {"seed": -1}, {"batch": 3}]
+    "wrong", [{"certain_share": 0}, {"missed_share": 1}, {"held_out_share": 1}, {"seed": -1}, {"epochs": 3}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):

@@ -53,7 +53,7 @@ class KpickerTraining(BaseModel):
             as background.
         missed_share: share of the particles that the picks are thought to miss.
         held_out_share: share of the micrographs that decide when to stop, and the cut.
-        epochs: how often each particle is seen, as long as that makes neither too few steps nor too many.
+        particle_epochs: how often each particle is seen, as long as that makes neither too few steps nor too many.
         least_steps: fewest steps, of 32 particles and 64 other patches each.
         most_steps: most steps.
         rate: learning rate at the start, falling to 0 along half a cosine.
@@ -68,7 +68,7 @@ class KpickerTraining(BaseModel):
     certain_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     missed_share: Annotated[float, Field(ge=0, le=0.9)] = 0.2
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    epochs: Annotated[int, Field(ge=1)] = 15
+    particle_epochs: Annotated[int, Field(ge=1)] = 15
     least_steps: Annotated[int, Field(ge=1)] = 150
     most_steps: Annotated[int, Field(ge=1)] = 500
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
@@ -199,7 +199,7 @@ def _split(learned: Sequence[_Learned], share: float) -> tuple[list[_Learned], l
 
 
 def _schedule(settings: KpickerTraining, particles: int) -> TrainingSchedule:
-    steps = settings.epochs * particles // BatchComposition().positives
+    steps = settings.particle_epochs * particles // BatchComposition().positives
     steps = min(max(steps, settings.least_steps), max(settings.most_steps, settings.least_steps))
     return TrainingSchedule(
         steps=steps,
