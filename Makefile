@@ -1,6 +1,6 @@
 # Each target does all the set-up itself, given Python 3.11 or newer and make.
 #   make test   run the tests              make demo    run the loop on simulated micrographs, print the score
-#   make lint   check style and types      make clean   remove what make has made
+#   make lint   check style, types, layers make clean   remove what make has made
 # PYTHON chooses the interpreter, WORKERS how many tests run at a time (0: in the process of pytest itself),
 # PYTEST_ARGS goes to pytest: make test WORKERS=4 PYTEST_ARGS="--slow -x"
 
@@ -24,6 +24,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 setup: $(READY)
 

@@ -5,7 +5,7 @@ import functools
 from tests.fields import paint, particle_field, soft
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.nets.mae import MaeLayers
+from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.network_training import prepared_for

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cryoglean.cli.ctf import ctf
 from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
-from cryoglean.ctf import ctf_of
+from cryoglean.ctf.model import ctf_of
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import read_particles

@@ -14,7 +14,8 @@ import torch
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
-from cryoglean.nets.mae import MaeLayers, new_mae
+from cryoglean.nets.mae import new_mae
+from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.simulate.shells import ShellField
 

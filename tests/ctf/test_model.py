@@ -9,7 +9,7 @@ import torch_ctf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoglean.ctf import Ctf, Microscope, ctf_2d, ctf_of
+from cryoglean.ctf.model import Ctf, Microscope, ctf_2d, ctf_of
 from cryoglean.errors import MicrographError
 from cryoglean.micrograph import MicrographFile
 from synthetic_ctf import ctf

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoglean.ctf import paper_subset, passing
+from cryoglean.ctf.subset import paper_subset, passing
 from cryoglean.micrograph import MicrographFile
 
 OPTICS = {"rlnVoltage": "300", "rlnSphericalAberration": "2.7", "rlnAmplitudeContrast": "0.1"}

@@ -19,7 +19,7 @@ from cryoglean.pickers.emmae import preparation as emmae_stage
 from cryoglean.pickers.emmae.fit_files import read_emmae_set
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
-from cryoglean.preprocess import MaePreprocess
+from cryoglean.preprocess.mae_chain import MaePreprocess
 from cryoglean.report.pick_page import pick_page
 from html_page import Page
 

@@ -11,13 +11,13 @@ from tests.fields import particle_field
 
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.train_mae import MaeJob, MicrographSet, run_mae_job
-from cryoglean.nets.mae import MaeLayers
+from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae import network_training as network
 from cryoglean.pickers.emmae.network_files import KIND, VERSION, read_emmae
 from cryoglean.pickers.emmae.training import EmmaeTraining
-from cryoglean.preprocess import MaePreprocess
+from cryoglean.preprocess.mae_chain import MaePreprocess
 
 TINY = MaeLayers(tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1))
 QUICK = {"layers": TINY, "batch": 8, "steps": 6, "preprocess": MaePreprocess(diameter_px=8)}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from cryoglean.nets.embedding import embed_image
-from cryoglean.nets.mae import MaeLayers, new_mae
+from cryoglean.nets.mae import new_mae
+from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 
 LAYERS = MaeLayers(

@@ -5,7 +5,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cryoglean.nets.mae import PAPER_LAYERS, Mae, MaeLayers, new_mae
+from cryoglean.nets.mae import Mae, new_mae
+from cryoglean.nets.mae_layers import PAPER_LAYERS, MaeLayers
 from cryoglean.nets.mae_loss import hidden_error
 from cryoglean.nets.masks import Masks, random_masks
 from cryoglean.nets.tokens import patches_of

@@ -8,7 +8,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cryoglean.nets.mae import MaeLayers, new_mae
+from cryoglean.nets.mae import new_mae
+from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.mae_training import MaeCourse, MaeProgress, train_mae
 from cryoglean.nets.tiles import TileSampler
 from cryoglean.nets.transformer import Blocks

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from tests.fields import noise_field, particle_field
 
-from cryoglean.preprocess import live_area
+from cryoglean.preprocess.borders import live_area
 
 
 def bounds(image):

@@ -7,8 +7,7 @@ from scipy.ndimage import convolve, gaussian_filter
 from scipy.signal import correlate2d
 from tests.fields import noise_field
 
-from cryoglean.preprocess import filtered, padded_spectrum, radial_frequency
-from cryoglean.preprocess.fourier import gaussian_transfer, kernel_transfer
+from cryoglean.preprocess.fourier import filtered, gaussian_transfer, kernel_transfer, padded_spectrum, radial_frequency
 
 SIZES = [(64, 64), (63, 101), (120, 37), (97, 98)]
 

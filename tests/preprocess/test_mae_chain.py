@@ -8,7 +8,7 @@ from scipy.ndimage import center_of_mass
 from tests.fields import disc, noise_field, paint, particle_field
 from torch.nn import functional
 
-from cryoglean.preprocess import MaePreprocess, mae_image
+from cryoglean.preprocess.mae_chain import MaePreprocess, mae_image
 
 CHAINS = ["paper", "default", "none"]
 SHAPE = (400, 560)

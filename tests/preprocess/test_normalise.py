@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import convolve, gaussian_filter
 from tests.fields import noise_field, particle_field
 
-from cryoglean.preprocess import bin_by_mean, standardise_in_disc, standardise_locally
+from cryoglean.preprocess.normalise import bin_by_mean, standardise_in_disc, standardise_locally
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), factor=st.integers(1, 50))

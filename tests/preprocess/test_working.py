@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import label
 from tests.fields import disc, noise_field, paint
 
-from cryoglean.preprocess import working_image
-from cryoglean.preprocess.working import CLIP_SIGMAS, WORKING_DIAMETER_PX
+from cryoglean.preprocess.working import CLIP_SIGMAS, WORKING_DIAMETER_PX, working_image
 
 
 @given(diameter=st.floats(1, 400))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoglean.errors import SettingsError
-from cryoglean.scale.team import ALONE, Team, form_team
+from cryoglean.scale.launch import form_team
+from cryoglean.scale.team import ALONE, Team
 from cryoglean.scale.threads import available_cpus
 
 

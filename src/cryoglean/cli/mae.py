@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cryoglean.jobs.train_mae import MaeJob, MaeSummary, MicrographSet
     from cryoglean.pickers.emmae.training import EmmaeTraining
 
+GROUP_HELP = "Masked autoencoders, which learn from micrographs alone."
+
 
 class Chain(StrEnum):
     """Ways to prepare micrographs for a masked autoencoder."""
@@ -84,7 +86,7 @@ def train(
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.train_mae import MaeJob, help_mae_job, run_mae_job
     from cryoglean.scale.devices import choose_device
-    from cryoglean.scale.team import form_team
+    from cryoglean.scale.launch import form_team
     from cryoglean.scale.threads import limit_threads
 
     given = {
@@ -115,7 +117,7 @@ def train(
 
 def _training(preset: Preset, preprocess: Chain | None, given: dict[str, Any]) -> EmmaeTraining:
     from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
-    from cryoglean.preprocess import MaePreprocess
+    from cryoglean.preprocess.mae_chain import MaePreprocess
 
     if preprocess is not None:
         given = given | {"preprocess": MaePreprocess(chain=preprocess.value)}

@@ -5,23 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
 import cryoglean
-from cryoglean.cli.classify import classify
-from cryoglean.cli.ctf import ctf
-from cryoglean.cli.doctor import doctor
-from cryoglean.cli.evaluate import evaluate
-from cryoglean.cli.extract import extract
-from cryoglean.cli.mae import train as train_mae
-from cryoglean.cli.pick import pick
-from cryoglean.cli.report import report
-from cryoglean.cli.run import run
-from cryoglean.cli.select import select
-from cryoglean.cli.simulate import simulate
-from cryoglean.cli.train import train
+from cryoglean.cli.plain_help import PlainCommand, PlainGroup
 from cryoglean.errors import CryogleanError, NothingKeptError, SettingsError, TableError
 from cryoglean.jobs.result import ExitStatus
 
@@ -29,16 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Arguments = ParamSpec("Arguments")
-
-app = typer.Typer(
-    name="cryoglean",
-    help="Find particles in cryo-EM micrographs without labels.",
-    epilog="Exit status: 0 all done, 1 internal error, 2 refused before any work, 3 some micrographs rejected, "
-    "4 all rejected or nothing to work on, 5 stopped on purpose (review, alarm), 130 interrupted.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
 
 def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, None]:
@@ -66,12 +46,42 @@ def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, Non
     return run_guarded
 
 
-for each in (run, report, pick, ctf, extract, classify, select, train, evaluate, simulate, doctor):
-    app.command()(guarded(each))
+class _Commands(PlainGroup):
+    """The sub-commands, each in a module of its name that is loaded only when it is needed."""
 
-mae = typer.Typer(help="Masked autoencoders, which learn from micrographs alone.", no_args_is_help=True)
-mae.command("train")(guarded(train_mae))
-app.add_typer(mae, name="mae")
+    names = (
+        *("run", "report", "pick", "ctf", "extract", "classify", "select", "train", "evaluate", "simulate", "doctor"),
+        "mae",
+    )
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 (Typer gives it)
+        """Return the names in the order of the help."""
+        return list(self.names)
+
+    def get_command(self, ctx: object, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 (its type moved between Typers)
+        """Load a sub-command; None if there is none of that name."""
+        if cmd_name not in self.names:
+            return None
+        module = import_module(f"cryoglean.cli.{cmd_name}")
+        if cmd_name == "mae":
+            group = typer.Typer(name="mae", cls=PlainGroup, help=module.GROUP_HELP, no_args_is_help=True)
+            group.command("train", cls=PlainCommand)(guarded(module.train))
+            return typer.main.get_group(group)
+        only = typer.Typer(add_completion=False)
+        only.command(cls=PlainCommand)(guarded(getattr(module, cmd_name)))
+        return typer.main.get_command(only)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="cryoglean",
+    help="Find particles in cryo-EM micrographs without labels.",
+    epilog="Exit status: 0 all done, 1 internal error, 2 refused before any work, 3 some micrographs rejected, "
+    "4 all rejected or nothing to work on, 5 stopped on purpose (review, alarm), 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -83,7 +93,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass

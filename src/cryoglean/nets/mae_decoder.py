@@ -13,7 +13,7 @@ from cryoglean.nets.transformer import Transformer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cryoglean.nets.mae import MaeLayers
+    from cryoglean.nets.mae_layers import MaeLayers
     from cryoglean.nets.masks import Masks
 
 

@@ -10,7 +10,8 @@ from tests.fields import particle_field
 
 from cryoglean.latents.hierarchy import SET_CLUSTERS
 from cryoglean.micrograph import Micrograph
-from cryoglean.nets.mae import MaeLayers, new_mae
+from cryoglean.nets.mae import new_mae
+from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.latent_views import SHOWN, look_at_paper_set, look_at_set
@@ -19,8 +20,7 @@ from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
 from cryoglean.pickers.localpicker.picker import fit_localpicker
-from cryoglean.preprocess import MaePreprocess
-from cryoglean.preprocess.mae_chain import CHAIN_VERSION
+from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 
 DIAMETER, PIXEL_SIZE = 30.0, 1.4
 DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE

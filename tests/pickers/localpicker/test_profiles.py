@@ -9,7 +9,7 @@ from tests.fields import noise_field, paint, ring
 
 from cryoglean.detect.peaks import Peaks
 from cryoglean.pickers.localpicker.profiles import correlate, disc_minus_ring, mean_radial_profile, profile_kernel
-from cryoglean.preprocess import filtered, padded_spectrum
+from cryoglean.preprocess.fourier import filtered, padded_spectrum
 
 
 def painted_disc(diameter, radius, finer=9):

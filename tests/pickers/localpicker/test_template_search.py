@@ -13,7 +13,7 @@ from cryoglean.pickers.localpicker.template_search import (
     field_peaks,
     search_template,
 )
-from cryoglean.preprocess import working_image
+from cryoglean.preprocess.working import working_image
 
 DIAMETER = 30.0
 

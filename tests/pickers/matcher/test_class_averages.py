@@ -8,7 +8,7 @@ from tests.class_averages import BOX, DIAMETER, DIAMETER_PX, PIXEL, blobs, disc
 
 from cryoglean.detect.peaks import Peaks
 from cryoglean.pickers.matcher.class_averages import TURNS, ClassAverages, match, turned_templates
-from cryoglean.preprocess import WorkingImage
+from cryoglean.preprocess.working import WorkingImage
 
 WORKING_PX = 24.0
 

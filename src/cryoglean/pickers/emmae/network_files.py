@@ -15,8 +15,8 @@ from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION
 
 if TYPE_CHECKING:
-    from cryoglean.nets.mae import MaeLayers
-    from cryoglean.preprocess import MaePreprocess
+    from cryoglean.nets.mae_layers import MaeLayers
+    from cryoglean.preprocess.mae_chain import MaePreprocess
 
 KIND, PROGRESS_KIND, VERSION = "mae", "mae-progress", 1
 

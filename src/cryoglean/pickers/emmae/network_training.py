@@ -11,7 +11,7 @@ from cryoglean.pickers.curves import curves_csv
 from cryoglean.pickers.emmae.figures import reconstructions_figure, training_figure
 from cryoglean.pickers.emmae.network_files import read_progress, write_emmae, write_progress
 from cryoglean.pickers.emmae.training import Prepared, train_emmae
-from cryoglean.preprocess import mae_image
+from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.scale.devices import fast_dtype
 from cryoglean.scale.team import ALONE
 

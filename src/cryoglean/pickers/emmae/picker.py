@@ -30,8 +30,8 @@ from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
 from cryoglean.pickers.localpicker.template_search import robust_z
 from cryoglean.picks import Picks
-from cryoglean.preprocess import working_image
 from cryoglean.preprocess.mae_chain import mae_image
+from cryoglean.preprocess.working import working_image
 from cryoglean.scale.devices import fast_dtype
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from cryoglean.detect.skewness import FieldSkewness
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.emmae.training import EmmaeModel
-    from cryoglean.preprocess import WorkingImage
     from cryoglean.preprocess.mae_chain import MaeImage
+    from cryoglean.preprocess.working import WorkingImage
 
 OVERLAP_PX = 8
 """Of the tiles that are embedded."""

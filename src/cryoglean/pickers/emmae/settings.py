@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
 from cryoglean.pickers.settings import PickerSettings, ShapeSettings
-from cryoglean.preprocess import MaePreprocess
+from cryoglean.preprocess.mae_chain import MaePreprocess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cryoglean.nets.mae import PAPER_LAYERS, Mae, MaeLayers, new_mae
+from cryoglean.nets.mae import Mae, new_mae
+from cryoglean.nets.mae_layers import PAPER_LAYERS, MaeLayers
 from cryoglean.nets.mae_training import MaeCheck, MaeCourse, MaeProgress, train_mae
 from cryoglean.nets.tiles import MaskedTiles, Sampling, TileSampler
-from cryoglean.preprocess import MaePreprocess
-from cryoglean.preprocess.mae_chain import CHAIN_VERSION
+from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 from cryoglean.scale.team import ALONE
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from cryoglean.nets.convolutional import scan_convolutionally
 from cryoglean.nets.kpicker_net import WINDOW_PX
-from cryoglean.preprocess import WorkingImage, filtered, padded_spectrum, working_image
-from cryoglean.preprocess.fourier import gaussian_transfer
+from cryoglean.preprocess.fourier import filtered, gaussian_transfer, padded_spectrum
+from cryoglean.preprocess.working import WorkingImage, working_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ from cryoglean.nets.convolutional import scan_windows, standardise_each
 from cryoglean.nets.kpicker_net import WINDOW_PX, KpickerLayers, KpickerNet
 from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
-from cryoglean.preprocess import bin_by_mean
+from cryoglean.preprocess.normalise import bin_by_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

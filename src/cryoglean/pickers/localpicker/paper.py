@@ -19,7 +19,7 @@ from skimage.filters import threshold_local
 from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
-from cryoglean.preprocess import bin_by_mean
+from cryoglean.preprocess.normalise import bin_by_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

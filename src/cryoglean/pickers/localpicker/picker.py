@@ -32,7 +32,7 @@ from cryoglean.pickers.localpicker.template_search import (
 )
 from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
-from cryoglean.preprocess import WorkingImage, working_image
+from cryoglean.preprocess.working import WorkingImage, working_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

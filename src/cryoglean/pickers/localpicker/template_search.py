@@ -25,8 +25,9 @@ from cryoglean.pickers.localpicker.profiles import (
     mean_radial_profile,
     profile_kernel,
 )
-from cryoglean.preprocess import WorkingImage, filtered, padded_spectrum
+from cryoglean.preprocess.fourier import filtered, padded_spectrum
 from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+from cryoglean.preprocess.working import WorkingImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cryoglean.detect.peaks import Peaks
-    from cryoglean.preprocess import WorkingImage
+    from cryoglean.preprocess.working import WorkingImage
 
 TURNS = 30
 """Steps of 12 degrees, at which the 2020 paper aligns its classes (McSweeney et al., IUCrJ 7, 719, section 2.4)."""

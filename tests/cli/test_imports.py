@@ -1,0 +1,54 @@
+"""A command loads what it needs, and no more: what is not loaded costs no time and cannot break it."""
+
+import subprocess
+import sys
+
+import mrcfile
+import numpy as np
+import pytest
+
+MAX_MODULES = 45
+
+LOADED = """
+import sys
+{code}
+print(*sorted(name for name in sys.modules if name.partition(".")[0] in ("cryoglean", "torch")))
+"""
+COMMAND = """
+from cryoglean.cli.main import main
+sys.argv = ["cryoglean", *{arguments!r}]
+try:
+    main()
+except SystemExit:
+    pass
+"""
+
+
+def loaded_by(code):
+    run = subprocess.run([sys.executable, "-c", LOADED.format(code=code)], capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()[-1].split()
+
+
+def loaded_by_command(*arguments):
+    return loaded_by(COMMAND.format(arguments=[str(a) for a in arguments]))
+
+
+def test_ctf_loads_no_picker_and_little_else(tmp_path):
+    path = tmp_path / "a.mrc"
+    noise = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
+    with mrcfile.new(path) as file:
+        file.set_data(noise)
+        file.voxel_size = 1.5
+    loaded = [m for m in loaded_by_command("ctf", path, "--out", tmp_path / "out", "--cpus", 1) if "torch" not in m]
+    assert (tmp_path / "out" / "rejected.csv").exists()
+    assert not [m for m in loaded if m.startswith("cryoglean.pickers")]
+    assert len(loaded) <= MAX_MODULES, loaded
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["pick", "--help"], ["mae", "train", "--help"]])
+def test_help_loads_no_torch(arguments):
+    assert "torch" not in loaded_by_command(*arguments)
+
+
+def test_the_package_itself_loads_no_torch():
+    assert "torch" not in loaded_by("import cryoglean")
