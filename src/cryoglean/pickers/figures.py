@@ -242,7 +242,7 @@ class Panel:
     is_log: bool = False
     is_integer: bool = False
     frame: Literal["full", "bottom", "none"] = "full"
-    legend: Literal["upper left", "upper right", "best"] = "upper right"
+    legend: Literal["upper left", "upper right", "lower left", "best"] = "upper right"
     legend_columns: int = 1
     width: float = 1.0
     title_colour: str | None = None

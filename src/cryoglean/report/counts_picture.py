@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cryoglean.pickers.figures import Element
 
-_MAX_BARS = 80
+MAX_BARS = 80
 """More micrographs are drawn as points. Chosen by hand: thinner bars run into each other."""
 
 
@@ -37,7 +37,7 @@ def draw_counts(path: str | os.PathLike[str], counts: Mapping[str, int]) -> None
 def _counts_panel(counts: Mapping[str, int]) -> Panel:
     names, values = list(counts), np.array(list(counts.values()), float)
     edges = np.arange(len(values) + 1) + 0.5
-    bars = Bars(edges, values, gap=0.2) if len(values) <= _MAX_BARS else Points(edges[:-1] + 0.5, values)
+    bars = Bars(edges, values, gap=0.2) if len(values) <= MAX_BARS else Points(edges[:-1] + 0.5, values)
     median = float(np.median(values))
     total = f"{counted(int(values.sum()), 'pick')} in {counted(len(values), 'micrograph')}"
     ends = (("fewest", int(values.argmin())), ("most", int(values.argmax())))

@@ -1,4 +1,4 @@
-"""A picture of the precision-recall curve."""
+"""Picture of the precision-recall curve."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.atomic import atomic_path
+from cryoglean.pickers.figures import BACKGROUND, PARTICLE, Figure, Line, Panel
+from cryoglean.report.figures import draw_figure
 
 if TYPE_CHECKING:
     from cryoglean.evaluate.evaluation import Evaluation
@@ -29,25 +29,23 @@ def check_plot_path(path: Path) -> str:
 
 
 def plot_curve(path: Path, evaluation: Evaluation) -> None:
-    """Draw precision over recall at all cuts of the score, and the point of the given threshold.
+    """Draw precision over recall at all thresholds of the score, and the point of all picks as they are.
 
     Args:
         path: the picture; its suffix says the format (png, pdf, svg, ...).
-        evaluation: what to draw.
+        evaluation: of the picks.
 
     Raises:
         SettingsError: if the suffix names no picture format.
         OSError: if the file cannot be written.
     """
     picture_format = check_plot_path(path)
-    figure = Figure(figsize=(5, 4.5), layout="constrained")
-    axes = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     counts = [cut.counts for cut in evaluation.curve.cuts]
-    label = f"all cuts, average precision {evaluation.curve.average_precision:.3f}"
-    axes.plot([c.recall for c in counts], [c.precision for c in counts], marker=".", markersize=3, label=label)
+    label = f"all thresholds, average precision {evaluation.curve.average_precision:.3f}"
     given = evaluation.overall
-    axes.plot(given.recall, given.precision, "o", color="C3", label=f"as given, F1 {given.f1:.3f}")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower left")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=picture_format, dpi=150)
+    lines = [
+        Line([c.recall for c in counts], [c.precision for c in counts], BACKGROUND, label, "dotted"),
+        Line([given.recall], [given.precision], PARTICLE, f"all picks, F1 {given.f1:.3f}", "dotted"),
+    ]
+    panel = Panel("", "recall", "precision", lines, (0, 1.02), (0, 1.02), legend="lower left")
+    draw_figure(path, Figure("", [panel], 1, (5, 4.5), dots_per_inch=150), picture_format)

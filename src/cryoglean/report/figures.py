@@ -1,4 +1,4 @@
-"""Drawing of figures that are described as panels of elements, as PNG."""
+"""Drawing of figures that are described as panels of elements."""
 
 from __future__ import annotations
 
@@ -72,12 +72,13 @@ _SCALE_BAR_SHARE = 0.3
 _UNKNOWN_LETTER = "\ufffd"
 
 
-def draw_figure(path: str | os.PathLike[str], figure: Figure) -> None:
-    """Draw a figure as PNG.
+def draw_figure(path: str | os.PathLike[str], figure: Figure, picture_format: str = "png") -> None:
+    """Draw a figure.
 
     Args:
         path: the picture; written whole or not at all.
         figure: its panels.
+        picture_format: as matplotlib names it.
 
     Raises:
         OSError: if the file cannot be written.
@@ -95,7 +96,7 @@ def draw_figure(path: str | os.PathLike[str], figure: Figure) -> None:
         patches = [Patch(color=each.colour, label=shown_text(each.text)) for each in figure.legend]
         canvas.legend(handles=patches, loc="outside lower center", ncols=len(patches), **_LEGEND_STYLE)
     with atomic_path(path) as temporary:
-        canvas.savefig(temporary, format="png", dpi=figure.dots_per_inch)
+        canvas.savefig(temporary, format=picture_format, dpi=figure.dots_per_inch)
 
 
 def draw_panel(axes: Axes, panel: Panel) -> None:
@@ -188,9 +189,11 @@ def _(bars: Bars, axes: Axes) -> None:
 def _(points: Points, axes: Axes) -> None:
     x, y = np.asarray(points.x, float), np.asarray(points.y, float)
     if len(x):
-        axes.plot(x, y, ".", color=points.colour, markersize=3.5, alpha=_FAINT, markeredgewidth=0)
         if points.contours:
+            axes.plot(x, y, ".", color=points.colour, markersize=3.5, alpha=_FAINT, markeredgewidth=0)
             _draw_contours(axes, points, x, y)
+        else:
+            axes.plot(x, y, "o", color=points.colour, markersize=3)
         if points.label:
             axes.plot([], [], "o", color=points.colour, markersize=5, label=shown_text(points.label))
 

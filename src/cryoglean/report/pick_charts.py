@@ -9,7 +9,9 @@ import numpy as np
 
 from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
 from cryoglean.report.chart import SECOND, SERIES, Chart, safe, upright
+from cryoglean.report.counts_picture import MAX_BARS
 from cryoglean.report.score_steps import all_scores, steps_for
+from cryoglean.report.spacing_audit import MAX_SHOWN_DIAMETERS
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -18,9 +20,8 @@ if TYPE_CHECKING:
     from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
 
-_MAX_BARS = 80
 _SCORE_BINS, _DISTANCE_BINS = 50, 60
-_MAX_DISTANCE_DIAMETERS = 3.0
+"""Bars of the histograms. Chosen by hand: their shapes show already for some hundred picks."""
 
 
 def pick_charts(facts: PageFacts, audit: Audit) -> list[Chart]:
@@ -37,7 +38,7 @@ def _counts(facts: PageFacts) -> Chart | None:
     middle = median(values)
     trace = {"x": order, "y": values, "text": safe(counts), "hovertemplate": "%{text}<br>%{y} picks<extra></extra>"}
     style: dict[str, Any] = {"type": "bar", "marker": {"color": SERIES}, "textposition": "none"}
-    if len(counts) > _MAX_BARS:
+    if len(counts) > MAX_BARS:
         style = {"type": "scatter", "mode": "markers", "marker": {"color": SERIES, "size": 4}}
     running = {
         "x": order,
@@ -109,7 +110,7 @@ def _distances(facts: PageFacts, audit: Audit) -> Chart | None:
     if not len(audit.nearest_px) or facts.pixel_size_angstrom is None:
         return None
     diameters = audit.nearest_px * facts.pixel_size_angstrom / facts.diameter_angstrom
-    counts, edges = np.histogram(np.minimum(diameters, _MAX_DISTANCE_DIAMETERS), _DISTANCE_BINS, (0, 3))
+    counts, edges = np.histogram(np.minimum(diameters, MAX_SHOWN_DIAMETERS), _DISTANCE_BINS, (0, MAX_SHOWN_DIAMETERS))
     minimum = facts.min_distance_angstrom / facts.diameter_angstrom
     layout = {
         "xaxis": {"title": {"text": "distance to the nearest other pick (diameters)"}},

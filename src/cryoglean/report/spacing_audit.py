@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
     from cryoglean.picks import Picks
 
+MAX_SHOWN_DIAMETERS = 3.0
+"""Charts show larger distances as this one, in particle diameters. Chosen by hand: picks made twice, and neighbours in
+contact, are far below."""
+
 _ROUNDING_PX = 1e-4
-"""Coordinate files hold six decimals."""
+"""Tolerance of distances. Format: coordinate files hold six decimals."""
 
 
 @dataclass(frozen=True)
