@@ -20,8 +20,8 @@ class NothingKeptError(SettingsError):
     """Work was done and nothing is left of its input (exit status 4)."""
 
 
-class TeamError(CryogleanError):
-    """Another process of the same work is gone, and this one cannot go on without it (exit status 1)."""
+class ProcessGroupError(CryogleanError):
+    """Another process of the same training has ended, and this one cannot go on without it (exit status 1)."""
 
 
 class _FileError(CryogleanError):

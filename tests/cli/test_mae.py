@@ -86,7 +86,7 @@ def test_wrong_settings_are_refused_in_one_line_before_any_work(folders, tmp_pat
 
 def test_several_devices_without_lightning_fabric_are_refused_with_the_remedy(folders, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
-    monkeypatch.delitem(sys.modules, "cryoglean.scale.fabric_team", raising=False)
+    monkeypatch.delitem(sys.modules, "cryoglean.scale.fabric_group", raising=False)
     result = train(tmp_path / "out", folders / "one", "--diameter", "120", "--device", "cpu", "--devices", "2")
     assert result.exit_code == 2
     (complaint,) = result.stderr.splitlines()

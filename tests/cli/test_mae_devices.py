@@ -75,8 +75,8 @@ def weights_of(net):
 def assert_as_alone(out, alone):
     """See that weights went the way of those of one process, and that the loss fell as there, but for rounding."""
     start = weights_of(new_mae(MaeLayers(), 0))
-    one, team = (weights_of(read_emmae(root / "weights.safetensors").net) for root in (alone, out))
-    assert (team - one).norm() < 0.01 * (one - start).norm()
+    single, several = (weights_of(read_emmae(root / "weights.safetensors").net) for root in (alone, out))
+    assert (several - single).norm() < 0.01 * (single - start).norm()
     losses = [np.genfromtxt(root / "curves.csv", delimiter=",", names=True)["loss"] for root in (alone, out)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
 

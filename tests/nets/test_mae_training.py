@@ -1,4 +1,4 @@
-"""The course: it learns, and neither threads, nor members of a team, nor a stop in between change anything."""
+"""The course: it learns, and neither threads, nor members of a group, nor a stop in between change anything."""
 
 import math
 import threading
@@ -13,7 +13,7 @@ from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.mae_training import MaeCourse, MaeProgress, train_mae
 from cryoglean.nets.tiles import TileSampler
 from cryoglean.nets.transformer import Blocks
-from cryoglean.scale.team import ALONE, Team
+from cryoglean.scale.process_group import SINGLE_PROCESS, ProcessGroup
 
 LAYERS = MaeLayers(
     tile_px=16,
@@ -37,8 +37,8 @@ def course(**changes):
     return MaeCourse(**({"steps": 12, "batch": 40, "base_rate": 0.02, "check_every": 4} | changes))
 
 
-class Member(Team):
-    """One of a team whose members are threads of this process."""
+class Member(ProcessGroup):
+    """One of a group whose members are threads of this process."""
 
     def __init__(self, rank, brought, barrier):
         super().__init__()
@@ -51,25 +51,25 @@ class Member(Team):
         self._barrier.wait(timeout=60)
         return sums
 
-    def of_first(self, value):
+    def broadcast_scalar(self, value):
         return float(self.sum([torch.tensor(value if self.is_first else 0.0)])[0])
 
 
 def trained_together(size, *args, **how):
-    """Return what `trained` returns to each member of a team."""
+    """Return what `trained` returns to each member of a group."""
     brought, barrier = [None] * size, threading.Barrier(size)
     with ThreadPoolExecutor(size) as pool:
-        return list(pool.map(lambda rank: trained(*args, **how, team=Member(rank, brought, barrier)), range(size)))
+        return list(pool.map(lambda rank: trained(*args, **how, group=Member(rank, brought, barrier)), range(size)))
 
 
-def trained(course, *, begin=None, threads=1, held_out=True, seed=0, team=ALONE):
+def trained(course, *, begin=None, threads=1, held_out=True, seed=0, group=SINGLE_PROCESS):
     net, told = new_mae(LAYERS, seed), []
     aside = sampler(1).batch(0, 20) if held_out else None
 
     def watch(progress):
         told.append((progress.checks, {name: t.clone() for name, t in progress.tensors.items()}))
 
-    how = {"begin": begin, "threads": threads, "watch": watch, "team": team}
+    how = {"begin": begin, "threads": threads, "watch": watch, "group": group}
     checks = train_mae(net, lambda step: sampler().batch(step, course.batch), aside, course, **how)
     return torch.cat([p.detach().flatten() for p in net.parameters()]), checks, told
 

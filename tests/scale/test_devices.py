@@ -24,9 +24,9 @@ def test_what_is_no_device_is_refused(wanted):
 
 def test_more_devices_than_are_here_are_refused():
     here = torch.cuda.device_count()
-    with pytest.raises(SettingsError, match=f"--device cuda --devices {here + 2}: there are {here} CUDA devices here"):
+    with pytest.raises(SettingsError, match=f"--device cuda --devices {here + 2}: CUDA devices found: {here}"):
         choose_device("cuda", here + 2)
-    with pytest.raises(SettingsError, match=f"--device cuda:{here}: there are {here} CUDA devices here"):
+    with pytest.raises(SettingsError, match=f"--device cuda:{here}: CUDA devices found: {here}"):
         choose_device(f"cuda:{here}")
 
 

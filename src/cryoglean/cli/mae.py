@@ -84,9 +84,9 @@ def train(
         cryoglean mae train --set one:191:1.77 --set two:112.5:1.5 --minutes 20 --out MAE
     """
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.jobs.train_mae import MaeJob, help_mae_job, run_mae_job
+    from cryoglean.jobs.train_mae import MaeJob, join_mae_job, run_mae_job
     from cryoglean.scale.devices import choose_device
-    from cryoglean.scale.launch import form_team
+    from cryoglean.scale.launch import form_process_group
     from cryoglean.scale.threads import limit_threads
 
     given = {
@@ -104,13 +104,13 @@ def train(
         "force": force,
     }
     limit_threads(1)  # batches are split into parts of one thread each: sums do not depend on the number of threads
-    with form_team(choose_device(device, devices), devices, nodes) as team:
-        job = checked(MaeJob, values | {"cpus": team.cpus(cpus)})
-        if not team.is_first:
-            help_mae_job(job, team)
+    with form_process_group(choose_device(device, devices), devices, nodes) as group:
+        job = checked(MaeJob, values | {"cpus": group.cpus(cpus)})
+        if not group.is_first:
+            join_mae_job(job, group)
             return 0
         with JobProgress("training", "", verbose=False) as progress:
-            summary = run_mae_job(job, out, progress, team)
+            summary = run_mae_job(job, out, progress, group)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
 

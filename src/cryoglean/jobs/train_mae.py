@@ -21,13 +21,13 @@ from cryoglean.pickers.emmae.network_training import (
     NETWORK_RESULTS,
     WEIGHTS,
     NetworkTraining,
-    help_to_train,
+    join_training,
     prepared_for,
     train_network,
 )
 from cryoglean.pickers.emmae.training import EmmaeTraining, Prepared
 from cryoglean.report.figures import draw_figure
-from cryoglean.scale.team import ALONE
+from cryoglean.scale.process_group import SINGLE_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.emmae.training import EmmaeFacts
-    from cryoglean.scale.team import Team
+    from cryoglean.scale.process_group import ProcessGroup
 
 
 class MicrographSet(BaseModel):
@@ -61,7 +61,7 @@ class MaeJob(BaseModel):
         sets: the micrographs, by kind of particle.
         training: how, with its preset.
         first: weights to start from; None starts from random ones.
-        cpus: processors to use, by each process of a team; the result does not depend on it.
+        cpus: processors to use, by each process of a group; the result does not depend on it.
         force: train anew.
     """
 
@@ -98,7 +98,7 @@ class _Source:
     of: MicrographSet
 
 
-def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team = ALONE) -> MaeSummary:
+def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: ProcessGroup = SINGLE_PROCESS) -> MaeSummary:
     """Train a network and write its weights, the curves and a picture of what it predicts; what is there is not redone.
 
     A training that was stopped goes on where it was last written down, and ends as if it had not been stopped.
@@ -107,12 +107,12 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
         job: how, and on what.
         out: output folder.
         progress: is told how the job goes on.
-        team: who trains; this process is its first.
+        group: who trains; this process is its first.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs, or a file or the folder cannot be
             used.
-        TeamError: if another process of the team is gone.
+        ProcessGroupError: if another process of the group is gone.
         OSError: if results cannot be written; what was written is whole.
     """
     sources = _find(job.sets)
@@ -120,7 +120,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
         read_emmae(job.first, job.training.preprocess, job.training.layers)
     source_of = {source.file.key: source for source in sources}
     files = [source.file for source in sources]
-    prepared, rejected = read_all(files, lambda file: _prepared(job, source_of[file.key], team.device))
+    prepared, rejected = read_all(files, lambda file: _prepared(job, source_of[file.key], group.device))
     folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
     diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
     folder.claim(job.recorded() | {"micrographs": diameters}, files, force=job.force)
@@ -131,20 +131,20 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, team: Team =
             summary.fit = read_emmae(folder.root / WEIGHTS).facts
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
-            how = NetworkTraining(job.training, first, job.cpus, team)
+            how = NetworkTraining(job.training, first, job.cpus, group)
             summary.fit = train_network(prepared, how, folder.root, progress.info, draw_figure)
     finally:
         folder.record_results(summary.results)
     return summary
 
 
-def help_mae_job(job: MaeJob, team: Team) -> None:
-    """Take part in a training that the first process of the team runs; reads no micrograph and writes nothing.
+def join_mae_job(job: MaeJob, group: ProcessGroup) -> None:
+    """Take part in a training that the first process of the group runs; reads no micrograph and writes nothing.
 
     Raises:
-        TeamError: if another process of the team is gone.
+        ProcessGroupError: if another process of the group is gone.
     """
-    help_to_train(NetworkTraining(job.training, cpus=job.cpus, team=team))
+    join_training(NetworkTraining(job.training, cpus=job.cpus, group=group))
 
 
 def _find(sets: Sequence[MicrographSet]) -> list[_Source]:

@@ -1,7 +1,7 @@
 """The training course of a masked autoencoder: tiles in, weights changed in place, from any step on.
 
 A batch is split into parts of fixed size that are worked on side by side, one thread each, and their gradients are
-added in order: the result does not depend on the number of threads. A team shares out the tiles of a batch first; each
+added in order: the result does not depend on the number of threads. A group shares out the tiles of a batch first; each
 member takes the same step with the sum of all gradients, so that only the order of sums tells it from one process.
 """
 
@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.nets.mae_loss import hidden_error
-from cryoglean.scale.team import ALONE
+from cryoglean.scale.process_group import SINGLE_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.tiles import MaskedTiles
-    from cryoglean.scale.team import Team
+    from cryoglean.scale.process_group import ProcessGroup
 
 _PART = 16
 """Tiles that a thread works on at a time. Resource: small enough that a batch keeps several processors busy; the order
@@ -123,7 +123,7 @@ def train_mae(
     threads: int = 1,
     precision: torch.dtype = torch.float32,
     watch: Callable[[MaeProgress], None] | None = None,
-    team: Team = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> tuple[MaeCheck, ...]:
     """Train a network in place.
 
@@ -136,7 +136,7 @@ def train_mae(
         threads: parts of a batch to work on at a time; the result does not depend on it.
         precision: of the matrix products.
         watch: who is told of each look, with all that is needed to go on from there.
-        team: processes that call this with all else equal.
+        group: processes that call this with all else equal.
 
     Returns:
         The curves.
@@ -148,14 +148,14 @@ def train_mae(
     step, seconds = (checks[-1].step, checks[-1].seconds) if checks else (0, 0.0)
     start, losses = perf_counter() - seconds, list[float]()
     with ThreadPoolExecutor(threads) as pool:
-        work = _Work(net, precision, pool, team)
+        work = _Work(net, precision, pool, group)
         while (share := course.share_done(step, seconds)) < 1:
-            for group in optimiser.param_groups:
-                group["lr"] = course.rate_at(share)
+            for parameters in optimiser.param_groups:
+                parameters["lr"] = course.rate_at(share)
             losses.append(_set_gradients(work, batch_at(step)))
             optimiser.step()
             step += 1
-            seconds = team.of_first(perf_counter() - start)  # time ends it for all at one step
+            seconds = group.broadcast_scalar(perf_counter() - start)  # time ends it for all at one step
             if step % course.check_every and course.share_done(step, seconds) < 1:
                 continue
             loss, aside = sum(losses) / len(losses), _held_out_loss(work, held_out)
@@ -172,11 +172,11 @@ class _Work(NamedTuple):
     net: Mae
     precision: torch.dtype
     pool: ThreadPoolExecutor
-    team: Team
+    group: ProcessGroup
 
     def my_parts(self, batch: MaskedTiles) -> list[MaskedTiles]:
         """Return this process's share of a batch, cut for its threads; nothing where there are too few tiles."""
-        mine = batch.split(self.team.shares(len(batch.tiles)))[self.team.rank]
+        mine = batch.split(self.group.split_evenly(len(batch.tiles)))[self.group.rank]
         size = _PART if batch.tiles.device.type == "cpu" else max(1, len(mine.tiles))
         return [part for part in mine.split(size) if len(part.tiles)]
 
@@ -200,7 +200,7 @@ def _set_gradients(work: _Work, batch: MaskedTiles) -> float:
     for loss, gradients in work.pool.map(back, work.my_parts(batch)):
         total += loss
         sums = [before + gradient for before, gradient in zip(sums, gradients, strict=True)]
-    of_all, *sums = work.team.sum([torch.tensor(total, dtype=torch.float64), *sums])
+    of_all, *sums = work.group.sum([torch.tensor(total, dtype=torch.float64), *sums])
     for weight, gradient in zip(weights, sums, strict=True):
         weight.grad = gradient
     return float(of_all)
@@ -215,7 +215,7 @@ def _held_out_loss(work: _Work, held_out: MaskedTiles | None) -> float:
             return float(work.loss(part, held_out))
 
     total = sum(work.pool.map(judge, work.my_parts(held_out)))
-    return float(work.team.sum([torch.tensor(total, dtype=torch.float64)])[0])
+    return float(work.group.sum([torch.tensor(total, dtype=torch.float64)])[0])
 
 
 def _tensors(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Which device computes: what is asked for, or an error; never a silent fall-back."""
+"""Choice of the device that computes: the one asked for, or an error; never a silent fall-back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def choose_device(wanted: str, count: int = 1) -> str:
 
     Args:
         wanted: "auto" (a CUDA device if there is one, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
-        count: how many devices of that kind, each for a process of its own; the CPU serves any number.
+        count: number of devices of that kind, each for a process of its own; the CPU serves any number.
 
     Raises:
-        SettingsError: if it is no device, or one that is not here, or there are fewer of them.
+        SettingsError: if there is no such device, or not as many.
     """
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
@@ -29,14 +29,14 @@ def choose_device(wanted: str, count: int = 1) -> str:
     if count > 1 and (device.index is not None or device.type == "mps"):
         raise SettingsError(f"{asked}: that is one device; --devices goes with --device cuda, or cpu")
     if device.type == "cuda" and here < max(count, (device.index or 0) + 1):
-        raise SettingsError(f"{asked}: there are {here} CUDA devices here")
+        raise SettingsError(f"{asked}: CUDA devices found: {here}")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise SettingsError(f"--device {wanted}: there is no MPS device here")
+        raise SettingsError(f"--device {wanted}: no MPS device found")
     return str(device)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the device multiplies matrices of it by hardware, several times faster; else float32."""
+    """Return bfloat16 where the hardware multiplies matrices of it several times faster; else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

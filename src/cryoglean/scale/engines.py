@@ -1,4 +1,4 @@
-"""Other programs that can be put to work, found on PATH."""
+"""Optional external programs, found on PATH."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-_PATIENCE_S = 20.0
+_VERSION_TIMEOUT_S = 20.0
+"""How long a program may take to tell its version. Chosen by hand: Python programs on network disks load slowly, and
+`cryoglean doctor` waits for each."""
+
 _VERSION = re.compile(r"\d+(?:\.\d+)+\S*")
 _RELION = "apt-get install relion, or https://relion.readthedocs.io"
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A program that is not required.
+    """Optional external program.
 
     Attributes:
         name: its command.
-        purpose: what it is for.
+        purpose: its use here.
         remedy: how to get it.
-        path: where it is, or None if it was not found.
-        version: what it says about itself; None where it was not found or does not say.
+        path: its file, or None if it was not found.
+        version: version that it reports; None where it was not found or reports none.
     """
 
     name: str
@@ -40,17 +43,17 @@ ENGINES = (
     Engine("cryolo_predict.py", "picks to compare with", "https://cryolo.readthedocs.io"),
     Engine("chromium", "web pages (planned)", "apt-get install chromium"),
 )
-"""The programs that are looked for."""
+"""Programs that are looked for."""
 
 _SILENT = ("cryolo_predict.py",)
-"""Programs that are not asked for their version: they do not tell it, or load for a minute first."""
+"""Programs that are not asked for their version: they report none, or load for a minute first."""
 
 
 def probe_engines(engines: tuple[Engine, ...] = ENGINES) -> tuple[Engine, ...]:
     """Look for programs on PATH and ask those that are there for their version.
 
     Args:
-        engines: what to look for.
+        engines: programs to look for.
 
     Returns:
         The same with `path` and `version` filled in.
@@ -71,7 +74,7 @@ def _version_of(path: str) -> str | None:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_PATIENCE_S,
+            timeout=_VERSION_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
         )

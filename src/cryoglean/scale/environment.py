@@ -1,4 +1,4 @@
-"""What this machine has: versions, devices, engines, memory, and what is missing with the way to get it."""
+"""Inventory of this machine: versions, devices, engines, memory, and what is missing with the way to get it."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ REQUIRED_PACKAGES = {
     "torch-ctf": "torch_ctf",
     "typer": "typer",
 }
-"""What Cryoglean stands on: as pip knows it, and as Python imports it."""
+"""Required packages: names for pip, and for `import`."""
 
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
-_LEAST_FREE_BYTES = 2**30
+_MIN_FREE_BYTES = 2**30
+"""Free space below which a folder is reported. Resource: some temporary micrographs and tables fit in 1 GiB."""
+
 _OPTIONAL_PACKAGES = {
     "lightning-fabric": "training on several devices and machines",
     "dask": "many machines at once (planned)",
@@ -53,12 +55,12 @@ _OPTIONAL_PACKAGES = {
 
 @dataclass(frozen=True)
 class Package:
-    """A Python package.
+    """Python package.
 
     Attributes:
-        name: as pip knows it.
-        version: the installed one, or None.
-        purpose: what it is for; "" for one that is required.
+        name: its name for pip.
+        version: the installed version, or None.
+        purpose: its use; "" for one that is required.
         remedy: how to get it.
         fault: why it cannot be imported although it is installed; "" where it can be, or was not tried.
     """
@@ -72,21 +74,21 @@ class Package:
 
 @dataclass(frozen=True)
 class Environment:
-    """All that `cryoglean doctor` tells.
+    """Inventory that `cryoglean doctor` prints.
 
     Attributes:
         python: version of Python.
         system: operating system and processor.
         required: packages that must be there.
         optional: packages that may be there.
-        engines: other programs that may be there.
-        devices: what can compute, the CPU first.
+        engines: optional external programs.
+        devices: devices that can compute, the CPU first.
         machine_cpus: processors of the machine.
         available_cpus: those that this process may use.
         threads: threads that each library uses now.
-        memory_bytes: memory of the machine, or of the control group if that is less; None where it cannot be told.
-        temporary_folder: where large temporary files go.
-        current_folder: where the command was called.
+        memory_bytes: memory of the machine, or of the control group if that is less; None if unknown.
+        temporary_folder: folder of large temporary files.
+        current_folder: folder that the command was called in.
     """
 
     python: str
@@ -104,14 +106,14 @@ class Environment:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps Cryoglean from working here, one line each with the remedy."""
+        """Reasons why Cryoglean cannot work here, one line each with the remedy."""
         missing = [f"{p.name} is missing: {p.remedy}" for p in self.required if p.version is None]
         broken = [f"{p.name} does not load ({p.fault}): {p.remedy}" for p in self.required if p.fault]
         return (*missing, *broken, *_place_problems(self.temporary_folder, "set TMPDIR to another folder"))
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is worth knowing, but stops nothing by itself, one line each."""
+        """Warnings that stop nothing by themselves, one line each."""
         return _place_problems(self.current_folder, "give --out in another folder")
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,10 +122,10 @@ class Environment:
 
 
 def probe_environment(folder: Path | None = None) -> Environment:
-    """Look at this machine.
+    """Take the inventory of this machine.
 
     Args:
-        folder: where output would go; the current folder by default.
+        folder: folder of the output; the current folder by default.
     """
     return Environment(
         python=platform.python_version(),
@@ -188,6 +190,6 @@ def _version(name: str) -> str | None:
 def _place_problems(place: Place, remedy: str) -> tuple[str, ...]:
     if not place.writable:
         return (f"{place.path} cannot be written: {remedy}",)
-    if place.free_bytes < _LEAST_FREE_BYTES:
+    if place.free_bytes < _MIN_FREE_BYTES:
         return (f"{place.path} has {place.free_bytes / 2**20:.0f} MiB left: make room, or {remedy}",)
     return ()

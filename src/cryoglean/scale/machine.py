@@ -1,4 +1,4 @@
-"""The machine: what computes, with how many threads, how much memory there is and where can be written."""
+"""Resources of the machine: devices, threads, memory and folders that can be written."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Device:
-    """Something that computes.
+    """Device that computes.
 
     Attributes:
         name: as `--device` takes it.
-        description: what it is.
+        description: its model.
         memory_bytes: its own memory, or None where it shares the machine's.
     """
 
@@ -28,12 +28,12 @@ class Device:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder that is written to.
+    """Folder that is written to.
 
     Attributes:
         path: the folder.
-        writable: whether a file can be made there.
-        free_bytes: room left on its disk.
+        writable: whether a file can be created there.
+        free_bytes: free space on its disk.
     """
 
     path: str
@@ -42,12 +42,12 @@ class Place:
 
 
 def library_threads() -> dict[str, int]:
-    """Return how many threads each library underneath computes with now."""
+    """Return the number of threads that each numerical library uses now."""
     try:
         import cv2
         import torch
         from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
-    except (ImportError, OSError):  # told among the packages
+    except (ImportError, OSError):  # reported among the packages
         return {}
     threads = {"torch": torch.get_num_threads(), "opencv": cv2.getNumThreads()}
     for library in threadpool_info():
@@ -56,11 +56,11 @@ def library_threads() -> dict[str, int]:
 
 
 def probe_devices() -> tuple[Device, ...]:
-    """Return what can compute, the CPU first."""
+    """Return the devices that can compute, the CPU first."""
     cpu = Device("cpu", _processor_name(Path("/proc/cpuinfo")))
     try:
         import torch
-    except (ImportError, OSError):  # told among the packages
+    except (ImportError, OSError):  # reported among the packages
         return (cpu,)
     devices = [cpu]
     for index in range(torch.cuda.device_count()):
@@ -84,10 +84,10 @@ def memory_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sy
 
     Args:
         meminfo: a file as `/proc/meminfo`.
-        cgroup: where control groups are mounted, of version 1 or 2.
+        cgroup: mount point of control groups, of version 1 or 2.
 
     Returns:
-        Bytes, or None where neither can be told.
+        Bytes, or None where neither is known.
     """
     amounts = []
     with suppress(OSError):
@@ -100,7 +100,7 @@ def memory_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sy
 
 
 def probe_place(folder: Path) -> Place:
-    """Try to write into a folder, and see how much room there is."""
+    """Try to write into a folder, and measure its free space."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             writable = True

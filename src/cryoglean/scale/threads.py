@@ -1,4 +1,4 @@
-"""How many processors this process may use, and making every library underneath keep to a number."""
+"""Number of processors that this process may use, and a limit on the threads of every library."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _CPU_FOLDERS_V1 = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
 
 
 def available_cpus() -> int:
-    """Return how many processors this process may use, 1 or more.
+    """Return the number of processors that this process may use, 1 or more.
 
     That is the smallest of: the processors it may run on (taskset, cpuset), the CPU quota of its control group (as
-    containers have it; a part of a processor counts as a whole one), and what Slurm gave to the task.
+    containers have it; a part of a processor counts as a whole one), and what Slurm granted to the task.
     """
     limits = [float(_affinity()), *_slurm(os.environ), *_cgroup_quotas(_CGROUP_NAMES, _CGROUP_ROOT)]
     return max(1, math.ceil(min(limits)))
 
 
 def limit_threads(threads: int) -> None:
-    """Make every library of this process, and the processes that it starts, compute with so many threads.
+    """Limit the threads of every library of this process, and of the processes that it starts.
 
     Covers torch, OpenCV, tifffile, and the BLAS and OpenMP libraries under numpy and scipy, loaded or not yet.
 
@@ -89,7 +89,7 @@ def _cgroup_quotas(names: Path, root: Path) -> Iterator[float]:
 
     Args:
         names: a file as `/proc/self/cgroup`, with lines `number:controllers:path`.
-        root: where control groups are mounted, of version 1 or 2.
+        root: mount point of control groups, of version 1 or 2.
     """
     try:
         lines = names.read_text(encoding="utf-8").splitlines()

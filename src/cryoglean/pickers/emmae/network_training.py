@@ -13,7 +13,7 @@ from cryoglean.pickers.emmae.network_files import read_progress, write_emmae, wr
 from cryoglean.pickers.emmae.training import Prepared, train_emmae
 from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.scale.devices import fast_dtype
-from cryoglean.scale.team import ALONE
+from cryoglean.scale.process_group import SINGLE_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cryoglean.nets.mae_training import MaeProgress
     from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeTrained, EmmaeTraining
     from cryoglean.pickers.figures import Figure
-    from cryoglean.scale.team import Team
+    from cryoglean.scale.process_group import ProcessGroup
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
 """What training makes; and how far it is, until it is done."""
@@ -40,17 +40,17 @@ class NetworkTraining(NamedTuple):
         settings: of the training.
         first: a network to start from, which is changed; None starts from random weights.
         cpus: processors to use; the result does not depend on it.
-        team: who trains, and where each computes.
+        group: who trains, and where each computes.
     """
 
     settings: EmmaeTraining
     first: Mae | None = None
     cpus: int = 1
-    team: Team = ALONE
+    group: ProcessGroup = SINGLE_PROCESS
 
 
 class _Start(NamedTuple):
-    """All that a member of a team must be given."""
+    """All that a member of a group must be given."""
 
     prepared: Sequence[Prepared]
     first: Mae | None
@@ -75,17 +75,17 @@ def train_network(
 
     Args:
         prepared: the micrographs, one or more.
-        how: how; this process is the first of its team.
+        how: how; this process is the first of its group.
         root: the folder, which is there.
         info: shows one line to the user.
         draw: draws a figure into a file.
 
     Raises:
-        TeamError: if another process of the team is gone.
+        ProcessGroupError: if another process of the group is gone.
         OSError: if results cannot be written; what was written is whole.
     """
-    team, begin = how.team, read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
-    info(f"training on {len(prepared)} micrographs, {_where(team)}, {fast_dtype(torch.device(team.device))}")
+    group, begin = how.group, read_progress(root / PROGRESS) if (root / PROGRESS).exists() else None
+    info(f"training on {len(prepared)} micrographs, {_where(group)}, {fast_dtype(torch.device(group.device))}")
     if begin is not None:
         info(f"going on from step {begin.checks[-1].step}")
 
@@ -95,7 +95,7 @@ def train_network(
         info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
     start = _Start([Prepared(each.name, each.image.cpu()) for each in prepared], how.first, begin)
-    team.share(start)
+    group.broadcast(start)
     trained = _train(start, how, watch)
     write_atomic_text(root / "curves.csv", curves_csv(trained.checks))
     draw(root / "curves.png", training_figure(trained.checks))
@@ -105,19 +105,19 @@ def train_network(
     return trained.model.facts
 
 
-def help_to_train(how: NetworkTraining) -> None:
-    """Take part in what the first process of the team trains, if it trains at all.
+def join_training(how: NetworkTraining) -> None:
+    """Take part in what the first process of the group trains, if it trains at all.
 
     Raises:
-        TeamError: if another process of the team is gone.
+        ProcessGroupError: if another process of the group is gone.
     """
-    start: _Start | None = how.team.share(None)
+    start: _Start | None = how.group.broadcast(None)
     if start is not None:
         _train(start, how, None)
 
 
 def _train(start: _Start, how: NetworkTraining, watch: Callable[[MaeProgress], None] | None) -> EmmaeTrained:
-    device = torch.device(how.team.device)
+    device = torch.device(how.group.device)
     return train_emmae(
         [Prepared(each.name, each.image.to(device)) for each in start.prepared],
         how.settings,
@@ -126,9 +126,9 @@ def _train(start: _Start, how: NetworkTraining, watch: Callable[[MaeProgress], N
         threads=how.cpus,
         precision=fast_dtype(device),
         watch=watch,
-        team=how.team,
+        group=how.group,
     )
 
 
-def _where(team: Team) -> str:
-    return f"device {team.device}" + (f" and {team.size - 1} more" if team.size > 1 else "")
+def _where(group: ProcessGroup) -> str:
+    return f"device {group.device}" + (f" and {group.size - 1} more" if group.size > 1 else "")

@@ -21,7 +21,7 @@ from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
-from cryoglean.scale.team import Team
+from cryoglean.scale.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -133,7 +133,7 @@ def _trained_here(preparation: Preparation) -> Path:
     if not (folder / WEIGHTS).exists():
         diameter, training = settings.diameter_angstrom, settings.network_training
         prepared = [prepared_for(each, diameter, training, preparation.device) for each in _sample(preparation)]
-        how = NetworkTraining(training, None, preparation.cpus, Team(preparation.device))
+        how = NetworkTraining(training, None, preparation.cpus, ProcessGroup(preparation.device))
         train_network(prepared, how, folder, preparation.info, preparation.draw)
     return folder / WEIGHTS
 

@@ -13,14 +13,14 @@ from cryoglean.nets.mae_layers import PAPER_LAYERS, MaeLayers
 from cryoglean.nets.mae_training import MaeCheck, MaeCourse, MaeProgress, train_mae
 from cryoglean.nets.tiles import MaskedTiles, Sampling, TileSampler
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
-from cryoglean.scale.team import ALONE
+from cryoglean.scale.process_group import SINGLE_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from cryoglean.scale.team import Team
+    from cryoglean.scale.process_group import ProcessGroup
 
 _CHECKS = 40
 _MOST_STEPS_BETWEEN = 50
@@ -185,7 +185,7 @@ def train_emmae(
     threads: int = 1,
     precision: torch.dtype = torch.float32,
     watch: Callable[[MaeProgress], None] | None = None,
-    team: Team = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> EmmaeTrained:
     """Train a network on micrographs.
 
@@ -197,7 +197,7 @@ def train_emmae(
         threads: how many threads compute; the result does not depend on it.
         precision: of the matrix products; bfloat16 where hardware multiplies it.
         watch: who is told how it goes, with all that is needed to go on from there.
-        team: processes that call this with all else equal.
+        group: processes that call this with all else equal.
 
     Returns:
         The model, the curves and some tiles.
@@ -212,7 +212,7 @@ def train_emmae(
     sampler = sampler_of(seen, _TRAINED_ON)
     held_out = sampler_of(aside, _HELD_OUT).batch(0, _HELD_OUT_TILES) if aside else None
     net = (first or new_mae(settings.layers, settings.seed)).to(seen[0].image.device)
-    how: dict[str, Any] = {"begin": begin, "threads": threads, "precision": precision, "watch": watch, "team": team}
+    how: dict[str, Any] = {"begin": begin, "threads": threads, "precision": precision, "watch": watch, "group": group}
     course = settings.course(sampler.tiles_of_an_epoch)
     checks = train_mae(net, lambda step: sampler.batch(step, settings.batch), held_out, course, **how)
     facts = EmmaeFacts(

@@ -1,6 +1,6 @@
-"""The processes that share one training, each with a device of its own: who is first, who does what, and sums over all.
+"""Processes that share one training, each with a device of its own: ranks, shares of the work, and sums over all.
 
-A team of one needs nothing and does nothing. Lightning Fabric holds larger ones together.
+A group of one communicates with nobody. Lightning Fabric holds larger groups together.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-Given = TypeVar("Given")
+T = TypeVar("T")
 
 
-class Team:
-    """A process alone. As a context manager, it sees to it that no member waits for one that is gone.
+class ProcessGroup:
+    """Group of one process. As a context manager, a group sees to it that no member waits for one that has ended.
 
     Args:
-        device: where this process computes, as torch names it.
+        device: device of this process, as torch names it.
     """
 
     rank, size = 0, 1
@@ -33,31 +33,31 @@ class Team:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one process that reads, writes and tells."""
+        """Whether this is the one process that reads, writes and reports."""
         return self.rank == 0
 
-    def shares(self, count: int) -> list[int]:
-        """Return how many of so many things each member takes: as evenly as can be, in order of their ranks."""
+    def split_evenly(self, count: int) -> list[int]:
+        """Return how many of `count` items each member takes: as evenly as possible, in order of their ranks."""
         ends = [count * k // self.size for k in range(self.size + 1)]
         return [end - start for start, end in pairwise(ends)]
 
     def cpus(self, wanted: int | None) -> int:
-        """Return how many processors this process may use.
+        """Return the number of processors that this process may use.
 
         Args:
-            wanted: of this machine, for all members on it; None takes all that are free to use.
+            wanted: processors of this machine, for all members on it together; None takes all that are available.
         """
         return wanted or available_cpus()
 
-    def share(self, value: Given) -> Given:
-        """Return the first member's value; what the others pass is lost."""
+    def broadcast(self, value: T) -> T:
+        """Return the first member's value; those that the others pass are dropped."""
         return value
 
     def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Return the sums over all members of tensors that have equal shapes in each of them."""
         return list(tensors)
 
-    def of_first(self, value: float) -> float:
+    def broadcast_scalar(self, value: float) -> float:
         """Return the first member's number."""
         return value
 
@@ -67,8 +67,8 @@ class Team:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Do nothing: there is nobody else."""
+        """Do nothing: there is no other member."""
 
 
-ALONE = Team()
-"""A process without others, on the CPU."""
+SINGLE_PROCESS = ProcessGroup()
+"""Group of one process, on the CPU."""
