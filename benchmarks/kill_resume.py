@@ -66,7 +66,7 @@ def done(out: Path) -> list[str]:
     except FileNotFoundError:
         return []
     names = [("final" if s["round"] < 0 else f"round {s['round']}") + f", {s['stage']}" for s in data["stages"]]
-    if PRODUCTION in data:
+    if data.get(PRODUCTION) is not None:
         names.insert(sum(s["round"] >= 0 for s in data["stages"]), PRODUCTION)
     return names
 

@@ -35,7 +35,7 @@ def main() -> None:
         state = json.loads((folder / "run.json").read_text())
         for row in rows(arguments.shared, name, folder, state):
             print(row, flush=True)
-        reasons.append(f"{name}: {state['reason']}")
+        reasons.append(f"{name}: {state['message']}")
     print("\n" + "\n".join(reasons))
 
 

@@ -11,9 +11,20 @@ from PIL import Image
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder import PickFolder
 from cryoglean.jobs.result import MicrographResult
+from cryoglean.loop.decisions import Acceptance, AcceptanceDecision, ClassEvaluationDecision
+from cryoglean.loop.outcomes import Outcome
 from cryoglean.loop.settings import LoopJob, LoopSettings
-from cryoglean.loop.stages import CANDIDATES, MODEL, PICKS, stage_folder
-from cryoglean.loop.state import JUDGED, open_run
+from cryoglean.loop.stage_results import (
+    CANDIDATES,
+    MICROGRAPHS,
+    MODEL,
+    PICKS,
+    MicrographsFound,
+    NetworkFound,
+    PicksFound,
+)
+from cryoglean.loop.stages import stage_folder
+from cryoglean.loop.state import Production, RunStatus, open_run
 from cryoglean.loop.tables import write_round
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
@@ -94,27 +105,30 @@ class FakeRun:
         """Write the folder and return the state; `produced` tells whether all micrographs were picked."""
         files = [self._file(name) for name in self.picks]
         settings = LoopSettings(**{"diameter_angstrom": DIAMETER, "pixel_size_angstrom": PIXEL} | self.settings)
-        run, files = open_run(self.root, settings.recorded(), files)
+        run, files = open_run(self.root, settings, files)
         known = {file.key: picks for file, picks in zip(files, self.picks.values(), strict=True) if picks is not None}
         counts = {key: len(picks) for key, picks in known.items()}
-        sizes = {file.key: [PIXEL, *self._image(file.name).shape] for file in files if file.key in known}
+        sizes = {file.key: (PIXEL, *self._image(file.name).shape) for file in files if file.key in known}
         run.set(subset=list(sizes), provenance=LoopJob(settings=settings, command="cryoglean run <x>").provenance())
         rejected = {file.key: "empty: the file has 0 bytes" for file in files if file.key not in known}
-        run.add(0, "micrographs", {"usable": len(sizes), "sizes": sizes, "rejected": rejected}, 1.0)
-        picked = {"picks": sum(counts.values()), "counts": counts}
+        run.add(0, MICROGRAPHS, MicrographsFound(usable=len(sizes), sizes=sizes, rejected=rejected), 1.0)
+        picked = PicksFound(picks=sum(counts.values()), counts=counts)
         for number, stage, seconds in ((0, CANDIDATES, 2.0), (1, PICKS, 4.0)):
             self._write_picks(stage_folder(self.root, number, stage), files, known)
             run.add(number, stage, picked, seconds)
-        judged = {"judged": 80, "kept": 60, "only_reference": 30, "only_reference_kept": 10}
-        run.decide(1, JUDGED, judged | {"only_new": 40, "only_new_kept": 35}, "60 of 80 judged picks")
-        run.decide(1, "picks that stand", 1, "so it is")
+        compared = {"only_reference": 30, "only_reference_kept": 10, "only_new": 40, "only_new_kept": 35}
+        run.decide(ClassEvaluationDecision(round=1, judged=80, kept=60, **compared))
+        better = Acceptance.better
+        run.decide(AcceptanceDecision(round=1, acceptance=better, reference=0, accepted=1, deviations=4.4))
         curves = stage_folder(self.root, 1, MODEL) / "curves.csv"
         curves.parent.mkdir(parents=True)
         curves.write_text(CURVES)
-        run.add(1, MODEL, {"particles": 90, "facts": None}, 33.0)
+        run.add(1, MODEL, NetworkFound(particles=90, fit=None), 33.0)
         if produced:
             self._write_picks(self.root, files, known)
-            run.set(production={"round": 1, **picked}, best=1, status="done", reason="converged")
+            production = Production(round=1, picks=picked.picks, micrographs=len(known))
+            ended = {"status": RunStatus.done, "outcome": Outcome.converged, "message": "converged"}
+            run.set(production=production, best=1, **ended)
         run.set(**values)
         return run
 

@@ -15,6 +15,7 @@ import cryoglean.io.atomic as atomic
 from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.run_report import gather
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from tiny_loop import DIAMETER, grow, shrink
@@ -110,12 +111,14 @@ def test_a_run_finds_the_particles(finished, images):
 
 def test_it_tells_each_stage_and_each_decision(finished):
     out, result = finished
-    for said in ("candidates:", "classes:", "selected:", "model:", "picks:", "picks that stand", "subset"):
+    for said in ("candidates:", "classes:", "selected:", "model:", "picks:", "round 1 accepted", "the rounds work on"):
         assert said in result.stderr
     said = state(out)
     assert said["status"] == "done"
     assert {(s["round"], s["stage"]) for s in said["stages"]} >= {(0, "classes"), (1, "model"), (1, "selected")}
-    assert all({"round", "what", "decision", "reason"} == set(d) for d in said["decisions"])
+    kinds = [decision["kind"] for decision in said["decisions"]]
+    assert kinds == ["subset", "spacing", "class_evaluation", "class_evaluation", "acceptance"]
+    assert all({"round", "message"} <= set(decision) for decision in said["decisions"])
 
 
 def test_it_ends_with_a_report_of_what_it_found(finished):
@@ -124,15 +127,15 @@ def test_it_ends_with_a_report_of_what_it_found(finished):
     said, facts = state(out), gather(out)
     assert sum(facts.counts.values()) == said["production"]["picks"]
     assert list(facts.counts) == list(said["micrographs"])
-    assert (facts.status, facts.best, facts.reason) == (said["status"], said["best"], said["reason"])
+    assert (facts.status, facts.best, facts.reason) == (said["status"], said["best"], said["message"])
     assert [gallery.name for gallery in facts.galleries] == ["00", "01", "final"]
     for number in (0, 1):
         found = {s["stage"]: s["found"] for s in said["stages"] if s["round"] == number}
         gallery, news = facts.galleries[number], facts.rounds[number]
         assert list(gallery.selection.reasons) == found["selected"]["reasons"]
         assert gallery.classes.counts.sum() == found["classes"]["particles"] == news.classified
-        assert (news.kept, news.cut_out) == (found["selected"]["kept"], found["particles"]["particles"])
-    assert facts.rounds[1].contest is not None
+        assert (news.kept, news.extracted) == (found["selected"]["kept"], found["particles"]["particles"])
+    assert facts.rounds[1].evaluation is not None
     assert facts.rounds[1].checks
     assert {p.name for p in (out / "figures").iterdir()} >= {"classes_01.png", "classes_final.png", "training.png"}
 
@@ -185,7 +188,7 @@ def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
     table = out / "rounds/00/selected/selection.csv"
     assert str(table) in waiting.stderr
     assert gather(out).status == "review"
-    assert "waits for review" in (out / "report.html").read_text()
+    assert "waiting for review" in (out / "report.html").read_text()
     by_rule = table.read_text()
     assert by_rule.count(",yes,") == 2
     table.write_text(by_rule.replace(",yes,", ",no,", 1))
@@ -234,7 +237,7 @@ def test_too_few_for_two_classes_keeps_the_candidates(tmp_path):
 def test_everything_rejected_by_selection_says_why(images, tmp_path):
     result = run(images / "m0.mrc", tmp_path / "run", "--rule", "literal", "--threshold", "50")
     assert result.exit_code == 5
-    assert "not one class is kept" in result.stderr
+    assert "no class is kept" in result.stderr
     assert len(final(tmp_path / "run")) == 1, "the candidates' picks stand"
 
 
@@ -244,7 +247,7 @@ def test_mixed_pixel_sizes_are_refused_with_both_named(tmp_path):
     grow(tmp_path, count=1, pixel_size_angstrom=3)
     result = run(images, tmp_path / "run")
     assert result.exit_code == 2
-    assert "m0 has 3 A, z 4 A" in result.stderr
+    assert "m0 has 3 Å, z 4 Å" in result.stderr
 
 
 def test_mixed_sizes_are_ordinary_and_a_bad_micrograph_is_set_aside(tmp_path):
@@ -261,15 +264,16 @@ def test_mixed_sizes_are_ordinary_and_a_bad_micrograph_is_set_aside(tmp_path):
 def test_an_alarm_stops_the_loop_and_the_picks_before_stand(images, killed_at, monkeypatch):
     import cryoglean.loop.rounds as module
 
-    monkeypatch.setattr(module, "alarm", lambda best, now: "picks collapse: for this test")
+    flood = AlarmDecision(round=1, alarm=Alarm.flood, accepted=0, now=400.0, before=100.0)
+    monkeypatch.setattr(module, "find_alarm", lambda best, now: flood)
     out = killed_at("picks")
     result = run(images, out)
     assert result.exit_code == 5, result.output
-    assert "picks collapse" in result.stderr
-    assert "the picks of round 0 stand" in result.stderr
-    assert gather(out).alarms == ("round 1: picks collapse: for this test",)
+    assert "picks flood" in result.stderr
+    assert "the picks of round 0 are accepted" in result.stderr
+    assert gather(out).alarms == (flood.line,)
     assert len(final(out)) == 3
-    assert state(out)["status"] == "stopped"
+    assert (state(out)["status"], state(out)["outcome"]) == ("stopped", "astray")
     assert run(images, out).exit_code == 5, "the same command says the same"
 
 

@@ -8,7 +8,7 @@ from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.particles import ParticleTable, write_particles
 from cryoglean.loop.class_evaluation import compare_rounds
-from cryoglean.loop.pick_union import pooled
+from cryoglean.loop.pick_union import merge_rounds
 from cryoglean.loop.tables import picks_of_images
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
@@ -41,9 +41,9 @@ def two_rounds():
 
 def test_particles_are_known_by_the_id_of_their_pick_whatever_was_left_out(tmp_path):
     reference, new = two_rounds()
-    pools = pooled({"a": reference}, {"a": new}, {"a": 20.0})
+    unions = merge_rounds({"a": reference}, {"a": new}, {"a": 20.0})
     which = np.flatnonzero(np.arange(150) % 7)
-    found = picks_of_images(particles(tmp_path / "particles.star", which), FILES, pools)
+    found = picks_of_images(particles(tmp_path / "particles.star", which), FILES, unions)
     assert [place for _, place in found.values()] == which.tolist()
 
 
@@ -52,7 +52,7 @@ def test_a_particle_of_another_extraction_is_named(tmp_path, which, name):
     reference, _ = two_rounds()
     star = particles(tmp_path / "particles.star", which, name)
     with pytest.raises(TableError, match="none of the picks"):
-        picks_of_images(star, FILES, pooled({"a": reference}, {"a": reference}, {"a": 20.0}))
+        picks_of_images(star, FILES, merge_rounds({"a": reference}, {"a": reference}, {"a": 20.0}))
 
 
 def test_a_table_without_ids_is_refused_with_what_to_do(tmp_path):
@@ -64,11 +64,11 @@ def test_a_table_without_ids_is_refused_with_what_to_do(tmp_path):
 
 def test_only_what_one_round_has_counts_in_the_contest(tmp_path):
     reference, new = two_rounds()
-    pools = pooled({"a": reference}, {"a": new}, {"a": 20.0})
+    unions = merge_rounds({"a": reference}, {"a": new}, {"a": 20.0})
     star = particles(tmp_path / "particles.star", np.arange(150))
-    images = list(picks_of_images(star, FILES, pools))
+    images = list(picks_of_images(star, FILES, unions))
     labels = {i: ClassVerdict.kept if n >= 50 else ClassVerdict.aligned_noise for n, i in enumerate(images)}
-    result, judged, kept = compare_rounds(labels, star, FILES, pools)
+    result, judged, kept = compare_rounds(labels, star, FILES, unions)
     assert result == (50, 0, 50, 50)
     assert (judged, kept) == (100, 100)
     assert result.is_won

@@ -1,12 +1,12 @@
-"""Two rounds in one pool: each place once, and both treated alike."""
+"""The union of two rounds: each place once, and both treated alike."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoglean.loop.pick_union import alone, pooled, sampled
-from cryoglean.loop.spacing import find_spacing, thinned
+from cryoglean.loop.pick_union import draw_sample, from_single_round, merge_rounds
+from cryoglean.loop.spacing import SpacingFinding, find_spacing, suppress_neighbours
 from cryoglean.picks import Picks
 
 DIAMETER = 20.0
@@ -18,50 +18,50 @@ def field(seed, count=60):
 
 
 @given(st.integers(0, 1000), st.integers(1, 80), st.integers(1, 80))
-def test_every_pick_of_both_is_in_the_pool_once(seed, first, second):
+def test_every_pick_of_both_is_in_the_union_once(seed, first, second):
     reference, new = field(seed, first), field(seed + 1, second)
-    pool = pooled({"m": reference}, {"m": new}, {"m": DIAMETER})["m"]
-    assert pool.of_reference.sum() == first
-    assert pool.of_new.sum() == second
-    assert (pool.of_reference | pool.of_new).all()
+    union = merge_rounds({"m": reference}, {"m": new}, {"m": DIAMETER})["m"]
+    assert union.of_reference.sum() == first
+    assert union.of_new.sum() == second
+    assert (union.of_reference | union.of_new).all()
 
 
 @given(st.integers(0, 1000), st.integers(1, 80), st.integers(1, 80))
 def test_the_best_of_both_are_equally_many(seed, first, second):
-    pool = pooled({"m": field(seed, first)}, {"m": field(seed + 1, second)}, {"m": DIAMETER})["m"]
-    assert pool.is_best_reference.sum() == pool.is_best_new.sum() == min(first, second)
+    union = merge_rounds({"m": field(seed, first)}, {"m": field(seed + 1, second)}, {"m": DIAMETER})["m"]
+    assert union.is_best_reference.sum() == union.is_best_new.sum() == min(first, second)
 
 
 def test_equal_rounds_share_all():
     picks = field(3)
-    pool = pooled({"m": picks}, {"m": picks}, {"m": DIAMETER})["m"]
-    assert len(pool.picks) == len(picks)
-    assert pool.of_reference.all()
-    assert pool.of_new.all()
+    union = merge_rounds({"m": picks}, {"m": picks}, {"m": DIAMETER})["m"]
+    assert len(union.picks) == len(picks)
+    assert union.of_reference.all()
+    assert union.of_new.all()
 
 
 @pytest.mark.parametrize("empty_first", [True, False])
 def test_an_empty_round_gives_the_other(empty_first):
     pair = (Picks.empty(), field(1)) if empty_first else (field(1), Picks.empty())
-    pool = pooled({"m": pair[0]}, {"m": pair[1]}, {"m": DIAMETER})["m"]
-    assert len(pool.picks) == 60
-    assert not (pool.is_best_reference | pool.is_best_new).any()
+    union = merge_rounds({"m": pair[0]}, {"m": pair[1]}, {"m": DIAMETER})["m"]
+    assert len(union.picks) == 60
+    assert not (union.is_best_reference | union.is_best_new).any()
 
 
 def test_a_sample_is_of_the_size_wanted_and_the_same_each_time():
-    pools = alone({"a": field(1), "b": field(2), "c": Picks.empty()})
-    one, again, other = (sampled(pools, 50, seed) for seed in (0, 0, 1))
-    assert sum(len(pool.picks) for pool in one.values()) == 50
-    assert all(np.array_equal(one[k].picks.xy, again[k].picks.xy) for k in pools)
+    unions = from_single_round({"a": field(1), "b": field(2), "c": Picks.empty()})
+    one, again, other = (draw_sample(unions, 50, seed) for seed in (0, 0, 1))
+    assert sum(len(union.picks) for union in one.values()) == 50
+    assert all(np.array_equal(one[k].picks.xy, again[k].picks.xy) for k in unions)
     assert not np.array_equal(one["a"].picks.xy, other["a"].picks.xy)
-    assert sampled(pools, 500, 0) == pools
+    assert draw_sample(unions, 500, 0) == unions
 
 
 def spread(spacing_diameters, seed, count=2000, side=2000.0):
     """Places by random sequential adsorption, with scores by lot."""
     random = np.random.default_rng(seed)
     places = Picks(*random.uniform(0, side, (2, count)), random.random(count))
-    return thinned(places, spacing_diameters * DIAMETER)
+    return suppress_neighbours(places, spacing_diameters * DIAMETER)
 
 
 def with_false_ones(true, seed):
@@ -79,7 +79,7 @@ def test_spacing_is_found_beside_false_picks(true):
 def test_where_all_picks_keep_the_spacing_none_is_asked_for():
     found = find_spacing([spread(0.9, 1), spread(0.9, 2)], [DIAMETER] * 2, [4e6] * 2)
     assert found.diameters == 0.5
-    assert "nothing to drop" in found.reason
+    assert found.finding is SpacingFinding.nothing_to_remove
 
 
 def test_places_at_random_and_few_places_give_the_least_spacing():

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from cryoglean.errors import SettingsError
+from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.folder_report import FIGURES, REPORT, report_or_reason, write_report
 from cryoglean.loop.run_report import gather
+from cryoglean.loop.state import RunStatus
 from cryoglean.picks import Picks
+from cryoglean.report.run_facts import ClassEvaluation, KeptPicks
 from cryoglean.report.run_page import run_page
 from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
 from fake_run import DIAMETER, GIVEN, PIXEL, FakeRun, assert_as_given, noise, random_picks, with_discs
@@ -35,13 +38,13 @@ def test_rounds_and_stages_are_those_of_the_state(fake):
     run, facts = fake.write(), gather(fake.root)
     assert [r.number for r in facts.rounds] == [0, 1]
     first, second = facts.rounds
-    assert second.stands
-    assert not first.stands
+    assert second.is_accepted
+    assert not first.is_accepted
     assert (second.picks, second.median_picks) == (42, 12)
     assert second.kept_share == pytest.approx(0.75)
-    assert second.contest == ((30, 10), (40, 35))
+    assert second.evaluation == ClassEvaluation(KeptPicks(80, 60), KeptPicks(30, 10), KeptPicks(40, 35))
     assert [check.step for check in second.checks] == [10, 20]
-    assert [s.seconds for s in facts.stages] == [s["seconds"] for s in run.data["stages"]]
+    assert [s.seconds for s in facts.stages] == [each.seconds for each in run.state.stages]
     assert facts.provenance["command"] == "cryoglean run <x>"
     assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.provenance)
 
@@ -61,9 +64,9 @@ def test_without_a_table_defocus_is_not_known(fake):
 @pytest.mark.parametrize(
     ("values", "status"),
     [
-        ({"status": "stopped", "waiting": 1}, "review"),
-        ({"status": "stopped"}, "stopped"),
-        ({"status": "running"}, "running"),
+        ({"status": RunStatus.stopped, "waiting": 1}, "review"),
+        ({"status": RunStatus.stopped}, "stopped"),
+        ({"status": RunStatus.running}, "running"),
     ],
 )
 def test_a_run_without_picks_that_count_shows_those_of_its_last_round(fake, values, status):
@@ -77,20 +80,23 @@ def test_a_run_without_picks_that_count_shows_those_of_its_last_round(fake, valu
 
 
 def test_alarms_are_told(fake):
-    run = fake.write(status="stopped", reason="stopped in round 1: picks flood")
-    run.decide(1, "alarm", 0, "picks flood: 400 after 100")
-    assert gather(fake.root).alarms == ("round 1: picks flood: 400 after 100",)
-
-
-def test_entries_of_kinds_that_are_not_known_do_no_harm(fake):
-    run = fake.write()
-    run.add(2, "polishing", {"what": ["ever"]}, 5)
-    run.decide(2, "something new", {"a": 1.5, "b": [1, None]}, "for a reason")
-    run.set(more={"x": 1})
+    run = fake.write(status=RunStatus.stopped, message="stopped in round 1: picks flood")
+    run.decide(AlarmDecision(round=1, alarm=Alarm.flood, accepted=0, now=400.0, before=100.0))
     facts = gather(fake.root)
-    assert facts.decisions[-1].decision == "a 1.5, b [1, None]"
-    assert facts.rounds[-1].number == 2
-    assert "something new" in run_page(facts, "now")
+    assert facts.alarms == ("round 1: picks flood: 400 (before: 100) per micrograph (median)",)
+    assert facts.decisions[-1].is_alarm
+
+
+def test_decisions_are_told_by_their_messages(fake):
+    fake.write()
+    facts = gather(fake.root)
+    assert [each.message for each in facts.decisions] == [
+        "round 1 accepted: better than round 0 (+4.4 standard deviations)"
+    ]
+    page = run_page(facts, "now")
+    assert facts.decisions[0].message in page
+    for cell in ("60 of 80", "35 of 40", "10 of 30"):
+        assert f"<td>{cell} (" in page
 
 
 def test_the_command_picks_all_micrographs_as_the_round_that_stands(fake):
@@ -159,8 +165,12 @@ def test_no_run_and_runs_of_other_versions_are_refused(tmp_path, fake):
     with pytest.raises(SettingsError, match=r"holds no run\.json"):
         gather(tmp_path)
     run = fake.write()
-    for change, said in (({"schema": 99}, "layout 99"), ({"settings": {"unknown": 1}}, "write its report with")):
-        run.path.write_text(json.dumps(run.data | change))
+    written = json.loads(run.path.read_text())
+    for change, said in (
+        ({"schema_version": 99}, "another version"),
+        ({"settings": {"unknown": 1}}, "write its report with"),
+    ):
+        run.path.write_text(json.dumps(written | change))
         with pytest.raises(SettingsError, match=said):
             gather(fake.root)
 

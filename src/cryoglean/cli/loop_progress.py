@@ -1,4 +1,4 @@
-"""How a run of the loop is watched: a line a stage and a decision on standard error, with the time since start."""
+"""Progress of a run on standard error: a line per stage and decision, with the time since start."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from rich.console import Console
 
 
 class LoopProgress:
-    """Shows lines.
+    """Listener to a run that shows lines.
 
     Args:
-        verbose: show also what the stages themselves say.
+        verbose: show also the lines of the stages.
     """
 
     def __init__(self, *, verbose: bool) -> None:
@@ -24,6 +24,6 @@ class LoopProgress:
         self._console.print(f"[{minutes:02d}:{seconds:02d}] {text}", markup=False)
 
     def detail(self, text: str) -> None:
-        """Show one line of a stage, if that is wanted."""
+        """Show one line of a stage, with --verbose."""
         if self._verbose:
             self.info(f"  {text}")

@@ -24,42 +24,55 @@ def run(
         list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
     ],
     diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
-    out: Annotated[Path, typer.Option(help="Run folder; one that is there is gone on with.")],
+    out: Annotated[Path, typer.Option(help="Run folder; an existing folder is resumed.")],
     pixel_size: PixelSize = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Coordinates to begin with: a folder of picks, a list, or a particles STAR.")
+        Path | None,
+        typer.Option(
+            help="Coordinates to start from instead of candidates: a folder of picks, a list, or a particles STAR file."
+        ),
     ] = None,
     candidates: Annotated[
         str,
-        typer.Option(metavar="METHOD", help="Picker of the candidates; one that can pick without a file."),
+        typer.Option(metavar="METHOD", help="Picker of the candidates, one that needs no file."),
     ] = "localpicker",
     review: Annotated[
-        bool, typer.Option("--review", help="Stop after each classification, for selection.csv to be edited.")
+        bool, typer.Option("--review", help="Stop after each classification, so that selection.csv can be edited.")
     ] = False,
-    rounds: Annotated[int, typer.Option(help="Rounds of training at most.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(help="Maximum number of training rounds; 0 stops after the classes of the candidates.")
+    ] = 3,
     rule: Annotated[
-        Rule | None, typer.Option(help="How classes are judged; automatic, with the paper preset literal.")
+        Rule | None,
+        typer.Option(help="Rule by which classes are kept; by default automatic, with --preset paper literal."),
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Of --rule literal or normalised.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Class-score threshold for --rule literal or normalised.")
+    ] = None,
     min_distance: Annotated[
-        float | None, typer.Option(help="Least distance of two picks in angstrom; else found in the candidates.")
+        float | None,
+        typer.Option(help="Minimum distance between picks in angstrom; by default learned from the candidates."),
     ] = None,
-    subset: Annotated[int, typer.Option(help="Micrographs that the rounds work on.")] = 30,
-    most_particles: Annotated[int, typer.Option(help="Particles of a round that are classified, at most.")] = 4000,
+    subset: Annotated[
+        int, typer.Option(help="Maximum number of micrographs that the rounds work on; all are picked in the end.")
+    ] = 30,
+    most_particles: Annotated[int, typer.Option(help="Maximum number of particles classified in a round.")] = 4000,
     preset: Annotated[Preset, typer.Option(help="paper: pickers and classes as published in 2020.")] = Preset.default,
-    engine: Annotated[Engine, typer.Option(help="Of the 2D classes: native, or relion_refine.")] = Engine.native,
-    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+    engine: Annotated[
+        Engine, typer.Option(help="Engine of the 2D classes: native, or relion (relion_refine).")
+    ] = Engine.native,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     cpus: Cpus = None,
     device: DeviceName = "auto",
     as_json: AsJson = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph and each step.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per micrograph and step.")] = False,
 ) -> int:
-    """Find particles without labels: candidates, 2D classes, a network trained on them, and round again.
+    """Find particles without labels: candidates, 2D classes, a network trained on them, and again in rounds.
 
-    Picks of all micrographs come to OUT/picks, every round to OUT/rounds, what was decided and why to OUT/run.json, and
-    all of it to look at to OUT/report.html.
-    The same command again goes on where it was. Exit status 5: stopped on purpose, for review or because a round has
-    gone astray; the last line says which picks stand.
+    Picks of all micrographs are written to OUT/picks, each round to OUT/rounds, decisions with their reasons to
+    OUT/run.json, and a report to OUT/report.html.
+    Repeat the command to resume a run that was interrupted. Exit status 5: stopped on purpose, for review or because a
+    round has gone astray; the last line says which picks are accepted.
 
     For example:
 
@@ -107,7 +120,7 @@ def run(
     summary = run_loop(files, job, out, progress)
     report = report_or_reason(out)
     if isinstance(report, str):
-        progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} tries again")
+        progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} writes it again")
     _show(summary, out, report, as_json=as_json)
     return summary.exit_status
 
@@ -119,7 +132,8 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
         said = {
             "out": str(out),
             "best_round": summary.best,
-            "reason": summary.reason,
+            "outcome": summary.end.outcome.value,
+            "message": summary.end.message,
             "report": str(report) if isinstance(report, Path) else None,
             "picks": total,
             "picked": {o.file.key: o.count for o in picked},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cryoglean.classes2d.classification import Classification
     from cryoglean.classes2d.progress import Iteration
+    from cryoglean.jobs.progress import IterationListener
 
 GALLERY = "gallery.png"
 
@@ -79,18 +80,6 @@ class ClassifySummary:
     def exit_status(self) -> ExitStatus:
         """0 all done, 3 some particles rejected, 4 all rejected."""
         return exit_status(is_any_done=self.classification is not None, is_any_rejected=bool(self.rejected))
-
-
-class IterationListener(Protocol):
-    """Listener to the progress of a classification."""
-
-    def info(self, text: str) -> None:
-        """Show one line to the user."""
-        ...
-
-    def iteration(self, iteration: Iteration) -> None:
-        """Count one more iteration that is done."""
-        ...
 
 
 def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: IterationListener) -> ClassifySummary:

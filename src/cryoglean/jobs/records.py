@@ -45,10 +45,12 @@ def read_record(path: Path, kind: type[AnyRecord], advice: str) -> AnyRecord | N
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror or error}): {advice}") from error
     except ValidationError as error:
-        raise SettingsError(f"{path} {flaw(error)}: {advice}") from error
+        raise SettingsError(f"{path} {_flaw(error)}: {advice}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{path} is damaged ({error}): {advice}") from error
 
 
-def flaw(error: ValidationError) -> str:
+def _flaw(error: ValidationError) -> str:
     """Describe the first thing that is wrong with a record, in one line."""
     found = error.errors(include_url=False)
     if any(each["loc"] == (VERSION_KEY,) for each in found):

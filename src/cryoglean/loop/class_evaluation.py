@@ -17,7 +17,7 @@ from cryoglean.jobs.classify import ClassifyJob, run_classify_job
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.purify import run_purify_job
 from cryoglean.jobs.select import SELECTION, SelectFolder, SelectJob, run_select_job
-from cryoglean.loop.decisions import Contest
+from cryoglean.loop.decisions import RoundComparison
 from cryoglean.loop.tables import picks_of_images, write_rows
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.selection_source import Source
     from cryoglean.classes2d.verdicts import ClassVerdict
     from cryoglean.jobs.select import Selected
-    from cryoglean.loop.pick_union import Pool
-    from cryoglean.loop.progress import Passing
+    from cryoglean.loop.pick_union import PickUnion
+    from cryoglean.loop.progress import LoopProgressAdapter
     from cryoglean.loop.settings import LoopJob
     from cryoglean.micrograph import MicrographFile
 
@@ -50,7 +50,7 @@ def extract_job(job: LoopJob) -> ExtractJob:
     )
 
 
-def classify(star: Path, job: LoopJob, out: Path, progress: Passing) -> dict[str, Any]:
+def classify(star: Path, job: LoopJob, out: Path, progress: LoopProgressAdapter) -> dict[str, Any]:
     """Classify the particles of a round.
 
     Args:
@@ -70,7 +70,9 @@ def classify(star: Path, job: LoopJob, out: Path, progress: Passing) -> dict[str
     return {"particles": sum(counts), "classes": len(counts), "rejected": len(summary.rejected)}
 
 
-def select_classes(classes: Path, job: LoopJob, out: Path, progress: Passing, *, purify: bool) -> dict[str, Any]:
+def select_classes(
+    classes: Path, job: LoopJob, out: Path, progress: LoopProgressAdapter, *, purify: bool
+) -> dict[str, Any]:
     """Select classes by the rule, and write what is kept, what is dropped, and what is junk.
 
     Args:
@@ -177,29 +179,29 @@ def particle_labels(classes: Path, job: LoopJob, by_hand: Path | None) -> dict[s
 
 
 def compare_rounds(
-    labels: Mapping[str, ClassVerdict], star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
-) -> tuple[Contest, int, int]:
+    labels: Mapping[str, ClassVerdict], star: Path, files: Sequence[MicrographFile], unions: Mapping[str, PickUnion]
+) -> tuple[RoundComparison, int, int]:
     """Compare the new round with the accepted one.
 
     Args:
         labels: of each image.
         star: `particles.star` of the extraction.
         files: the micrographs.
-        pools: what was extracted.
+        unions: what was extracted.
 
     Returns:
         The comparison; how many picks of the new round are in classes; how many of these are in kept ones.
     """
     only_reference, only_new, of_new = list[bool](), list[bool](), list[bool]()
-    for image, (key, place) in picks_of_images(star, files, pools).items():
+    for image, (key, place) in picks_of_images(star, files, unions).items():
         if image not in labels:
             continue  # rejected by the classification
-        pool, is_kept = pools[key], labels[image].is_kept
-        if pool.of_new[place]:
+        union, is_kept = unions[key], labels[image].is_kept
+        if union.of_new[place]:
             of_new.append(is_kept)
-        if pool.is_best_reference[place] and not pool.is_best_new[place]:
+        if union.is_best_reference[place] and not union.is_best_new[place]:
             only_reference.append(is_kept)
-        if pool.is_best_new[place] and not pool.is_best_reference[place]:
+        if union.is_best_new[place] and not union.is_best_reference[place]:
             only_new.append(is_kept)
-    result = Contest(len(only_reference), sum(only_reference), len(only_new), sum(only_new))
+    result = RoundComparison(len(only_reference), sum(only_reference), len(only_new), sum(only_new))
     return result, len(of_new), sum(of_new)

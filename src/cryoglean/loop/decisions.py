@@ -1,30 +1,48 @@
-"""The decisions of the loop, as functions of counts: when it is done, which round is better, when it goes astray."""
+"""Decisions of the loop, as values: whether rounds have converged, which round is accepted, what is an alarm.
+
+Each decision is a model with an enum for what was decided, the numbers that it was decided by, and a message for the
+user that is made from these.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple
 
-LEAST_DIFFERENCE = 20
-"""Places that only one of two rounds has: of fewer, on either side, nothing can be said."""
+from pydantic import ConfigDict, Field, computed_field
+
+from cryoglean.jobs.records import Record
+from cryoglean.loop.spacing import SpacingFinding
+from cryoglean.loop.subset import SubsetChoice
+
+MIN_DIFFERENCE = 20
+"""Picks that only one of two rounds has: of fewer, on either side, nothing can be said. Chosen by hand: with 20 the
+standard deviation of a share is about 0.1."""
 
 SURE_DEVIATIONS = 2.0
-"""A difference of more standard deviations is beyond doubt."""
+"""A difference of more standard deviations is beyond doubt. Chosen by hand: by chance alone one round in 40 is as much
+better."""
 
 COLLAPSE, FLOOD = 0.3, 3.0
-"""Picks of a round over those of the round that it was taught by: outside of this, it learned something else."""
+"""Picks of a round over those of the round that taught it: outside of this range it learned something else. Chosen by
+hand: a network that finds the views its teacher missed may well double the picks."""
 
-MOST_SHARE_LOST = 0.2
-MOST_RESOLUTION_LOST = 1.5
+MAX_SHARE_LOST = 0.2
+"""Largest fall of the share of picks in kept classes without an alarm. Chosen by hand: a smaller one stops rounds that
+recover, a larger one trains on junk."""
+
+MAX_RESOLUTION_LOST = 1.5
+"""Largest factor by which the best class may become coarser without an alarm. Chosen by hand, as `MAX_SHARE_LOST`."""
 
 
 class RoundFacts(NamedTuple):
-    """What is known of a round.
+    """Numbers of a round.
 
     Attributes:
         number: 0 are the candidates.
         picks: in all micrographs of the subset.
-        median_picks: of a micrograph.
+        median_picks: per micrograph.
         judged: picks that are in classes.
         kept: of these, in kept classes.
         best_resolution_angstrom: of the kept classes; infinite if there are none.
@@ -39,17 +57,17 @@ class RoundFacts(NamedTuple):
 
     @property
     def kept_share(self) -> float:
-        """Share of the judged picks that is in kept classes."""
+        """Share of the classified picks that is in kept classes."""
         return self.kept / self.judged if self.judged else 0.0
 
 
-class Contest(NamedTuple):
-    """Two rounds, judged by the same classes, at equal numbers of picks; what both have tells nothing.
+class RoundComparison(NamedTuple):
+    """Two rounds, classified together, at equal numbers of picks; the picks that both have tell nothing.
 
     Attributes:
-        only_reference: places that only the earlier round has.
+        only_reference: picks that only the accepted round has.
         only_reference_kept: of these, in kept classes.
-        only_new: places that only the new round has.
+        only_new: picks that only the new round has.
         only_new_kept: of these, in kept classes.
     """
 
@@ -60,11 +78,11 @@ class Contest(NamedTuple):
 
     @property
     def deviations(self) -> float:
-        """By how many standard deviations the new round's share of kept places is the larger."""
+        """Number of standard deviations by which the new round's share of kept picks is the larger."""
         total = self.only_reference + self.only_new
         pooled_share = (self.only_reference_kept + self.only_new_kept) / max(total, 1)
         variance = pooled_share * (1 - pooled_share)
-        if min(self.only_reference, self.only_new) < LEAST_DIFFERENCE or not variance:
+        if min(self.only_reference, self.only_new) < MIN_DIFFERENCE or not variance:
             return 0.0
         difference = self.only_new_kept / self.only_new - self.only_reference_kept / self.only_reference
         return difference / math.sqrt(variance * (1 / self.only_reference + 1 / self.only_new))
@@ -74,47 +92,261 @@ class Contest(NamedTuple):
         """Whether the new round is better beyond doubt."""
         return self.deviations > SURE_DEVIATIONS
 
-    def __str__(self) -> str:
+
+class Acceptance(StrEnum):
+    """Why a new round's picks are accepted, or are not."""
+
+    better = "better"
+    as_good = "as_good"
+    first_network = "first_network"
+    last_round = "last_round"
+    not_better = "not_better"
+    worse = "worse"
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the new round takes the place of the accepted one."""
+        return self not in (Acceptance.not_better, Acceptance.worse)
+
+
+class Alarm(StrEnum):
+    """Why a round has gone astray."""
+
+    no_picks = "no_picks"
+    collapse = "collapse"
+    flood = "flood"
+    no_class_kept = "no_class_kept"
+    classes_worse = "classes_worse"
+    resolution_lost = "resolution_lost"
+
+
+class DecisionKind(StrEnum):
+    """Subject of a decision."""
+
+    subset = "subset"
+    spacing = "spacing"
+    class_evaluation = "class_evaluation"
+    acceptance = "acceptance"
+    alarm = "alarm"
+
+
+class Decision(Record):
+    """A decision; its message is made from its values, and that of a stored one is made again.
+
+    Attributes:
+        round: the round in which it was made.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    round: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def message(self) -> str:
+        """The decision and its reason, for the user."""
+        return self._message()
+
+    @property
+    def line(self) -> str:
+        """The message with the round, for the user."""
+        return f"round {self.round}: {self.message}"
+
+    def _message(self) -> str:
+        raise NotImplementedError
+
+
+class SubsetDecision(Decision):
+    """The micrographs that the rounds work on.
+
+    Attributes:
+        choice: how they were chosen.
+        chosen: number of these.
+        given: number of all.
+    """
+
+    kind: Literal[DecisionKind.subset] = DecisionKind.subset
+    choice: SubsetChoice
+    chosen: int
+    given: int
+
+    def _message(self) -> str:
+        return f"the rounds work on {self.chosen} of {self.given} micrographs, {self.choice.message}"
+
+
+class SpacingDecision(Decision):
+    """Minimum distance between picks.
+
+    Attributes:
+        finding: what the best candidates tell.
+        diameters: the minimum distance, in particle diameters.
+        sure_share: pairs of the best candidates nearer than this, over those of random places; None if not known.
+        all_share: the same of all candidates.
+    """
+
+    kind: Literal[DecisionKind.spacing] = DecisionKind.spacing
+    finding: SpacingFinding
+    diameters: float
+    sure_share: float | None
+    all_share: float | None
+
+    def _message(self) -> str:
+        if self.finding is SpacingFinding.unknown:
+            return f"minimum distance {self.diameters:g} diameters: the best candidates show no larger one"
+        if self.finding is SpacingFinding.nothing_to_remove:
+            return "no overlapping picks to remove"
         return (
-            f"of what only this round has {self.only_new_kept} of {self.only_new} are in kept classes, of what only "
-            f"the round before has {self.only_reference_kept} of {self.only_reference}"
+            f"the weaker of two picks nearer than {self.diameters:.2f} diameters is removed: of the pairs expected by "
+            f"chance the best candidates have {self.sure_share:.0%}, all candidates {self.all_share:.0%}"
         )
 
 
+class ClassEvaluationDecision(Decision):
+    """Picks of a round in kept classes, and of picks that only one of two rounds has.
+
+    Attributes:
+        judged: picks of the round that are in classes.
+        kept: of these, in kept classes.
+        only_reference: as of `RoundComparison`.
+        only_reference_kept: as of `RoundComparison`.
+        only_new: as of `RoundComparison`.
+        only_new_kept: as of `RoundComparison`.
+    """
+
+    kind: Literal[DecisionKind.class_evaluation] = DecisionKind.class_evaluation
+    judged: int
+    kept: int
+    only_reference: int
+    only_reference_kept: int
+    only_new: int
+    only_new_kept: int
+
+    def _message(self) -> str:
+        said = f"{self.kept} of {self.judged} classified picks are in kept classes"
+        if not self.round:
+            return said
+        return (
+            f"{said}; of those only this round has {self.only_new_kept} of {self.only_new}, of those only the accepted "
+            f"round has {self.only_reference_kept} of {self.only_reference}"
+        )
+
+
+class AcceptanceDecision(Decision):
+    """The round whose picks are accepted from now on.
+
+    Attributes:
+        acceptance: why.
+        reference: the round accepted before.
+        accepted: the round accepted now.
+        deviations: of the comparison of the two.
+    """
+
+    kind: Literal[DecisionKind.acceptance] = DecisionKind.acceptance
+    acceptance: Acceptance
+    reference: int
+    accepted: int
+    deviations: float
+
+    def _message(self) -> str:
+        verdict = "accepted" if self.acceptance.is_accepted else "not accepted"
+        reason = {
+            Acceptance.better: f"better than round {self.reference} ({self.deviations:+.1f} standard deviations)",
+            Acceptance.as_good: f"as good as round {self.reference}",
+            Acceptance.first_network: "the first network takes the place of the coordinates given",
+            Acceptance.last_round: "with the paper preset the last round always is",
+            Acceptance.not_better: f"not converged, and not better than round {self.reference}",
+            Acceptance.worse: f"a smaller share of its own picks is in kept classes than of round {self.reference}'s",
+        }[self.acceptance]
+        return f"round {self.round} {verdict}: {reason}"
+
+    @property
+    def line(self) -> str:
+        """The message, which names the round."""
+        return self.message
+
+
+class AlarmDecision(Decision):
+    """An alarm, which ends the rounds.
+
+    Attributes:
+        alarm: why.
+        accepted: the round whose picks stay accepted.
+        now: the number that raised it; None where there is none.
+        before: the same of the accepted round.
+    """
+
+    kind: Literal[DecisionKind.alarm] = DecisionKind.alarm
+    alarm: Alarm
+    accepted: int
+    now: float | None = None
+    before: float | None = None
+
+    def _message(self) -> str:
+        return {
+            Alarm.no_picks: "the network picks nothing",
+            Alarm.collapse: f"picks collapse: {self._change('{:g}')} per micrograph (median)",
+            Alarm.flood: f"picks flood: {self._change('{:g}')} per micrograph (median)",
+            Alarm.no_class_kept: "no class is kept",
+            Alarm.classes_worse: f"classes get worse: {self._change('{:.0%}')} of the picks in kept classes",
+            Alarm.resolution_lost: f"classes lose resolution: {self._change('{:.1f} Å')}",
+        }[self.alarm]
+
+    def _change(self, form: str) -> str:
+        now, before = ("none" if value is None else form.format(value) for value in (self.now, self.before))
+        return f"{now} (before: {before})"
+
+
+AnyDecision = Annotated[
+    SubsetDecision | SpacingDecision | ClassEvaluationDecision | AcceptanceDecision | AlarmDecision,
+    Field(discriminator="kind"),
+]
+"""A decision as it is stored."""
+
+
 def is_converged(facts: RoundFacts, converged_share: float) -> bool:
-    """Whether more than the wanted share of a round's picks is in kept classes."""
+    """Tell whether more than the wanted share of a round's picks is in kept classes."""
     return facts.kept_share > converged_share
 
 
-def takes_over(facts: RoundFacts, contest: Contest, converged_share: float) -> bool:
-    """Whether a new round's picks take the place of those that stand.
+def accept_round(facts: RoundFacts, comparison: RoundComparison, converged_share: float) -> Acceptance:
+    """Decide whether a new round's picks take the place of the accepted ones.
 
-    In doubt those of a converged network stand, as in the 2020 paper, unless a smaller share of its own places is kept.
-    One that has not converged must be better.
+    In doubt those of a converged network are accepted, as in the 2020 paper, unless a smaller share of its own picks is
+    kept. One that has not converged must be better.
     """
-    return contest.is_won or (is_converged(facts, converged_share) and contest.deviations >= 0)
+    if comparison.is_won:
+        return Acceptance.better
+    if comparison.deviations < 0:
+        return Acceptance.worse
+    return Acceptance.as_good if is_converged(facts, converged_share) else Acceptance.not_better
 
 
-def alarm(best: RoundFacts, now: RoundFacts) -> str | None:
-    """Say why a round has gone astray; None if it has not.
+def find_alarm(best: RoundFacts, now: RoundFacts) -> AlarmDecision | None:
+    """Find why a round has gone astray; None if it has not.
 
     Args:
-        best: the round whose picks stand.
+        best: the accepted round.
         now: the round after it.
     """
+
+    def raised(alarm: Alarm, now_is: float | None = None, before: float | None = None) -> AlarmDecision:
+        return AlarmDecision(round=now.number, alarm=alarm, accepted=best.number, now=now_is, before=before)
+
     if now.picks == 0:
-        return "the network picks nothing"
+        return raised(Alarm.no_picks)
     ratio = now.median_picks / max(best.median_picks, 1.0)
-    said = f"{now.median_picks:g} picks a micrograph (median) after {best.median_picks:g} in round {best.number}"
     if ratio < COLLAPSE:
-        return f"picks collapse: {said}"
+        return raised(Alarm.collapse, now.median_picks, best.median_picks)
     if ratio > FLOOD:
-        return f"picks flood: {said}"
+        return raised(Alarm.flood, now.median_picks, best.median_picks)
     if now.kept == 0:
-        return "not one of its classes is kept"
-    if best.kept_share - now.kept_share > MOST_SHARE_LOST:
-        return f"classes get worse: {now.kept_share:.0%} in kept classes after {best.kept_share:.0%}"
-    if now.best_resolution_angstrom > MOST_RESOLUTION_LOST * best.best_resolution_angstrom:
-        now_at, before = now.best_resolution_angstrom, best.best_resolution_angstrom
-        return f"classes get worse: the best at {now_at:.1f} A after {before:.1f} A"
+        return raised(Alarm.no_class_kept)
+    if best.kept_share - now.kept_share > MAX_SHARE_LOST:
+        return raised(Alarm.classes_worse, now.kept_share, best.kept_share)
+    if now.best_resolution_angstrom > MAX_RESOLUTION_LOST * best.best_resolution_angstrom:
+        return raised(Alarm.resolution_lost, _finite(now.best_resolution_angstrom), best.best_resolution_angstrom)
     return None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

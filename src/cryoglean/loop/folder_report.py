@@ -1,4 +1,4 @@
-"""The report of a folder, be it a run's or a pick job's: one page, and of a run figures, too."""
+"""Report of a folder, of a run or of a pick job: one page, and of a run figures, too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_run(root: Path) -> bool:
 
 
 def write_report(root: Path) -> Path:
-    """Write `report.html`, and `figures/` of a run, as things stand; each file whole or not at all.
+    """Write `report.html`, and `figures/` of a run, as things are; each file whole or not at all.
 
     Args:
         root: the folder of a run or of a pick job.
@@ -53,7 +53,7 @@ def write_report(root: Path) -> Path:
 
 
 def report_or_reason(root: Path) -> Path | str:
-    """Write the report at the end of a job; what goes wrong is returned in words, as the job itself is well."""
+    """Write the report at the end of a job; what goes wrong is returned as text, as the job itself is well."""
     try:
         return write_report(root)
     except Exception as error:
@@ -68,5 +68,5 @@ def _refuse_other_folder(root: Path) -> None:
     other = "" if recorded is None else f", but results of cryoglean {recorded.job}"
     raise SettingsError(
         f"{root} holds no {RUN} and no {folder.settings_path.name} of cryoglean {folder.job}{other}: "
-        "give the folder that cryoglean run or cryoglean pick was told as --out"
+        "give the folder that cryoglean run or cryoglean pick was given as --out"
     )

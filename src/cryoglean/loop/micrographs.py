@@ -1,4 +1,4 @@
-"""The micrographs of a run as its folder tells of them: files, sizes, picks, defocus, and why some were set aside."""
+"""Micrographs of a run as its folder tells of them: files, sizes, picks, defocus, and why some were rejected."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from cryoglean.jobs.folder import PickFolder
 from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, recut_command, rejected_reasons
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS
-from cryoglean.loop.spacing import LEAST_SPACING_DIAMETERS
-from cryoglean.loop.stages import CANDIDATES, MODEL, PICKS, SELECTED, picks_stage, stage_folder
+from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
+from cryoglean.loop.stage_results import (
+    CANDIDATES,
+    MICROGRAPHS,
+    MODEL,
+    PICKS,
+    SELECTED,
+    MicrographsFound,
+    PicksFound,
+)
+from cryoglean.loop.stages import picks_stage, stage_folder
 from cryoglean.loop.tables import read_round
 from cryoglean.report.page_facts import MicrographFacts
 
@@ -31,8 +40,8 @@ class RunMicrographs:
 
     def __init__(self, run: RunFile, settings: LoopSettings) -> None:
         self._run, self._settings = run, settings
-        self._files: Mapping[str, str] = run.data["micrographs"]
-        self._number = None if "production" in run.data else _last_picked(run)
+        self._files: Mapping[str, str] = run.state.micrographs
+        self._number = None if run.state.production is not None else _last_picked(run)
         self._folder = PickFolder(run.root if self._number is None else _picks_folder(run, self._number))
 
     @property
@@ -48,13 +57,13 @@ class RunMicrographs:
         if self._settings.pixel_size_angstrom is not None:
             return self._settings.pixel_size_angstrom
         sizes = list(self._sizes().values())
-        return float(sizes[0][0]) if sizes else None
+        return sizes[0][0] if sizes else None
 
     @property
     def min_distance_angstrom(self) -> float:
         """That which the picks were told to keep."""
         told = self._picker().get("min_distance_angstrom")
-        return LEAST_SPACING_DIAMETERS * self._settings.diameter_angstrom if told is None else float(told)
+        return DEFAULT_SPACING_DIAMETERS * self._settings.diameter_angstrom if told is None else float(told)
 
     def path(self, key: str) -> Path:
         """Return the file of a micrograph."""
@@ -63,19 +72,19 @@ class RunMicrographs:
     def size(self, key: str) -> tuple[int, int] | None:
         """Return height and width of a micrograph of the subset."""
         found = self._sizes().get(key)
-        return None if found is None else (int(found[1]), int(found[2]))
+        return None if found is None else found[1:]
 
     def diameter_px(self, key: str, header_angstrom: float | None) -> float:  # noqa: ARG002 (the run knows it)
         """Return the particle's diameter in a micrograph."""
         found = self._sizes().get(key)
-        pixel_size = float(found[0]) if found else self.pixel_size_angstrom
+        pixel_size = found[0] if found else self.pixel_size_angstrom
         return self._settings.diameter_angstrom / (pixel_size or 1.0)
 
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order given."""
         picked = self._picked()
         picks = read_round(self._folder.root, picked)
-        defocus, rejected, subset = self._defocus(), self._rejected(), set(self._run.data["subset"] or ())
+        defocus, rejected, subset = self._defocus(), self._rejected(), set(self._run.state.subset or ())
         return tuple(
             MicrographFacts(
                 key=key,
@@ -119,12 +128,13 @@ class RunMicrographs:
         if self._number is None:
             done = set(self._folder.ledger())
         else:
-            done = set((self._run.found(self._number, picks_stage(self._run, self._number)) or {}).get("counts", {}))
+            found = self._run.found(self._number, picks_stage(self._run, self._number), PicksFound)
+            done = set() if found is None else set(found.counts)
         return [key for key in self._files if key in done]
 
-    def _sizes(self) -> Mapping[str, Any]:
-        sizes: Mapping[str, Any] = (self._run.found(0, "micrographs") or {}).get("sizes", {})
-        return sizes
+    def _sizes(self) -> Mapping[str, tuple[float, int, int]]:
+        found = self._run.found(0, MICROGRAPHS, MicrographsFound)
+        return {} if found is None else found.sizes
 
     def _defocus(self) -> dict[str, float]:
         """Return the defocus that the tables of the run tell; those of the subset where there is none of all."""
@@ -133,8 +143,9 @@ class RunMicrographs:
         return {key: value for key, value in known.items() if value is not None}
 
     def _rejected(self) -> dict[str, str]:
-        """Return the micrographs set aside, with the reasons: by the rounds, and by the picking of all."""
-        reasons = dict((self._run.found(0, "micrographs") or {}).get("rejected", {}))
+        """Return the rejected micrographs, with the reasons: of the rounds, and of the picking of all."""
+        found = self._run.found(0, MICROGRAPHS, MicrographsFound)
+        reasons = {} if found is None else dict(found.rejected)
         if self._number is not None:
             return reasons
         done = set(self._folder.ledger())
@@ -144,7 +155,7 @@ class RunMicrographs:
 
 def _last_picked(run: RunFile) -> int:
     """Return the last round that has picks."""
-    numbers = [int(s["round"]) for s in run.data["stages"] if s["stage"] in (CANDIDATES, PICKS)]
+    numbers = [each.round for each in run.state.stages if each.stage in (CANDIDATES, PICKS)]
     return max(numbers, default=0)
 
 

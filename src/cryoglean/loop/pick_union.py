@@ -1,4 +1,4 @@
-"""Picks of two rounds put together, so that the same classes judge both."""
+"""Union of the picks of two rounds, so that the same classes evaluate both."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAME_DIAMETERS = 0.25
-"""Two picks nearer than this are of one particle."""
+"""Two picks nearer than this share of the diameter are of one particle. Derived: half the default minimum distance, so
+that no pick is as near to two of the other round."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class PickUnion:
     """Picks of one micrograph, of two rounds, each place once.
 
     Attributes:
@@ -37,63 +38,62 @@ class Pool:
     is_best_reference: NDArray[np.bool_]
     is_best_new: NDArray[np.bool_]
 
-    def take(self, which: NDArray[np.bool_]) -> Pool:
+    def take(self, which: NDArray[np.bool_]) -> PickUnion:
         """Return the places of a mask."""
         columns = (self.of_reference, self.of_new, self.is_best_reference, self.is_best_new)
-        return Pool(self.picks.take(which), *(column[which] for column in columns))
+        return PickUnion(self.picks.take(which), *(column[which] for column in columns))
 
 
-def pooled(
+def merge_rounds(
     reference: Mapping[str, Picks], new: Mapping[str, Picks], diameters_px: Mapping[str, float]
-) -> dict[str, Pool]:
-    """Put the picks of two rounds together.
+) -> dict[str, PickUnion]:
+    """Merge the picks of two rounds.
 
     Args:
         reference: picks by micrograph.
-        new: those of the round to be judged; the same micrographs.
+        new: those of the round to be evaluated; the same micrographs.
         diameters_px: particle diameter in each.
     """
     count = min(sum(map(len, reference.values())), sum(map(len, new.values())))
-    least_reference, least_new = _least_score(reference, count), _least_score(new, count)
+    min_reference, min_new = _min_score(reference, count), _min_score(new, count)
     return {
-        key: _pool(reference[key], new[key], SAME_DIAMETERS * diameters_px[key], least_reference, least_new)
-        for key in new
+        key: _union(reference[key], new[key], SAME_DIAMETERS * diameters_px[key], min_reference, min_new) for key in new
     }
 
 
-def alone(new: Mapping[str, Picks]) -> dict[str, Pool]:
-    """Return the pool of a first round, which has nothing to be held against."""
+def from_single_round(new: Mapping[str, Picks]) -> dict[str, PickUnion]:
+    """Return the union of a first round, which has nothing to be compared with."""
     return {key: _of_one(picks) for key, picks in new.items()}
 
 
-def sampled(pools: Mapping[str, Pool], most: int, seed: int) -> dict[str, Pool]:
-    """Draw a sample of all places by lot.
+def draw_sample(unions: Mapping[str, PickUnion], count: int, seed: int) -> dict[str, PickUnion]:
+    """Draw a random sample of all picks.
 
     Args:
-        pools: by micrograph.
-        most: how many; of no more than these all are taken.
-        seed: of the lot.
+        unions: by micrograph.
+        count: how many; of no more than these all are taken.
+        seed: of the generator.
     """
-    total = sum(len(pool.picks) for pool in pools.values())
-    if total <= most:
-        return dict(pools)
+    total = sum(len(union.picks) for union in unions.values())
+    if total <= count:
+        return dict(unions)
     chosen = np.zeros(total, dtype=bool)
-    chosen[np.random.default_rng(seed).permutation(total)[:most]] = True
-    ends = np.cumsum([len(pool.picks) for pool in pools.values()])[:-1]
-    return {key: pools[key].take(part) for key, part in zip(pools, np.split(chosen, ends), strict=True)}
+    chosen[np.random.default_rng(seed).permutation(total)[:count]] = True
+    ends = np.cumsum([len(union.picks) for union in unions.values()])[:-1]
+    return {key: unions[key].take(part) for key, part in zip(unions, np.split(chosen, ends), strict=True)}
 
 
-def _of_one(picks: Picks) -> Pool:
+def _of_one(picks: Picks) -> PickUnion:
     yes, no = np.ones(len(picks), dtype=bool), np.zeros(len(picks), dtype=bool)
-    return Pool(picks, no, yes, no, yes)
+    return PickUnion(picks, no, yes, no, yes)
 
 
-def _least_score(picks: Mapping[str, Picks], count: int) -> float:
+def _min_score(picks: Mapping[str, Picks], count: int) -> float:
     scores = np.sort(np.concatenate([np.zeros(0), *(p.score for p in picks.values())]))[::-1]
     return float(scores[count - 1]) if count else np.inf
 
 
-def _pool(reference: Picks, new: Picks, reach_px: float, least_reference: float, least_new: float) -> Pool:
+def _union(reference: Picks, new: Picks, reach_px: float, min_reference: float, min_new: float) -> PickUnion:
     """Match the nearest first, one to one."""
     partner = _partners(reference, new, reach_px)
     matched, rest = partner >= 0, np.setdiff1d(np.arange(len(new)), partner)
@@ -101,12 +101,12 @@ def _pool(reference: Picks, new: Picks, reach_px: float, least_reference: float,
     xy = np.concatenate([reference.xy, new.xy[rest]])
     score = np.concatenate([reference.score, new.score[rest]])
     off = np.zeros(len(rest), dtype=bool)
-    return Pool(
+    return PickUnion(
         Picks(xy[:, 0], xy[:, 1], score),
         np.concatenate([np.ones(len(reference), dtype=bool), off]),
         np.concatenate([matched, ~off]),
-        np.concatenate([reference.score >= least_reference, off]),
-        np.concatenate([partner_score >= least_new, new.score[rest] >= least_new]),
+        np.concatenate([reference.score >= min_reference, off]),
+        np.concatenate([partner_score >= min_new, new.score[rest] >= min_new]),
     )
 
 

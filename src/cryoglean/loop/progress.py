@@ -1,43 +1,41 @@
-"""Who watches the loop, and what of its stages' own news passes on."""
+"""Progress of a run, and what of its stages' own progress it shows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+
+from cryoglean.jobs.progress import InfoListener
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.progress import Iteration
     from cryoglean.jobs.result import MicrographResult
 
 
-class LoopListener(Protocol):
-    """Who wants to know how a run goes on."""
-
-    def info(self, text: str) -> None:
-        """Tell the user one line."""
-        ...
+class LoopListener(InfoListener, Protocol):
+    """Listener to the progress of a run."""
 
     def detail(self, text: str) -> None:
-        """Tell the user one line of what a stage itself says, if that is wanted."""
+        """Show one line of a stage to the user, if that is wanted."""
         ...
 
 
-class Passing:
-    """Passes what stages tell on to the progress of the loop: lines as details, broken micrographs always."""
+class LoopProgressAdapter:
+    """Shows the progress of a stage's job as that of the run: lines as details, rejected micrographs always."""
 
     def __init__(self, progress: LoopListener) -> None:
         self._progress = progress
 
     def info(self, text: str) -> None:
-        """Pass a line on."""
+        """Show one line as a detail."""
         self._progress.detail(text)
 
     def begin(self, total: int, done: int) -> None:
-        """Say what is done already."""
+        """Show how many micrographs are done already."""
         if done:
             self._progress.detail(f"{done} of {total} micrographs are done already")
 
     def report(self, result: MicrographResult) -> None:
-        """Pass on what became of a micrograph."""
+        """Show the result of one micrograph."""
         if result.reason is not None:
             self._progress.info(f"{result.file.name}: rejected, {result.reason}")
         else:
@@ -46,5 +44,5 @@ class Passing:
             self._progress.detail(f"{result.file.name}: {result.note}")
 
     def iteration(self, iteration: Iteration) -> None:
-        """Pass on how a classification goes."""
-        self._progress.detail(f"[{iteration.number}/{iteration.total}] {iteration.resolution_angstrom:.1f} A")
+        """Show an iteration of a classification."""
+        self._progress.detail(f"[{iteration.number}/{iteration.total}] {iteration.resolution_angstrom:.1f} Å")

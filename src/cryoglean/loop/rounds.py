@@ -1,38 +1,40 @@
-"""The loop: candidates, classes, training, picking, and round again until it converges; then all micrographs.
+"""The loop: candidates, classes, training, picking, and again until it converges; then all micrographs.
 
 McSweeney et al., IUCrJ 7, 719 (2020). No label anywhere. Each stage is remembered in `run.json`, so that a run that was
-killed goes on where it was, to the same end.
+killed is resumed where it was, to the same end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.outliers import outliers
-from cryoglean.jobs.pick import run_pick_job
 from cryoglean.jobs.result import ExitStatus
 from cryoglean.jobs.select import SELECTION
-from cryoglean.jobs.train import WEIGHTS
+from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.loop import class_evaluation
-from cryoglean.loop.decisions import RoundFacts, alarm, is_converged, takes_over
-from cryoglean.loop.pick_union import alone, pooled, sampled
-from cryoglean.loop.progress import Passing
-from cryoglean.loop.spacing import LEAST_SPACING_DIAMETERS, find_spacing, thinned
-from cryoglean.loop.stages import (
-    CLASSES,
-    FINAL,
-    MATCHED,
-    MODEL,
-    PARTICLES,
-    SELECTED,
-    Stages,
-    picks_stage,
+from cryoglean.loop.decisions import (
+    Acceptance,
+    AcceptanceDecision,
+    ClassEvaluationDecision,
+    RoundFacts,
+    SpacingDecision,
+    SubsetDecision,
+    accept_round,
+    find_alarm,
+    is_converged,
 )
-from cryoglean.loop.state import JUDGED, open_run
+from cryoglean.loop.outcomes import LoopEnd, Outcome, loop_end
+from cryoglean.loop.pick_union import draw_sample, from_single_round, merge_rounds
+from cryoglean.loop.production import MIN_CLASSIFIED, classify_final_picks, pick_all
+from cryoglean.loop.progress import LoopProgressAdapter
+from cryoglean.loop.spacing import find_spacing, suppress_neighbours
+from cryoglean.loop.stage_results import CLASSES, PARTICLES, SELECTED, SelectionFound
+from cryoglean.loop.stages import Stages
+from cryoglean.loop.state import RunStatus, open_run
 from cryoglean.loop.subset import training_subset
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES
 
@@ -41,58 +43,46 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryoglean.jobs.pick import PickSummary
-    from cryoglean.loop.pick_union import Pool
+    from cryoglean.loop.decisions import AlarmDecision, AnyDecision, RoundComparison
+    from cryoglean.loop.pick_union import PickUnion
     from cryoglean.loop.progress import LoopListener
     from cryoglean.loop.settings import LoopJob
+    from cryoglean.loop.stage_results import PicksFound
     from cryoglean.loop.state import RunFile
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
 
-DONE, NOTHING, STOPPED = ExitStatus.done, ExitStatus.nothing_usable, ExitStatus.stopped
-
-
-class _StopError(Exception):
-    """The loop ends here.
-
-    Args:
-        status: exit status.
-        reason: for the user: why, and what to try.
-        keeps_picks: whether all micrographs are still to be picked as the best round does.
-    """
-
-    def __init__(self, status: ExitStatus, reason: str, *, keeps_picks: bool) -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.keeps_picks = status, reason, keeps_picks
-
 
 @dataclass
 class LoopSummary:
-    """What came of a run.
+    """Result of a run.
 
     Attributes:
-        exit_status: 0 all done, 3 some micrographs rejected, 4 nothing to work on, 5 stopped on purpose.
-        best: the round whose picks stand.
-        reason: why it ended, for the user.
+        end: how it ended.
+        best: the accepted round.
         picks: of all micrographs; None where none were picked.
     """
 
-    exit_status: ExitStatus
+    end: LoopEnd
     best: int
-    reason: str
     picks: PickSummary | None = None
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """0 all done, 3 some micrographs rejected, 4 nothing to work on, 5 stopped on purpose."""
+        if self.end.outcome.is_complete and self.picks is not None:
+            return self.picks.exit_status
+        return self.end.outcome.exit_status
 
 
 def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress: LoopListener) -> LoopSummary:
-    """Run the loop, or go on with it.
+    """Run the loop, or resume it.
 
     Args:
         files: all micrographs.
         job: what to do.
         out: the run folder.
-        progress: is told how it goes on.
-
-    Returns:
-        What came of it.
+        progress: listener to the run.
 
     Raises:
         SettingsError: before any work, if settings do not fit or the folder holds another run.
@@ -102,172 +92,180 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
     """
     if any(file.path.resolve().parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
-    run, files = open_run(out, job.settings.recorded(), files)
-    run.set(status="running", provenance=job.provenance())
+    run, files = open_run(out, job.settings, files)
+    run.set(status=RunStatus.running, provenance=job.provenance())
     loop = _Loop(run, files, job, progress)
     try:
-        status, reason, keeps_picks = loop.rounds()
-    except _StopError as stop:
-        status, reason, keeps_picks = stop.status, stop.reason, stop.keeps_picks
-    progress.info(reason)
-    summary = LoopSummary(status, loop.best, reason)
-    if keeps_picks:
-        summary.picks = loop.produce()
-        if status == DONE:
-            summary.exit_status = summary.picks.exit_status
-            loop.final_classes()
-    run.set(status="stopped" if status == STOPPED else "done", best=loop.best, reason=reason)
+        end = loop.do_rounds()
+    except _EndError as error:
+        end = error.end
+    progress.info(end.message)
+    summary = LoopSummary(end, loop.best)
+    if end.outcome.is_complete or (end.outcome.leaves_picks and loop.has_picker()):
+        summary.picks = pick_all(run, files, loop.stages, loop.best, loop.min_distance_angstrom, progress)
+        if end.outcome.is_complete and loop.best:
+            classify_final_picks(loop.stages, job.settings)
+    status = RunStatus.stopped if end.outcome.exit_status is ExitStatus.stopped else RunStatus.done
+    run.set(status=status, outcome=end.outcome, message=end.message, best=loop.best)
     return summary
 
 
+class _EndError(Exception):
+    """The rounds end before their time.
+
+    Args:
+        outcome: how.
+        values: what its message tells.
+    """
+
+    def __init__(self, outcome: Outcome, **values: object) -> None:
+        self.end = loop_end(outcome, **values)
+        super().__init__(self.end.message)
+
+
 class _Loop:
-    """One run: the order of the stages, and the decisions between them."""
+    """The rounds of one run: the order of the stages, and the decisions between them.
+
+    Attributes:
+        stages: of the run.
+        best: the accepted round.
+        min_distance_angstrom: between picks; None is half a diameter.
+    """
 
     def __init__(self, run: RunFile, files: Sequence[MicrographFile], job: LoopJob, progress: LoopListener) -> None:
-        self._run, self._all, self._job, self._progress = run, list(files), job, progress
-        self._passing = Passing(progress)
-        self._stages = Stages(run, job, self._subset(), progress, self._passing)
+        self._run, self._settings, self._job, self._progress = run, job.settings, job, progress
+        self.stages = Stages(run, job, self._subset(files), progress, LoopProgressAdapter(progress))
         self.best = 0
-        self._spacing: float | None = None
+        self.min_distance_angstrom: float | None = None
 
-    def rounds(self) -> tuple[ExitStatus, str, bool]:
-        """Do all rounds; return exit status, the reason for the end, and whether there are picks to be made."""
-        self._stages.micrographs()
-        if not self._stages.files:
-            return NOTHING, "not one micrograph of the subset can be used: see run.json for the reasons", False
+    def do_rounds(self) -> LoopEnd:
+        """Do all rounds; return how they ended.
+
+        Raises:
+            _EndError: if they end before their time.
+        """
+        self.stages.micrographs()
+        if not self.stages.files:
+            raise _EndError(Outcome.no_usable_micrograph)
         best = self._first_round()
-        for number in range(1, self._job.settings.rounds + 1):
+        rounds, share = self._settings.rounds, self._settings.converged_share
+        for number in range(1, rounds + 1):
             now = self._next_round(number, best)
             if self.best == number:
                 best = now
-            share = self._job.settings.converged_share
             if is_converged(now, share):
-                said = f"{now.kept} of {now.judged} judged picks are in kept classes, more than {share:.0%}"
-                return DONE, f"converged in round {number}: {said}; the picks of round {self.best} stand", True
-        if not self._job.settings.rounds:
-            return DONE, "no rounds of training were asked for: the candidates' picks stand", True
-        rounds = self._job.settings.rounds
-        return DONE, f"not converged after {rounds} rounds; the picks of round {self.best} stand", True
+                values = {"kept": now.kept, "judged": now.judged, "share": share, "accepted": self.best}
+                return loop_end(Outcome.converged, number=number, **values)
+        if not rounds:
+            return loop_end(Outcome.no_rounds)
+        return loop_end(Outcome.rounds_exhausted, rounds=rounds, accepted=self.best)
 
-    def produce(self) -> PickSummary:
-        """Pick all micrographs as the best round does, into the run folder itself, and classify a sample of them."""
-        root, stages = self._run.root, self._stages
-        if self.best:
-            pick = stages.network_job(stages.folder(self.best, MODEL) / WEIGHTS, self._distance())
-        else:
-            first = picks_stage(self._run, 0)
-            pick = (stages.matcher_job if first == MATCHED else stages.candidates_job)(self._distance())
-            stages.copy_fit(first, root)
-        summary = run_pick_job(self._all, pick, root, self._passing)
-        total = summary.total
-        self._run.set(production={"round": self.best, "picks": total, "micrographs": len(summary.done)})
-        self._progress.info(f"{total} picks in {len(summary.done)} micrographs, as round {self.best} picks")
-        return summary
+    def has_picker(self) -> bool:
+        """Tell whether the accepted picks were made by a picker, and not given by the user."""
+        return self.best > 0 or self._settings.start_from is None
 
-    def final_classes(self) -> None:
-        """Classify a sample of the final picks of the subset; those of the candidates have their classes already."""
-        settings, stages = self._job.settings, self._stages
-        pools = sampled(alone(stages.picks_of(FINAL)), settings.most_particles, settings.seed)
-        if not self.best or sum(len(pool.picks) for pool in pools.values()) < 2 * MIN_PARTICLES_PER_CLASS:
-            return
-        if stages.classes(FINAL, pools)["particles"] >= 2 * MIN_PARTICLES_PER_CLASS:
-            stages.select(FINAL, purify=False, by_hand=False)
-
-    def _subset(self) -> list[MicrographFile]:
-        keys = self._run.data["subset"]
+    def _subset(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
+        keys = self._run.state.subset
         if keys is None:
-            chosen, reason = training_subset(self._all, self._job.settings.subset)
+            chosen, choice = training_subset(files, self._settings.subset)
             self._run.set(subset=[file.key for file in chosen])
-            self._decide(0, "subset", len(chosen), f"the rounds work on {reason}")
+            self._decide(SubsetDecision(round=0, choice=choice, chosen=len(chosen), given=len(files)))
             return chosen
-        return [file for file in self._all if file.key in set(keys)]
+        return [file for file in files if file.key in set(keys)]
 
     def _first_round(self) -> RoundFacts:
-        found = self._stages.candidates()
-        if not found["picks"]:
-            raise _StopError(NOTHING, _no_candidates(self._job), keeps_picks=self._job.settings.start_from is None)
-        for key in outliers(found["counts"]):
-            self._progress.info(f"{key} has {found['counts'][key]} candidates, far more than most: dirt?")
+        found = self.stages.candidates()
+        if not found.picks:
+            source = self._settings.start_from
+            raise _EndError(Outcome.no_candidates if source is None else Outcome.no_coordinates, source=source)
+        for key in outliers(found.counts):
+            self._progress.info(f"{key} has {found.counts[key]} candidates, far more than most: dirt?")
         self._find_spacing()
-        facts = self._judge(0, alone(self._thinned(self._stages.candidate_picks())), found)
+        candidates = self._suppressed(self.stages.candidate_picks())
+        facts = self._evaluate(0, from_single_round(candidates), found)
         if facts.kept == 0:
-            raise _StopError(STOPPED, self._all_rejected(0), keeps_picks=self._job.settings.start_from is None)
-        return self._matched(facts)
-
-    def _matched(self, facts: RoundFacts) -> RoundFacts:
-        """Let the candidates' kept classes pick anew: they know views and shapes, and the first template is round."""
-        settings = self._job.settings
-        if settings.preset == "paper" or settings.start_from is not None:
+            selected = self._selected(0)
+            reason = selected.reasons[0] if selected is not None and selected.reasons else "there are none"
+            raise _EndError(Outcome.no_class_kept, reason=reason, advice=self._advice(0))
+        if self._settings.preset == "paper" or self._settings.start_from is not None:
             return facts
-        found = self._stages.matched()
-        return facts._replace(picks=found["picks"], median_picks=_median(found))
+        # The candidates' kept classes pick again: they know views and shapes, and the first template is round.
+        matched = self.stages.matched()
+        return facts._replace(picks=matched.picks, median_picks=_median(matched))
 
     def _next_round(self, number: int, best: RoundFacts) -> RoundFacts:
-        kept = self._selected(number - 1)["kept"]
+        selected = self._selected(number - 1)
+        kept = 0 if selected is None else selected.kept
         if kept < LEAST_POSITIVES:
-            reason = f"{kept} particles are kept, too few to train a network ({LEAST_POSITIVES} are needed)"
-            raise _StopError(STOPPED, f"{reason}: {self._advice(number - 1)}", keeps_picks=self._has_picker())
+            advice = self._advice(number - 1)
+            raise _EndError(Outcome.too_few_to_train, kept=kept, needed=LEAST_POSITIVES, advice=advice)
         weights, before = self._train(number), self.best
-        found = self._stages.pick(number, weights, self._distance())
-        unjudged = RoundFacts(number, found["picks"], _median(found), best.judged, best.judged, 0.0)
-        self._stop_if_astray(number, alarm(self._comparable(best), unjudged), before)
+        found = self.stages.pick(number, weights, self.min_distance_angstrom)
+        unjudged = RoundFacts(number, found.picks, _median(found), best.judged, best.judged, 0.0)
+        self._end_if_astray(find_alarm(self._comparable(best), unjudged), before)
         reference, new = self._picks_of(self.best), self._picks_of(number)
-        facts = self._judge(number, pooled(reference, new, self._stages.diameters_px()), found)
-        self._stop_if_astray(number, alarm(self._comparable(best), facts), before)
+        facts = self._evaluate(number, merge_rounds(reference, new, self.stages.diameters_px()), found)
+        self._end_if_astray(find_alarm(self._comparable(best), facts), before)
         return facts
 
     def _train(self, number: int) -> Path:
         try:
-            return self._stages.train(number)
+            return self.stages.train(number)
         except SettingsError as error:  # most particles may be held out, or at borders
-            reason = f"no network can be trained in round {number} ({error}); the picks of round {self.best} stand"
-            raise _StopError(
-                STOPPED, f"{reason}; {self._advice(number - 1)}", keeps_picks=self._has_picker()
-            ) from error
+            values = {"number": number, "error": error, "accepted": self.best, "advice": self._advice(number - 1)}
+            raise _EndError(Outcome.training_failed, **values) from error
 
-    def _judge(self, number: int, pools: Mapping[str, Pool], picked: Mapping[str, Any]) -> RoundFacts:
-        """Classify and select; decide which round's picks stand."""
-        stages, settings = self._stages, self._job.settings
-        pools = sampled(pools, settings.most_particles, settings.seed + number)
-        if sum(len(pool.picks) for pool in pools.values()) < 2 * MIN_PARTICLES_PER_CLASS:
-            raise _StopError(STOPPED, self._too_few(number, picked), keeps_picks=self._has_picker())
-        classes = stages.classes(number, pools)
-        if classes["particles"] < 2 * MIN_PARTICLES_PER_CLASS:
-            raise _StopError(STOPPED, self._too_few(number, picked), keeps_picks=self._has_picker())
+    def _evaluate(self, number: int, unions: Mapping[str, PickUnion], picked: PicksFound) -> RoundFacts:
+        """Classify and select; decide which round is accepted."""
+        stages, settings = self.stages, self._settings
+        unions = draw_sample(unions, settings.most_particles, settings.seed + number)
+        particles = sum(len(union.picks) for union in unions.values())
+        if particles < MIN_CLASSIFIED or stages.classes(number, unions).particles < MIN_CLASSIFIED:
+            raise _EndError(Outcome.too_few_particles, number=number, picks=picked.picks, needed=MIN_CLASSIFIED)
         found = self._select(number)
         star = stages.folder(number, PARTICLES) / "particles.star"
-        table = stages.folder(number, SELECTED) / SELECTION if found["by_hand"] else None
+        table = stages.folder(number, SELECTED) / SELECTION if found.by_hand else None
         labels = class_evaluation.particle_labels(stages.folder(number, CLASSES), self._job, table)
-        contest, judged, kept = class_evaluation.compare_rounds(labels, star, stages.files, pools)
-        resolution = found["best_resolution_angstrom"]
-        facts = RoundFacts(
-            number, picked["picks"], _median(picked), judged, kept, float("inf") if resolution is None else resolution
-        )
-        judged_by_classes = {"judged": judged, "kept": kept} | contest._asdict()
-        self._run.decide(number, JUDGED, judged_by_classes, f"{kept} of {judged} judged picks are in kept classes")
+        comparison, judged, kept = class_evaluation.compare_rounds(labels, star, stages.files, unions)
+        resolution = found.best_resolution_angstrom
+        best_resolution = float("inf") if resolution is None else resolution
+        facts = RoundFacts(number, picked.picks, _median(picked), judged, kept, best_resolution)
+        self._decide(ClassEvaluationDecision(round=number, judged=judged, kept=kept, **comparison._asdict()))
         if number:
-            first_network = settings.start_from is not None and self.best == 0
-            is_won = takes_over(facts, contest, settings.converged_share) or first_network or settings.preset == "paper"
-            why = f"{contest} ({contest.deviations:+.1f} standard deviations)"
-            self._decide(number, "picks that stand", number if is_won else self.best, why)
-            self.best = number if is_won else self.best
+            self._accept(facts, comparison)
         return facts
 
-    def _select(self, number: int) -> dict[str, Any]:
+    def _accept(self, facts: RoundFacts, comparison: RoundComparison) -> None:
+        """Decide whether a round takes the place of the accepted one."""
+        acceptance = accept_round(facts, comparison, self._settings.converged_share)
+        if not acceptance.is_accepted and self._settings.start_from is not None and self.best == 0:
+            acceptance = Acceptance.first_network
+        if not acceptance.is_accepted and self._settings.preset == "paper":
+            acceptance = Acceptance.last_round
+        reference, self.best = self.best, facts.number if acceptance.is_accepted else self.best
+        self._decide(
+            AcceptanceDecision(
+                round=facts.number,
+                acceptance=acceptance,
+                reference=reference,
+                accepted=self.best,
+                deviations=comparison.deviations,
+            )
+        )
+
+    def _select(self, number: int) -> SelectionFound:
         """Select classes by the rule, or, for review, stop until the user has done it."""
-        is_waiting = self._run.data["waiting"] == number
-        is_done = self._run.found(number, SELECTED) is not None
-        if self._job.settings.review and not is_waiting and not is_done:
-            table = self._stages.propose(number)
+        is_waiting = self._run.state.waiting == number
+        if self._settings.review and not is_waiting and self._selected(number) is None:
+            table = self.stages.propose(number)
             self._run.set(waiting=number)
-            reason = f"edit the column keep of {table} (pictures: gallery.png beside it); the same command goes on"
-            raise _StopError(STOPPED, reason, keeps_picks=False)
-        return self._stages.select(number, purify=number == 0, by_hand=is_waiting)
+            raise _EndError(Outcome.review, table=table)
+        return self.stages.select(number, purify=number == 0, by_hand=is_waiting)
 
     def _find_spacing(self) -> None:
-        settings, stages = self._job.settings, self._stages
+        settings, stages = self._settings, self.stages
         if settings.min_distance_angstrom is not None:
-            self._spacing = settings.min_distance_angstrom
+            self.min_distance_angstrom = settings.min_distance_angstrom
             return
         if settings.preset == "paper" or settings.start_from is not None:
             return
@@ -276,79 +274,48 @@ class _Loop:
         found = find_spacing(
             [picks[k] for k in keys], [diameters[k] for k in keys], [sizes[k][1] * sizes[k][2] for k in keys]
         )
-        self._decide(0, "least distance of two picks, diameters", found.diameters, found.reason)
-        if found.diameters > LEAST_SPACING_DIAMETERS:
-            self._spacing = found.diameters * settings.diameter_angstrom
-
-    def _distance(self) -> float | None:
-        return self._spacing
+        self._decide(SpacingDecision(round=0, **found._asdict()))
+        if found.diameters > DEFAULT_SPACING_DIAMETERS:
+            self.min_distance_angstrom = found.diameters * settings.diameter_angstrom
 
     def _picks_of(self, number: int) -> dict[str, Picks]:
-        """Return the picks of a round; those of round 0 were made without their least distance."""
-        picks = self._stages.picks_of(number)
-        return picks if number else self._thinned(picks)
+        """Return the picks of a round; those of round 0 were made without their minimum distance."""
+        picks = self.stages.picks_of(number)
+        return picks if number else self._suppressed(picks)
 
-    def _thinned(self, picks: Mapping[str, Picks]) -> dict[str, Picks]:
-        """Drop the weaker of two picks that are nearer than the least distance, if one was found."""
-        if self._spacing is None:
+    def _suppressed(self, picks: Mapping[str, Picks]) -> dict[str, Picks]:
+        """Remove the weaker of two picks that are nearer than the minimum distance, if one was found."""
+        if self.min_distance_angstrom is None:
             return dict(picks)
-        share, diameters = self._spacing / self._job.settings.diameter_angstrom, self._stages.diameters_px()
-        return {key: thinned(p, share * diameters[key]) for key, p in picks.items()}
-
-    def _has_picker(self) -> bool:
-        return self.best > 0 or self._job.settings.start_from is None
+        share, diameters = self.min_distance_angstrom / self._settings.diameter_angstrom, self.stages.diameters_px()
+        return {key: suppress_neighbours(each, share * diameters[key]) for key, each in picks.items()}
 
     def _comparable(self, best: RoundFacts) -> RoundFacts:
-        """Return the facts of the best round; a user's few coordinates are to be exceeded by far."""
-        if self._job.settings.start_from is not None and best.number == 0:
+        """Return the facts of the accepted round; a user's few coordinates are to be exceeded by far."""
+        if self._settings.start_from is not None and best.number == 0:
             return best._replace(median_picks=float("nan"))
         return best
 
-    def _stop_if_astray(self, number: int, reason: str | None, before: int) -> None:
-        """Stop where there is an alarm; the picks that stood before the round stand again."""
-        if reason is None:
+    def _end_if_astray(self, alarm: AlarmDecision | None, before: int) -> None:
+        """End the rounds where there is an alarm; the round accepted before is accepted again."""
+        if alarm is None:
             return
         self.best = before
-        self._decide(number, "alarm", self.best, reason)
-        raise _StopError(
-            STOPPED,
-            f"stopped in round {number}: {reason}; the picks of round {self.best} stand; {self._advice(number)}",
-            keeps_picks=self._has_picker(),
-        )
+        self._decide(alarm)
+        values = {"alarm": alarm.message, "accepted": before, "advice": self._advice(alarm.round)}
+        raise _EndError(Outcome.astray, number=alarm.round, **values)
 
-    def _decide(self, number: int, what: str, decision: object, reason: str) -> None:
-        if self._run.decide(number, what, decision, reason):
-            self._progress.info(f"round {number}, {what}: {decision} ({reason})")
+    def _decide(self, decision: AnyDecision) -> None:
+        if self._run.decide(decision):
+            self._progress.info(decision.line)
 
-    def _selected(self, number: int) -> dict[str, Any]:
-        found = self._run.found(number, SELECTED)
-        return {"kept": 0} if found is None else found
+    def _selected(self, number: int) -> SelectionFound | None:
+        return self._run.found(number, SELECTED, SelectionFound)
 
     def _advice(self, number: int) -> str:
-        gallery = self._stages.folder(number, SELECTED) / "gallery.png"
+        gallery = self.stages.folder(number, SELECTED) / "gallery.png"
         return f"look at {gallery}; try --review, another --diameter or --rule"
 
-    def _all_rejected(self, number: int) -> str:
-        reasons = self._selected(number).get("reasons", ["?"])
-        return f"not one class is kept ({reasons[0]}): the candidates' picks stand, unjudged; {self._advice(number)}"
 
-    def _too_few(self, number: int, picked: Mapping[str, Any]) -> str:
-        least = 2 * MIN_PARTICLES_PER_CLASS
-        return (
-            f"round {number}: {picked['picks']} picks are too few for two classes, which take {least} with their boxes "
-            "inside the micrograph: the picks stand, unjudged; give more micrographs, or --start-from coordinates"
-        )
-
-
-def _no_candidates(job: LoopJob) -> str:
-    if job.settings.start_from is not None:
-        return f"{job.settings.start_from} holds no coordinates for these micrographs"
-    return (
-        "no candidates: nothing like particles of this diameter stands out in these micrographs: is --diameter right, "
-        "and the pixel size? --start-from begins with coordinates of your own"
-    )
-
-
-def _median(found: Mapping[str, Any]) -> float:
-    counts = list(found["counts"].values())
-    return float(median(counts)) if counts else 0.0
+def _median(found: PicksFound) -> float:
+    return float(median(found.counts.values())) if found.counts else 0.0

@@ -45,7 +45,8 @@ class LoopSettings(BaseModel):
         most_particles: of a round that are classified.
         engine: of the 2D classes.
         start_from: coordinates to begin with, instead of candidates.
-        review: stop after each classification, for the selection to be edited.
+        review: stop after each classification, for the selection to be edited; it decides nothing, and may be asked for
+            at any call.
         seed: of all that is random.
     """
 
@@ -66,7 +67,7 @@ class LoopSettings(BaseModel):
     most_particles: Annotated[int, Field(ge=4)] = MOST_PARTICLES
     engine: Engine = Engine.native
     start_from: Path | None = None
-    review: bool = False
+    review: Annotated[bool, Field(exclude=True)] = False
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
@@ -83,8 +84,8 @@ class LoopSettings(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values."""
-        said = self.model_dump(mode="json", exclude={"review"})  # it may be asked for, or not, at any call
-        return said | {"start_from": str(self.start_from.resolve()) if self.start_from else None}
+        start_from = None if self.start_from is None else str(self.start_from.resolve())
+        return self.model_dump(mode="json") | {"start_from": start_from}
 
 
 class LoopJob(BaseModel):

@@ -1,4 +1,4 @@
-"""How near two particles come: a law of the specimen that its surest picks tell without labels.
+"""Minimum distance between particles: a law of the specimen that its best picks tell without labels.
 
 Particles do not lie in each other, so pairs of true particles nearer than a certain distance are few. False picks have
 no such law: noise, and the side lobes of a particle, lie anywhere beside a particle. So the weaker of two picks that
@@ -8,12 +8,14 @@ are nearer than sure picks ever are is false.
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from cryoglean.detect.peaks import non_maximum_suppression
+from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,37 +24,61 @@ if TYPE_CHECKING:
 
     from cryoglean.picks import Picks
 
-LEAST_SPACING_DIAMETERS, MOST_SPACING_DIAMETERS = 0.5, 1.0
+MAX_SPACING_DIAMETERS = 1.0
+"""Largest minimum distance that is ever found, in particle diameters. Derived: particles that touch are one diameter
+apart."""
+
 SURE_SHARE = 0.25
-"""Share of the picks, the best by score, that are asked."""
+"""Share of the picks, the best by score, that tell the law. Chosen by hand: fewer leave too few pairs, more hold false
+picks."""
 
 FEW = 0.3
-"""Pairs over those of places at random: below this share there is a law against them."""
+"""Pairs over those of random places: below this share there is a law against them. Chosen by hand: a larger share takes
+chance for a law, a smaller one is broken by a few false picks."""
 
 SLACK = 0.9
-"""Two centres are known to about 0.07 diameters each, so that a pair may seem a tenth nearer than it is."""
+"""Share of the distance found that is asked for. Derived: two centres are known to about 0.07 diameters each, so that a
+pair may seem a tenth nearer than it is."""
 
 MANY = 0.5
-"""Pairs of all picks over those of places at random: above this share they break the law, as noise does."""
+"""Pairs of all picks over those of random places: above this share they break the law, as noise does. Chosen by hand:
+below it the few that come near may well be particles."""
 
-_EDGES = np.arange(LEAST_SPACING_DIAMETERS, 1.225, 0.05)  # where distances are counted, in diameters
-_LEAST_EXPECTED = 10.0
+_EDGES = np.arange(DEFAULT_SPACING_DIAMETERS, 1.225, 0.05)
+"""Borders of the histogram of distances, in particle diameters. Chosen by hand: wide enough for ten pairs, and a little
+beyond the largest distance."""
+
+_MIN_EXPECTED = 10.0
+"""Pairs of random places, at least, for a share of them to be told. Chosen by hand: the share is then known to a
+third."""
+
+
+class SpacingFinding(StrEnum):
+    """What the best picks tell of the minimum distance."""
+
+    unknown = "unknown"
+    nothing_to_remove = "nothing_to_remove"
+    overlaps = "overlaps"
 
 
 class Spacing(NamedTuple):
-    """What was found.
+    """Minimum distance between picks.
 
     Attributes:
-        diameters: least distance of two picks, in particle diameters.
-        reason: why, for the user.
+        finding: what the best picks tell.
+        diameters: the minimum distance, in particle diameters.
+        sure_share: pairs of the best picks nearer than this, over those of random places; None if not known.
+        all_share: the same of all picks.
     """
 
+    finding: SpacingFinding
     diameters: float
-    reason: str
+    sure_share: float | None = None
+    all_share: float | None = None
 
 
 def find_spacing(picks: Sequence[Picks], diameters_px: Sequence[float], areas_px: Sequence[float]) -> Spacing:
-    """Find the least distance that sure picks keep, where the other picks do not keep it.
+    """Find the minimum distance that sure picks keep, where the other picks do not keep it.
 
     Args:
         picks: those of each micrograph, no two nearer than half a diameter.
@@ -67,19 +93,18 @@ def find_spacing(picks: Sequence[Picks], diameters_px: Sequence[float], areas_px
     scores = np.concatenate([np.zeros(0), *(p.score for p in picks)])
     least = float(np.quantile(scores, 1 - SURE_SHARE)) if len(scores) else 0.0
     sure, expected = _pair_ratio([p.at_least(least) for p in picks], diameters_px, areas_px)
-    kept = (sure < FEW) & (expected >= _LEAST_EXPECTED)
+    kept = (sure < FEW) & (expected >= _MIN_EXPECTED)
     if not kept.any():
-        return Spacing(LEAST_SPACING_DIAMETERS, "sure candidates tell no more than half a diameter")
+        return Spacing(SpacingFinding.unknown, DEFAULT_SPACING_DIAMETERS)
     last = int(np.flatnonzero(kept)[-1])
     reach = float(_EDGES[last + 1])
-    spacing = min(max(SLACK * reach, LEAST_SPACING_DIAMETERS), MOST_SPACING_DIAMETERS)
+    spacing = min(max(SLACK * reach, DEFAULT_SPACING_DIAMETERS), MAX_SPACING_DIAMETERS)
     every, _ = _pair_ratio(picks, diameters_px, areas_px)
     of_all = float(np.interp(spacing, _EDGES[1:], every))
-    has = f"sure candidates have {sure[last]:.0%}, all {of_all:.0%}"
-    reason = f"of pairs nearer than {spacing:.2f} diameters by chance, {has}"
+    shares = float(sure[last]), of_all
     if of_all < MANY:
-        return Spacing(LEAST_SPACING_DIAMETERS, f"{reason}: there is nothing to drop")
-    return Spacing(round(spacing, 3), reason)
+        return Spacing(SpacingFinding.nothing_to_remove, DEFAULT_SPACING_DIAMETERS, *shares)
+    return Spacing(SpacingFinding.overlaps, round(spacing, 3), *shares)
 
 
 def _pair_ratio(
@@ -93,8 +118,8 @@ def _pair_ratio(
     return np.cumsum(found) / np.maximum(np.cumsum(expected), 1e-9), np.cumsum(expected)
 
 
-def thinned(picks: Picks, distance_px: float) -> Picks:
-    """Drop the weaker of two picks that are nearer than a distance, best first."""
+def suppress_neighbours(picks: Picks, distance_px: float) -> Picks:
+    """Remove the weaker of two picks that are nearer than a distance, best first."""
     ordered = picks.best_first()
     return ordered.take(non_maximum_suppression(ordered.x, ordered.y, distance_px))
 

@@ -1,11 +1,11 @@
-"""The stages of a run, each a job in a folder of its own, done once and remembered."""
+"""Stages of a run, each a job in a folder of its own, done once and remembered."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,26 @@ from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
+from cryoglean.limits import is_same_size
 from cryoglean.loop import class_evaluation
+from cryoglean.loop.stage_results import (
+    CANDIDATES,
+    CLASSES,
+    FINAL,
+    MATCHED,
+    MICROGRAPHS,
+    MODEL,
+    PARTICLES,
+    PICKS,
+    POOL,
+    SELECTED,
+    ClassesFound,
+    MicrographsFound,
+    NetworkFound,
+    ParticlesFound,
+    PicksFound,
+    SelectionFound,
+)
 from cryoglean.loop.tables import read_round, write_round
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
 from cryoglean.pickers.kpicker.training import KpickerTraining
@@ -28,33 +47,18 @@ from cryoglean.picks import Picks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cryoglean.jobs.pick import PickSummary
-    from cryoglean.loop.pick_union import Pool
-    from cryoglean.loop.progress import LoopListener, Passing
+    from cryoglean.jobs.records import Record
+    from cryoglean.loop.pick_union import PickUnion
+    from cryoglean.loop.progress import LoopListener, LoopProgressAdapter
     from cryoglean.loop.settings import LoopJob
     from cryoglean.loop.state import RunFile
     from cryoglean.micrograph import MicrographFile
 
-PIXEL_SIZE_TOLERANCE = 0.01
-
-CANDIDATES, MATCHED, PICKS, POOL, PARTICLES, CLASSES, SELECTED, MODEL = (
-    "candidates",
-    "matched",
-    "picks",
-    "pool",
-    "particles",
-    "classes",
-    "selected",
-    "model",
-)
-
-
-FINAL = -1
-"""The number by which the classes of the final picks go."""
+_Found = TypeVar("_Found", bound="Record")
 
 
 def round_name(number: int) -> str:
-    """Return a round as the user is told of it."""
+    """Return the name of a round for the user."""
     return "final" if number == FINAL else f"round {number}"
 
 
@@ -67,7 +71,7 @@ def picks_stage(run: RunFile, number: int) -> str:
     """Return the stage that made the picks of a round; of round 0 the candidates, or their classes if they did."""
     if number:
         return PICKS
-    return CANDIDATES if run.found(0, MATCHED) is None else MATCHED
+    return CANDIDATES if run.found(0, MATCHED, PicksFound) is None else MATCHED
 
 
 class Stages:
@@ -77,30 +81,36 @@ class Stages:
         run: the state of the run.
         job: what was asked for.
         files: the micrographs that the rounds work on.
-        progress: who is told, a line a stage.
-        passing: who is told by the stages themselves.
+        progress: listener to the run, a line a stage.
+        adapter: listener to the stages' own jobs.
     """
 
     def __init__(
-        self, run: RunFile, job: LoopJob, files: Sequence[MicrographFile], progress: LoopListener, passing: Passing
+        self,
+        run: RunFile,
+        job: LoopJob,
+        files: Sequence[MicrographFile],
+        progress: LoopListener,
+        adapter: LoopProgressAdapter,
     ) -> None:
         self.run, self.job, self.files = run, job, list(files)
-        self._progress, self._passing = progress, passing
+        self._progress, self._adapter = progress, adapter
 
     def folder(self, number: int, stage: str = "") -> Path:
         """Return the folder of a stage of a round."""
         return stage_folder(self.run.root, number, stage)
 
-    def do(self, number: int, stage: str, work: Callable[[], dict[str, Any]], said: str) -> dict[str, Any]:
-        """Do a stage unless it is done, and tell of it.
+    def do(self, number: int, stage: str, kind: type[_Found], work: Callable[[], _Found], line: str) -> _Found:
+        """Do a stage unless it is done, and report it.
 
         Args:
             number: of the round.
             stage: its name.
-            work: what to do; returns what is to be remembered.
-            said: the line for the user, with places for what was found.
+            kind: of its result.
+            work: does it, and returns what is to be remembered.
+            line: for the user, with the result's fields in braces.
         """
-        found = self.run.found(number, stage)
+        found = self.run.found(number, stage, kind)
         if found is not None:
             self._progress.detail(f"{round_name(number)}, {stage}: done before")
             return found
@@ -108,16 +118,16 @@ class Stages:
         found = work()
         seconds = perf_counter() - start
         self.run.add(number, stage, found, seconds)
-        self._progress.info(f"{round_name(number)}, {stage}: {said.format(**found)} ({seconds:.0f} s)")
+        self._progress.info(f"{round_name(number)}, {stage}: {line.format(**dict(found))} ({seconds:.0f} s)")
         return found
 
-    def micrographs(self) -> dict[str, Any]:
+    def micrographs(self) -> MicrographsFound:
         """Read each micrograph for its size and its pixel size; what cannot be used is left out of the rounds."""
-        found = self.do(0, "micrographs", self._sizes, "{usable} can be used")
-        self.files = [file for file in self.files if file.key in found["sizes"]]
+        found = self.do(0, MICROGRAPHS, MicrographsFound, self._sizes, "{usable} can be used")
+        self.files = [file for file in self.files if file.key in found.sizes]
         return found
 
-    def _sizes(self) -> dict[str, Any]:
+    def _sizes(self) -> MicrographsFound:
         settings = self.job.settings
 
         def read(file: MicrographFile) -> tuple[str, tuple[float, int, int]]:
@@ -127,44 +137,41 @@ class Stages:
         usable, rejected = read_all(self.files, read)
         sizes = dict(usable)
         _refuse_mixed(sizes)
-        return {
-            "usable": len(sizes),
-            "sizes": {key: list(size) for key, size in sizes.items()},
-            "rejected": {key: result.reason for key, result in rejected.items()},
-        }
+        reasons = {key: result.reason or "" for key, result in rejected.items()}
+        return MicrographsFound(usable=len(sizes), sizes=sizes, rejected=reasons)
 
-    def candidates(self) -> dict[str, Any]:
+    def candidates(self) -> PicksFound:
         """Make the first picks, or take those given."""
         out = self.folder(0, CANDIDATES)
         given = self.job.settings.start_from
         work = (lambda: self._given(given, out)) if given else (lambda: self._candidates(out))
-        return self.do(0, CANDIDATES, work, "{picks} picks")
+        return self.do(0, CANDIDATES, PicksFound, work, "{picks} picks")
 
-    def _candidates(self, out: Path) -> dict[str, Any]:
+    def _candidates(self, out: Path) -> PicksFound:
         job = self._pick_job(self.job.settings.candidates, self._preset)
-        summary = run_pick_job(self.files, job, out, self._passing)
+        summary = run_pick_job(self.files, job, out, self._adapter)
         fit = None if summary.fit is None else summary.fit.model_dump(mode="json")
-        return _counts(summary) | {"fit": fit}
+        return _counts(summary.counts, fit)
 
-    def _given(self, source: Path, out: Path) -> dict[str, Any]:
+    def _given(self, source: Path, out: Path) -> PicksFound:
         """Copy the user's coordinates; scores of other programs become ranks."""
-        picked, said = find_picks(source, self.files)
-        for line in said:
+        picked, notes = find_picks(source, self.files)
+        for line in notes:
             self._progress.info(line)
         picks = {file.key: Picks.empty() for file in self.files}
         for each in picked:
             micrograph, _ = read_micrograph(each.file, self.job.settings.pixel_size_angstrom)
             picks[each.file.key] = each.picks(micrograph)
         write_round(out, self.files, _ranked(picks), self._heights())
-        return {"picks": sum(map(len, picks.values())), "counts": {k: len(p) for k, p in picks.items()}}
+        return _counts({key: len(each) for key, each in picks.items()})
 
     def train(self, number: int) -> Path:
         """Train a network on what the round before has kept; return its weights."""
         before, out = self.folder(number - 1, SELECTED), self.folder(number, MODEL)
         junk = before / class_evaluation.JUNK
-        has_junk = bool(self._found(number - 1, SELECTED)["junk"])
+        has_junk = bool(self._found(number - 1, SELECTED, SelectionFound).junk)
 
-        def work() -> dict[str, Any]:
+        def work() -> NetworkFound:
             job = TrainJob(
                 training=self._training(number),
                 pixel_size_angstrom=self.job.settings.pixel_size_angstrom,
@@ -172,11 +179,11 @@ class Stages:
                 device=self.job.device,
             )
             star = before / "particles.star"
-            summary = run_train_job(self.files, star, junk if has_junk else None, job, out, self._passing)
-            facts = None if summary.fit is None else summary.fit.model_dump(mode="json")
-            return {"particles": summary.total, "facts": facts}
+            summary = run_train_job(self.files, star, junk if has_junk else None, job, out, self._adapter)
+            fit = None if summary.fit is None else summary.fit.model_dump(mode="json")
+            return NetworkFound(particles=summary.total, fit=fit)
 
-        self.do(number, MODEL, work, "trained on {particles} particles")
+        self.do(number, MODEL, NetworkFound, work, "trained on {particles} particles")
         return out / WEIGHTS
 
     def _training(self, number: int) -> KpickerTraining | PaperKpickerTraining:
@@ -184,27 +191,29 @@ class Stages:
         kind = PaperKpickerTraining if settings.preset == "paper" else KpickerTraining
         return kind(diameter_angstrom=settings.diameter_angstrom, seed=settings.seed + number)
 
-    def pick(self, number: int, weights: Path, distance_angstrom: float | None) -> dict[str, Any]:
+    def pick(self, number: int, weights: Path, distance_angstrom: float | None) -> PicksFound:
         """Pick the micrographs of the rounds with a round's network."""
         job = self.network_job(weights, distance_angstrom)
         out = self.folder(number, PICKS)
-        return self.do(
-            number, PICKS, lambda: _counts(run_pick_job(self.files, job, out, self._passing)), "{picks} picks"
-        )
+
+        def work() -> PicksFound:
+            return _counts(run_pick_job(self.files, job, out, self._adapter).counts)
+
+        return self.do(number, PICKS, PicksFound, work, "{picks} picks")
 
     def network_job(self, weights: Path, distance_angstrom: float | None) -> PickJob:
         """Return the job of picking with a network."""
         return self._pick_job("kpicker", self._preset, {"weights": weights}, distance_angstrom)
 
-    def matched(self) -> dict[str, Any]:
-        """Pick the micrographs of the rounds anew, by the kept classes of the candidates."""
+    def matched(self) -> PicksFound:
+        """Pick the micrographs of the rounds again, by the kept classes of the candidates."""
         out = self.folder(0, MATCHED)
 
-        def work() -> dict[str, Any]:
+        def work() -> PicksFound:
             self.copy_fit(CANDIDATES, out)
-            return _counts(run_pick_job(self.files, self.matcher_job(None), out, self._passing))
+            return _counts(run_pick_job(self.files, self.matcher_job(None), out, self._adapter).counts)
 
-        return self.do(0, MATCHED, work, "{picks} picks by the candidates' classes")
+        return self.do(0, MATCHED, PicksFound, work, "{picks} picks by the candidates' classes")
 
     def matcher_job(self, distance_angstrom: float | None) -> PickJob:
         """Return the job of picking by the kept classes of the candidates."""
@@ -218,7 +227,7 @@ class Stages:
     def copy_fit(self, stage: str, target: Path) -> None:
         """Copy what the picker of a stage of round 0 has learned, so that it is not learned again."""
         for name in dict.fromkeys(name for each in descriptions() for name in each.fit_files):
-            copy_if_new(self.folder(0, stage) / name, target / name)
+            _copy_if_new(self.folder(0, stage) / name, target / name)
 
     @property
     def _preset(self) -> str:
@@ -256,61 +265,60 @@ class Stages:
     def _read(self, folder: Path) -> dict[str, Picks]:
         return read_round(folder, [file.key for file in self.files])
 
-    def classes(self, number: int, pools: Mapping[str, Pool]) -> dict[str, Any]:
-        """Cut out the places of a round, and classify them."""
+    def classes(self, number: int, unions: Mapping[str, PickUnion]) -> ClassesFound:
+        """Extract the particles of a round, and classify them."""
         pool, particles, out = (self.folder(number, name) for name in (POOL, PARTICLES, CLASSES))
 
-        def cut() -> dict[str, Any]:
-            write_round(pool, self.files, {key: p.picks for key, p in pools.items()}, self._heights())
+        def extract() -> ParticlesFound:
+            write_round(pool, self.files, {key: union.picks for key, union in unions.items()}, self._heights())
             summary = run_extract_job(
-                pool, self.files, class_evaluation.extract_job(self.job), particles, self._passing
+                pool, self.files, class_evaluation.extract_job(self.job), particles, self._adapter
             )
-            return {
-                "particles": summary.total,
-                "places": sum(len(p.picks) for p in pools.values()),
-            }
+            places = sum(len(union.picks) for union in unions.values())
+            return ParticlesFound(particles=summary.total, places=places)
 
-        self.do(number, PARTICLES, cut, "{particles} of {places} particles extracted")
+        self.do(number, PARTICLES, ParticlesFound, extract, "{particles} of {places} particles extracted")
         star = particles / "particles.star"
 
-        def sort() -> dict[str, Any]:
-            return class_evaluation.classify(star, self.job, out, self._passing)
+        def classify() -> ClassesFound:
+            return ClassesFound.model_validate(class_evaluation.classify(star, self.job, out, self._adapter))
 
-        return self.do(number, CLASSES, sort, "{particles} particles in {classes} classes")
+        return self.do(number, CLASSES, ClassesFound, classify, "{particles} particles in {classes} classes")
 
-    def select(self, number: int, *, purify: bool, by_hand: bool) -> dict[str, Any]:
+    def select(self, number: int, *, purify: bool, by_hand: bool) -> SelectionFound:
         """Select classes of a round."""
         classes, out = self.folder(number, CLASSES), self.folder(number, SELECTED)
 
-        def work() -> dict[str, Any]:
+        def work() -> SelectionFound:
             if by_hand:
                 done = class_evaluation.select_by_hand(classes, self.job, out)
             else:
-                done = class_evaluation.select_classes(classes, self.job, out, self._passing, purify=purify)
-            return done | {"by_hand": by_hand}
+                done = class_evaluation.select_classes(classes, self.job, out, self._adapter, purify=purify)
+            return SelectionFound.model_validate(done | {"by_hand": by_hand}, strict=False)
 
-        said = "{kept} of {particles} particles kept, {classes_kept} of {classes} classes"
-        return self.do(number, SELECTED, work, said)
+        line = "{kept} of {particles} particles kept, {classes_kept} of {classes} classes"
+        return self.do(number, SELECTED, SelectionFound, work, line)
 
     def propose(self, number: int) -> Path:
         """Write the selection that the rule makes, for a user to edit; return the table."""
         classes, out = self.folder(number, CLASSES), self.folder(number, SELECTED)
-        class_evaluation.select_classes(classes, self.job, out, self._passing, purify=False)
+        class_evaluation.select_classes(classes, self.job, out, self._adapter, purify=False)
         return out / "selection.csv"
 
     def sizes(self) -> dict[str, tuple[float, int, int]]:
         """Return pixel size in angstrom, height and width of each micrograph."""
-        return {file.key: tuple(self._found(0, "micrographs")["sizes"][file.key]) for file in self.files}
+        sizes = self._found(0, MICROGRAPHS, MicrographsFound).sizes
+        return {file.key: sizes[file.key] for file in self.files}
 
     def diameters_px(self) -> dict[str, float]:
         """Return the particle's diameter in each micrograph."""
         return {key: self.job.settings.diameter_angstrom / size[0] for key, size in self.sizes().items()}
 
     def _heights(self) -> dict[str, int]:
-        return {key: int(size[1]) for key, size in self.sizes().items()}
+        return {key: size[1] for key, size in self.sizes().items()}
 
-    def _found(self, number: int, stage: str) -> dict[str, Any]:
-        found = self.run.found(number, stage)
+    def _found(self, number: int, stage: str, kind: type[_Found]) -> _Found:
+        found = self.run.found(number, stage, kind)
         if found is None:
             raise SettingsError(f"{self.run.path} has no stage {stage} of round {number}: name another --out")
         return found
@@ -326,23 +334,22 @@ def _refuse_mixed(sizes: Mapping[str, tuple[float, int, int]]) -> None:
         return
     finest, coarsest = (pick(sizes, key=lambda key: sizes[key][0]) for pick in (min, max))
     low, high = sizes[finest][0], sizes[coarsest][0]
-    if high > low * (1 + PIXEL_SIZE_TOLERANCE):
+    if not is_same_size(low, high):
         raise SettingsError(
-            f"micrographs of different pixel sizes: {finest} has {low:.4g} A, {coarsest} {high:.4g} A: run each "
+            f"micrographs of different pixel sizes: {finest} has {low:.4g} Å, {coarsest} {high:.4g} Å: run each "
             "magnification by itself, or give --pixel-size if the headers are wrong"
         )
 
 
-def copy_if_new(source: Path, target: Path) -> None:
+def _copy_if_new(source: Path, target: Path) -> None:
     """Copy a file, whole or not at all, if there is one and it is not there."""
     if source.exists() and not target.exists():
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
 
 
-def _counts(summary: PickSummary) -> dict[str, Any]:
-    counts = summary.counts
-    return {"picks": sum(counts.values()), "counts": counts}
+def _counts(counts: dict[str, int], fit: dict[str, Any] | None = None) -> PicksFound:
+    return PicksFound(picks=sum(counts.values()), counts=counts, fit=fit)
 
 
 def _ranked(picks: Mapping[str, Picks]) -> dict[str, Picks]:

@@ -1,18 +1,25 @@
 """`run.json`: what a run was told, what each stage found, what was decided and why; written whole after each step.
 
-A stage that stands in it is done. One that does not is begun again in its folder, where its own job goes on.
+A stage that it lists is done. One that it does not list is begun again in its folder, where its own job goes on.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter
 
 import cryoglean
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
 from cryoglean.jobs.output_folder import difference
+from cryoglean.jobs.records import Record, read_record
+from cryoglean.loop.decisions import AnyDecision
+from cryoglean.loop.outcomes import Outcome
+from cryoglean.loop.settings import LoopSettings
+from cryoglean.loop.stage_results import AnyStage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,69 +27,129 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import MicrographFile
 
-SCHEMA = 1
-"""Version of the file's layout."""
+SCHEMA: Final = 2
+"""Version of the layout of `run.json`. Format: of this program; 2 since decisions are values."""
 
 NAME = "run.json"
 
-JUDGED = "judged by classes"
-"""The decision that tells how many picks of a round were judged and kept, and the contest with the round before."""
+_ADVICE = "what is there is untouched; name another --out for a new run"
+
+
+class RunStatus(StrEnum):
+    """Status of a run."""
+
+    running = "running"
+    stopped = "stopped"
+    done = "done"
+
+
+class Production(Record):
+    """The picking of all micrographs.
+
+    Attributes:
+        round: whose picker made the picks.
+        picks: number of these.
+        micrographs: number of those that were picked.
+    """
+
+    round: int
+    picks: int
+    micrographs: int
+
+
+class RunState(Record):
+    """Content of `run.json`.
+
+    Attributes:
+        schema_version: of this layout.
+        version: of cryoglean.
+        settings: all that decides the result.
+        micrographs: files by key.
+        status: of the run.
+        outcome: how it ended; None while it has not.
+        message: why it ended, for the user.
+        best: the accepted round, when it has ended.
+        subset: keys of the micrographs that the rounds work on, when they have been chosen.
+        waiting: the round whose selection is to be reviewed.
+        provenance: the call, the device and the versions of the last call.
+        production: the picking of all micrographs, when it is done.
+        stages: in the order in which they were done.
+        decisions: in the order in which they were made.
+    """
+
+    schema_version: Literal[2]
+    version: str
+    settings: LoopSettings
+    micrographs: dict[str, str]
+    status: RunStatus
+    outcome: Outcome | None = None
+    message: str = ""
+    best: int | None = None
+    subset: list[str] | None = None
+    waiting: int | None = None
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    production: Production | None = None
+    stages: list[AnyStage]
+    decisions: list[AnyDecision]
+
+
+_Found = TypeVar("_Found", bound=Record)
+_STAGE = TypeAdapter[AnyStage](AnyStage)
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """The state of a run.
+    """The state of a run, and its file.
 
     Attributes:
         root: the run folder.
-        data: what the file holds, as JSON values; see `docs/run.md`.
+        state: content of the file.
     """
 
     root: Path
-    data: dict[str, Any]
+    state: RunState
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file."""
         return self.root / NAME
 
-    def found(self, number: int, stage: str) -> dict[str, Any] | None:
-        """Return what a stage of a round has found, or None if it is not done."""
-        entries = (e for e in self.data["stages"] if e["round"] == number and e["stage"] == stage)
-        entry = next(entries, None)
-        return None if entry is None else entry["found"]
+    def found(self, number: int, stage: str, kind: type[_Found]) -> _Found | None:
+        """Return the result of a stage of a round, which is of this kind; None if it is not done."""
+        results = (each.found for each in self.state.stages if (each.round, each.stage) == (number, stage))
+        return next((found for found in results if isinstance(found, kind)), None)
 
-    def add(self, number: int, stage: str, found: Mapping[str, Any], seconds: float) -> None:
+    def add(self, number: int, stage: str, found: Record, seconds: float) -> None:
         """Record a stage as done.
 
         Raises:
             OSError: if the file cannot be written.
         """
-        said = {"round": number, "stage": stage, "seconds": round(seconds, 2), "found": dict(found)}
-        self.data["stages"].append(said)
+        values = {"round": number, "stage": stage, "seconds": round(seconds, 2), "found": found}
+        self.state.stages.append(_STAGE.validate_python(values))
         self.write()
 
-    def decide(self, number: int, what: str, decision: object, reason: str) -> bool:
+    def decide(self, decision: AnyDecision) -> bool:
         """Record a decision; return whether it is new, as after a kill the same are made again.
 
         Raises:
             OSError: if the file cannot be written.
         """
-        said = {"round": number, "what": what, "decision": decision, "reason": reason}
-        if said in self.data["decisions"]:
+        if decision in self.state.decisions:
             return False
-        self.data["decisions"].append(said)
+        self.state.decisions.append(decision)
         self.write()
         return True
 
     def set(self, **values: object) -> None:
-        """Record how the run stands.
+        """Record fields of the state.
 
         Raises:
             OSError: if the file cannot be written.
         """
-        if any(self.data.get(name) != value for name, value in values.items()):
-            self.data.update(values)
+        if any(getattr(self.state, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(self.state, name, value)
             self.write()
 
     def write(self) -> None:
@@ -91,17 +158,17 @@ class RunFile:
         Raises:
             OSError: if it cannot be written.
         """
-        write_atomic_text(self.path, json.dumps(self.data, indent=1) + "\n")
+        write_atomic_text(self.path, self.state.model_dump_json(indent=1) + "\n")
 
 
 def open_run(
-    root: Path, settings: Mapping[str, Any], files: Sequence[MicrographFile]
+    root: Path, settings: LoopSettings, files: Sequence[MicrographFile]
 ) -> tuple[RunFile, list[MicrographFile]]:
-    """Begin a run, or go on with the one that is there.
+    """Begin a run, or resume the one that is there.
 
     Args:
         root: the run folder.
-        settings: all that decides the result, as JSON values.
+        settings: all that decides the result.
         files: all micrographs, with which a run may have become larger.
 
     Returns:
@@ -111,20 +178,28 @@ def open_run(
         SettingsError: if the folder holds something else, or a run of another version, other settings or other
             micrographs; nothing is changed then.
     """
-    data = _read(root / NAME)
-    if data is None:
+    state = read_record(root / NAME, RunState, _ADVICE)
+    if state is None:
         _refuse_other_folder(root)
-        data = {"schema": SCHEMA, "version": cryoglean.__version__, "settings": dict(settings), "micrographs": {}}
-        data |= {"status": "running", "subset": None, "waiting": None, "stages": [], "decisions": []}
+        settings = LoopSettings.model_validate(settings.recorded())
+        state = RunState(
+            schema_version=SCHEMA,
+            version=cryoglean.__version__,
+            settings=settings,
+            micrographs={},
+            status=RunStatus.running,
+            stages=[],
+            decisions=[],
+        )
     else:
-        _refuse_other_run(root, data, settings)
-    known = {path: key for key, path in data["micrographs"].items()}
+        _refuse_other_run(root, state, settings)
+    known = {path: key for key, path in state.micrographs.items()}
     files = [replace(file, key=known.get(_path(file), file.key)) for file in files]
-    data["micrographs"] |= _new_keys(root, data["micrographs"], files)
+    state.micrographs |= _new_keys(root, state.micrographs, files)
     try:
         root.mkdir(parents=True, exist_ok=True)
         clean_leftovers(root)
-        run = RunFile(root, data)
+        run = RunFile(root, state)
         run.write()
     except OSError as error:
         raise SettingsError(f"--out {root} cannot be written: {error.strerror or error}") from error
@@ -132,32 +207,18 @@ def open_run(
 
 
 def read_run(root: Path) -> RunFile:
-    """Read a run as it stands; nothing is changed.
+    """Read a run as it is; nothing is changed.
 
     Args:
         root: the run folder.
 
     Raises:
-        SettingsError: if there is no run, or one whose file is laid out otherwise.
+        SettingsError: if there is no run, or one that is damaged or of another version.
     """
-    data = _read(root / NAME)
-    if data is None:
-        raise SettingsError(f"{root} holds no {NAME}: give the folder that cryoglean run was told as --out")
-    if data["schema"] != SCHEMA:
-        raise SettingsError(f"{root / NAME} has layout {data['schema']}, this is layout {SCHEMA}: another version's")
-    return RunFile(root, data)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} is damaged ({error}): name another --out; results here are untouched") from error
-    if not isinstance(data, dict) or "schema" not in data:
-        raise SettingsError(f"{path} is not a run's: name another --out")
-    return data
+    state = read_record(root / NAME, RunState, "write its report with the version that made it")
+    if state is None:
+        raise SettingsError(f"{root} holds no {NAME}: give the folder that cryoglean run was given as --out")
+    return RunFile(root, state)
 
 
 def _refuse_other_folder(root: Path) -> None:
@@ -166,16 +227,17 @@ def _refuse_other_folder(root: Path) -> None:
             raise SettingsError(f"{root} holds other results ({name}) and no {NAME}: name another --out")
 
 
-def _refuse_other_run(root: Path, data: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    advice = "what is there is untouched; name another --out for a new run"
-    if data["schema"] != SCHEMA or data.get("version") != cryoglean.__version__:
+def _refuse_other_run(root: Path, state: RunState, settings: LoopSettings) -> None:
+    if state.version != cryoglean.__version__:
         raise SettingsError(
-            f"{root} holds a run of cryoglean {data.get('version')} (layout {data['schema']}), this is "
-            f"{cryoglean.__version__} (layout {SCHEMA}): go on with that version; {advice}"
+            f"{root} holds a run of cryoglean {state.version}, this is {cryoglean.__version__}: resume it with that "
+            f"version; {_ADVICE}"
         )
-    if data["settings"] != settings:
-        said = difference(data["settings"], settings)
-        raise SettingsError(f"{root} holds a run of other settings ({said}): repeat them to go on; {advice}")
+    before, now = state.settings.recorded(), settings.recorded()
+    if before != now:
+        raise SettingsError(
+            f"{root} holds a run of other settings ({difference(before, now)}): repeat them to resume it; {_ADVICE}"
+        )
 
 
 def _path(file: MicrographFile) -> str:

@@ -1,7 +1,8 @@
-"""Which micrographs the rounds work on."""
+"""Choice of the micrographs that the rounds work on."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cryoglean.ctf.subset import paper_subset
@@ -11,11 +12,31 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import MicrographFile
 
-LEAST_OF_SUBSET = 20
-"""The paper takes 20 to 40 micrographs."""
+MIN_SUBSET = 20
+"""Micrographs of a subset chosen by defocus, at least. Published: McSweeney et al., IUCrJ 7, 719, 2020, take 20 to
+40."""
 
 
-def training_subset(files: Sequence[MicrographFile], count: int) -> tuple[list[MicrographFile], str]:
+class SubsetChoice(StrEnum):
+    """How the micrographs were chosen."""
+
+    every = "every"
+    by_defocus = "by_defocus"
+    spread_ctf_unknown = "spread_ctf_unknown"
+    spread_few_fits = "spread_few_fits"
+
+    @property
+    def message(self) -> str:
+        """The choice, for the user."""
+        return {
+            SubsetChoice.every: "all there are",
+            SubsetChoice.by_defocus: "half below 1 µm defocus, half from 1 to 2 µm",
+            SubsetChoice.spread_ctf_unknown: "evenly spread, as their CTF is not known",
+            SubsetChoice.spread_few_fits: "evenly spread, as too few have a CTF to 4 Å and less than 2 µm defocus",
+        }[self]
+
+
+def training_subset(files: Sequence[MicrographFile], count: int) -> tuple[list[MicrographFile], SubsetChoice]:
     """Choose the micrographs that the rounds work on: stratified by defocus where that is known (the 2020 paper).
 
     Args:
@@ -23,17 +44,13 @@ def training_subset(files: Sequence[MicrographFile], count: int) -> tuple[list[M
         count: how many to choose; of no more than these all are taken.
 
     Returns:
-        The chosen, in the order of `files`, and why these.
+        The chosen, in the order of `files`, and how they were chosen.
     """
     if len(files) <= count:
-        return list(files), f"all {len(files)} micrographs"
+        return list(files), SubsetChoice.every
     by_defocus = paper_subset(files, count)
-    if len(by_defocus) >= min(count, LEAST_OF_SUBSET):
-        return (
-            by_defocus,
-            f"{len(by_defocus)} of {len(files)} micrographs, half below 1 um defocus, half from 1 to 2 um",
-        )
+    if len(by_defocus) >= min(count, MIN_SUBSET):
+        return by_defocus, SubsetChoice.by_defocus
     stride = len(files) / count
     chosen = [files[int((i + 0.5) * stride)] for i in range(count)]
-    why = "too few have a CTF to 4 A and less than 2 um defocus" if by_defocus else "their CTF is not known"
-    return chosen, f"{count} of {len(files)} micrographs, evenly spread: {why}"
+    return chosen, SubsetChoice.spread_few_fits if by_defocus else SubsetChoice.spread_ctf_unknown

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cryoglean.loop.pick_union import Pool
+    from cryoglean.loop.pick_union import PickUnion
     from cryoglean.micrograph import MicrographFile
 
 
@@ -49,7 +49,7 @@ def write_round(
 
 
 def picks_of_images(
-    star: Path, files: Sequence[MicrographFile], pools: Mapping[str, Pool]
+    star: Path, files: Sequence[MicrographFile], pools: Mapping[str, PickUnion]
 ) -> dict[str, tuple[str, int]]:
     """Return the micrograph's key and the number of the pick in its pool, from 0, for each particle image.
 
