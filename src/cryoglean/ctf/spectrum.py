@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from scipy.fft import next_fast_len
 
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+from cryoglean.preprocess.normalise import median_and_deviation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,8 +152,8 @@ def rings_of(spectrum: PowerSpectrum) -> Rings:
     log_power = (power + torch.finfo(torch.float32).tiny).log()
     value = (log_power - basis @ (basis.T @ log_power)).exp()
     value = value / value.mean()
-    spread = MAD_TO_SIGMA * (value - value.median()).abs().median()
-    value = value.clamp(value.median() - _CLIP_SIGMAS * spread, value.median() + _CLIP_SIGMAS * spread)
+    median, spread = median_and_deviation(value)
+    value = value.clamp(median - _CLIP_SIGMAS * spread, median + _CLIP_SIGMAS * spread)
     value = value - basis @ (basis.T @ value)
     return Rings(value.float(), k.float(), direction.flatten()[place], basis.float(), place)
 

@@ -10,8 +10,15 @@ if TYPE_CHECKING:
     from cryoglean.detect.skewness import Skewness
 
 _SURE_ERRORS = 3.0
-SURE_ERRORS_OF_BEST = 5.0  # the best of some twenty templates: in noise alone it reaches 4
+"""Skewness, in its standard errors, up to which noise alone may have made a response. Chosen by hand: a thousandth or
+so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with few particles for empty."""
+
+SURE_ERRORS_OF_BEST = 5.0
+"""The same for the best of some twenty templates. Chosen by hand: in noise alone the best reaches 4."""
+
 _FALSE_MAXIMA = 0.05
+"""Maxima of noise that are expected above the threshold in a micrograph that noise may have made. Chosen by hand: one
+empty micrograph in twenty yields a pick; fewer cost particles of sparse micrographs."""
 
 
 def is_consistent_with_noise(skewness: Skewness) -> bool:

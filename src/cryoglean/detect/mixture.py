@@ -22,8 +22,7 @@ _ITERATIONS = 300
 """Most iterations of a fit. Resource: bounds the time of a fit that creeps."""
 
 _TOLERANCE = 1e-7
-"""Gain in mean log-likelihood at which a fit has settled. Chosen by hand: smaller takes longer and moves no cut that
-matters."""
+"""Gain in mean log-likelihood at which a fit has settled. Chosen by hand: smaller takes longer."""
 
 _SMALLEST_DEVIATION = 1e-3
 """Smallest standard deviation of either part, in those of the response. Chosen by hand: it keeps the likelihood finite

@@ -16,7 +16,7 @@ _ITERATIONS = 100
 
 _SETTLED_SHARE = 1e-4
 """Share of the points that may still change their cluster when a start counts as settled. Chosen by hand: fewer take
-many more iterations and hardly move a centre."""
+many more iterations."""
 
 
 class Clusters(NamedTuple):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cryoglean.latents.discriminant import SHRINKAGE
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+from cryoglean.preprocess.normalise import median_and_deviation
 
 
 class Likeness(NamedTuple):
@@ -42,8 +42,7 @@ class Likeness(NamedTuple):
         points = particles.double().cpu()
         halves = points[::2], points[1::2]
         distance = torch.cat([_distance(a, *_centre_and_precision(b)) for a, b in (halves, halves[::-1])])
-        median = distance.median()
-        deviation = MAD_TO_SIGMA * (distance - median).abs().median()
+        median, deviation = median_and_deviation(distance)
         usual = torch.stack([median, deviation.clamp_min(torch.finfo(torch.float32).eps)])
         return cls(*(tensor.float() for tensor in (*_centre_and_precision(points), usual)))
 

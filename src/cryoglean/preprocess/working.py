@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cryoglean.preprocess.borders import live_area
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA, bin_by_mean, standardise_locally
+from cryoglean.preprocess.normalise import bin_by_mean, median_and_deviation, standardise_locally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,7 +149,6 @@ def as_tensor(image: NDArray[np.float32]) -> Tensor:
 
 
 def _without_outliers(image: Tensor) -> Tensor:
-    median = image.median()
-    deviation = MAD_TO_SIGMA * (image - median).abs().median()
+    median, deviation = median_and_deviation(image)
     reach = OUTLIER_SIGMAS * deviation
     return image.clamp(median - reach, median + reach) if deviation > 0 else image

@@ -69,6 +69,7 @@ _TILES, _TILE_GAP_PX = 8, 1
 """Tiles whose reconstruction is shown, and the space between them in their own pixels. Resource: they fit in a row."""
 
 _HIDDEN_VALUE = np.array((58, 62, 74), np.uint8)
+"""Colour of hidden patches. Chosen by hand: dark, and no grey that an image has."""
 
 
 def latents_figure(look: SetLook, facts: Facts) -> Figure:

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     from cryoglean.pickers.localpicker.picker import LocalpickerModel, Seen
 
 _LEAST_BLOBS = 20
+"""Fewer blobs, or fewer places of background, teach nothing. Chosen by hand, as Localpicker's fewest for a profile."""
+
 _MOST_REFINEMENTS = 3
-_CLEARLY_BELOW = 0.3  # robust standard deviations
+"""Most templates that are tried after the first. Resource: bounds the time."""
+
+_CLEARLY_BELOW = 0.3
+"""Places are background if they are this far below the threshold, in robust standard deviations of the response.
+Chosen by hand, while F1 on the labelled sets of `benchmarks/README.md` was watched."""
 
 
 def fit_emmae(
@@ -81,7 +87,7 @@ class _Places(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """What places told, how surely the response is skewed by that, and the places that it gives in turn."""
+    """The fit that places gave, how surely it skews the response, and the places that it finds in turn."""
 
     learned: EmmaeSet
     skewness: Skewness

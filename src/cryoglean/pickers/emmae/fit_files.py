@@ -1,4 +1,4 @@
-"""What Cryo-EMMAE learned of a set, on disk, and a picker that takes that and the network from there."""
+"""Cryo-EMMAE's fit to a set on disk, and a picker that takes that and the network from there."""
 
 from __future__ import annotations
 

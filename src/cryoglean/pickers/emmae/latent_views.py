@@ -1,4 +1,4 @@
-"""What is to be seen of a set in latent space, as arrays: for pictures of what Cryo-EMMAE learned.
+"""Views of a set in latent space, as arrays: for pictures of what Cryo-EMMAE learned.
 
 The clouds of particles' and background's latents are those of Zamanos et al. (Cell Rep. Methods 2025), Figure 3, which
 draws as many points of the one as of the other.
@@ -33,11 +33,16 @@ if TYPE_CHECKING:
     from cryoglean.pickers.emmae.picker import Emmae
 
 SHOWN = 3
-"""As many micrographs are looked at, the first of those that were learned from."""
+"""As many micrographs are looked at, the first of those that were learned from. Resource: they fit side by side."""
 
-_NEITHER_DIAMETERS = 0.1  # from a particle's edge on: the patches there see both
+_NEITHER_DIAMETERS = 0.1
+"""Patches this near to a particle's edge are neither particle nor background. Chosen by hand: they see both."""
+
 _MOST_POINTS = 3000
+"""Most points of a cloud. Resource: more hide each other."""
+
 _SEED = 0
+"""Seed of the points that are drawn, and of the clusters. Chosen by hand: any would do."""
 
 
 class LatentLook(NamedTuple):
@@ -84,7 +89,7 @@ class Clouds(NamedTuple):
 
 
 class SetLook(NamedTuple):
-    """What is to be seen of a set.
+    """Views of a set in latent space.
 
     Attributes:
         micrographs: some of those that it was learned from.

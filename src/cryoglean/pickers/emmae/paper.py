@@ -32,10 +32,14 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.mae_chain import MaeImage
 
 WINDOW, SMALL_WINDOW = 4, 2
-"""Patches over which latents are averaged, and the same for particles that are small."""
+"""Patches over which latents are averaged, and the same for particles that are small. Published in the authors'
+release."""
 
 _SMALL_PATCHES = 4.0
-_MOST_POINTS = 2**19  # eight micrographs' latents of 256 x 256 patches
+"""Particles of fewer patches across are small. Chosen by hand: the larger window would reach past them."""
+
+_MOST_POINTS = 2**19
+"""Most latents that are clustered. Resource: it bounds memory and time; eight micrographs of the published size."""
 
 
 class PaperEmmaeFacts(BaseModel):

@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.working import WorkingImage
 
 OVERLAP_PX = 8
-"""Of the tiles that are embedded."""
+"""Overlap of neighbouring tiles. Chosen by hand: two patches, so that no seam shows; more takes longer."""
 
 UNLIKE_DEVIATIONS = 4.0
-"""What surrounds a place is something else than what surrounds particles if it is farther from it than this."""
+"""Distance from the particles, in robust standard deviations above their median, beyond which a place is something
+else. Chosen by hand, while F1 on the labelled sets of `benchmarks/README.md` was watched."""
 
 _SAME_DIAMETERS = 0.5
+"""A place this near to one of Localpicker's is the same particle. Derived: as near as two picks may be."""
 
 
 class EmmaeSetFacts(BaseModel):

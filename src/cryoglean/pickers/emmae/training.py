@@ -23,13 +23,20 @@ if TYPE_CHECKING:
     from cryoglean.scale.process_group import ProcessGroup
 
 _CHECKS = 40
+"""Looks at the held-out tiles in a training. Resource: points enough for a curve."""
+
 _MOST_STEPS_BETWEEN = 50
+"""Most steps between looks. Resource: so much work at most is lost when a training is stopped."""
+
 _HELD_OUT_TILES = 64
-_TRAINED_ON, _HELD_OUT = 1, 2  # streams of draws
+"""Held-out tiles of a look. Resource: as much work as two steps."""
+
+_TRAINED_ON, _HELD_OUT = 1, 2
+"""Streams of draws. Format: part of the seeds, never changed."""
 
 
 class EmmaeTraining(BaseModel):
-    """How the network is trained.
+    """Settings of the training of the network.
 
     Attributes:
         preset: which of its ways; the defaults of the fields are those of `default`, `training_values` has the others.
@@ -90,6 +97,8 @@ class EmmaeTraining(BaseModel):
 
 
 _PAPER_EPOCHS, _PAPER_CROPS_EPOCHS, _PAPER_WARM_UP_EPOCHS = 400, 500, 5
+"""Epochs on a grid of tiles and on random crops, and those in which the rate rises. Published (Zamanos et al. 2025,
+learning settings)."""
 
 
 def training_values(preset: Literal["default", "paper"], given: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +136,7 @@ class Prepared(NamedTuple):
 
 
 class EmmaeFacts(BaseModel):
-    """What is known of a trained network.
+    """Facts of a trained network.
 
     Attributes:
         layers: sizes of the network.
@@ -169,7 +178,7 @@ class EmmaeModel:
 
 
 class EmmaeTrained(NamedTuple):
-    """What training gives: the model, the curves, and some tiles to look at, held out where any are."""
+    """The trained model, the curves, and some tiles to look at, held out where any are."""
 
     model: EmmaeModel
     checks: tuple[MaeCheck, ...]

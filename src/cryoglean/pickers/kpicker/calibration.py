@@ -10,10 +10,15 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 LEAST_LABELLED_SHARE = 0.5
-"""Picks to train from are taken to hold at least this share of the particles."""
+"""Picks to train from are taken to hold at least this share of the particles. Chosen by hand: with a smaller one, a
+network that is unsure of everything could be explained by labels that are missing."""
 
 _SLOPE_WEIGHT = 1e-3
+"""Weight of the squared logarithm of the slope. Chosen by hand: it bounds the slope where the two kinds are apart, and
+hardly moves it elsewhere."""
+
 _EDGE = 1e-6
+"""Smallest chance of a label, either way. Chosen by hand: logarithms stay finite."""
 
 
 class Calibration(NamedTuple):

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from cryoglean.errors import SettingsError
+from cryoglean.limits import is_same_size
 from cryoglean.nets.kpicker_net import KpickerNet
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.kpicker.paper import (
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 KIND, VERSION = "kpicker", 1
-
-_DIAMETER_TOLERANCE = 0.01
 
 
 def write_kpicker(path: Path, model: KpickerModel | PaperKpickerModel) -> None:
@@ -87,7 +86,7 @@ class StoredKpicker:
         if facts.preset != self.settings.preset:
             raise SettingsError(f"{self.weights} was trained with --preset {facts.preset}: pick with the same")
         wanted = self.settings.diameter_angstrom
-        if abs(wanted / facts.diameter_angstrom - 1) > _DIAMETER_TOLERANCE:
+        if not is_same_size(wanted, facts.diameter_angstrom):
             raise SettingsError(
                 f"--diameter {wanted:g}: {self.weights} was trained for particles of {facts.diameter_angstrom:g} A"
             )

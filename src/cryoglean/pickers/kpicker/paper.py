@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
 
 STRIDE_PX = 4
-"""Distance of the windows, in pixels of the resized micrograph."""
+"""Distance of the windows, in pixels of the resized micrograph. Published in the authors' release."""
 
 
 class PaperKpickerSettings(PickerSettings):

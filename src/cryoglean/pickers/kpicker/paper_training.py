@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 _TRIES = 20
+"""Places that are tried for each empty one. Resource: bounds the time in crowded micrographs."""
 
 
 class PaperKpickerTraining(BaseModel):
-    """How the published Kpicker is trained.
+    """Settings of the training of the published Kpicker.
 
     Attributes:
         preset: which of its ways.
@@ -62,7 +63,7 @@ class PaperKpickerTraining(BaseModel):
 
 
 class PaperTrained(NamedTuple):
-    """What training gives: the model, and the curves."""
+    """The trained model, and the curves."""
 
     model: PaperKpickerModel
     checks: tuple[Check, ...]

@@ -3,7 +3,7 @@
 The network and the idea are those of McSweeney et al. (IUCrJ 7, 719, 2020). Here the micrograph is standardised locally
 as a whole and not window by window, so that all windows can be judged in one convolutional pass with the same result;
 centres are found below the pixel; scores are probabilities and the cut is found, both on micrographs that the
-training did not see. `kpicker_training.train_kpicker` trains, `Kpicker` picks, `kpicker_paper` is the published way.
+training did not see. `training.train_kpicker` trains, `Kpicker` picks, `paper` is the published way.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
 
 EDGE_DISTANCE_DIAMETERS = 1 / 3
-"""Least distance of a pick from the edge of the exposed area, as Localpicker's."""
+"""Minimum distance of a pick from the edge of the exposed area. Derived: as Localpicker's, at which no more than a
+tenth of the particle's disc is cut off."""
 
 _OUTLIER_DEVIATIONS = 5.0
+"""A contrast this many robust standard deviations off is no particle's. Chosen by hand, as `detect.contrast` has it."""
 
 
 class KpickerSettings(PickerSettings):
@@ -68,7 +70,7 @@ class Contrast(NamedTuple):
 
 
 class KpickerFacts(BaseModel):
-    """What was learned besides the weights.
+    """Facts that were learned besides the weights.
 
     Attributes:
         preset: which way of Kpicker it is for.

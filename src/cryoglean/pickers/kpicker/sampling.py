@@ -1,4 +1,4 @@
-"""Which patches a step of training sees: particles, random places, and places where there surely is no particle.
+"""Patches of a step of training: particles, random places, and places where there surely is no particle.
 
 Random numbers are counted by step, so the batch of a step is the same whenever it is asked for.
 """
@@ -24,25 +24,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CENTRED_DIAMETERS = 0.15
-"""A place this near to a particle's centre is to be called a particle."""
+"""A place this near to a particle's centre is to be called a particle. Derived: half a stride either way, 2 px of 32,
+is 0.09 diameters off; and what must not be called one begins at 0.3."""
 
 JITTER_PX = 2.0
-"""Particles are shown up to this much off their centres, along either axis: half the scan's stride, so that each is
-still called one at the nearest place that is judged."""
+"""Particles are shown up to this much off their centres, along either axis. Derived: half the scan's stride, so that
+each is still called one at the nearest place that is judged."""
 
 RING_DIAMETERS = (0.3, 0.6)
-"""Off the centre of a particle by this much there is none: no two are closer than half a diameter, and the nearer
-places are what must not be called a particle for its centre to stand out."""
+"""Off the centre of a particle by this much there is none. Chosen by hand: no two are closer than half a diameter, and
+the nearer places are what must not be called a particle for its centre to stand out."""
 
 FREE_DIAMETERS = 0.5
-"""Random places are at least this far from every pick."""
+"""Random places are at least this far from every pick. Derived: as near as two particles may be."""
 
 _OVERSAMPLE = 6
-_APART = 1e7  # between images, in pixels: their places then fit into one tree
+"""Places that are drawn for each that is taken. Resource: more find a free one in a more crowded field, and take
+longer."""
+
+_APART = 1e7
+"""Distance between images, in pixels: their places then fit into one tree. Derived: no image is so large."""
 
 
 class Examples(NamedTuple):
-    """What is known of one micrograph, in pixels of its image.
+    """Known and unknown places of one micrograph, in pixels of its image.
 
     Attributes:
         image: `(h, w)` float32.
@@ -58,7 +63,7 @@ class Examples(NamedTuple):
 
 
 class BatchComposition(NamedTuple):
-    """How many patches of each kind a batch holds."""
+    """Number of patches of each kind in a batch."""
 
     positives: int = 32
     unlabelled: int = 32

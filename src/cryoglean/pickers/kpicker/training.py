@@ -30,20 +30,35 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
 
 LEAST_POSITIVES = 20
-"""With fewer particles there is nothing to learn; the paper asks for 100."""
+"""With fewer particles there is nothing to learn. Chosen by hand; the paper asks for 100, and 50 do on simulated sets
+(`benchmarks/training_size.py`)."""
 
 _STRIDE_PX = 4
+"""Distance of the places that are judged for the calibration. Derived: the default of picking."""
+
 _AVERAGING = 0.97
+"""How much of the weights' running mean is kept in each step. Chosen by hand: a mean over some thirty of 150 to 500
+steps."""
+
 _CHECKS = 12
+"""Looks at the held-out examples in a training. Resource: each takes as long as some steps."""
+
 _PATIENCE = 4
-_LEAST_GAIN = 1e-3  # of a loss of 0.7 for guessing; less than that moves no pick
+"""Looks without a gain after which training stops. Chosen by hand: a third of the training."""
+
+_LEAST_GAIN = 1e-3
+"""Fall of the held-out loss that counts as a gain. Chosen by hand: a small part of the 0.7 of guessing."""
+
 _HELD_OUT = BatchComposition(positives=256, unlabelled=256, off_centre=128, known_negatives=128)
 _LABEL_REACH_DIAMETERS = 0.25
+"""A peak this near to a pick is labelled. Derived: half the distance that two picks keep."""
+
 _LEAST_CONTRAST_DEVIATION = 0.02
+"""Smallest robust standard deviation of the particles' contrast. Chosen by hand: a few agree by chance."""
 
 
 class KpickerTraining(BaseModel):
-    """How Kpicker is trained.
+    """Settings of the training of Kpicker.
 
     Attributes:
         preset: which of its ways.
@@ -76,7 +91,7 @@ class KpickerTraining(BaseModel):
 
 
 class Trained(NamedTuple):
-    """What training gives: the model, and the curves."""
+    """The trained model, and the curves."""
 
     model: KpickerModel
     checks: tuple[Check, ...]

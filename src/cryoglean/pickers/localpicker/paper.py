@@ -27,16 +27,17 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
 
 BLUR_SIGMA_PX = 0.5
-"""Standard deviation of the blur before binning."""
+"""Standard deviation of the blur before binning. Published in the authors' release."""
 
 LOCAL_WINDOW_PX = 9
-"""Side of the Gaussian window of the local mean, in binned pixels."""
+"""Side of the Gaussian window of the local mean, in binned pixels. Published in the authors' release."""
 
 THRESHOLD_BY_DEFOCUS = ((5_000.0, 0.00008), (30_000.0, 0.00015))
-"""(defocus in angstrom, threshold) of the release: interpolated between the two, constant beyond them."""
+"""(defocus in angstrom, threshold): interpolated between the two, constant beyond them. Published in the authors'
+release."""
 
 THRESHOLD_WITHOUT_DEFOCUS = 0.001
-"""Lower end of the range that the paper recommends, 0.001 to 0.0015.
+"""Lower end of the range that the paper recommends, 0.001 to 0.0015. Published (McSweeney et al. 2020, section 4.1).
 
 Grey values are scaled by the brightest binned pixel, so a few very bright ones make every response smaller. Paper and
 release, ten times apart, both fit that scale (and not that of unit variance): the paper's range keeps compact dark
@@ -46,7 +47,7 @@ larger one stands where nothing is known of a micrograph.
 
 _LAG_PX = 0.75
 """scikit-image's box filters see a blob half a binned pixel to one, depending on its size, up and left of its centre.
-The release leaves it there; here it is brought back."""
+The release leaves it there; here it is brought back. Format: a fact of scikit-image; the middle of the two."""
 
 
 class PaperLocalpickerSettings(PickerSettings):

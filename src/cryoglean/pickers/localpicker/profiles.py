@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from cryoglean.detect.peaks import Peaks
 
 RING_RATIO = 1.5
-"""Outer over inner diameter of the ring around the disc."""
+"""Outer over inner diameter of the ring around the disc. Chosen by hand: a narrower ring tells less of the background,
+a wider one reaches the neighbours."""
 
 PROFILE_REACH_DIAMETERS = 0.75
-"""A learned profile reaches this far from the centre: the particle and the halo of defocus around it."""
+"""A learned profile reaches this far from the centre. Chosen by hand: the particle and the halo of defocus around it; a
+longer one takes in neighbours."""
 
 
 def disc_minus_ring(diameter_px: float, ring_ratio: float = RING_RATIO) -> Callable[[Tensor], Tensor]:

@@ -26,7 +26,7 @@ from cryoglean.pickers.localpicker.profiles import (
     profile_kernel,
 )
 from cryoglean.preprocess.fourier import filtered, padded_spectrum
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+from cryoglean.preprocess.normalise import median_and_deviation
 from cryoglean.preprocess.working import WorkingImage
 
 if TYPE_CHECKING:
@@ -38,19 +38,32 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.fourier import PaddedSpectrum
 
 DISC_DIAMETERS = tuple(round(0.4 + 0.05 * i, 2) for i in range(18))
-"""Disc diameters that are tried, in units of the diameter that the user gives."""
+"""Disc diameters that are tried, in units of the diameter that the user gives. Chosen by hand: finer steps
+take longer, and the range allows for a diameter that is far off either way."""
 
 PROFILE_STEP_DIAMETERS = 1 / 32
-"""Radial spacing of a learned profile."""
+"""Radial spacing of a learned profile. Chosen by hand: about a working pixel."""
 
 PEAK_DISTANCE_DIAMETERS = 0.5
-"""Peaks closer than this are one peak while the template is sought."""
+"""Peaks closer than this are one peak while the template is sought. Derived: as
+`limits.DEFAULT_SPACING_DIAMETERS`, whatever distance the user sets."""
 
 _FILTER_REACH_DIAMETERS = 1.5
+"""How far a micrograph is extended, so that no edge wraps round. Derived: no template reaches farther than the largest
+disc with its ring (0.94) or a profile (0.75)."""
+
 _PROFILE_SHARE = 0.25
+"""Peaks that are averaged to a profile, over the particles there is room for. Chosen by hand: the strongest are the
+surest; fewer are noisier, more let in what is none."""
+
 _LEAST_PROFILE_PEAKS = 20
+"""Fewer peaks make no profile. Chosen by hand: a mean of fewer shows their noise."""
+
 _MOST_REFINEMENTS = 5
+"""Most profiles that are tried. Resource: bounds the time."""
+
 _LEAST_GAIN = 1.01
+"""Gain of skewness below which the search has settled. Chosen by hand: it saves a search for the last hundredth."""
 
 
 class Template(NamedTuple):
@@ -137,9 +150,7 @@ def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> T
 
 def robust_z(response: Tensor) -> Tensor:
     """Return a response in robust standard deviations above its median."""
-    sample = response[::2, ::2]  # neighbours are alike: a quarter of them tells the same
-    median = sample.median()
-    deviation = MAD_TO_SIGMA * (sample - median).abs().median()
+    median, deviation = median_and_deviation(response[::2, ::2])  # neighbours are alike: a quarter tells the same
     return (response - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
 
 

@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.working import WorkingImage
 
 TURNS = 30
-"""Steps of 12 degrees, at which the 2020 paper aligns its classes (McSweeney et al., IUCrJ 7, 719, section 2.4)."""
+"""Steps of 12 degrees. Published: the 2020 paper aligns its classes at them (McSweeney et al., IUCrJ 7, 719, section
+2.4)."""
 
-_EDGE_DIAMETERS = 0.08  # width of the circle's soft edge, about two working pixels
-_PLACES_AT_A_TIME = 512  # bounds memory
+_EDGE_DIAMETERS = 0.08
+"""Width of the circle's soft edge. Chosen by hand: about two working pixels."""
+
+_PLACES_AT_A_TIME = 512
+"""Resource: bounds memory; no result depends on it."""
+
 _FLAT = 1e-5
+"""Share of its norm that a template must keep when its mean is taken away. Derived: what is left of a flat one is
+rounding error of float32, far below."""
 
 
 class ClassAverages(NamedTuple):
