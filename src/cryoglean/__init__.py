@@ -1,8 +1,23 @@
 """Cryoglean: find particles in cryo-EM micrographs without labels."""
 
-from cryoglean.micrograph import Micrograph, MicrographFile
-from cryoglean.picks import Picks
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.picks import Picks
 
 __version__ = "0.1.0"
 
 __all__ = ["Micrograph", "MicrographFile", "Picks", "__version__"]
+
+_MODULES = {"Micrograph": "micrograph", "MicrographFile": "micrograph", "Picks": "picks"}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for, so that the package itself costs no time."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -133,7 +133,7 @@ def test_a_movie_is_refused_with_the_program_to_run_first(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--voltage", "3"], "--voltage 3"),
+        (["--voltage", "3"], "--voltage must be between 20 and 3,000 (got 3)"),
         (["--cs", "99"], "99"),
         (["--min-defocus", "9000", "--max-defocus", "8000"], "--min-defocus 9000"),
         (["--defocus-range", "9000"], "two numbers"),

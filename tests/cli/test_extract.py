@@ -72,11 +72,11 @@ def test_json_is_all_there_is_on_standard_output(picked, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--box-size-px", "4"], "--box-size-px 4"),
+        (["--box-size-px", "4"], "--box-size-px must be"),
         (["--box-size-px", "20"], "smaller than the particle of 120 A"),
-        (["--box-diameters", "0.5"], "--box-diameters 0.5"),
+        (["--box-diameters", "0.5"], "--box-diameters must be"),
         (["--diameter", "900"], "larger than the micrograph"),
-        (["--scale-to", "4"], "--scale-to 4"),
+        (["--scale-to", "4"], "--scale-to must be"),
         (["--phase-flip"], "cryoglean ctf"),
     ],
 )

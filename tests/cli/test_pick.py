@@ -81,12 +81,12 @@ def test_verbose_tells_what_was_learned(micrographs, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--diameter", "0"], "--diameter 0"),
-        (["--diameter", "-5"], "--diameter -5"),
-        (["--diameter", "nan"], "--diameter nan"),
+        (["--diameter", "0"], "--diameter must be"),
+        (["--diameter", "-5"], "--diameter must be"),
+        (["--diameter", "nan"], "--diameter must be"),
         (["--diameter", "9999"], "larger than the micrograph"),
-        (["--pixel-size", "0"], "--pixel-size 0"),
-        (["--threshold", "1.5"], "--threshold 1.5"),
+        (["--pixel-size", "0"], "--pixel-size must be"),
+        (["--threshold", "1.5"], "--threshold must be"),
         (["--bin", "4"], "no effect with this method and preset"),
         (["--templates", "t.mrcs"], "--templates t.mrcs: has no effect with --method localpicker"),
         (["--method", "matcher"], "matcher needs --templates"),

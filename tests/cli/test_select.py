@@ -169,8 +169,8 @@ def test_other_classes_do_not_go_into_the_same_folder(project):
         (["nowhere"], "nowhere: give the output folder"),
         (["mics"], "neither an output folder"),
         (["classes", "--rule", "automatic", "--threshold", "1"], "no effect"),
-        (["classes", "--diameter", "-1"], "--diameter -1"),
-        (["classes", "--purify", "--keep-share", "2"], "--keep-share 2"),
+        (["classes", "--diameter", "-1"], "--diameter must be"),
+        (["classes", "--purify", "--keep-share", "2"], "--keep-share must be"),
         (["classes", "--purify", "--selection", "x.csv"], "--purify"),
     ],
 )

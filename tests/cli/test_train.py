@@ -86,11 +86,11 @@ def test_json_on_standard_output_is_all_there_is(quick, folders, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--diameter", "0"], "--diameter 0"),
-        (["--certain-share", "2"], "--certain-share 2"),
+        (["--diameter", "0"], "--diameter must be"),
+        (["--certain-share", "2"], "--certain-share must be more than 0 and at most 1 (got 2)"),
         (["--epochs", "3"], "no effect with this method and preset"),
         (["--preset", "paper", "--missed-share", "0.1"], "no effect"),
-        (["--seed", "-1"], "--seed -1"),
+        (["--seed", "-1"], "--seed must be"),
         (["--device", "cuda:99"], "cuda:99"),
         (["--negatives", "nowhere"], "nowhere"),
     ],

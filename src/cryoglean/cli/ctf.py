@@ -8,40 +8,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, Force, PixelSize
-from cryoglean.cli.settings import checked
+from cryoglean.cli.options import AsJson, Cpus, Force, Micrographs, Out, PixelSize, Verbose
+from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
+from cryoglean.jobs.ctf_settings import CtfJob
 
 if TYPE_CHECKING:
     from cryoglean.jobs.result import JobSummary
 
+_DEFAULT = defaults(CtfJob)
+
 
 def ctf(
-    micrographs: Annotated[
-        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
+    micrographs: Micrographs,
+    out: Out,
+    voltage: Annotated[float, typer.Option(help="Acceleration voltage in kV, unless the STAR file has it.")] = _DEFAULT[
+        "voltage_kv"
     ],
-    out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
-    voltage: Annotated[float, typer.Option(help="Kilovolts, where the STAR file does not say it.")] = 300.0,
-    cs: Annotated[float, typer.Option(help="Spherical aberration in millimetres, likewise.")] = 2.7,
-    amplitude_contrast: Annotated[float, typer.Option(help="Share of amplitude contrast, likewise.")] = 0.1,
+    cs: Annotated[float, typer.Option(help="Spherical aberration in mm, unless the STAR file has it.")] = _DEFAULT[
+        "spherical_aberration_mm"
+    ],
+    amplitude_contrast: Annotated[
+        float, typer.Option(help="Amplitude contrast as a fraction, unless the STAR file has it.")
+    ] = _DEFAULT["amplitude_contrast"],
     pixel_size: PixelSize = None,
-    min_defocus: Annotated[float, typer.Option(help="Least defocus to look for, in angstrom.")] = 3_000.0,
-    max_defocus: Annotated[float, typer.Option(help="Largest defocus to look for, in angstrom.")] = 60_000.0,
+    min_defocus: Annotated[float, typer.Option(help="Minimum defocus in Å.")] = _DEFAULT["min_defocus_angstrom"],
+    max_defocus: Annotated[float, typer.Option(help="Maximum defocus in Å.")] = _DEFAULT["max_defocus_angstrom"],
     resolution_limit: Annotated[
-        float | None, typer.Option(help="Select micrographs with a fit to this resolution in angstrom or better.")
+        float | None, typer.Option(help="Select micrographs whose CTF fits to this resolution in Å or better.")
     ] = None,
     defocus_range: Annotated[
-        str | None, typer.Option(metavar="LOW,HIGH", help="Select micrographs of this mean defocus in angstrom.")
+        str | None, typer.Option(metavar="MIN,MAX", help="Select micrographs with a mean defocus in this range in Å.")
     ] = None,
     subset: Annotated[
         int | None,
-        typer.Option(help="Choose so many to begin with: fit to 4 angstrom, half below 1 um defocus, half to 2 um."),
+        typer.Option(help="Select so many to begin with: fit to 4 Å or better, half of them below 1 µm, half to 2 µm."),
     ] = None,
     plots: Annotated[bool, typer.Option(help="Draw each power spectrum with its fit.")] = True,
     cpus: Cpus = None,
     force: Force = False,
     as_json: AsJson = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
+    verbose: Verbose = False,
 ) -> int:
     """Estimate the contrast transfer function of micrographs.
 
@@ -56,7 +63,7 @@ def ctf(
     """
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
-    from cryoglean.jobs.ctf import CtfJob, run_ctf_job
+    from cryoglean.jobs.ctf import run_ctf_job
     from cryoglean.scale.threads import available_cpus, limit_threads
 
     job = checked(

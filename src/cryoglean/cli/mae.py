@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize, Preset
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Out, PixelSize, Preset, Seed
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 
@@ -37,37 +37,41 @@ class Tiles(StrEnum):
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Output folder.")],
+    out: Out,
     micrographs: Annotated[
         list[Path] | None, typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
     ] = None,
-    diameter: Annotated[float | None, typer.Option(help="Particle diameter in angstrom.")] = None,
+    diameter: Annotated[float | None, typer.Option(help="Particle diameter in Å.")] = None,
     pixel_size: PixelSize = None,
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", help="FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, more micrographs; may be repeated."),
+        typer.Option(
+            "--set", help="More micrographs: FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, in Å; repeatable."
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times to see as many tiles as cover all micrographs.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long to train, instead of epochs.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over as many tiles as cover all micrographs.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Training time in minutes, instead of epochs.")] = None,
     preset: Annotated[
         Preset, typer.Option(help="default: small and quick; paper: as published in 2025.")
     ] = Preset.default,
     preprocess: Annotated[
-        Chain | None, typer.Option(help="Wins over the preset; none: for images that are filtered already.")
+        Chain | None,
+        typer.Option(help="Preprocessing, if not the preset's; none: for images already filtered."),
     ] = None,
     tiles: Annotated[
-        Tiles | None, typer.Option(help="Wins over the preset; crops: squares of many sizes, for many sets.")
+        Tiles | None,
+        typer.Option(help="Tiles, if not the preset's; crops: squares of many sizes, for many sets."),
     ] = None,
-    first: Annotated[Path | None, typer.Option("--from", help="Weights to start from, instead of random ones.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Tiles in a step.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
+    first: Annotated[Path | None, typer.Option("--from", help="Weights to start from; random ones by default.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Tiles per training step.")] = None,
+    seed: Seed = None,
     cpus: Cpus = None,
     device: DeviceName = "auto",
     devices: Annotated[
-        int, typer.Option(min=1, help="How many devices of that kind, on each node: --device cuda --devices 4.")
+        int, typer.Option(min=1, help="Number of devices on each node, as in --device cuda --devices 4.")
     ] = 1,
     nodes: Annotated[
-        int, typer.Option(min=1, help="How many machines: srun cryoglean mae train --devices 4 --nodes 2 ...")
+        int, typer.Option(min=1, help="Number of nodes, as in srun cryoglean mae train --devices 4 --nodes 2 ...")
     ] = 1,
     force: Force = False,
     as_json: AsJson = False,
@@ -75,7 +79,7 @@ def train(
     """Train a masked autoencoder on micrographs; no picks are needed.
 
     Writes OUT/weights.safetensors, OUT/curves.png and .csv, and OUT/reconstructions.png, which shows what the network
-    predicts of what it is not shown. A training that was stopped goes on with the same command.
+    predicts of what it is not shown. The same command resumes a training that was stopped.
 
     For example:
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-PixelSize = Annotated[
-    float | None, typer.Option(help="Pixel size in angstrom; else that of the STAR file, or of the header.")
+Micrographs = Annotated[
+    list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
 ]
-Cpus = Annotated[int | None, typer.Option(min=1, help="Processors to use; all that are free to use by default.")]
-DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-Force = Annotated[bool, typer.Option("--force", help="Make everything anew.")]
+Out = Annotated[Path, typer.Option(help="Output folder; an existing one is resumed.")]
+PixelSize = Annotated[
+    float | None, typer.Option(help="Pixel size in Å; by default that of the STAR file or the image's header.")
+]
+Cpus = Annotated[int | None, typer.Option(min=1, help="Processors to use; by default all that are free.")]
+DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Force = Annotated[bool, typer.Option("--force", help="Redo everything, overwriting.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per micrograph.")]
+Seed = Annotated[int | None, typer.Option(help="Random seed; 0 by default.")]
 
 
 class Preset(StrEnum):

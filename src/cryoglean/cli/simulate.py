@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from cryoglean.cli.options import AsJson, Cpus, Force
+from cryoglean.cli.options import AsJson, Cpus, Force, Out, Verbose
+from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
+from cryoglean.simulate.settings import DOSES, NUISANCES, Ice, Microscope, Simulation, Specimen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryoglean.jobs.simulate import SimulationSummary
-    from cryoglean.simulate.settings import Simulation
 
 
 class Noise(StrEnum):
@@ -56,50 +56,72 @@ _OPTIONS = {
 _COUNTED = ("ice_blobs", "ice_crystals", "ethane", "gold_beads", "aggregates", "fragments", "dead_stripes")
 _NUISANCES = {name: name for name in _COUNTED} | {"carbon": "carbon_share"}
 
+_SCOPE, _ICE, _SPECIMEN, _IMAGE = (defaults(kind) for kind in (Microscope, Ice, Specimen, Simulation))
+_NOISE = next(each for each in Noise if DOSES[each] == _SCOPE["dose_electrons_per_square_angstrom"])
+_CLEAN = next(each for each in Dirt if NUISANCES[each] == _IMAGE["nuisances"])
+
 
 def simulate(
     model: Annotated[
-        list[str], typer.Option(help="mmCIF, PDB or MRC map (also .gz), or test:480kDa:D2; give it for each species.")
+        list[str], typer.Option(help="mmCIF, PDB or MRC map (also .gz), or test:480kDa:D2; once for each species.")
     ],
-    out: Annotated[Path, typer.Option(help="Output folder; one that is there is gone on with.")],
-    micrographs: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    particles: Annotated[int, typer.Option(help="Particles in each, as far as there is room.")] = 300,
-    size: Annotated[str, typer.Option(metavar="HxW", help="Height and width in pixels.")] = "4096x4096",
-    pixel_size: Annotated[float, typer.Option(help="Pixel size in angstrom.")] = 1.0,
-    voxel_size: Annotated[float | None, typer.Option(help="Of a map whose header does not say it, angstrom.")] = None,
+    out: Out,
+    micrographs: Annotated[int, typer.Option(min=1, help="Number of micrographs.")] = 10,
+    particles: Annotated[int, typer.Option(help="Particles in each micrograph, as far as there is room.")] = _SPECIMEN[
+        "particles"
+    ],
+    size: Annotated[
+        str, typer.Option(metavar="HxW", help="Height and width in pixels.")
+    ] = "{height_px}x{width_px}".format_map(_IMAGE),
+    pixel_size: Annotated[float, typer.Option(help="Pixel size in Å.")] = _SCOPE["pixel_size_angstrom"],
+    voxel_size: Annotated[float | None, typer.Option(help="Voxel size in Å of a map whose header has none.")] = None,
     noise: Annotated[
-        Noise, typer.Option(help="Shot noise: low 80, medium 40, high 12 electrons per square angstrom.")
-    ] = Noise.medium,
-    dose: Annotated[float | None, typer.Option(help="Electrons per square angstrom, instead of --noise.")] = None,
-    defocus: Annotated[str, typer.Option(metavar="FROM,TO", help="Range of defocus, angstrom.")] = "8000,20000",
-    astigmatism: Annotated[float, typer.Option(help="Largest difference of the two defoci, angstrom.")] = 200.0,
-    voltage: Annotated[float, typer.Option(help="Acceleration voltage, kV.")] = 300.0,
-    cs: Annotated[float, typer.Option(help="Spherical aberration, mm.")] = 2.7,
-    amplitude_contrast: Annotated[float, typer.Option(help="Share of amplitude contrast.")] = 0.1,
-    b_factor: Annotated[float, typer.Option(help="Of the envelope, square angstrom.")] = 100.0,
-    ice: Annotated[float, typer.Option(help="Thickness of the ice, angstrom.")] = 400.0,
-    ice_gradient: Annotated[float, typer.Option(help="How much it differs from side to side, share.")] = 0.3,
-    ice_noise: Annotated[float, typer.Option(help="Structural noise of the ice; 1 is that of water.")] = 1.0,
-    spacing: Annotated[float, typer.Option(help="Least distance of particles, in diameters.")] = 1.05,
-    overlapping: Annotated[float, typer.Option(help="Share of particles laid over another one.")] = 0.0,
-    preferred: Annotated[float, typer.Option(help="Share of particles that show their top (tilt 0).")] = 0.0,
+        Noise, typer.Option(help="Shot noise: " + ", ".join(f"{n} {dose:g}" for n, dose in DOSES.items()) + " e/Å².")
+    ] = _NOISE,
+    dose: Annotated[float | None, typer.Option(help="Dose in electrons per Å², instead of --noise.")] = None,
+    defocus: Annotated[
+        str, typer.Option(metavar="MIN,MAX", help="Range of defocus in Å.")
+    ] = "{defocus_min_angstrom:g},{defocus_max_angstrom:g}".format_map(_SCOPE),
+    astigmatism: Annotated[float, typer.Option(help="Maximum astigmatism in Å.")] = _SCOPE["astigmatism_angstrom"],
+    voltage: Annotated[float, typer.Option(help="Acceleration voltage in kV.")] = _SCOPE["voltage_kv"],
+    cs: Annotated[float, typer.Option(help="Spherical aberration in mm.")] = _SCOPE["spherical_aberration_mm"],
+    amplitude_contrast: Annotated[float, typer.Option(help="Amplitude contrast as a fraction.")] = _SCOPE[
+        "amplitude_contrast"
+    ],
+    b_factor: Annotated[float, typer.Option(help="B factor of the envelope in Å².")] = _SCOPE[
+        "b_factor_square_angstrom"
+    ],
+    ice: Annotated[float, typer.Option(help="Ice thickness in Å.")] = _ICE["thickness_angstrom"],
+    ice_gradient: Annotated[
+        float, typer.Option(help="Difference of the thickness from side to side, as a fraction.")
+    ] = _ICE["gradient"],
+    ice_noise: Annotated[float, typer.Option(help="Structural noise of the ice; 1 is that of water.")] = _ICE["noise"],
+    spacing: Annotated[float, typer.Option(help="Minimum distance between particles, in diameters.")] = _SPECIMEN[
+        "spacing_diameters"
+    ],
+    overlapping: Annotated[float, typer.Option(help="Fraction of particles that overlap another one.")] = _SPECIMEN[
+        "overlapping_share"
+    ],
+    preferred: Annotated[float, typer.Option(help="Fraction of particles in top view (tilt 0).")] = _SPECIMEN[
+        "preferred_share"
+    ],
     shares: Annotated[str | None, typer.Option(help="Relative numbers of the species, as 5,3,2.")] = None,
     nuisances: Annotated[
-        Dirt, typer.Option(help="Ice, ethane, carbon, gold, aggregates, pieces, stripes.")
-    ] = Dirt.none,
+        Dirt, typer.Option(help="Ice, ethane, carbon, gold, aggregates, fragments and stripes.")
+    ] = _CLEAN,
     ice_blobs: Annotated[int | None, typer.Option(help="Drops of ice in each micrograph.")] = None,
     ice_crystals: Annotated[int | None, typer.Option(help="Ice crystals in each.")] = None,
     ethane: Annotated[int | None, typer.Option(help="Patches of ethane in each.")] = None,
     gold_beads: Annotated[int | None, typer.Option(help="Gold beads in each.")] = None,
     aggregates: Annotated[int | None, typer.Option(help="Clumps of particles in each.")] = None,
-    fragments: Annotated[int | None, typer.Option(help="Denatured pieces in each.")] = None,
-    dead_stripes: Annotated[int | None, typer.Option(help="Bands that the detector did not record in each.")] = None,
-    carbon: Annotated[float | None, typer.Option(help="Share of micrographs with a carbon edge.")] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn by lot.")] = 0,
+    fragments: Annotated[int | None, typer.Option(help="Denatured fragments in each.")] = None,
+    dead_stripes: Annotated[int | None, typer.Option(help="Stripes of dead detector in each.")] = None,
+    carbon: Annotated[float | None, typer.Option(help="Fraction of micrographs with a carbon edge.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = _IMAGE["seed"],
     cpus: Cpus = None,
     force: Force = False,
     as_json: AsJson = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell of each micrograph.")] = False,
+    verbose: Verbose = False,
 ) -> int:
     """Simulate micrographs with known truth from atomic models.
 
@@ -120,7 +142,7 @@ def simulate(
     from cryoglean.jobs.simulate import run_simulation
     from cryoglean.scale.threads import available_cpus, limit_threads
 
-    simulation = _checked(_values(locals()))
+    simulation = checked(Simulation, _values(locals()), _OPTIONS)
     workers = cpus or available_cpus()
     limit_threads(1)
     with JobProgress("simulating", "{n} particles", verbose=verbose) as progress:
@@ -131,9 +153,7 @@ def simulate(
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Sort what the options say into the settings."""
-    from cryoglean.simulate.settings import DOSES, NUISANCES
-
-    least, most = _pair(given["defocus"], "--defocus", "FROM,TO in angstrom, as 8000,20000", ",")
+    least, most = _pair(given["defocus"], "--defocus", "MIN,MAX in angstrom, as 8000,20000", ",")
     height, width = _pair(given["size"], "--size", "HEIGHTxWIDTH in pixels, as 4096x4096", "[xX]")
     counts = {name: given[option] for option, name in _NUISANCES.items() if given[option] is not None}
     return {
@@ -163,24 +183,6 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
         "width_px": width,
         "seed": given["seed"],
     }
-
-
-def _checked(values: dict[str, Any]) -> Simulation:
-    """Build the settings; say in one line which option is wrong and what is allowed."""
-    from cryoglean.simulate.settings import Simulation
-
-    try:
-        return Simulation.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        names = [str(part) for part in first["loc"] if isinstance(part, str)]
-        said = first["msg"].removeprefix("Value error, ")
-        said = said[:1].lower() + said[1:]
-        if first["type"] == "value_error":  # of several options; the text names them
-            raise SettingsError(said) from error
-        plain = re.sub(r"_(angstrom|square_angstrom|kv|mm|share)$", "", names[-1]).removesuffix("_square")
-        option = _OPTIONS.get(names[-1], "--" + plain.replace("_", "-"))
-        raise SettingsError(f"{option} {_plain(first['input'])}: {said}") from error
 
 
 def _pair(text: str, option: str, expected: str, separator: str) -> tuple[str, str]:
@@ -217,7 +219,3 @@ def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_j
     typer.echo(f"{summary.total} particles in {len(summary.done)} micrographs: {out / 'micrographs'}")
     if summary.total < simulation.specimen.particles * len(summary.done):
         typer.echo("there was no room for all of them: fewer --particles, a smaller --spacing, or a larger --size")
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize, Preset
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, PixelSize, Preset, Seed
 from cryoglean.cli.settings import checked
 
 if TYPE_CHECKING:
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 
 def train(
-    micrographs: Annotated[
-        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
-    ],
+    micrographs: Micrographs,
     picks: Annotated[
         Path, typer.Option(help="Particles to learn from: a folder of picks, a list of them, or a particles STAR.")
     ],
-    diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
-    out: Annotated[Path, typer.Option(help="Output folder.")],
+    diameter: Annotated[float, typer.Option(help="Particle diameter in Å.")],
+    out: Out,
     negatives: Annotated[
-        Path | None, typer.Option(help="Places that are no particles (dropped classes, junk), in the same forms.")
+        Path | None, typer.Option(help="Picks that are not particles (rejected classes, junk), in the same forms.")
     ] = None,
     preset: Annotated[
-        Preset, typer.Option(help="default: for unlabelled surroundings; paper: as published in 2020.")
+        Preset, typer.Option(help="default: for picks that miss some particles; paper: as published in 2020.")
     ] = Preset.default,
     pixel_size: PixelSize = None,
     certain_share: Annotated[
-        float | None, typer.Option(help="default preset: learn from this share of the picks, the best by score.")
+        float | None,
+        typer.Option(help="default preset: fraction of the picks to learn from, the best-scoring."),
     ] = None,
     missed_share: Annotated[
-        float | None, typer.Option(help="default preset: share of the particles that the picks miss; 0.2 by default.")
+        float | None,
+        typer.Option(help="default preset: fraction of particles missed by the picks; 0.2 by default."),
     ] = None,
-    bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning, 4 by default.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="paper preset: 30 by default.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is random; 0 by default.")] = None,
+    bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning factor; 4 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="paper preset: passes over the picks; 30 by default.")] = None,
+    seed: Seed = None,
     cpus: Cpus = None,
     device: DeviceName = "auto",
     force: Force = False,
@@ -47,8 +47,8 @@ def train(
 ) -> int:
     """Train Kpicker on picks of the same micrographs.
 
-    Writes OUT/weights.safetensors, and OUT/curves.png and OUT/curves.csv, which tell how the training went. Pick with
-    it by cryoglean pick --method kpicker --model OUT/weights.safetensors.
+    Writes OUT/weights.safetensors, and the training curves as OUT/curves.png and OUT/curves.csv. Pick with the weights
+    by cryoglean pick --method kpicker --model OUT/weights.safetensors.
 
     For example:
 

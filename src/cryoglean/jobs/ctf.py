@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.ctf.estimate import Estimate, estimate_ctf
 from cryoglean.ctf.model import Microscope, ctf_of
@@ -30,68 +29,12 @@ from cryoglean.report.ctf_picture import draw_ctf
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryoglean.jobs.ctf_settings import CtfJob
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
 
 _MICROGRAPHS, _SELECTED, _SUBSET = "micrographs_ctf.star", "micrographs_selected.star", "micrographs_subset.star"
 _FROM_TABLE = "its STAR file's CTF is taken"
-
-
-class CtfJob(BaseModel):
-    """All that a CTF estimation is told.
-
-    Attributes:
-        voltage_kv: acceleration voltage, where the micrograph's table does not say it.
-        spherical_aberration_mm: likewise.
-        amplitude_contrast: likewise.
-        min_defocus_angstrom: least mean defocus that is looked for.
-        max_defocus_angstrom: largest.
-        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
-        resolution_limit_angstrom: micrographs with a fit to here or better are selected; None selects all.
-        selected_defocus_angstrom: least and largest mean defocus of those selected; None for any.
-        subset: how many to choose as the paper does; None for no choice.
-        plots: draw each power spectrum with its fit.
-        cpus: worker processes.
-        force: make everything anew.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    voltage_kv: float = Field(default=300.0, ge=20, le=3000)
-    spherical_aberration_mm: float = Field(default=2.7, ge=-10, le=10)
-    amplitude_contrast: float = Field(default=0.1, ge=0, lt=1)
-    min_defocus_angstrom: float = Field(default=3_000.0, gt=0, allow_inf_nan=False)
-    max_defocus_angstrom: float = Field(default=60_000.0, gt=0, le=200_000)
-    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    resolution_limit_angstrom: float | None = Field(default=None, gt=0)
-    selected_defocus_angstrom: tuple[float, float] | None = None
-    subset: int | None = Field(default=None, ge=1)
-    plots: bool = True
-    cpus: int = Field(default=1, ge=1)
-    force: bool = False
-
-    def recorded(self) -> dict[str, Any]:
-        """Return what decides the estimates, as JSON values; selections can be made again at any time."""
-        later = {"plots", "cpus", "force", "resolution_limit_angstrom", "selected_defocus_angstrom", "subset"}
-        return self.model_dump(mode="json", exclude=later)
-
-    def microscope(self, file: MicrographFile) -> Microscope:
-        """Return the microscope that a micrograph's table gives, else what the job was told.
-
-        Raises:
-            MicrographError: if the table holds a broken value.
-        """
-        known = {**file.optics, **file.row}
-        told = {
-            "rlnVoltage": self.voltage_kv,
-            "rlnSphericalAberration": self.spherical_aberration_mm,
-            "rlnAmplitudeContrast": self.amplitude_contrast,
-            "rlnPhaseShift": 0.0,
-        }
-        try:
-            return Microscope(*(float(known.get(column, value)) for column, value in told.items()))
-        except ValueError as error:
-            raise MicrographError(file.path, f"a broken value in its STAR file: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -178,7 +121,7 @@ def estimate_one(task: CtfTask, file: MicrographFile) -> MicrographResult:
         micrograph, note = read_micrograph(file, job.pixel_size_angstrom)
         live = torch.from_numpy(micrograph.image[live_area(micrograph.image)].copy())
         limits = (job.min_defocus_angstrom, job.max_defocus_angstrom)
-        found = estimate_ctf(live, micrograph.pixel_size_angstrom, job.microscope(file), limits)
+        found = estimate_ctf(live, micrograph.pixel_size_angstrom, _microscope(job, file), limits)
     except MicrographError as error:
         return MicrographResult(file, reason=error.reason)
     except ValueError as error:
@@ -191,6 +134,25 @@ def estimate_one(task: CtfTask, file: MicrographFile) -> MicrographResult:
     columns = _columns(found, micrograph.pixel_size_angstrom)
     write_atomic_text(task.result_path(file), json.dumps(columns, indent=2) + "\n")
     return MicrographResult(file, seconds=perf_counter() - start, note=note)
+
+
+def _microscope(job: CtfJob, file: MicrographFile) -> Microscope:
+    """Return the microscope that a micrograph's table gives, else what the job was told.
+
+    Raises:
+        MicrographError: if the table holds a broken value.
+    """
+    known = {**file.optics, **file.row}
+    told = {
+        "rlnVoltage": job.voltage_kv,
+        "rlnSphericalAberration": job.spherical_aberration_mm,
+        "rlnAmplitudeContrast": job.amplitude_contrast,
+        "rlnPhaseShift": 0.0,
+    }
+    try:
+        return Microscope(*(float(known.get(column, value)) for column, value in told.items()))
+    except ValueError as error:
+        raise MicrographError(file.path, f"a broken value in its STAR file: {error}") from error
 
 
 def _columns(found: Estimate, pixel_size_angstrom: float) -> dict[str, str]:
