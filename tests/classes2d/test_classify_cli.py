@@ -20,6 +20,7 @@ from cryoglean.classes2d.progress import Iteration
 from cryoglean.cli.classify import classify
 from cryoglean.cli.doctor import doctor
 from cryoglean.cli.main import guarded
+from cryoglean.jobs.output_folder import OutputFolder
 from particle_stacks import particles, write_project
 
 IMAGES, SHAPE = particles(40)
@@ -198,8 +199,7 @@ def test_what_is_not_there_is_named(project, engine):
 
 
 def test_a_folder_of_another_command_is_not_written_into(project, engine):
-    (project / "boxes").mkdir()
-    shutil.copy(project / "settings.json", project / "boxes")
+    OutputFolder(project / "boxes", "extract", ()).claim({}, [])
     assert "holds results of cryoglean extract" in complaint(run(out="boxes"))
 
 

@@ -217,7 +217,7 @@ def test_purify_classifies_what_is_kept_again_and_writes_each_pass(project, monk
         moved = replace(again.particles, shift_angstrom=np.tile([1.0, -2.0], (len(particles), 1)))
         return replace(again, particles=moved)
 
-    monkeypatch.setattr("cryoglean.classes2d.native.classify", engine, raising=False)
+    monkeypatch.setattr("cryoglean.jobs.purify.classify", engine)
     result = cryoglean("classes", "--out", "out", "--purify", "--cpus", 1, "--device", "cpu", "--json")
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
@@ -238,7 +238,7 @@ def test_origins_after_purifying_are_those_of_the_images_on_disk(project, monkey
     def engine(particles, settings, device, threads):
         return classification_of([3 * blobs()], [len(particles)])
 
-    monkeypatch.setattr("cryoglean.classes2d.native.classify", engine, raising=False)
+    monkeypatch.setattr("cryoglean.jobs.purify.classify", engine)
     assert cryoglean("classes", "--out", "out", "--purify", "--cpus", 1, "--device", "cpu").exit_code == 0
     rows = read_particles("out/particles.star").particles
     origins = rows[["rlnOriginXAngst", "rlnOriginYAngst"]].to_numpy(float)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.classes2d.centring import centre_offsets, shifted, subset
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.selection import Rule, select, selected_particles
-from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS, ClassifySettings
+from cryoglean.classes2d.settings import KEEP_SHARE, MAX_PASSES, MIN_PARTICLES_PER_CLASS, ClassifySettings
 from cryoglean.errors import NothingKeptError, SettingsError
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
     from cryoglean.classes2d.classification import Classification
     from cryoglean.classes2d.selection import Selection
-
-KEEP_SHARE = 0.9
-"""Share of a pass above which enough is kept. Published: McSweeney et al., IUCrJ 7, 719 (2020), section 2.4."""
-
-MAX_PASSES = 5
-"""Resource: each pass is a whole classification. The paper sets no limit."""
 
 
 class Reextracted(NamedTuple):
@@ -40,7 +34,7 @@ class Reextracted(NamedTuple):
     which: NDArray[np.int64]
 
 
-Engine = Callable[[ParticleSet, ClassifySettings], "Classification"]
+Classifier = Callable[[ParticleSet, ClassifySettings], "Classification"]
 Reextract = Callable[["NDArray[np.int64]", "NDArray[np.float64]"], Reextracted]
 """From (m,) particles of the first set and (m, 2) how far their centres moved since, angstrom, to their images."""
 
@@ -119,7 +113,7 @@ class Purification:
 def purify(
     particles: ParticleSet,
     settings: ClassifySettings,
-    engine: Engine,
+    engine: Classifier,
     how: PurifySettings | None = None,
     *,
     first: Classification | None = None,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.classes2d.folder import PARTICLES, is_complete, read_classification
+from cryoglean.classes2d.relion.files import read_relion_run
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.star import read_star
 
@@ -57,8 +58,6 @@ def read_source(path: Path) -> Source:
         settings = _settings(path / "settings.json")
         return Source(path / PARTICLES, classification, table, settings, _positive(_found(settings)))
     run = _relion_run(path)
-    from cryoglean.classes2d.relion.files import read_relion_run
-
     classification, table = read_relion_run(run)
     data = run.with_name(run.name.replace("_optimiser.star", "_data.star"))
     return Source(data, classification, table, {}, _relion_diameter(run))

@@ -15,6 +15,12 @@ MIN_PARTICLES_PER_CLASS = 2
 MAX_DEFAULT_CLASSES = 100
 """Resource: time and memory grow with the number of classes. A user may ask for more."""
 
+KEEP_SHARE = 0.9
+"""Share of a pass above which enough is kept. Published: McSweeney et al., IUCrJ 7, 719 (2020), section 2.4."""
+
+MAX_PASSES = 5
+"""Resource: each pass is a whole classification. The paper sets no limit."""
+
 
 class ClassifySettings(BaseModel):
     """Settings of one classification.

@@ -10,9 +10,9 @@ import typer
 
 from cryoglean.cli.options import AsJson, Cpus, Force
 from cryoglean.cli.settings import checked
+from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS, ExtractJob
 
 if TYPE_CHECKING:
-    from cryoglean.jobs.extract_settings import ExtractJob
     from cryoglean.jobs.result import JobSummary
 
 
@@ -34,7 +34,7 @@ def extract(
     scale_to: Annotated[int, typer.Option(help="Size of the boxes written, in pixels; 0 leaves them as cut.")] = 64,
     background_radius: Annotated[
         float, typer.Option(help="Radius outside which a box is background, as a share of half the box.")
-    ] = 25 / 32,
+    ] = PAPER_BACKGROUND_RADIUS,
     ramp: Annotated[
         bool, typer.Option("--ramp", help="Subtract a plane fitted to the background, not only its mean.")
     ] = False,
@@ -71,7 +71,6 @@ def extract(
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.extract import run_extract_job
-    from cryoglean.jobs.extract_settings import ExtractJob
     from cryoglean.jobs.pick_sources import diameter_of, pixel_size_of
     from cryoglean.scale.threads import available_cpus, limit_threads
 

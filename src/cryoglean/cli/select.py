@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.classes2d.selection import Rule
+from cryoglean.classes2d.settings import KEEP_SHARE, MAX_PASSES
 from cryoglean.cli.options import AsJson
 from cryoglean.cli.settings import checked
 
@@ -47,10 +48,10 @@ def select(
     ] = False,
     keep_share: Annotated[
         float, typer.Option(help="With --purify: stop when more than this share of a pass is kept.")
-    ] = 0.9,
+    ] = KEEP_SHARE,
     max_passes: Annotated[
         int, typer.Option(help="With --purify: maximum number of passes, the given classes included.")
-    ] = 5,
+    ] = MAX_PASSES,
     device: Annotated[str, typer.Option(help="With --purify: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     cpus: Annotated[int | None, typer.Option(min=1, help="With --purify: processors to use.")] = None,
     force: Annotated[

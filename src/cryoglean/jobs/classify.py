@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.folder import is_complete, read_classification, write_classification
+from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import check_particles
 from cryoglean.classes2d.reading import Reading, Rejected, read_usable
 from cryoglean.classes2d.relion import engine as relion
@@ -163,8 +164,6 @@ def _classified(
     """Run the engine."""
     if job.engine is Engine.relion:
         return relion.classify(reading.path, job.settings, job.relion, out, on_iteration, reading.table)
-    from cryoglean.classes2d.native import classify
-
     return classify(reading.particles, job.settings, job.device, job.cpus, on_iteration)
 
 

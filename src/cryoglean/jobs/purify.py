@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.classes2d.folder import PARTICLES, write_classification
+from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.purify import PurifySettings, purify
 from cryoglean.classes2d.reading import read_usable
 from cryoglean.classes2d.settings import ClassifySettings
@@ -61,8 +62,6 @@ def run_purify_job(
     """
     if job.selection is not None:
         raise SettingsError(f"--selection {job.selection} has no effect with --purify: select by hand first")
-    from cryoglean.classes2d.native import classify
-
     settings, particles = _settings(source, job), _images(source)
     how = how.model_copy(update={"rule": job.rule, "threshold": job.threshold})
     folder.claim(job, {"purify": how.model_dump(mode="json"), "classify": settings.recorded()})

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
+from cryoglean.classes2d.settings import KEEP_SHARE
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.pickers.registry import describe
 
@@ -60,7 +61,7 @@ class LoopSettings(BaseModel):
     rounds: Annotated[int, Field(ge=0, le=20)] = MOST_ROUNDS
     rule: Rule | None = None
     threshold: _Positive | None = None
-    keep_share: _Share = 0.9
+    keep_share: _Share = KEEP_SHARE
     passes: Annotated[int, Field(ge=1)] = 3
     converged_share: _Share = CONVERGED_SHARE
     subset: Annotated[int, Field(ge=1)] = 30
