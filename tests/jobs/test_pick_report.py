@@ -23,7 +23,7 @@ from cryoglean.pickers.emmae.preparation import CLUSTERS
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from cryoglean.picks import Picks
 from cryoglean.report.pick_page import pick_page
-from cryoglean.report.viewer_data import MOST_VIEWS
+from cryoglean.report.viewer_data import MAX_VIEWS
 from cryoglean.simulate.shells import ShellField
 from fake_pick import FakePick
 from fake_run import DIAMETER, GIVEN, PIXEL, assert_as_given, noise, random_picks, with_discs, write_image
@@ -141,7 +141,7 @@ def test_all_rejected_and_one_empty_micrograph_have_a_page(tmp_path):
         page = Page(write_report(root / "out").read_text(encoding="utf-8"))
         assert page.wrong == page.open == []
         assert ("No micrograph could be used" in page.words) == (picks is None)
-        assert ("No pick at all in 1 micrograph: empty" in page.words) == (picks is not None)
+        assert ("No picks in 1 micrograph: empty" in page.words) == (picks is not None)
 
 
 def test_a_micrograph_that_is_gone_is_shown_as_its_picks(fake):
@@ -174,11 +174,11 @@ def test_the_pixel_size_is_told_read_or_not_known(tmp_path):
 
 
 def test_of_many_micrographs_some_are_shown_and_all_are_counted(tmp_path):
-    small = {f"m{i:03d}.png": random_picks(i, i % 9, (40, 50)) for i in range(MOST_VIEWS + 6)}
+    small = {f"m{i:03d}.png": random_picks(i, i % 9, (40, 50)) for i in range(MAX_VIEWS + 6)}
     fake = FakePick(tmp_path / "out", small, images={name: noise(1, (40, 50)) for name in small})
     fake.write()
     facts = gather(fake.root)
-    assert (len(facts.counts), len(facts.views)) == (MOST_VIEWS + 6, MOST_VIEWS)
+    assert (len(facts.counts), len(facts.views)) == (MAX_VIEWS + 6, MAX_VIEWS)
     assert "m000" in facts.counts
 
 

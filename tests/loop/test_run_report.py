@@ -13,7 +13,7 @@ from cryoglean.loop.state import RunStatus
 from cryoglean.picks import Picks
 from cryoglean.report.run_facts import ClassEvaluation, KeptPicks
 from cryoglean.report.run_page import run_page
-from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
+from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MAX_VIEWS
 from fake_run import DIAMETER, GIVEN, PIXEL, FakeRun, assert_as_given, noise, random_picks, with_discs
 
 
@@ -128,13 +128,13 @@ def test_large_micrographs_become_small_pictures(tmp_path):
 
 
 def test_of_many_micrographs_some_are_shown_and_all_are_counted(tmp_path):
-    small = {f"m{i:03d}.png": random_picks(i, i % 9, (40, 50)) for i in range(MOST_VIEWS + 6)}
+    small = {f"m{i:03d}.png": random_picks(i, i % 9, (40, 50)) for i in range(MAX_VIEWS + 6)}
     fake = FakeRun(tmp_path / "run", small, images={name: noise(1, (40, 50)) for name in small})
     fake.write()
     facts = gather(fake.root)
-    assert len(facts.counts) == MOST_VIEWS + 6
-    assert len(facts.views) == MOST_VIEWS
-    assert f"{MOST_VIEWS} of {MOST_VIEWS + 6} micrographs are shown" in run_page(facts, "now")
+    assert len(facts.counts) == MAX_VIEWS + 6
+    assert len(facts.views) == MAX_VIEWS
+    assert f"{MAX_VIEWS} of {MAX_VIEWS + 6} micrographs are shown" in run_page(facts, "now")
 
 
 @pytest.mark.parametrize("name", ["m.mrc", "m.tif", "m.png"])

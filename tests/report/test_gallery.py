@@ -6,7 +6,7 @@ import pytest
 
 from class_averages import DIAMETER, PIXEL, blobs, classes_of, classification_of, half_plane
 from cryoglean.classes2d.selection import automatic
-from cryoglean.report.footer import HEIGHT_PX, LEAST_WIDTH_PX
+from cryoglean.report.footer import HEIGHT_PX, MIN_WIDTH_PX
 from cryoglean.report.gallery import draw_gallery
 
 
@@ -53,7 +53,7 @@ def test_without_a_selection_there_are_no_colours_and_the_largest_class_comes_fi
 def test_any_number_of_classes_fits(path, number):
     found = classification_of([blobs()] * number, [10] * number)
     picture = drawn(path, found.classes, PIXEL, automatic(found, DIAMETER), "t" * 300, diameter_angstrom=DIAMETER)
-    assert LEAST_WIDTH_PX <= picture.shape[1] <= 1900
+    assert MIN_WIDTH_PX <= picture.shape[1] <= 1900
     assert picture.shape[0] < 3000
 
 

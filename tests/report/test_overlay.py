@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cryoglean.picks import Picks
-from cryoglean.report.footer import HEIGHT_PX, LEAST_WIDTH_PX, footer, round_length
+from cryoglean.report.footer import HEIGHT_PX, MIN_WIDTH_PX, footer, round_length
 from cryoglean.report.overlay import LONGEST_SIDE_PX, draw_overlay
 
 
@@ -83,7 +83,7 @@ def test_a_stronger_pick_lies_on_top(path):
 def test_pictures_are_of_a_handy_size_whatever_the_micrograph(path, shape):
     height, width, _ = drawn(path, noise(shape), Picks(5, 5, 0.7), 20).shape
     assert height <= LONGEST_SIDE_PX + HEIGHT_PX
-    assert LEAST_WIDTH_PX <= width <= LONGEST_SIDE_PX
+    assert MIN_WIDTH_PX <= width <= LONGEST_SIDE_PX
 
 
 def test_the_same_picks_give_the_same_bytes_and_the_micrograph_is_left_alone(tmp_path):

@@ -12,8 +12,8 @@ from cryoglean.report.html_page import audit_of
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import Picture
 from cryoglean.report.pick_notices import key_numbers, notices
-from cryoglean.report.pick_page import MOST_PICTURES_BYTES, embedded, pick_page
-from cryoglean.report.viewer_data import MOST_BYTES, MOST_VIEWS
+from cryoglean.report.pick_page import MAX_PICTURES_BYTES, embedded, pick_page
+from cryoglean.report.viewer_data import MAX_IMAGE_BYTES, MAX_VIEWS
 from html_page import Page
 from report_facts import NAMES, listed, pick_facts, png
 
@@ -137,11 +137,11 @@ def test_pickers_that_learn_nothing_say_so():
 
 def test_pictures_that_are_too_large_become_smaller_and_damaged_ones_are_left_out():
     large = Picture("a.png", "", "", png(size=(1100, 1000)))
-    small, broken = Picture("b.png", "", "", png()), Picture("c.png", "", "", bytes(MOST_PICTURES_BYTES + 1))
-    assert len(large.data) > MOST_PICTURES_BYTES
+    small, broken = Picture("b.png", "", "", png()), Picture("c.png", "", "", bytes(MAX_PICTURES_BYTES + 1))
+    assert len(large.data) > MAX_PICTURES_BYTES
     shown = embedded([large, small, broken])
     reduced = base64.b64decode(shown[0].removeprefix("data:image/jpeg;base64,"))
-    assert len(reduced) <= MOST_BYTES
+    assert len(reduced) <= MAX_IMAGE_BYTES
     assert cv2.imdecode(np.frombuffer(reduced, np.uint8), cv2.IMREAD_COLOR).shape == (1100, 1000, 3)
     assert base64.b64decode(shown[1].removeprefix("data:image/png;base64,")) == small.data
     assert shown[2] == ""
@@ -150,4 +150,4 @@ def test_pictures_that_are_too_large_become_smaller_and_damaged_ones_are_left_ou
 
 def test_the_largest_page_stays_below_20_mb():
     bare = len(pick_page(pick_facts(views=(), pictures=()), ""))
-    assert bare + (MOST_VIEWS * MOST_BYTES + MOST_PICTURES_BYTES) * 4 / 3 < 19.5e6
+    assert bare + (MAX_VIEWS * MAX_IMAGE_BYTES + MAX_PICTURES_BYTES) * 4 / 3 < 19.5e6

@@ -17,7 +17,7 @@ from cryoglean.report.round_charts import run_charts
 from cryoglean.report.run_notices import key_numbers, notices
 from cryoglean.report.run_page import run_page
 from cryoglean.report.spacing_audit import spacing_audit
-from cryoglean.report.viewer_data import MOST_BYTES, MOST_VIEWS, jpeg, viewer_data
+from cryoglean.report.viewer_data import MAX_IMAGE_BYTES, MAX_VIEWS, jpeg, viewer_data
 from html_page import Page
 from report_facts import NAMES, facts, gallery, nothing, places
 
@@ -148,9 +148,9 @@ def test_classes_are_shown_with_what_was_decided(page):
 def test_pictures_are_bounded_even_of_pure_noise():
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000)).astype(np.uint8)
     encoded = jpeg(noise)
-    assert len(encoded) <= MOST_BYTES
+    assert len(encoded) <= MAX_IMAGE_BYTES
     assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).shape == noise.shape
-    assert MOST_VIEWS * MOST_BYTES * 4 / 3 < 12e6, "beside plotly and the picks"
+    assert MAX_VIEWS * MAX_IMAGE_BYTES * 4 / 3 < 12e6, "beside plotly and the picks"
 
 
 def test_scores_of_another_program_have_a_scale_of_their_own():

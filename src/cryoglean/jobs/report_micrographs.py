@@ -15,7 +15,7 @@ from cryoglean.jobs.micrograph_lists import RejectedRow, read_rows
 from cryoglean.report.grey import picture_scale, resized, visible_grey
 from cryoglean.report.page_facts import View
 from cryoglean.report.score_steps import spread
-from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MOST_VIEWS
+from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MAX_VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ class Micrographs(Protocol):
 def read_views(micrographs: Micrographs, picks: Mapping[str, Picks]) -> tuple[View, ...]:
     """Read some micrographs to be looked at, spread over the set, or all if they are few."""
     counts = {key: len(each) for key, each in picks.items()}
-    return tuple(_view(micrographs, key, picks[key]) for key in spread(counts, MOST_VIEWS))
+    return tuple(_view(micrographs, key, picks[key]) for key in spread(counts, MAX_VIEWS))
 
 
 def _view(micrographs: Micrographs, key: str, picks: Picks) -> View:

@@ -1,4 +1,4 @@
-"""One chart of a page, as plotly's JSON. Colours are names of the page's own, so that it may be light or dark."""
+"""Charts of a page as plotly's JSON, in colours that the page names, as it may be light or dark."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SERIES, SECOND, FADED, INK = "var(--series-1)", "var(--series-2)", "var(--faded)
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart.
+    """Chart of a page.
 
     Attributes:
         name: unique on the page.
-        group: the part of the page where it stands.
+        group: part of the page that it belongs to.
         title: for the user.
-        says: the same in words, for who cannot see it.
+        says: description below it, also for screen readers.
         data: plotly's traces.
         layout: plotly's layout, as far as it is this chart's own.
         height_px: of the chart.
@@ -36,17 +36,17 @@ class Chart:
 
 
 def upright(at: float, dash: str = "solid", colour: str = SECOND) -> dict[str, Any]:
-    """Return a line across the chart at one x."""
+    """Return a vertical line across the chart."""
     line = {"color": colour, "width": 2, "dash": dash}
     return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line}
 
 
 def level(at: float, dash: str = "dash") -> dict[str, Any]:
-    """Return a line across the chart at one y."""
+    """Return a horizontal line across the chart."""
     line = {"color": SECOND, "width": 2, "dash": dash}
     return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": at, "y1": at, "line": line}
 
 
 def safe(names: Iterable[str]) -> list[str]:
-    """Return names as plotly shows them letter by letter: it takes some HTML in texts for what it means."""
+    """Escape names for plotly, which takes some HTML in texts for markup."""
     return [escape(name, quote=False) for name in names]

@@ -1,4 +1,4 @@
-"""Class averages for a page: each an image, with what is known of it and what was decided."""
+"""Class averages for a page: each an image with its numbers and the decision on it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
     from cryoglean.report.run_facts import Gallery
 
-MOST_SIDE_PX = 128
-"""Averages are small; larger ones are made smaller."""
+MAX_SIDE_PX = 128
+"""Larger averages are reduced to this. Resource: hundreds of classes fit into a page."""
 
 
 @dataclass(frozen=True)
 class ClassTile:
-    """One class.
+    """Class average.
 
     Attributes:
         number: counted from 1, as `rlnClassNumber`.
-        image: its average, as a data URI; None for a class without particles.
-        particles: how many it has.
+        image: data URI; None for a class without particles.
+        particles: number of these.
         share: of all particles.
         resolution_angstrom: None where nothing reproduces between halves.
-        percent_per_resolution: per cent of the particles over the resolution.
-        kept: what was decided.
-        reason: why.
+        percent_per_resolution: share in per cent over the resolution in angstrom.
+        kept: whether it is kept.
+        reason: of the decision.
     """
 
     number: int
@@ -72,7 +72,7 @@ def class_tiles(gallery: Gallery, diameter_angstrom: float) -> list[ClassTile]:
 
 def _png(grey: NDArray[np.uint8]) -> str:
     picture = Image.fromarray(grey)
-    picture.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
+    picture.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
     encoded = io.BytesIO()
     picture.save(encoded, format="PNG", optimize=True)
     return data_uri(encoded.getvalue(), "png")

@@ -1,4 +1,4 @@
-"""The picture to judge a CTF by: data beside model, and both along the rings."""
+"""Picture to check a CTF fit by: data beside model, and both along the rings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 _DATA, _MODEL, _AGREEMENT, _GUIDE = "#4c6a92", "#d95f02", "#2e7d32", "#8a8a8a"
 _DPI = 110
+"""Resource: the picture fits on a screen."""
+
 _SMOOTHING_PX = 1.0
+"""Standard deviation of the smoothing of the data. Chosen by hand: rings can be seen in the noise of a spectrum."""
+
 _BEYOND = 1.25
-"""How far beyond the fit resolution the picture goes."""
+"""End of the picture over the frequency of the fit resolution. Chosen by hand: rings are seen to end."""
 
 
 def draw_ctf(
@@ -46,7 +50,7 @@ def draw_ctf(
         path: the picture; written whole or not at all.
         spectrum: of the micrograph.
         rings: its rings.
-        fit: what was found.
+        fit: CTF and its figure of merit.
         profile: data and model along the rings.
         caption: name of the micrograph.
 
@@ -60,12 +64,12 @@ def draw_ctf(
     if math.isfinite(profile.fit_resolution_angstrom):
         _draw_circle(left, 1 / profile.fit_resolution_angstrom, f"{profile.fit_resolution_angstrom:.1f} Å")
     _draw_profile(right, profile, shown)
-    figure.suptitle(f"{caption}\n{_in_words(fit, profile)}".strip(), fontsize=10)
+    figure.suptitle(f"{caption}\n{_summary(fit, profile)}".strip(), fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 
-def _in_words(fit: CtfFit, profile: RingProfile) -> str:
+def _summary(fit: CtfFit, profile: RingProfile) -> str:
     ctf = fit.ctf
     return (
         f"defocus {ctf.defocus_u_angstrom:.0f} and {ctf.defocus_v_angstrom:.0f} Å, angle "
@@ -114,9 +118,9 @@ def _draw_circle(axes: Axes, radius: float, text: str) -> None:
 def _draw_profile(axes: Axes, profile: RingProfile, shown: float) -> None:
     near = profile.frequency <= shown
     k = profile.frequency[near]
-    axes.plot(k, profile.data[near], color=_DATA, linewidth=1, label="rings, averaged along equal phase")
+    axes.plot(k, profile.data[near], color=_DATA, linewidth=1, label="data, averaged along equal phase")
     axes.plot(k, profile.model[near], color=_MODEL, linewidth=1, label="squared CTF")
-    axes.set(xlabel="resolution in Å", ylabel="power over background, less what is smooth")
+    axes.set(xlabel="resolution (Å)", ylabel="power over background (smooth part removed)")
     ticks = [r for r in (30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2) if 1 / r <= shown]
     axes.set_xticks([1 / r for r in ticks], [f"{r:g}" for r in ticks])
     twin = axes.twinx()

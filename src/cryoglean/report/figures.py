@@ -67,7 +67,7 @@ _CONTOUR_BINS, _CONTOUR_SMOOTHING_BINS = 90, 3.0
 are smooth, and two clouds do not run into one."""
 
 _SCALE_BAR_SHARE = 0.3
-"""A scale bar is at most this share of the panel's width. Chosen by hand."""
+"""A scale bar is at most this share of the panel's width. Chosen by hand: it hides little of the image."""
 
 _UNKNOWN_LETTER = "\ufffd"
 

@@ -1,4 +1,4 @@
-"""The strip under a picture: what it shows, its scale bar and the legend of its colours."""
+"""Strip under a picture: caption, scale bar and legend of its colours."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from PIL import Image, ImageDraw, ImageFont
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HEIGHT_PX = 58
-LEAST_WIDTH_PX = 720
-"""A footer is at least this wide: narrow pictures are padded."""
+HEIGHT_PX, MIN_WIDTH_PX = 58, 720
+"""Size of the strip; narrower pictures are padded. Chosen by hand: two lines of text and a legend fit."""
 
-BACKGROUND = (22, 24, 28)
-_INK, _FAINT = (238, 238, 238), (160, 164, 170)
+BACKGROUND, INK, FAINT = (22, 24, 28), (238, 238, 238), (160, 164, 170)
+"""RGB of the strip, and of its first and second line. Chosen by hand: dark as the micrographs above it."""
+
 _TEXT_PX, _SMALL_PX = 16, 13
-_MARGIN_PX = 14
-_GAP_PX = 26
-_BAR_WIDTH_PX, _BAR_HEIGHT_PX = 150, 10
-_BAR_TOP_PX, _LABEL_TOP_PX = 18, 34
+"""Heights of the letters. Resource: they can be read on a screen."""
+
+_MARGIN_PX, _GAP_PX = 14, 26
+"""Space at the ends and between parts. Chosen by hand: parts can be told apart."""
+
+_BAR_WIDTH_PX, _BAR_HEIGHT_PX, _BAR_TOP_PX, _LABEL_TOP_PX = 150, 10, 18, 34
+"""The colour bar, and its labels below. Derived from the height of the strip."""
+
 _SCALE_BAR_SHARE = 0.15
+"""A scale bar is at most this share of the picture's width. Chosen by hand: it leaves room for the caption."""
+
 _ROUND_LENGTHS = (1, 2, 5)
+"""Round numbers, up to a power of ten. Chosen by hand, as scale bars usually are."""
 
 
 class Legend(NamedTuple):
-    """A colour bar.
+    """Colour bar.
 
     Attributes:
         colours: (n, 3) uint8 RGB, lowest value first.
@@ -50,11 +57,11 @@ def footer(
     """Draw the strip.
 
     Args:
-        width_px: its width, `LEAST_WIDTH_PX` or more.
-        caption: first line, cut in its middle where it is too long.
+        width_px: its width, `MIN_WIDTH_PX` or more.
+        caption: first line, shortened in its middle if it is too long.
         remark: second line, smaller.
         angstrom_per_px: scale of the picture above; no scale bar where it is None.
-        legend: the colour bar, if there is one.
+        legend: colour bar, if there is one.
 
     Returns:
         (HEIGHT_PX, width_px, 3) uint8 RGB.
@@ -67,8 +74,8 @@ def footer(
     if angstrom_per_px is not None:
         right = _draw_scale_bar(draw, right, width_px, angstrom_per_px) - _GAP_PX
     room = right - _MARGIN_PX
-    draw.text((_MARGIN_PX, 8), fitted(draw, caption, font(_TEXT_PX), room), _INK, font(_TEXT_PX))
-    draw.text((_MARGIN_PX, 33), fitted(draw, remark, font(_SMALL_PX), room), _FAINT, font(_SMALL_PX))
+    draw.text((_MARGIN_PX, 8), fitted(draw, caption, font(_TEXT_PX), room), INK, font(_TEXT_PX))
+    draw.text((_MARGIN_PX, 33), fitted(draw, remark, font(_SMALL_PX), room), FAINT, font(_SMALL_PX))
     return np.asarray(strip)
 
 
@@ -103,7 +110,7 @@ def _draw_legend(strip: Image.Image, draw: ImageDraw.ImageDraw, right: int, lege
         (legend.title, left + _BAR_WIDTH_PX / 2, "ma"),
         (legend.high, right, "ra"),
     ):
-        draw.text((x, _LABEL_TOP_PX), text, _INK, font(_SMALL_PX), anchor=anchor)
+        draw.text((x, _LABEL_TOP_PX), text, INK, font(_SMALL_PX), anchor=anchor)
     return left
 
 
@@ -111,6 +118,6 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, width_px: int, angstr
     """Draw a scale bar of a round length up to the column `right` and return its left end."""
     length = round_length(_SCALE_BAR_SHARE * width_px * angstrom_per_px)
     left = right - round(length / angstrom_per_px)
-    draw.rectangle((left, _BAR_TOP_PX + 2, right, _BAR_TOP_PX + 6), _INK)
-    draw.text(((left + right) / 2, _LABEL_TOP_PX), f"{length:g} Å", _INK, font(_SMALL_PX), anchor="ma")
+    draw.rectangle((left, _BAR_TOP_PX + 2, right, _BAR_TOP_PX + 6), INK)
+    draw.text(((left + right) / 2, _LABEL_TOP_PX), f"{length:g} Å", INK, font(_SMALL_PX), anchor="ma")
     return min(left, (left + right) // 2 - 30)

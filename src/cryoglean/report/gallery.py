@@ -1,4 +1,4 @@
-"""All class averages side by side, best first, each with what is known of it and what was decided."""
+"""Picture of all class averages side by side, best first, with their numbers and the decisions on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cryoglean.io.atomic import write_atomic_bytes
-from cryoglean.report.footer import BACKGROUND, LEAST_WIDTH_PX, fitted, font, footer
+from cryoglean.report.footer import BACKGROUND, FAINT, INK, MIN_WIDTH_PX, fitted, font, footer
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     import os
@@ -21,19 +22,28 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes
     from cryoglean.classes2d.selection import Selection
 
-_WIDTHS_PX = ((12, 210), (35, 180), (80, 150), (math.inf, 124))
-_COLUMNS = ((12, 6), (35, 7), (80, 9), (math.inf, 14))
+_LAYOUTS = ((12, 210, 6), (35, 180, 7), (80, 150, 9), (math.inf, 124, 14))
+"""Up to how many classes, width of a tile in pixels, and tiles in a row. Resource: the sheet fits on a screen."""
+
 _TEXT_PX, _LINE_PX, _FRAME_PX, _GAP_PX = 12, 15, 3, 8
-_INK, _FAINT = (238, 238, 238), (160, 164, 170)
-_KEPT, _DROPPED, _UNDECIDED = (86, 196, 120), (172, 84, 84), (70, 74, 82)
+"""Letters, lines, frames, and space between tiles. Resource: they can be read and told apart on a screen."""
+
+_KEPT, _REJECTED, _UNDECIDED = (86, 196, 120), (172, 84, 84), (70, 74, 82)
+"""RGB of frames. Chosen by hand: green and red of different brightness, so that colour is not all that tells."""
+
 _CIRCLE, _CIRCLE_OPACITY = (120, 170, 255), 0.35
+"""RGB and opacity of the particle's circle. Chosen by hand: it can be seen and hides nothing."""
+
 _PERCENTILES = (0.5, 99.5)
-_FULL_CIRCLE = 0.9  # of the box, where the diameter is not known
+"""Grey values inside the circle that become black and white. Chosen by hand: outliers take no contrast."""
+
+_FULL_CIRCLE = 0.9
+"""Diameter of the circle over the box where that of the particle is not known. Chosen by hand: most of the box."""
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """One class to be drawn.
+    """Class average with its text.
 
     Attributes:
         average: (box, box).
@@ -57,19 +67,19 @@ def draw_gallery(
     *,
     diameter_angstrom: float | None = None,
 ) -> None:
-    """Draw all class averages as PNG: kept ones first and framed green, dropped ones framed red with the reason.
+    """Draw all class averages as PNG: kept ones first and framed green, rejected ones framed red with the reason.
 
-    Under each stand its number (counted from 1, as `rlnClassNumber`), how many particles it has, its share of them, its
-    resolution, and %/Res, the share over the resolution. Grey values run from the darkest to the brightest inside the
+    Below each: its number (counted from 1, as `rlnClassNumber`), its particles, their share of all, its resolution, and
+    %/Res, the share in per cent over the resolution. Grey values run from the darkest to the brightest inside the
     particle's circle, each class on its own.
 
     Args:
         path: the picture; written whole or not at all.
         classes: one or more.
         pixel_size_angstrom: of the averages.
-        selection: what was decided; without it the largest class comes first.
-        title: what to call the picture.
-        diameter_angstrom: of the particle, whose circle is drawn.
+        selection: decisions on the classes; without it the largest class comes first.
+        title: of the picture.
+        diameter_angstrom: of the particle, whose circle is drawn; None draws none.
 
     Raises:
         OSError: if the file cannot be written.
@@ -78,9 +88,9 @@ def draw_gallery(
     share = circle_share(box, pixel_size_angstrom, diameter_angstrom)
     order = np.argsort(-classes.counts, kind="stable") if selection is None else selection.best_first()
     tiles = [_tile(classes, selection, int(k)) for k in order]
-    side = next(width for most, width in _WIDTHS_PX if len(tiles) <= most)
-    columns = min(len(tiles), int(next(n for most, n in _COLUMNS if len(tiles) <= most)))
-    sheet = _sheet([_drawn(tile, side, share, diameter_angstrom is not None) for tile in tiles], columns)
+    side, columns = next((side, columns) for most, side, columns in _LAYOUTS if len(tiles) <= most)
+    drawn = [_drawn(tile, side, share, diameter_angstrom is not None) for tile in tiles]
+    sheet = _sheet(drawn, min(len(drawn), columns))
     remark = _remark(classes, selection, diameter_angstrom)
     strip = footer(sheet.shape[1], title, remark, angstrom_per_px=pixel_size_angstrom * box / _inner(side))
     encoded = io.BytesIO()
@@ -95,13 +105,16 @@ def circle_share(box: int, pixel_size_angstrom: float, diameter_angstrom: float 
 
 def _tile(classes: Classes, selection: Selection | None, k: int) -> _Tile:
     count, resolution = int(classes.counts[k]), float(classes.resolution_angstrom[k])
-    said = f"{resolution:.1f} Å" if math.isfinite(resolution) else "no resolution"
-    lines = [f"{k + 1}:  {count},  {classes.share[k]:.1%}", f"{said},  %/Res {classes.percent_per_resolution[k]:.2g}"]
+    resolved = f"{resolution:.1f} Å" if math.isfinite(resolution) else "no resolution"
+    lines = [
+        f"{k + 1}:  {count},  {classes.share[k]:.1%}",
+        f"{resolved},  %/Res {classes.percent_per_resolution[k]:.2g}",
+    ]
     if selection is None:
         return _Tile(classes.averages[k], tuple(lines), _UNDECIDED, count == 0)
     kept = bool(selection.kept[k])
     lines.append(f"kept, score {selection.score[k]:.2f}" if kept else selection.verdicts[k].message)
-    return _Tile(classes.averages[k], tuple(lines), _KEPT if kept else _DROPPED, count == 0)
+    return _Tile(classes.averages[k], tuple(lines), _KEPT if kept else _REJECTED, count == 0)
 
 
 def _inner(side_px: int) -> int:
@@ -116,7 +129,7 @@ def _drawn(tile: _Tile, side_px: int, circle: float, is_circle_drawn: bool) -> I
     inner = _inner(side_px)
     picture = Image.new("RGB", (inner, inner), BACKGROUND)
     if tile.is_empty:
-        ImageDraw.Draw(picture).text((inner / 2, inner / 2), "empty", _FAINT, font(_TEXT_PX), anchor="mm")
+        ImageDraw.Draw(picture).text((inner / 2, inner / 2), "empty", FAINT, font(_TEXT_PX), anchor="mm")
     else:
         grey = Image.fromarray(average_grey(tile.average, circle)).resize((inner, inner), Image.Resampling.BICUBIC)
         picture = grey.convert("RGB")
@@ -124,7 +137,7 @@ def _drawn(tile: _Tile, side_px: int, circle: float, is_circle_drawn: bool) -> I
             picture = _with_circle(picture, circle, tile.average.shape[-1])
     whole.paste(picture, (_FRAME_PX, _FRAME_PX))
     for number, line in enumerate(tile.lines):
-        ink = _INK if number == 0 else _FAINT
+        ink = INK if number == 0 else FAINT
         place = (_FRAME_PX, side_px + 2 + number * _LINE_PX)
         draw.text(place, fitted(draw, line, font(_TEXT_PX), side_px - _FRAME_PX), ink, font(_TEXT_PX))
     return whole
@@ -157,7 +170,7 @@ def _with_circle(picture: Image.Image, circle: float, box: int) -> Image.Image:
 def _sheet(tiles: list[Image.Image], columns: int) -> NDArray[np.uint8]:
     """Lay tiles out in rows, in the middle of a picture that is wide enough for the strip below."""
     width, height = tiles[0].width + _GAP_PX, tiles[0].height + _GAP_PX
-    whole = max(columns * width + _GAP_PX, LEAST_WIDTH_PX)
+    whole = max(columns * width + _GAP_PX, MIN_WIDTH_PX)
     left = (whole - columns * width + _GAP_PX) // 2
     sheet = Image.new("RGB", (whole, -(-len(tiles) // columns) * height + _GAP_PX), BACKGROUND)
     for number, tile in enumerate(tiles):
@@ -168,9 +181,10 @@ def _sheet(tiles: list[Image.Image], columns: int) -> NDArray[np.uint8]:
 
 def _remark(classes: Classes, selection: Selection | None, diameter_angstrom: float | None) -> str:
     total = int(classes.counts.sum())
-    said = f"{len(classes)} classes, {total} particles"
+    all_classes, all_particles = counted(len(classes), "class", "classes"), counted(total, "particle")
+    summary = f"{all_classes}, {all_particles}"
     if selection is not None:
         kept = int(classes.counts[selection.kept].sum())
-        said = f"kept {int(selection.kept.sum())} of {len(classes)} classes, {kept} of {total} particles"
+        summary = f"kept {int(selection.kept.sum())} of {all_classes}, {kept:,} of {all_particles}"
     circles = "" if diameter_angstrom is None else f"; circles of {diameter_angstrom:.4g} Å"
-    return f"{said}{circles}"
+    return f"{summary}{circles}"

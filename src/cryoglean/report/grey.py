@@ -1,4 +1,4 @@
-"""A micrograph as a grey picture in which particles are easy to see: smaller, smoothed, and of even brightness."""
+"""Micrographs as grey pictures in which particles are easy to see: smaller, smoothed, and of even brightness."""
 
 from __future__ import annotations
 
@@ -14,27 +14,38 @@ from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MOST_MAGNIFICATION = 4
-_SMOOTHING_DIAMETERS = 0.045
-_LEAST_SMOOTHING_PX = 0.6
-_BACKGROUND_DIAMETERS = 2.5
-_BACKGROUND_SHARE = 0.7
-_PERCENTILES = (0.3, 99.7)
-_MOST_DEVIATIONS = 5.0
+_MAX_MAGNIFICATION = 4
+"""Of small micrographs. Chosen by hand: beyond, nothing more is seen."""
+
+_SMOOTHING_DIAMETERS, _MIN_SMOOTHING_PX = 0.045, 0.6
+"""Standard deviation of the smoothing, in particle diameters, and at least in pixels. Chosen by hand: noise is damped,
+and the inner structure of particles stays."""
+
+_BACKGROUND_DIAMETERS, _BACKGROUND_SHARE = 2.5, 0.7
+"""Standard deviation of the background's smoothing, in particle diameters, and the share of the background that is
+subtracted. Chosen by hand: ice of changing thickness becomes even, and stays recognisable."""
+
+_PERCENTILES, _MAX_DEVIATIONS = (0.3, 99.7), 5.0
+"""Grey values that become dark and bright, but no farther from the median than so many robust standard deviations.
+Chosen by hand: dirt and hot pixels take no contrast from the particles."""
+
 _GREYS = (14.0, 226.0)
+"""Darkest and brightest grey. Chosen by hand: circles of all colours can be seen on them."""
+
 _UNEXPOSED_BRIGHTNESS = 0.3
+"""Of borders without image, over that of the image. Chosen by hand: they can be told from the micrograph."""
 
 
-def picture_scale(longest_px: int, most_px: int) -> float:
+def picture_scale(longest_px: int, max_px: int) -> float:
     """Return picture pixels per stored pixel: one over a whole number, or a whole number for small micrographs.
 
     Args:
         longest_px: longer side of the micrograph.
-        most_px: longer side of the picture, at most.
+        max_px: maximum of the longer side of the picture.
     """
-    if longest_px > most_px:
-        return 1 / math.ceil(longest_px / most_px)
-    return float(min(most_px // longest_px, _MOST_MAGNIFICATION))
+    if longest_px > max_px:
+        return 1 / math.ceil(longest_px / max_px)
+    return float(min(max_px // longest_px, _MAX_MAGNIFICATION))
 
 
 def resized(image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
@@ -58,7 +69,7 @@ def visible_grey(image: NDArray[np.float32], diameter_px: float) -> NDArray[np.u
         diameter_px: particle diameter in its pixels.
     """
     centred = image - np.float32(image.mean())
-    fine = cv2.GaussianBlur(centred, (0, 0), max(_SMOOTHING_DIAMETERS * diameter_px, _LEAST_SMOOTHING_PX))
+    fine = cv2.GaussianBlur(centred, (0, 0), max(_SMOOTHING_DIAMETERS * diameter_px, _MIN_SMOOTHING_PX))
     level = fine - _BACKGROUND_SHARE * _background(centred, _BACKGROUND_DIAMETERS * diameter_px)
     exposed = live_area(image)
     dark, bright = _contrast_range(level[exposed])
@@ -79,10 +90,10 @@ def _background(image: NDArray[np.float32], sigma_px: float) -> NDArray[np.float
 
 
 def _contrast_range(level: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the grey values to show as dark and bright: percentiles, but no outlier may take all of the contrast."""
+    """Return the values to show as dark and bright: percentiles, bounded so that outliers take no contrast."""
     sample = level[::3, ::3]
     dark, median, bright = np.percentile(sample, (_PERCENTILES[0], 50, _PERCENTILES[1]))
-    most = _MOST_DEVIATIONS * MAD_TO_SIGMA * float(np.median(np.abs(sample - median)))
-    if most > 0:
-        dark, bright = max(dark, median - most), min(bright, median + most)
+    reach = _MAX_DEVIATIONS * MAD_TO_SIGMA * float(np.median(np.abs(sample - median)))
+    if reach > 0:
+        dark, bright = max(dark, median - reach), min(bright, median + reach)
     return (float(dark), float(bright)) if bright > dark else (float(median) - 1, float(median) + 1)

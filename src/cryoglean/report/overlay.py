@@ -1,4 +1,4 @@
-"""A micrograph with its picks drawn on it."""
+"""Picture of a micrograph with its picks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from cryoglean.io.atomic import write_atomic_bytes
-from cryoglean.report.footer import BACKGROUND, LEAST_WIDTH_PX, Legend, footer
+from cryoglean.report.footer import BACKGROUND, MIN_WIDTH_PX, Legend, footer
 from cryoglean.report.grey import picture_scale, resized, visible_grey
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     import os
@@ -20,14 +21,25 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 LONGEST_SIDE_PX = 1400
-"""Micrographs are binned to this or less."""
+"""Micrographs are binned to this or less. Resource: a picture fits on a screen."""
 
 _SUBPIXEL_BITS = 4
-_COLOURS_FROM = 70  # the darkest part of the colour map does not show on a dark micrograph
+"""Fractional bits of OpenCV's drawing coordinates. Chosen by hand: circles are placed to a sixteenth of a pixel."""
+
+_COLOURS_FROM = 70
+"""First of the 256 colours used. Chosen by hand: darker ones do not show on a dark micrograph."""
+
 _FINE_LINES_BELOW_PX = 20
+"""Smaller particles have thinner circles. Chosen by hand: what is inside stays free."""
+
 _LINE_OPACITY = 0.8
+"""Of the circles. Chosen by hand: the micrograph shows through."""
+
 _USUAL_LOWEST_SCORE = 0.5
+"""Score of the weakest colour where no score is lower. Derived: the default threshold of the pickers."""
+
 _PNG_EFFORT = 1
+"""zlib level. Resource: noise does not compress, and higher levels only take longer."""
 
 
 def draw_overlay(
@@ -42,14 +54,14 @@ def draw_overlay(
     """Draw a circle of the particle's diameter round each pick, coloured by its score, and write it as PNG.
 
     The micrograph is binned (or magnified, a small one), slow changes of grey are softened, and fine noise is smoothed,
-    so that particles can be seen; the centre of a pick stays free. A strip below tells what is seen.
+    so that particles can be seen; the centre of a pick stays free. A strip below has the caption and legend.
 
     Args:
         path: the picture; written whole or not at all.
         image: (h, w) micrograph as stored.
-        picks: what to draw, possibly nothing.
+        picks: of the micrograph, possibly none.
         diameter_px: particle diameter in pixels of the micrograph.
-        caption: what to call it, as the file's name.
+        caption: name of the micrograph.
         pixel_size_angstrom: for the scale bar; none is drawn without it.
 
     Raises:
@@ -110,7 +122,7 @@ def _draw_circles(canvas: NDArray[np.uint8], picks: Picks, lowest: float, scale:
 
 def _padded(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Put a narrow picture into the middle of one that is wide enough for the strip below."""
-    missing = max(LEAST_WIDTH_PX - canvas.shape[1], 0)
+    missing = max(MIN_WIDTH_PX - canvas.shape[1], 0)
     left = missing // 2
     return np.asarray(
         cv2.copyMakeBorder(canvas, 0, 0, left, missing - left, cv2.BORDER_CONSTANT, value=BACKGROUND), np.uint8
@@ -118,7 +130,7 @@ def _padded(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _remark(picks: Picks, diameter_px: float, pixel_size_angstrom: float | None) -> str:
-    count = {0: "no picks", 1: "1 pick"}.get(len(picks), f"{len(picks)} picks")
+    count = counted(len(picks), "pick")
     if pixel_size_angstrom is None:
         return f"{count}, circles of {diameter_px:.4g} px"
     return f"{count}, circles of {diameter_px * pixel_size_angstrom:.4g} Å"

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from cryoglean.report.pick_facts import PickFacts, Picture
 
-MOST_PICTURES_BYTES = 3_000_000
-"""Of pictures that are embedded as they are; others are embedded smaller, so that the page stays below 20 MB."""
+MAX_PICTURES_BYTES = 3_000_000
+"""Of pictures that are embedded as they are; others are embedded smaller. Resource: the page stays below 20 MB."""
 
 _LONGEST_SIDE_PX = 2400
+"""Of pictures that are embedded smaller. Resource: as `MAX_PICTURES_BYTES`."""
 
 
 def pick_page(facts: PickFacts, written: str) -> str:
@@ -46,7 +47,7 @@ def embedded(pictures: Iterable[Picture]) -> list[str]:
 
     One that there is no room for and that is damaged is left out: its text is empty.
     """
-    shown, room = [], MOST_PICTURES_BYTES
+    shown, room = [], MAX_PICTURES_BYTES
     for picture in pictures:
         if len(picture.data) <= room:
             room -= len(picture.data)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from cryoglean.report.run_facts import KeptPicks, RoundSummary, RunFacts
 
 _ROUND_PX, _TRAINING_PX = 230, 260
+"""Heights of charts. Resource: all of the rounds are seen at once on a screen."""
+
 _ROW_PX, _MARGIN_PX = 24, 90
+"""Height of a stage's bar, and of the rest of its chart. Resource: a line of text fits beside each bar."""
+
 _Column = tuple[str, str, "Sequence[float | None]", str, str, dict[str, Any]]
 _ROUNDS = {"type": "category", "title": {"text": "round"}}
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 STEPS = 1000
+"""Of a slider. Resource: finer than a slider's pixels; a score of three decimals is a step of its own."""
 
 
 @dataclass(frozen=True)

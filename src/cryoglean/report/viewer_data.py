@@ -20,15 +20,14 @@ if TYPE_CHECKING:
     from cryoglean.report.page_facts import PageFacts, View
     from cryoglean.report.score_steps import ScoreSteps
 
-MOST_VIEWS = 24
-LONGEST_SIDE_PX = 1000
-MOST_BYTES = 320_000
-"""Of one picture: the page holds `MOST_VIEWS` of them and stays below 20 MB."""
+MAX_VIEWS, LONGEST_SIDE_PX, MAX_IMAGE_BYTES = 24, 1000, 320_000
+"""Number, longer side and size of the pictures of micrographs. Resource: the page stays below 20 MB."""
 
 PLACES = 100
-"""Coordinates are told in hundredths of a pixel."""
+"""Coordinates are whole hundredths of a pixel. Resource: short numbers, finer than what can be seen."""
 
 _QUALITIES = (88, 80, 70, 60, 50, 40, 30, 20)
+"""Of JPEG, tried from the first on. Resource: the best that `MAX_IMAGE_BYTES` allows."""
 
 
 def viewer_data(facts: PageFacts) -> dict[str, Any]:
@@ -57,12 +56,12 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
     }
 
 
-def jpeg(grey: NDArray[np.uint8], most_bytes: int = MOST_BYTES) -> bytes:
+def jpeg(grey: NDArray[np.uint8], max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
     """Encode (h, w) as JPEG, as well as the limit allows; at the worst quality it may be exceeded."""
     encoded = b""
     for quality in _QUALITIES:
         encoded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-        if len(encoded) <= most_bytes:
+        if len(encoded) <= max_bytes:
             break
     return encoded
 

@@ -1,4 +1,4 @@
-"""Views of a set in latent space, as arrays: for pictures of what Cryo-EMMAE learned.
+"""Views of a set in latent space, as arrays: for the figures of a Cryo-EMMAE fit.
 
 The clouds of particles' and background's latents are those of Zamanos et al. (Cell Rep. Methods 2025), Figure 3, which
 draws as many points of the one as of the other.
@@ -33,26 +33,27 @@ if TYPE_CHECKING:
     from cryoglean.pickers.emmae.picker import Emmae
 
 SHOWN = 3
-"""As many micrographs are looked at, the first of those that were learned from. Resource: they fit side by side."""
+"""Micrographs that are shown, the first of those of the fit. Resource: a figure of three rows fits on a screen."""
 
 _NEITHER_DIAMETERS = 0.1
-"""Patches this near to a particle's edge are neither particle nor background. Chosen by hand: they see both."""
+"""Patches this near to a particle, in particle diameters, are of neither cloud. Chosen by hand: patches at the edge see
+both particle and background."""
 
-_MOST_POINTS = 3000
-"""Most points of a cloud. Resource: more hide each other."""
+_MAX_POINTS = 3000
+"""Latents of each cloud. Resource: more points hide each other."""
 
 _SEED = 0
-"""Seed of the points that are drawn, and of the clusters. Chosen by hand: any would do."""
+"""Of the clusters shown. Chosen by hand: any will do."""
 
 
 class LatentLook(NamedTuple):
-    """A micrograph as the network sees it, and what is told of each patch.
+    """Micrograph as the network sees it, with what is known of each patch.
 
     Attributes:
-        name: the micrograph's.
+        name: of the micrograph.
         image: (h, w) float32, prepared.
-        patch_px: pixels of the image along a patch.
-        shift_px: how far down and right of its own pixels the patch tells of.
+        patch_px: side of a patch in pixels of the image.
+        shift_px: offset down and right from a patch to the pixels that its label is about.
         diameter_px: of a particle in pixels of the image, down and along a row.
         label: (rows, columns) cluster of each patch.
         particle: (rows, columns) booleans, patches within a particle; None where that is not known.
@@ -89,14 +90,14 @@ class Clouds(NamedTuple):
 
 
 class SetLook(NamedTuple):
-    """Views of a set in latent space.
+    """Views of a set.
 
     Attributes:
-        micrographs: some of those that it was learned from.
+        micrographs: some of those of the fit.
         clouds: of their latents.
-        share: of each cluster's patches, how many lie within particles; empty where no particle is known.
-        particle: the cluster that is the particles'; None where no particle is known.
-        covered: share of all patches that lie within particles.
+        share: of each cluster, share of its patches within particles; empty where no particle is known.
+        particle: cluster of the particles; None where no particle is known.
+        covered: share of all patches within particles.
         heights: (n,) of the peaks of the response in these micrographs; empty for the published way.
     """
 
@@ -109,11 +110,11 @@ class SetLook(NamedTuple):
 
 
 def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
-    """Look at a set by the default preset; its clusters are those of the micrographs that are looked at.
+    """View a set by the default preset; the clusters are those of the micrographs that are shown.
 
     Args:
-        micrographs: one or more that the picker was learned from; no more than `SHOWN` are taken.
-        picker: with what it has learned.
+        micrographs: one or more of the fit; no more than `SHOWN` are taken.
+        picker: with its fit.
     """
     latents, looks, heights = list[Tensor](), list[LatentLook](), [np.zeros(0)]
     facts, template = picker.learned.facts, picker.learned.template
@@ -140,11 +141,11 @@ def look_at_paper_set(
     picker: PaperEmmae,
     mask_of: Callable[[Micrograph], NDArray[np.bool_] | None],
 ) -> SetLook:
-    """Look at a set as published; its clusters are those that were learned.
+    """View a set as published; the clusters are those of the fit.
 
     Args:
-        micrographs: one or more that the picker was learned from; no more than `SHOWN` are taken.
-        picker: with what it has learned.
+        micrographs: one or more of the fit; no more than `SHOWN` are taken.
+        picker: with its fit.
         mask_of: tells which pixels of a micrograph are particle; None where that is not known.
     """
     latents, looks = list[Tensor](), list[LatentLook]()
@@ -228,7 +229,7 @@ def _clouds(looks: list[LatentLook], latents: list[Tensor]) -> Clouds:
         inside.append(points[torch.from_numpy(particle)])
         outside.append(points[torch.from_numpy(clear)])
     of_each = [len(torch.cat(parts)) for parts in (inside, outside)]
-    wanted = min(_MOST_POINTS, *(n for n in of_each if n))
+    wanted = min(_MAX_POINTS, *(n for n in of_each if n))
     particles, background = (_some(torch.cat(parts), wanted) for parts in (inside, outside))
     principal = principal_axes(torch.cat([particles, background]))
     places = [principal.along(points).numpy() for points in (particles, background)]
