@@ -1,1 +1,1 @@
-"""Pictures by which people judge what was found."""
+"""Pictures and pages to check results by."""

@@ -105,10 +105,10 @@ def circle_share(box: int, pixel_size_angstrom: float, diameter_angstrom: float 
 
 def _tile(classes: Classes, selection: Selection | None, k: int) -> _Tile:
     count, resolution = int(classes.counts[k]), float(classes.resolution_angstrom[k])
-    resolved = f"{resolution:.1f} Å" if math.isfinite(resolution) else "no resolution"
+    limit = f"{resolution:.1f} Å" if math.isfinite(resolution) else "no resolution"
     lines = [
         f"{k + 1}:  {count},  {classes.share[k]:.1%}",
-        f"{resolved},  %/Res {classes.percent_per_resolution[k]:.2g}",
+        f"{limit},  %/Res {classes.percent_per_resolution[k]:.2g}",
     ]
     if selection is None:
         return _Tile(classes.averages[k], tuple(lines), _UNDECIDED, count == 0)
