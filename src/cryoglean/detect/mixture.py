@@ -1,4 +1,4 @@
-"""Which peaks are particles: a two-part mixture of peak heights, bounded by how many particles fit into the area."""
+"""Mixture model of peak heights, particles and background, bounded by how many particles fit into the area."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.nets.training import Check
-    from cryoglean.pickers.kpicker.paper import PaperKpickerFacts
-    from cryoglean.pickers.kpicker.picker import KpickerFacts
+    from cryoglean.pickers.kpicker.paper import PaperKpickerFit
+    from cryoglean.pickers.kpicker.picker import KpickerFit
 
 WEIGHTS = "weights.safetensors"
 """The name of what training makes."""
@@ -71,7 +71,7 @@ class TrainSummary(JobSummary):
         fit: what was learned besides the weights; None where there was nothing to learn from.
     """
 
-    fit: KpickerFacts | PaperKpickerFacts | None = None
+    fit: KpickerFit | PaperKpickerFit | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def run_train_job(
 
 def _train(
     job: TrainJob, usable: Sequence[_Usable], root: Path, progress: ProgressListener
-) -> KpickerFacts | PaperKpickerFacts:
+) -> KpickerFit | PaperKpickerFit:
     particles = sum(len(u.positives) for u in usable)
     progress.info(f"training on {particles} particles of {len(usable)} micrographs, device {job.device}")
     positives, negatives = [u.positives for u in usable], [u.negatives for u in usable]

@@ -21,7 +21,7 @@ from tests.small_emmae import (
 from tests.small_emmae import picker as small_picker
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, embedded, look
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, embedded, find_candidates
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 
@@ -122,7 +122,7 @@ def test_noise_stays_empty_whatever_latents_make_of_it():
     )
     noise = Micrograph(noise_field((960, 1080), seed=1), PIXEL_SIZE, "noise")
     seen = embedded(noise, DIAMETER_ANGSTROM, trained(), torch.device("cpu"))
-    assert (look(seen, lax, seen.diameter / 2).clean(1.0, facts.contrast).height >= 1.0).sum() > 100
+    assert (find_candidates(seen, lax, seen.diameter / 2).clean(1.0, facts.contrast).height >= 1.0).sum() > 100
     assert len(pick(noise.image, lax)) <= 3
     assert f1_score(pick(fields()[0].image, lax).xy, fields()[0].xy, DIAMETER / 5) > 0.7
 

@@ -13,7 +13,7 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.files import read_class_averages
-from cryoglean.pickers.matcher.picker import Matcher, MatcherFacts, MatcherSettings, fit_matcher
+from cryoglean.pickers.matcher.picker import Matcher, MatcherFit, MatcherSettings, fit_matcher
 
 BOX = 48
 
@@ -106,7 +106,7 @@ def test_a_flat_set_teaches_nothing_and_yields_nothing():
 
 def test_what_was_learned_survives_json():
     facts, _ = TestContract.learned(30.0, 1.4)
-    assert MatcherFacts.model_validate_json(facts.model_dump_json()) == facts
+    assert MatcherFit.model_validate_json(facts.model_dump_json()) == facts
 
 
 def test_averages_are_read_from_a_stack_without_the_empty_ones(tmp_path):

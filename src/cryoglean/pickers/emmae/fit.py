@@ -14,7 +14,7 @@ from cryoglean.detect.skewness import Skewness
 from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII, ring_means
-from cryoglean.pickers.emmae.picker import Embedded, EmmaeSet, EmmaeSetFacts, embedded, in_patches, look
+from cryoglean.pickers.emmae.picker import EmmaeSet, EmmaeSetFacts, LatentMap, embedded, find_candidates, in_patches
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.emmae.picker import Look
+    from cryoglean.pickers.emmae.picker import LatentCandidates
     from cryoglean.pickers.emmae.training import EmmaeModel
-    from cryoglean.pickers.localpicker.picker import LocalpickerModel, Seen
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel, PeakCandidates
 
 _LEAST_BLOBS = 20
 """Fewer blobs, or fewer places of background, teach nothing. Chosen by hand, as Localpicker's fewest for a profile."""
@@ -60,10 +60,10 @@ def fit_emmae(
     device, diameter = device or torch.device("cpu"), localpicker.diameter_angstrom
     mae.net.to(device)
     finder = Localpicker(EmmaeSettings(diameter_angstrom=diameter), localpicker, device)
-    images, places, names = list[Embedded](), list[_Places](), list[str]()
+    images, places, names = list[LatentMap](), list[_Places](), list[str]()
     for micrograph in micrographs:
         images.append(embedded(micrograph, diameter, mae, device))
-        places.append(_blobs(finder.look(micrograph, working=images[-1].working), images[-1], localpicker))
+        places.append(_blobs(finder.find_candidates(micrograph, working=images[-1].working), images[-1], localpicker))
         names.append(micrograph.name)
     blobs = sum(int((each.height >= 0).sum()) for each in places)
     facts = EmmaeSetFacts(diameter_angstrom=diameter, localpicker=localpicker, blobs=blobs, micrographs=tuple(names))
@@ -100,14 +100,14 @@ def _nothing_found(facts: EmmaeSetFacts, width: int) -> EmmaeSet:
     return EmmaeSet(facts, torch.zeros(len(RADII), width), unknown)
 
 
-def _blobs(seen: Seen, image: Embedded, localpicker: LocalpickerModel) -> _Places:
+def _blobs(seen: PeakCandidates, image: LatentMap, localpicker: LocalpickerModel) -> _Places:
     """Return Localpicker's peaks; none is above the cut where it found nothing like particles."""
     everything = np.ones(len(seen.peaks.x), dtype=bool)
     x, y = image.patches_at(np.stack(seen.stored(everything), axis=1))
     return _Places(x, y, seen.peaks.height - (seen.cut if localpicker.found_particles else np.inf))
 
 
-def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places]) -> _Judged | None:
+def _judged(facts: EmmaeSetFacts, images: list[LatentMap], places: list[_Places]) -> _Judged | None:
     """Make the template that tells places above the cut from those clearly below; None where there are too few."""
     rings = [ring_means(i.latents, p.x, p.y, i.diameter).flatten(1) for i, p in zip(images, places, strict=True)]
     height = np.concatenate([p.height for p in places])
@@ -117,7 +117,7 @@ def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places])
     means = torch.cat(rings).cpu()
     template = discriminant(means[above], means[below]).float().view(len(RADII), -1)
     learned = EmmaeSet(facts, template, Likeness.of(means[above]))
-    looks = [look(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
+    looks = [find_candidates(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
     heights = np.concatenate([found.peaks.height for found in looks])
     if len(heights) < LEAST_HEIGHTS:
         return None
@@ -139,7 +139,7 @@ def _judged(facts: EmmaeSetFacts, images: list[Embedded], places: list[_Places])
     return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, theirs)
 
 
-def _contrast(looks: Sequence[Look], cut: float) -> ParticleContrast:
+def _contrast(looks: Sequence[LatentCandidates], cut: float) -> ParticleContrast:
     """Learn the contrast of what is above a cut."""
     above = [found.peaks.height >= cut for found in looks]
     contrast = np.concatenate([found.contrast[which] for found, which in zip(looks, above, strict=True)])

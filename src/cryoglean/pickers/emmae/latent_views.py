@@ -19,7 +19,7 @@ from cryoglean.latents.hierarchy import SET_CLUSTERS
 from cryoglean.latents.kmeans import kmeans, nearest
 from cryoglean.latents.principal import principal_axes
 from cryoglean.pickers.emmae.paper import at_patches, paper_embedded, subsample_latents
-from cryoglean.pickers.emmae.picker import Embedded, embedded, look, response_to
+from cryoglean.pickers.emmae.picker import LatentMap, embedded, find_candidates, response_to
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.picks import Picks
 
@@ -123,7 +123,7 @@ def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
         seen = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
         picks = picker.pick_embedded(micrograph, seen)
         if has_template:
-            found = look(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)
+            found = find_candidates(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)
             heights.append(found.clean(facts.cut, facts.contrast).height)
         response = response_to(seen, template).cpu().numpy() if has_template else None
         latents.append(seen.latents)
@@ -174,7 +174,7 @@ def look_at_paper_set(
     return SetLook(tuple(looks), _clouds(looks, latents), facts.share, facts.particle, covered, np.zeros(0))
 
 
-def _default_look(name: str, seen: Embedded, picks: Picks, response: NDArray[np.float32] | None) -> LatentLook:
+def _default_look(name: str, seen: LatentMap, picks: Picks, response: NDArray[np.float32] | None) -> LatentLook:
     xy = seen.prepared.from_stored(picks.xy)
     return LatentLook(
         name=name,

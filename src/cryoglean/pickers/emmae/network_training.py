@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from cryoglean.scale.process_group import ProcessGroup
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress.safetensors"
-"""What training makes; and how far it is, until it is done."""
+"""Files that training makes; and its progress, until it is done."""
 
 NETWORK_RESULTS = (WEIGHTS, PROGRESS, "curves.csv", "curves.png", "reconstructions.png")
 """All that training leaves in its folder."""
 
 
 class NetworkTraining(NamedTuple):
-    """How a network is trained.
+    """Task of training a network.
 
     Attributes:
         settings: of the training.

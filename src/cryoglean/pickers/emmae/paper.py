@@ -43,7 +43,7 @@ _MOST_POINTS = 2**19
 
 
 class PaperEmmaeFacts(BaseModel):
-    """What was learned of a set besides the centres of its clusters.
+    """Facts of a fit to a set, besides the centres of its clusters.
 
     Attributes:
         preset: which way of picking it is for.
@@ -75,7 +75,7 @@ class PaperEmmaeFacts(BaseModel):
 
 
 class PaperEmmaeSet(NamedTuple):
-    """What was learned of a set.
+    """Fit to a set: centres of its clusters, and facts.
 
     Attributes:
         facts: all but the centres.
@@ -86,7 +86,7 @@ class PaperEmmaeSet(NamedTuple):
     centres: Tensor
 
 
-class PaperEmbedded(NamedTuple):
+class PaperLatentMap(NamedTuple):
     """A micrograph in latent space.
 
     Attributes:
@@ -135,14 +135,14 @@ class PaperEmmae:
         seen = paper_embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
         return self.pick_patches(micrograph, seen, self.particle_patches(seen))
 
-    def particle_patches(self, seen: PaperEmbedded) -> Tensor:
+    def particle_patches(self, seen: PaperLatentMap) -> Tensor:
         """Return `(h, w)` booleans, the patches that are particle; none where no cluster is the particles'."""
         particle, (height, width, _) = self.learned.facts.particle, seen.latents.shape
         if particle is None or seen.prepared.is_flat or height * width < max(MICROGRAPH_CLUSTERS):
             return torch.zeros(height, width, dtype=torch.bool)
         return particle_patches(seen.latents, self.learned.centres.to(self.device), particle, self.settings.seed)
 
-    def pick_patches(self, micrograph: Micrograph, seen: PaperEmbedded, patches: Tensor) -> Picks:
+    def pick_patches(self, micrograph: Micrograph, seen: PaperLatentMap, patches: Tensor) -> Picks:
         """Turn patches that are particle into picks, best first.
 
         Args:
@@ -162,7 +162,7 @@ class PaperEmmae:
 
 def paper_embedded(
     micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, device: torch.device
-) -> PaperEmbedded:
+) -> PaperLatentMap:
     """Prepare a micrograph, embed it tile by tile, and smooth its latents.
 
     Args:
@@ -179,7 +179,7 @@ def paper_embedded(
     diameter = (diameter_px * prepared.scale_y / patch, diameter_px * prepared.scale_x / patch)
     window = WINDOW if min(diameter) >= _SMALL_PATCHES else SMALL_WINDOW
     shift = (window // 2 - (window - 1) // 2) / 2
-    return PaperEmbedded(prepared, smoothed(latents, window), patch, diameter, shift)
+    return PaperLatentMap(prepared, smoothed(latents, window), patch, diameter, shift)
 
 
 def fit_paper_emmae(
@@ -223,7 +223,7 @@ def subsample_latents(latents: Sequence[Tensor]) -> Tensor:
     return points[:: -(-len(points) // _MOST_POINTS)]
 
 
-def at_patches(mask: NDArray[np.bool_], image: PaperEmbedded) -> Tensor:
+def at_patches(mask: NDArray[np.bool_], image: PaperLatentMap) -> Tensor:
     """Look a mask up at the middle of each patch; what lies outside of it is background."""
     height, width, _ = image.latents.shape
     row, column = np.mgrid[:height, :width] + image.shift

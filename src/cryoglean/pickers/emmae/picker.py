@@ -55,7 +55,7 @@ _SAME_DIAMETERS = 0.5
 
 
 class EmmaeSetFacts(BaseModel):
-    """What was learned of a set of micrographs besides the template.
+    """Facts of a fit to a set of micrographs, besides the template.
 
     Attributes:
         preset: which way of picking it is for.
@@ -102,7 +102,7 @@ class EmmaeSetFacts(BaseModel):
 
 
 class EmmaeSet(NamedTuple):
-    """What was learned of a set.
+    """Fit to a set of micrographs.
 
     Attributes:
         facts: all but the tensors.
@@ -115,7 +115,7 @@ class EmmaeSet(NamedTuple):
     likeness: Likeness
 
 
-class Embedded(NamedTuple):
+class LatentMap(NamedTuple):
     """A micrograph in latent space.
 
     Attributes:
@@ -134,7 +134,7 @@ class Embedded(NamedTuple):
 
     @property
     def capacity(self) -> float:
-        """How many particles there is room for."""
+        """Number of particles there is room for."""
         return most_particles(self.latents.shape[0] * self.latents.shape[1], self.diameter)
 
     def patches_at(self, xy: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
@@ -155,7 +155,7 @@ class Embedded(NamedTuple):
         return self.prepared.to_stored((fine + 0.5) * (self.patch_px / FINER) - 0.5)
 
 
-def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, device: torch.device) -> Embedded:
+def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, device: torch.device) -> LatentMap:
     """Prepare a micrograph and embed it.
 
     Args:
@@ -173,7 +173,7 @@ def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, 
     if prepared.is_flat:
         latents = torch.zeros_like(latents)  # of a flat image they tell where in its tile a patch lies, and no more
     diameter = diameter_px * math.sqrt(prepared.scale_x * prepared.scale_y) / layers.patch_px
-    return Embedded(prepared, working, latents, layers.patch_px, diameter)
+    return LatentMap(prepared, working, latents, layers.patch_px, diameter)
 
 
 class Emmae:
@@ -209,14 +209,14 @@ class Emmae:
             micrograph, embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
         )
 
-    def pick_embedded(self, micrograph: Micrograph, seen: Embedded) -> Picks:
+    def pick_embedded(self, micrograph: Micrograph, seen: LatentMap) -> Picks:
         """Find the particles of a micrograph that is in latent space already, as `pick` does."""
         facts, settings = self.learned.facts, self.settings
         if not facts.found_particles:
             return Picks.empty()
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
-        found = look(seen, self.learned, distance, settings.edge_distance_diameters)
-        blobs = self._localpicker.look(micrograph, working=seen.working)
+        found = find_candidates(seen, self.learned, distance, settings.edge_distance_diameters)
+        blobs = self._localpicker.find_candidates(micrograph, working=seen.working)
         if blobs.is_consistent_with_noise:
             sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
@@ -229,13 +229,13 @@ class Emmae:
         return Picks(xy[:, 0], xy[:, 1], score[kept])
 
 
-def response_to(seen: Embedded, template: Tensor) -> Tensor:
+def response_to(seen: LatentMap, template: Tensor) -> Tensor:
     """Return how alike each place is to a template, `FINER` places along a patch, in robust standard deviations."""
     return robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
 
 
-class Look(NamedTuple):
-    """What the response shows in a micrograph.
+class LatentCandidates(NamedTuple):
+    """Peaks of the response in a micrograph, and what surrounds them.
 
     Attributes:
         peaks: its n peaks, weak ones too, highest first.
@@ -249,9 +249,9 @@ class Look(NamedTuple):
     is_inlier: NDArray[np.bool_]
     skewness: FieldSkewness
 
-    def take(self, which: NDArray[np.bool_]) -> Look:
+    def take(self, which: NDArray[np.bool_]) -> LatentCandidates:
         """Return the same of some of the peaks."""
-        return Look(self.peaks.take(which), self.contrast[which], self.is_inlier[which], self.skewness)
+        return LatentCandidates(self.peaks.take(which), self.contrast[which], self.is_inlier[which], self.skewness)
 
     def clean(self, cut: float, usual: ParticleContrast) -> Peaks:
         """Return the peaks without those that reach a cut and are something else than particles.
@@ -264,7 +264,9 @@ class Look(NamedTuple):
         return self.peaks.take(clean | (self.peaks.height < cut))
 
 
-def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0) -> Look:
+def find_candidates(
+    seen: LatentMap, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0
+) -> LatentCandidates:
     """Find the places that may be particles, however weak.
 
     Args:
@@ -279,10 +281,10 @@ def look(seen: Embedded, learned: EmmaeSet, distance: float, edge_diameters: flo
     x, y = in_patches(peaks, seen)
     means = ring_means(seen.latents, x, y, seen.diameter).flatten(1)
     is_inlier = learned.likeness.mahalanobis_distance(means).numpy() <= UNLIKE_DEVIATIONS
-    return Look(peaks, seen.contrast_at(x, y), is_inlier, field_skewness(response, FINER * seen.diameter))
+    return LatentCandidates(peaks, seen.contrast_at(x, y), is_inlier, field_skewness(response, FINER * seen.diameter))
 
 
-def in_patches(peaks: Peaks, seen: Embedded) -> tuple[Tensor, Tensor]:
+def in_patches(peaks: Peaks, seen: LatentMap) -> tuple[Tensor, Tensor]:
     """Convert peaks of a response to columns and rows of patches."""
     column, row = (torch.from_numpy((v + 0.5) / FINER - 0.5).float() for v in (peaks.x, peaks.y))
     return column.to(seen.latents.device), row.to(seen.latents.device)

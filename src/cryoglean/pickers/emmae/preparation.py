@@ -1,4 +1,4 @@
-"""What Cryo-EMMAE needs before it can pick: a network, trained here if none is given, and what it learns of the set."""
+"""Preparation of Cryo-EMMAE: a network, trained here if none is given, and the fit to the set."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     """Tells which pixels of a micrograph are particle, (h, w); None where that is not known."""
 
 FIT, CLUSTERS, NETWORK_FOLDER = "emmae.safetensors", "emmae_clusters.png", "mae"
-"""What was learned of the set; picture of clusters in place; where a network is trained."""
+"""Fit to the set; picture of clusters in place; where a network is trained."""
 
 
 class Reference(NamedTuple):
@@ -61,7 +61,7 @@ class Reference(NamedTuple):
 
 
 EmmaeFit = EmmaeSetFacts | PaperEmmaeFacts
-"""What was learned of a set, in either preset."""
+"""Facts of a fit to a set, in either preset."""
 
 
 def read_emmae_fit(folder: Path) -> EmmaeFit | None:

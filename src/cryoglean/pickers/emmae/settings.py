@@ -40,7 +40,7 @@ class NetworkSettings(PickerSettings):
 
     @property
     def network_training(self) -> EmmaeTraining:
-        """How the network is trained where none is given."""
+        """Settings of the training where no network is given."""
         if self.training is not None:
             return self.training
         chain = {} if self.preprocess is None else {"preprocess": MaePreprocess(chain=self.preprocess)}

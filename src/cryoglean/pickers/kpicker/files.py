@@ -16,11 +16,11 @@ from cryoglean.nets.kpicker_net import KpickerNet
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.kpicker.paper import (
     PaperKpicker,
-    PaperKpickerFacts,
+    PaperKpickerFit,
     PaperKpickerModel,
     PaperKpickerSettings,
 )
-from cryoglean.pickers.kpicker.picker import Kpicker, KpickerFacts, KpickerModel, KpickerSettings
+from cryoglean.pickers.kpicker.picker import Kpicker, KpickerFit, KpickerModel, KpickerSettings
 
 if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
@@ -47,13 +47,13 @@ def read_kpicker(path: Path) -> KpickerModel | PaperKpickerModel:
     facts, tensors = read_weights(path, KIND, VERSION)
     is_paper = facts.get("preset") == "paper"
     try:
-        known = (PaperKpickerFacts if is_paper else KpickerFacts).model_validate(facts)
+        known = (PaperKpickerFit if is_paper else KpickerFit).model_validate(facts)
         net = KpickerNet(known.layers)
         net.load_state_dict(tensors)
     except (ValidationError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} does not hold what a Kpicker needs: {reason[:200]}") from error
-    if isinstance(known, PaperKpickerFacts):
+    if isinstance(known, PaperKpickerFit):
         return PaperKpickerModel(known, net)
     return KpickerModel(known, net)
 

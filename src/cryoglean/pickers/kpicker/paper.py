@@ -44,8 +44,8 @@ class PaperKpickerSettings(PickerSettings):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 
-class PaperKpickerFacts(BaseModel):
-    """What the weights were trained on.
+class PaperKpickerFit(BaseModel):
+    """Facts of the training that made the weights.
 
     Attributes:
         preset: which way of Kpicker they are for.
@@ -72,7 +72,7 @@ class PaperKpickerFacts(BaseModel):
 class PaperKpickerModel:
     """A trained network, and what it was trained on."""
 
-    facts: PaperKpickerFacts
+    facts: PaperKpickerFit
     net: KpickerNet
 
 

@@ -17,7 +17,7 @@ from cryoglean.nets.kpicker_net import WINDOW_PX, KpickerLayers, new_net
 from cryoglean.nets.losses import Group, cross_entropy
 from cryoglean.nets.patches import PatchSource, Places, Rotations
 from cryoglean.nets.training import Batch, Check, TrainingSchedule, train
-from cryoglean.pickers.kpicker.paper import PaperKpickerFacts, PaperKpickerModel, ResizedImage, resized_image
+from cryoglean.pickers.kpicker.paper import PaperKpickerFit, PaperKpickerModel, ResizedImage, resized_image
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def train_paper_kpicker(
         rate_decay="plateau",
     )
     checks = train(net, sampler.batch, sampler.validation(), cross_entropy, schedule, threads, watch)
-    facts = PaperKpickerFacts(
+    facts = PaperKpickerFit(
         diameter_angstrom=settings.diameter_angstrom,
         layers=settings.layers,
         bin_factor=settings.bin_factor,

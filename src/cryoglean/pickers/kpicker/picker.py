@@ -69,7 +69,7 @@ class Contrast(NamedTuple):
         return np.abs(contrast - self.centre) <= _OUTLIER_DEVIATIONS * self.deviation
 
 
-class KpickerFacts(BaseModel):
+class KpickerFit(BaseModel):
     """Facts that were learned besides the weights.
 
     Attributes:
@@ -104,7 +104,7 @@ class KpickerFacts(BaseModel):
 class KpickerModel:
     """All that picking needs: a trained network, and what else was learned."""
 
-    facts: KpickerFacts
+    facts: KpickerFit
     net: KpickerNet
 
 

@@ -15,7 +15,7 @@ from cryoglean.nets.losses import positive_unlabelled_risk
 from cryoglean.nets.training import Check, TrainingSchedule, train
 from cryoglean.pickers.kpicker.calibration import Calibration, calibrate
 from cryoglean.pickers.kpicker.image import PARTICLE_PX, NetImage, net_image, scan_image
-from cryoglean.pickers.kpicker.picker import Contrast, KpickerFacts, KpickerModel, candidates
+from cryoglean.pickers.kpicker.picker import Contrast, KpickerFit, KpickerModel, candidates
 from cryoglean.pickers.kpicker.sampling import BatchComposition, Examples, Sampler
 from cryoglean.picks import Picks
 from cryoglean.preprocess.normalise import MAD_TO_SIGMA
@@ -147,7 +147,7 @@ def train_kpicker(
     checks = _train_on(net, seen, held_out, settings, threads, watch)
     contrast = _contrast(learned)
     calibration, cut, expected_f1 = _calibrated(net, held_out or seen, contrast)
-    facts = KpickerFacts(
+    facts = KpickerFit(
         diameter_angstrom=settings.diameter_angstrom,
         layers=settings.layers,
         calibration=calibration,

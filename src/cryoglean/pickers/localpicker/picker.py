@@ -49,7 +49,7 @@ class LocalpickerSettings(ShapeSettings):
 
 
 class LocalpickerModel(BaseModel):
-    """What Localpicker has found out about a set of micrographs: all that picking one of them needs.
+    """Localpicker's fit to a set of micrographs: all that picking one of them needs.
 
     Attributes:
         diameter_angstrom: the diameter it was made for.
@@ -99,8 +99,8 @@ class LocalpickerModel(BaseModel):
         return Template(self.disc_diameters, None if self.profile is None else np.asarray(self.profile))
 
 
-class Seen(NamedTuple):
-    """What Localpicker sees in a micrograph.
+class PeakCandidates(NamedTuple):
+    """Peaks of the response in a micrograph, and the threshold that holds there.
 
     Attributes:
         field: the micrograph, prepared.
@@ -137,14 +137,14 @@ class Localpicker:
         """
         if not self.model.found_particles:
             return Picks.empty()
-        seen = self.look(micrograph)
+        seen = self.find_candidates(micrograph)
         score = expit(seen.peaks.height - seen.cut)
         kept = score >= self.settings.threshold
         return Picks(*seen.stored(kept), score[kept])
 
-    def look(
+    def find_candidates(
         self, micrograph: Micrograph, distance_diameters: float | None = None, working: WorkingImage | None = None
-    ) -> Seen:
+    ) -> PeakCandidates:
         """Find all peaks that may be particles, however weak.
 
         Args:
@@ -165,7 +165,7 @@ class Localpicker:
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
         threshold = threshold_for_micrograph(self.model.cut, skewness, field.capacity)
-        return Seen(field, peaks, threshold, is_consistent_with_noise(skewness))
+        return PeakCandidates(field, peaks, threshold, is_consistent_with_noise(skewness))
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""

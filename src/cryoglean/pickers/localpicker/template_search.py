@@ -98,7 +98,7 @@ class FilteredMicrograph(NamedTuple):
 
     @property
     def capacity(self) -> float:
-        """How many particles there is room for."""
+        """Number of particles there is room for."""
         return most_particles(self.working.image.numel(), self.working.diameter_px)
 
 

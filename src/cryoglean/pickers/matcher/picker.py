@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.localpicker.picker import Seen
+    from cryoglean.pickers.localpicker.picker import PeakCandidates
 
 
 class MatcherSettings(ShapeSettings):
@@ -37,8 +37,8 @@ class MatcherSettings(ShapeSettings):
     method: Literal["matcher"] = "matcher"
 
 
-class MatcherFacts(BaseModel):
-    """What was learned besides the averages.
+class MatcherFit(BaseModel):
+    """Facts of a fit, besides the averages.
 
     Attributes:
         diameter_angstrom: the diameter it was made for.
@@ -72,7 +72,7 @@ class Matched(NamedTuple):
         matches: (n,) correlations.
     """
 
-    seen: Seen
+    seen: PeakCandidates
     matches: NDArray[np.float64]
 
 
@@ -82,7 +82,7 @@ class Matcher:
     def __init__(
         self,
         settings: MatcherSettings,
-        facts: MatcherFacts,
+        facts: MatcherFit,
         averages: ClassAverages,
         device: torch.device | None = None,
     ) -> None:
@@ -101,7 +101,7 @@ class Matcher:
         facts, settings = self.facts, self.settings
         if facts.cut is None or not facts.localpicker.found_particles:
             return Picks.empty()
-        seen, matches = self.look(micrograph)
+        seen, matches = self.find_candidates(micrograph)
         above = facts.joint(seen.peaks.height, matches) - facts.cut
         if seen.cut > facts.localpicker.cut:  # it seems empty: noise matches class averages well, too
             above = np.minimum(above, seen.peaks.height - seen.cut)
@@ -112,9 +112,9 @@ class Matcher:
         apart = non_maximum_suppression(x, y, settings.min_distance_px(micrograph))
         return Picks(x[apart], y[apart], score[order][apart])
 
-    def look(self, micrograph: Micrograph) -> Matched:
+    def find_candidates(self, micrograph: Micrograph) -> Matched:
         """Find all peaks that may be particles, however weak, and how they match."""
-        seen = self._localpicker.look(micrograph, PEAK_DISTANCE_DIAMETERS)
+        seen = self._localpicker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS)
         diameter, working = self.settings.diameter_angstrom, seen.field.working
         templates = turned_templates(self.averages, diameter, working.diameter_px, self.device)
         return Matched(seen, match(working, seen.peaks, templates))
@@ -125,7 +125,7 @@ def fit_matcher(
     localpicker: LocalpickerModel,
     averages: ClassAverages,
     device: torch.device | None = None,
-) -> MatcherFacts:
+) -> MatcherFit:
     """Find the cut of the joint score in a few micrographs.
 
     Args:
@@ -135,9 +135,9 @@ def fit_matcher(
         device: where to compute; the CPU by default.
     """
     diameter = localpicker.diameter_angstrom
-    facts = MatcherFacts(diameter_angstrom=diameter, localpicker=localpicker)
+    facts = MatcherFit(diameter_angstrom=diameter, localpicker=localpicker)
     matcher = Matcher(MatcherSettings(diameter_angstrom=diameter), facts, averages, device)
-    found = [matcher.look(micrograph) for micrograph in micrographs]
+    found = [matcher.find_candidates(micrograph) for micrograph in micrographs]
     height = np.concatenate([np.zeros(0), *(each.seen.peaks.height for each in found)])
     matches = np.concatenate([np.zeros(0), *(each.matches for each in found)])
     if len(height) < LEAST_HEIGHTS:

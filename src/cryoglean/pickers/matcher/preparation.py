@@ -10,7 +10,7 @@ from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.models import read_model
 from cryoglean.pickers.localpicker.preparation import localpicker_fit, read_localpicker_fit
 from cryoglean.pickers.matcher.files import read_class_averages
-from cryoglean.pickers.matcher.picker import Matcher, MatcherFacts, MatcherSettings, fit_matcher
+from cryoglean.pickers.matcher.picker import Matcher, MatcherFit, MatcherSettings, fit_matcher
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _check(preparation: Preparation) -> None:
 def _prepare(preparation: Preparation) -> PreparedPicker:
     settings, device = preparation.settings_of(MatcherSettings), torch.device(preparation.device)
     averages, shape = _averages(preparation), localpicker_fit(preparation)
-    fit = read_model(preparation.folder / _FIT, MatcherFacts)
+    fit = read_model(preparation.folder / _FIT, MatcherFit)
     if fit is None:
         preparation.info(f"matching with {len(averages.images)} class averages")
         fit = fit_matcher(preparation.sample(()), shape, averages, device)
