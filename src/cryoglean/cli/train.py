@@ -59,8 +59,7 @@ def train(
     from cryoglean.cli.progress import JobProgress
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.train import TrainJob, run_train_job
-    from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
-    from cryoglean.pickers.kpicker.training import KpickerTraining
+    from cryoglean.pickers.kpicker.trainings import TRAININGS
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
@@ -72,11 +71,7 @@ def train(
         "epochs": epochs,
         "seed": seed,
     }
-    kinds: dict[Preset, type[KpickerTraining | PaperKpickerTraining]] = {
-        Preset.default: KpickerTraining,
-        Preset.paper: PaperKpickerTraining,
-    }
-    settings = checked(kinds[preset], {name: value for name, value in given.items() if value is not None})
+    settings = checked(TRAININGS[preset], {name: value for name, value in given.items() if value is not None})
     job = checked(
         TrainJob,
         {

@@ -17,8 +17,7 @@ from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.pickers.curves import curves_csv
 from cryoglean.pickers.kpicker.figures import training_figure
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
-from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining, PaperTrained, train_paper_kpicker
-from cryoglean.pickers.kpicker.training import KpickerTraining, Trained, train_kpicker
+from cryoglean.pickers.kpicker.trainings import AnyTraining, train
 from cryoglean.picks import Picks
 from cryoglean.report.figures import draw_figure
 
@@ -52,7 +51,7 @@ class TrainJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    training: KpickerTraining | PaperKpickerTraining
+    training: AnyTraining
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
@@ -142,12 +141,8 @@ def _train(
     def watch(check: Check) -> None:
         progress.info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
-    trained: PaperTrained | Trained
-    how: dict[str, Any] = {"threads": job.cpus, "device": torch.device(job.device), "watch": watch}
-    if isinstance(job.training, PaperKpickerTraining):
-        trained = train_paper_kpicker(_again(job, usable), positives, job.training, **how)
-    else:
-        trained = train_kpicker(_again(job, usable), positives, negatives, job.training, **how)
+    device, images = torch.device(job.device), _again(job, usable)
+    trained = train(images, positives, negatives, job.training, threads=job.cpus, device=device, watch=watch)
     write_atomic_text(root / "curves.csv", curves_csv(trained.checks))
     draw_figure(root / "curves.png", training_figure(trained.checks))
     write_kpicker(root / WEIGHTS, trained.model)  # last: it tells that training is done

@@ -39,8 +39,7 @@ from cryoglean.loop.stage_results import (
     SelectionFound,
 )
 from cryoglean.loop.tables import read_round, write_round
-from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
-from cryoglean.pickers.kpicker.training import KpickerTraining
+from cryoglean.pickers.kpicker.trainings import TRAININGS
 from cryoglean.pickers.registry import DEFAULT_PRESET, describe, descriptions
 from cryoglean.picks import Picks
 
@@ -167,14 +166,16 @@ class Stages:
 
     def train(self, number: int) -> Path:
         """Train a network on what the round before has kept; return its weights."""
-        before, out = self.folder(number - 1, SELECTED), self.folder(number, MODEL)
+        before, out, settings = self.folder(number - 1, SELECTED), self.folder(number, MODEL), self.job.settings
         junk = before / class_evaluation.JUNK
         has_junk = bool(self._found(number - 1, SELECTED, SelectionFound).junk)
 
         def work() -> NetworkFound:
             job = TrainJob(
-                training=self._training(number),
-                pixel_size_angstrom=self.job.settings.pixel_size_angstrom,
+                training=TRAININGS[settings.preset](
+                    diameter_angstrom=settings.diameter_angstrom, seed=settings.seed + number
+                ),
+                pixel_size_angstrom=settings.pixel_size_angstrom,
                 cpus=self.job.cpus,
                 device=self.job.device,
             )
@@ -185,11 +186,6 @@ class Stages:
 
         self.do(number, MODEL, NetworkFound, work, "trained on {particles} particles")
         return out / WEIGHTS
-
-    def _training(self, number: int) -> KpickerTraining | PaperKpickerTraining:
-        settings = self.job.settings
-        kind = PaperKpickerTraining if settings.preset == "paper" else KpickerTraining
-        return kind(diameter_angstrom=settings.diameter_angstrom, seed=settings.seed + number)
 
     def pick(self, number: int, weights: Path, distance_angstrom: float | None) -> PicksFound:
         """Pick the micrographs of the rounds with a round's network."""

@@ -1,0 +1,86 @@
+"""Laws of the registry: all that the program knows of a picker is its description, so a new one needs nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cryoglean.errors import SettingsError
+from cryoglean.pickers.registry import describe, descriptions
+from html_page import Page
+from tiny_loop import DIAMETER, grow
+
+TOY = Path(__file__).parents[1] / "toy_picker.py"
+
+
+def toy(*words):
+    """Call the command line that knows the toy, too."""
+    said = subprocess.run([sys.executable, TOY, *map(str, words)], capture_output=True, text=True, env=os.environ)
+    return said.returncode, said.stdout, said.stderr
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return grow(tmp_path_factory.mktemp("toy"))
+
+
+def picks_in(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "picks").glob("*.star"))}
+
+
+def test_a_toy_picker_of_one_file_picks_resumes_and_is_reported(images, tmp_path):
+    call = ("pick", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--out", tmp_path)
+    status, said, told = toy(*call, "--plots", "--json")
+    assert (status, "learning how dark" in told) == (0, True), told
+    assert json.loads(said)["settings"]["blur_diameters"] == 0.2
+    page = Page((tmp_path / "report.html").read_text())
+    for words in ("Toy picker", "How dark a blob is", "Dark blobs of"):
+        assert words in page.words
+    before = picks_in(tmp_path)
+    assert len(before) == 3
+    (tmp_path / "picks/m1_autopick.star").unlink()
+    status, _, told = toy(*call, "--cpus", "2")
+    assert (status, "learning how dark" in told, picks_in(tmp_path)) == (0, False, before)
+    assert toy(*call, "--threshold", "0.6")[0] == 2
+    status, _, told = toy(*call, "--model", "weights")
+    assert (status, "--model weights: has no effect with --method toy --preset default" in told) == (2, True)
+
+
+def test_the_loop_takes_its_candidates_from_a_toy_picker(images, tmp_path):
+    call = ("run", images, "--candidates", "toy", "--diameter", DIAMETER, "--rounds", "0", "--out", tmp_path)
+    status, _, told = toy(*call)
+    assert status in (0, 5), told
+    assert (tmp_path / "rounds/00/candidates/toy.json").exists()
+    assert json.loads((tmp_path / "run.json").read_text())["settings"]["candidates"] == "toy"
+    assert len(picks_in(tmp_path)) == 3
+
+
+def test_what_a_description_says_is_consistent():
+    for each in descriptions():
+        implementation = each.load()
+        fields = implementation.settings.model_fields
+        assert (fields["method"].default, fields["preset"].default) == (each.method, each.preset)
+        assert {option.field for option in each.options} <= set(fields)
+        assert set(each.fit_files) <= set(each.results)
+        assert each.threshold_is_score <= ("threshold" in fields)
+        assert each.is_fitted or not each.fit_files
+
+
+def test_unknown_pickers_are_refused_with_those_that_there_are():
+    with pytest.raises(SettingsError, match="unknown method 'topaz'; choose from localpicker, kpicker, matcher, emmae"):
+        describe("topaz")
+    with pytest.raises(SettingsError, match="--preset paper: --method matcher has only default"):
+        describe("matcher", "paper")
+
+
+def test_pickers_that_need_a_file_say_so_before_any_work():
+    for each in descriptions():
+        needed = [file.option for file in each.given if file.is_needed]
+        if needed:
+            with pytest.raises(SettingsError, match=f"--method {each.method} needs {needed[0]}, "):
+                each.check_given({})
+        else:
+            each.check_given({})
