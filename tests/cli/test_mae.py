@@ -71,7 +71,7 @@ def test_the_published_preset_is_the_published_network(folders, tmp_path):
         (["--set", "nowhere:120"], "nowhere: no such file"),
         (["ONE", "--diameter", "120", "--from", "nowhere"], "nowhere: no such file"),
         (["ONE", "--diameter", "120", "--device", "cuda:99"], "cuda:99"),
-        (["ONE", "--diameter", "120", "--device", "cuda", "--devices", "99"], "--devices 99: there are"),
+        (["ONE", "--diameter", "120", "--device", "cuda", "--devices", "99"], "--devices 99: CUDA devices found"),
         (["ONE", "--diameter", "120", "--device", "cuda:0", "--devices", "2"], "that is one device"),
     ],
 )
