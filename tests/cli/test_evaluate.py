@@ -55,7 +55,7 @@ def test_json_holds_the_same_numbers_for_every_way_to_name_the_picks(folders):
     assert from_out["overall"]["n_picks"] == 100
     assert from_out["overall"]["recall"] == pytest.approx(0.75, abs=0.05)
     assert [m["stem"] for m in from_out["micrographs"]] == ["May08_03.13.02", "b"]
-    assert from_out["best_cut"] is None
+    assert from_out["best_threshold"] is None
     assert as_json(folders, *PX, picks="out/picks") == from_out
     one = as_json(folders, *PX, picks="out/picks/b_autopick.star")
     assert one["without_picks"] == ["May08_03.13.02"]
@@ -67,7 +67,7 @@ def test_angstrom_and_pixels_say_the_same(folders):
     in_angstrom = as_json(folders, "--diameter", "100", "--pixel-size", "2", "--within", "10,50")
     assert in_px == in_angstrom
     assert [w["distance_px"] for w in in_px["within"]] == [5, 25]
-    assert "10 A" in run(folders, "--diameter", "100", "--pixel-size", "2", "--within", "10,50")
+    assert "10 Å" in run(folders, "--diameter", "100", "--pixel-size", "2", "--within", "10,50")
 
 
 def test_threshold_margin_best_and_only_with_picks_reach_the_library(folders):
@@ -76,7 +76,7 @@ def test_threshold_margin_best_and_only_with_picks_reach_the_library(folders):
     with_margin = as_json(folders, *PX, "--margin", "100", "--size", "900x900")
     assert with_margin["overall"]["n_truth"] < everything["n_truth"]
     assert with_margin["size_px"] == [900, 900]
-    best = as_json(folders, *PX, "--best")["best_cut"]
+    best = as_json(folders, *PX, "--best")["best_threshold"]
     assert best["oracle"] is True
     assert best["f1"] >= everything["f1"]
     (folders / "out" / "picks" / "b_autopick.star").unlink()
@@ -87,15 +87,15 @@ def test_threshold_margin_best_and_only_with_picks_reach_the_library(folders):
 def test_micrographs_of_one_side_only_are_named(folders):
     (folders / "truth" / "b.csv").rename(folders / "truth" / "c.csv")
     text = run(folders, *PX)
-    assert "no file of picks for 1 micrographs: c" in text
-    assert "picks but no truth for 1 micrographs: b" in text
+    assert "no file of picks for 1 micrograph: c" in text
+    assert "picks but no truth for 1 micrograph: b" in text
 
 
 def test_no_picks_in_the_files_is_an_answer(folders):
     for stem in ("May08_03.13.02", "b"):
         write_picks(folders / "out" / "picks" / f"{stem}_autopick.star", Picks.empty(), stem)
     result = as_json(folders, *PX, "--best")
-    assert (result["overall"]["f1"], result["average_precision"], result["best_cut"]) == (0, 0, None)
+    assert (result["overall"]["f1"], result["average_precision"], result["best_threshold"]) == (0, 0, None)
 
 
 def test_the_curve_is_written_as_csv_and_picture(folders):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from cryoglean.evaluate import match
-from cryoglean.evaluate.matching import IOU_MIN, box_iou
+from cryoglean.evaluate.matching import MIN_IOU, box_iou
 
 
 def full_iou(truth, picks, diameter):
@@ -64,8 +64,8 @@ def test_the_iou_of_boxes():
     assert box_iou(centre, centre, 10) == 1
     assert box_iou(centre, np.array([10.0, 0]), 10) == 0
     assert box_iou(centre, np.array([5.0, 0]), 10) == pytest.approx(1 / 3)
-    assert box_iou(centre, np.array([0, 2.5]), 10) == pytest.approx(IOU_MIN)
-    assert box_iou(centre, np.array([1.34, 1.34]), 10) == pytest.approx(IOU_MIN, abs=0.001)
+    assert box_iou(centre, np.array([0, 2.5]), 10) == pytest.approx(MIN_IOU)
+    assert box_iou(centre, np.array([1.34, 1.34]), 10) == pytest.approx(MIN_IOU, abs=0.001)
 
 
 def test_a_pick_in_the_middle_serves_one_particle_only():

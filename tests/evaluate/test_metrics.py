@@ -12,7 +12,7 @@ from cryoglean.errors import SettingsError
 from cryoglean.evaluate import (
     Counts,
     Protocol,
-    best_cut,
+    best_threshold,
     count_all,
     count_micrograph,
     evaluate_picks,
@@ -109,14 +109,14 @@ def test_shares_within_a_distance_are_of_true_particles_and_rise():
 def test_every_point_of_the_curve_is_what_its_threshold_gives(seed, levels):
     truth, found = random_set(seed, levels=levels)
     curve = precision_recall_curve(truth, found, TEN)
-    thresholds = [cut.threshold for cut in curve.cuts]
+    thresholds = [point.threshold for point in curve.points]
     assert thresholds == sorted(thresholds, reverse=True)
-    for cut in curve.cuts:
-        assert cut.counts == count_all(truth, found, TEN, cut.threshold)
-    assert curve.cuts[-1].counts == count_all(truth, found, TEN)
+    for point in curve.points:
+        assert point.counts == count_all(truth, found, TEN, point.threshold)
+    assert curve.points[-1].counts == count_all(truth, found, TEN)
     assert 0 <= curve.average_precision <= 1 + 1e-12
-    best = best_cut(truth, found, TEN)
-    assert best.counts.f1 >= curve.cuts[-1].counts.f1
+    best = best_threshold(truth, found, TEN)
+    assert best.counts.f1 >= curve.points[-1].counts.f1
     assert best.counts == count_all(truth, found, TEN, best.threshold)
 
 
@@ -126,7 +126,7 @@ def test_average_precision_by_hand():
     assert precision_recall_curve(truth, found, TEN).average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
     assert precision_recall_curve(truth, truth, TEN).average_precision == 1
     assert precision_recall_curve(truth, {}, TEN).average_precision == 0
-    assert best_cut(truth, {}, TEN) is None
+    assert best_threshold(truth, {}, TEN) is None
 
 
 @given(seed=st.integers(0, 2**31))
@@ -141,7 +141,7 @@ def test_only_the_order_of_scores_matters_to_the_area(seed):
 def test_many_scores_are_cut_at_a_hundred_points_that_keep_the_area():
     truth, found = random_set(1, n_micrographs=5, n=60, size=400)
     curve = precision_recall_curve(truth, found, TEN)
-    assert 90 <= len(curve.cuts) <= 101
+    assert 90 <= len(curve.points) <= 101
     scores = np.unique(np.concatenate([p.score for p in found.values()]))[::-1]
     area = reached = 0.0
     for score in scores:
@@ -155,8 +155,8 @@ def test_the_curve_as_csv_reads_back():
     truth, found = random_set(2)
     curve = precision_recall_curve(truth, found, TEN)
     rows = list(csv.DictReader(io.StringIO(curve.csv_text())))
-    assert [int(r["n_picks"]) for r in rows] == [c.counts.n_picks for c in curve.cuts]
-    assert float(rows[-1]["recall"]) == pytest.approx(curve.cuts[-1].counts.recall, abs=1e-6)
+    assert [int(r["n_picks"]) for r in rows] == [c.counts.n_picks for c in curve.points]
+    assert float(rows[-1]["recall"]) == pytest.approx(curve.points[-1].counts.recall, abs=1e-6)
 
 
 def test_an_evaluation_adds_up_over_its_micrographs_and_names_who_is_missing():

@@ -13,14 +13,22 @@ from rich.console import Console
 from rich.table import Table
 
 from cryoglean.errors import SettingsError
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.evaluate import Evaluation
     from cryoglean.evaluate.metrics import Counts
 
+_DISTANCES_DIAMETERS = (0.1, 0.25, 0.5)
+"""Distances that are reported unless others are asked for, in particle diameters. Chosen by hand: well centred, as far
+as the overlap of `MIN_IOU` allows along one axis, and a radius."""
+
+_LOG_COLUMNS = 160
+"""Width of the tables where the output is no terminal. Resource: of a line in a log."""
+
 
 def evaluate(
-    picks: Annotated[Path, typer.Argument(help="Output folder, folder of STAR or CSV files, or one STAR file.")],
+    picks: Annotated[Path, typer.Argument(help="Output folder, folder of coordinate files, or one STAR file.")],
     truth: Annotated[Path, typer.Argument(help="The same with the true centres, matched by the micrograph's name.")],
     diameter: Annotated[float | None, typer.Option(help="Particle diameter in angstrom.")] = None,
     pixel_size: Annotated[float | None, typer.Option(help="Pixel size in angstrom, with --diameter.")] = None,
@@ -29,7 +37,7 @@ def evaluate(
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the micrographs, px.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Count only picks that score this or more.")] = None,
     best: Annotated[
-        bool, typer.Option("--best", help="Also show the best cut, found with the truth: an oracle.")
+        bool, typer.Option("--best", help="Also show the best threshold, found with the truth: an oracle.")
     ] = False,
     within: Annotated[
         str | None,
@@ -83,10 +91,10 @@ def evaluate(
     if plot is not None:
         plot_curve(plot, result)
     if as_json:
-        said = {"diameter_px": protocol.diameter_px, "margin_px": margin, "size_px": protocol.size_px}
-        typer.echo(json.dumps({**said, **result.as_dict()}, allow_nan=False))
+        settings = {"diameter_px": protocol.diameter_px, "margin_px": margin, "size_px": protocol.size_px}
+        typer.echo(json.dumps({**settings, **result.as_dict()}, allow_nan=False))
     else:
-        _show(result, [f"{d:g} {'A' if diameter_px is None else 'px'}" for d in distances])
+        _show(result, [f"{d:g} {'Å' if diameter_px is None else 'px'}" for d in distances])
 
 
 def _pixels_per_unit(diameter: float | None, pixel_size: float | None, diameter_px: float | None) -> float:
@@ -115,9 +123,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 
 def _distances(text: str | None, diameter: float) -> tuple[float, ...]:
-    """Return the distances asked for, in the unit of the diameter; by default some shares of it."""
+    """Return the distances asked for, in the unit of the diameter; by default some fractions of it."""
     if text is None:
-        return tuple(float(f"{share * diameter:.3g}") for share in (0.1, 0.25, 0.5))
+        return tuple(float(f"{fraction * diameter:.3g}") for fraction in _DISTANCES_DIAMETERS)
     try:
         distances = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -130,13 +138,13 @@ def _distances(text: str | None, diameter: float) -> tuple[float, ...]:
 def _show(result: Evaluation, distances: list[str]) -> None:
     out = Console()
     if not out.is_terminal:  # a log has no width
-        out = Console(width=160)
+        out = Console(width=_LOG_COLUMNS)
     names = ("recall", "precision", "F1", "mean IoU", "true", "picks", "hits")
     summary = _table("", names)
-    cut = "all picks" if result.threshold is None else f"score >= {result.threshold:g}"
-    summary.add_row(cut, *_cells(result.overall))
+    selection = "all picks" if result.threshold is None else f"score >= {result.threshold:g}"
+    summary.add_row(selection, *_cells(result.overall))
     if result.best is not None:
-        summary.add_row(f"best cut, {result.best.threshold:.4g} (oracle)", *_cells(result.best.counts))
+        summary.add_row(f"best threshold, {result.best.threshold:.4g} (oracle)", *_cells(result.best.counts))
     each = _table("micrograph", names)
     for one in result.micrographs:
         each.add_row(one.stem, *_cells(one.counts))
@@ -144,9 +152,10 @@ def _show(result: Evaluation, distances: list[str]) -> None:
     out.print(f"average precision {result.curve.average_precision:.3f} (scores: {', '.join(result.score_kinds)})")
     shares = [f"{d} {share:.3f}" for d, (_, share) in zip(distances, result.within, strict=True)]
     out.print(f"true particles with a pick within: {'   '.join(shares)}")
-    for what, stems in (("no file of picks", result.without_picks), ("picks but no truth", result.without_truth)):
+    for reason, stems in (("no file of picks", result.without_picks), ("picks but no truth", result.without_truth)):
         if stems:
-            out.print(f"{what} for {len(stems)} micrographs: {', '.join(stems[:5])}{', ...' if stems[5:] else ''}")
+            names_of = f"{', '.join(stems[:5])}{', ...' if stems[5:] else ''}"
+            out.print(f"{reason} for {counted(len(stems), 'micrograph')}: {names_of}")
 
 
 def _table(title: str, names: tuple[str, ...]) -> Table:

@@ -1,8 +1,8 @@
-"""Comparing picks with known particles, and with the image they are said to belong to."""
+"""Comparison of picks with known particles, and with the image they are said to belong to."""
 
-from cryoglean.evaluate.curve import Curve as Curve
-from cryoglean.evaluate.curve import Cut as Cut
-from cryoglean.evaluate.curve import best_cut as best_cut
+from cryoglean.evaluate.curve import CurvePoint as CurvePoint
+from cryoglean.evaluate.curve import PrecisionRecallCurve as PrecisionRecallCurve
+from cryoglean.evaluate.curve import best_threshold as best_threshold
 from cryoglean.evaluate.curve import precision_recall_curve as precision_recall_curve
 from cryoglean.evaluate.evaluation import Evaluation as Evaluation
 from cryoglean.evaluate.evaluation import MicrographCounts as MicrographCounts

@@ -1,4 +1,4 @@
-"""Which pick found which particle: one-to-one matching by the overlap of square boxes.
+"""One-to-one matching of picks with true particles by the overlap of square boxes.
 
 The criterion is that of Zamanos et al. (2025): every centre carries a square box of one particle diameter, the matching
 maximises the total intersection over union (IoU), and a pair counts when its IoU is 0.6 or more. That allows a shift of
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-IOU_MIN = 0.6
+MIN_IOU = 0.6
+"""Intersection over union from which a pair counts. Published: Zamanos et al. (2025), the criterion of Cryo-EMMAE."""
+
 _PAIRS_AT_ONCE = 100
+"""Small groups of overlapping boxes are solved together up to this many pairs. Resource: one small matrix instead of
+many calls; the result does not depend on it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""How good picks are: recall, precision, F1 and mean IoU over micrographs, over the score, and for each micrograph.
+"""Recall, precision, F1 and mean IoU of picks, over all micrographs and for each.
 
 Counts are summed over all micrographs before anything is divided. Centres nearer than a margin to the border of the
 micrograph are left out on both sides, neither right nor wrong; a pair counts when either of its two centres is inside.
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from cryoglean.errors import SettingsError
-from cryoglean.evaluate.matching import IOU_MIN, match
+from cryoglean.evaluate.matching import MIN_IOU, match
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What counts as found.
+    """Criterion of a hit, and the area that is compared.
 
     Attributes:
         diameter_px: particle diameter in pixels, the side of the boxes that are compared.
@@ -48,7 +48,7 @@ class Protocol:
             raise SettingsError(f"a margin of {self.margin_px:g} px needs the size of the micrographs: --size HxW")
 
     def inside(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each centre of (n, 2) whether it is inside the margin, the border line included."""
+        """Return (n,) whether each of (n, 2) centres is inside the margin, the border line included."""
         if self.size_px is None or not self.margin_px:
             return np.ones(len(xy), dtype=np.bool_)
         height, width = self.size_px
@@ -58,12 +58,12 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Counts:
-    """What was found in one or more micrographs; counts add up.
+    """Counts of one or more micrographs, which can be added.
 
     Attributes:
         n_truth: true particles that count.
         n_picks: picks that count.
-        n_hits: pairs of the two whose IoU is enough.
+        n_hits: pairs of the two whose IoU is `MIN_IOU` or more.
         iou_sum: sum over the true particles of the IoU of their pick, 0 where there is none.
     """
 
@@ -108,7 +108,7 @@ def count_micrograph(truth: Picks, picks: Picks, protocol: Protocol, threshold: 
     pairs = match(truth.xy, picks.xy, protocol.diameter_px)
     best = np.zeros(len(truth))
     best[pairs.truth] = pairs.iou
-    t, p = pairs.truth[pairs.iou >= IOU_MIN], pairs.picks[pairs.iou >= IOU_MIN]
+    t, p = pairs.truth[pairs.iou >= MIN_IOU], pairs.picks[pairs.iou >= MIN_IOU]
     hits = truth_in[t] | picks_in[p]
     # a pick just outside the margin, on a particle just inside, is not wrong: both of a counted pair count
     truth_in[t[hits]] = True

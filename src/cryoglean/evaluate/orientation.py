@@ -1,7 +1,7 @@
-"""Which way up are coordinates? Look at the image under each of the possible turns and see where particles are.
+"""Orientation of coordinates, found by looking for particles in the image under each of the possible flips.
 
 Programs disagree on where y counts from (and some on which column is x), and files do not say. If coordinates are
-right, the average of many windows around them shows the particle in its centre; if they are turned, it shows ice.
+right, the average of many windows around them shows the particle in its centre; if they are flipped, it shows ice.
 """
 
 from __future__ import annotations
@@ -20,12 +20,30 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 _RINGS = 6
-_FEWEST_WINDOWS = 8
+"""Rings of a window. Chosen by hand: enough to tell a disc from a shell, each of some 2 binned pixels."""
+
+_RADIUS_DIAMETERS = 0.9
+"""Outer radius of a window, in particle diameters. Chosen by hand: the particle and as much ice around it; larger ones
+hold neighbours."""
+
+_MIN_WINDOWS = 8
+"""Windows below which there is no signal. Chosen by hand: a standard error of fewer is not reliable."""
+
 _BINNED_DIAMETER_PX = 16
+"""Particle diameter after binning. Chosen by hand: noise falls and the rings stay apart."""
+
+_CLIPPED_DEVIATIONS = 4
+"""Deviations from the median to which pixels are clipped. Chosen by hand: particles stay, hot pixels and ice do not."""
+
+_CERTAIN_SNR = 2.5
+"""Signal from which an orientation is certain. Chosen by hand: coordinates without particles give about 1."""
+
+_CERTAIN_LEAD = 2
+"""Ratio of the best signal to the second best from which it is certain. Chosen by hand: symmetric fields favour two."""
 
 
 class Orientation(Enum):
-    """What has to be done to coordinates to fit the image as stored; each is its own inverse."""
+    """Flip that makes coordinates fit the image as stored; each is its own inverse."""
 
     IDENTITY = "identity"
     FLIP_Y = "flip-y"
@@ -33,26 +51,26 @@ class Orientation(Enum):
     SWAP = "swap"
 
     def apply(self, xy: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the turned (n, 2) coordinates, x first, for an image of `shape` (height, width) in pixels."""
+        """Return the flipped (n, 2) coordinates, x first, for an image of `shape` (height, width) in pixels."""
         height, width = shape
         x, y = xy[:, 0], xy[:, 1]
-        turned = {
+        flipped = {
             Orientation.IDENTITY: (x, y),
             Orientation.FLIP_Y: (x, height - 1 - y),
             Orientation.FLIP_X: (width - 1 - x, y),
             Orientation.SWAP: (y, x),
         }
-        return np.stack(turned[self], axis=1)
+        return np.stack(flipped[self], axis=1)
 
 
 @dataclass(frozen=True)
 class OrientationCheck:
-    """The result of `check_orientation`.
+    """Result of `check_orientation`.
 
     Attributes:
-        best: the orientation with the highest signal.
-        snr: for each orientation how far the average window stands out of what chance gives, about 1 if it does not.
-        n_windows: for each orientation how many windows lay within the image.
+        best: orientation with the highest signal.
+        snr: signal of each orientation, about 1 where there are no particles.
+        n_windows: number of windows of each orientation that lay within the image.
     """
 
     best: Orientation
@@ -61,14 +79,14 @@ class OrientationCheck:
 
     @property
     def lead(self) -> float:
-        """How many times higher the best signal is than the second best."""
+        """Ratio of the best signal to the second best."""
         second, first = sorted(self.snr.values())[-2:]
         return first / second if second > 0 else float("inf") if first > 0 else 1.0
 
     @property
     def is_certain(self) -> bool:
-        """Whether the best stands out of chance (2.5 or more) and is twice as high as any other."""
-        return self.snr[self.best] >= 2.5 and self.lead >= 2
+        """Whether the best signal is clearly above chance, and above all others."""
+        return self.snr[self.best] >= _CERTAIN_SNR and self.lead >= _CERTAIN_LEAD
 
 
 def check_orientation(image: NDArray[np.float32], picks: Picks, diameter_px: float) -> OrientationCheck:
@@ -81,7 +99,7 @@ def check_orientation(image: NDArray[np.float32], picks: Picks, diameter_px: flo
 
     Args:
         image: (h, w) image as stored, protein dark or bright.
-        picks: coordinates to be judged; at least eight windows must lie within the image, and some dozens are needed
+        picks: coordinates to be checked; at least eight windows must lie within the image, and some dozens are needed
             for a certain answer.
         diameter_px: particle diameter in pixels.
 
@@ -94,7 +112,7 @@ def check_orientation(image: NDArray[np.float32], picks: Picks, diameter_px: flo
     if image.ndim != 2 or not diameter_px > 0:
         raise ValueError(f"need an (h, w) image and a diameter above 0 px, got {image.shape} and {diameter_px:g}")
     factor = max(1, round(diameter_px / _BINNED_DIAMETER_PX))
-    small, rings = _clipped(_binned(image, factor)), _ring_kernel(0.9 * diameter_px / factor)
+    small, rings = _clipped(_binned(image, factor)), _ring_kernel(_RADIUS_DIAMETERS * diameter_px / factor)
     snr, n_windows = {}, {}
     for orientation in Orientation:
         xy = orientation.apply(picks.xy, (image.shape[0], image.shape[1]))
@@ -112,13 +130,15 @@ def _binned(image: NDArray[np.float32], factor: int) -> NDArray[np.float64]:
 
 
 def _clipped(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bring outliers in to four deviations from the median, and what is not finite to the median."""
+    """Clip outliers, and set what is not finite to the median."""
     is_finite = np.isfinite(image)
     if not is_finite.any():
         return np.zeros_like(image)
     low, middle, high = np.percentile(image[is_finite], [16, 50, 84])
     filled = np.where(is_finite, image, middle)
-    return np.asarray(np.clip(filled, middle - 4 * (middle - low), middle + 4 * (high - middle)))
+    return np.asarray(
+        np.clip(filled, middle - _CLIPPED_DEVIATIONS * (middle - low), middle + _CLIPPED_DEVIATIONS * (high - middle))
+    )
 
 
 def _ring_kernel(radius: float) -> NDArray[np.float64]:
@@ -148,7 +168,7 @@ def _ring_profiles(
 
 def _signal(profiles: NDArray[np.float64]) -> float:
     n = len(profiles)
-    if n < _FEWEST_WINDOWS:
+    if n < _MIN_WINDOWS:
         return 0.0
     error = profiles.std(axis=0, ddof=1) / np.sqrt(n)
     mean = profiles.mean(axis=0)

@@ -40,7 +40,7 @@ def plot_curve(path: Path, evaluation: Evaluation) -> None:
         OSError: if the file cannot be written.
     """
     picture_format = check_plot_path(path)
-    counts = [cut.counts for cut in evaluation.curve.cuts]
+    counts = [point.counts for point in evaluation.curve.points]
     label = f"all thresholds, average precision {evaluation.curve.average_precision:.3f}"
     given = evaluation.overall
     lines = [
