@@ -199,7 +199,7 @@ def test_what_is_not_there_is_named(project, engine):
 
 
 def test_a_folder_of_another_command_is_not_written_into(project, engine):
-    OutputFolder(project / "boxes", "extract", ()).claim({}, [])
+    OutputFolder(project / "boxes", "extract", ()).claim({}, [], force=False)
     assert "holds results of cryoglean extract" in complaint(run(out="boxes"))
 
 

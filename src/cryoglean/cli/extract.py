@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.cli.options import AsJson, Cpus, Force
-from cryoglean.cli.settings import checked
-from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS, ExtractJob
+from cryoglean.cli.settings import checked, defaults
+from cryoglean.jobs.extract_settings import ExtractJob
 
 if TYPE_CHECKING:
     from cryoglean.jobs.result import JobSummary
+
+_DEFAULT = defaults(ExtractJob)
 
 
 def extract(
@@ -27,14 +29,16 @@ def extract(
     diameter: Annotated[
         float | None, typer.Option(help="Particle diameter in angstrom; by default that of the picks' folder.")
     ] = None,
-    box_diameters: Annotated[float, typer.Option(help="Box size in diameters.")] = 1.5,
+    box_diameters: Annotated[float, typer.Option(help="Box size in diameters.")] = _DEFAULT["box_diameters"],
     box_size_px: Annotated[
         int | None, typer.Option(help="Box size in pixels of the micrograph, instead of --box-diameters.")
     ] = None,
-    scale_to: Annotated[int, typer.Option(help="Size of the boxes written, in pixels; 0 leaves them as cut.")] = 64,
+    scale_to: Annotated[
+        int, typer.Option(help="Size of the boxes written, in pixels; 0 leaves them as cut.")
+    ] = _DEFAULT["scale_to"],
     background_radius: Annotated[
         float, typer.Option(help="Radius outside which a box is background, as a share of half the box.")
-    ] = PAPER_BACKGROUND_RADIUS,
+    ] = _DEFAULT["background_radius"],
     ramp: Annotated[
         bool, typer.Option("--ramp", help="Subtract a plane fitted to the background, not only its mean.")
     ] = False,

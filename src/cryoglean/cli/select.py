@@ -30,7 +30,7 @@ def select(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Class-score threshold for --rule literal (%/Res) or normalised (%/Res times the number of classes)."
+            help="Class-score threshold for --rule literal (%/Res) or normalised (the same for any number of classes)."
         ),
     ] = None,
     selection: Annotated[
