@@ -106,7 +106,7 @@ def facts(**changes):
         "status": "done",
         "reason": f"converged, says {NAMES[2]}",
         "best": 1,
-        "picks_are": "all that count",
+        "picks_are": "final",
         "diameter_angstrom": DIAMETER,
         "pixel_size_angstrom": PIXEL,
         "min_distance_angstrom": DIAMETER / 2,

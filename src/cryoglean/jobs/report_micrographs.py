@@ -1,4 +1,4 @@
-"""What reports of runs and of pick folders tell alike: images, defocus, reasons, and a command to pick anew."""
+"""Images, tables, reasons and the command to pick again, for the reports of runs and of pick folders alike."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ MICROGRAPHS_STAR = "micrographs.star"
 
 
 class Micrographs(Protocol):
-    """What a folder tells of its micrographs."""
+    """Micrographs of a folder."""
 
     def path(self, key: str) -> Path:
         """Return the file of a micrograph."""
         ...
 
     def size(self, key: str) -> tuple[int, int] | None:
-        """Return height and width of a micrograph, where the folder tells."""
+        """Return height and width of a micrograph, if the folder knows them."""
         ...
 
     def diameter_px(self, key: str, header_angstrom: float | None) -> float:
-        """Return the particle's diameter in a micrograph whose header tells this pixel size."""
+        """Return the particle's diameter in a micrograph whose header has this pixel size."""
         ...
 
 
 def read_views(micrographs: Micrographs, picks: Mapping[str, Picks]) -> tuple[View, ...]:
-    """Read some micrographs to be looked at, spread over the set, or all if they are few."""
+    """Read micrographs for the viewer, spread over the set, or all if they are few."""
     counts = {key: len(each) for key, each in picks.items()}
     return tuple(_view(micrographs, key, picks[key]) for key in spread(counts, MAX_VIEWS))
 
 
 def _view(micrographs: Micrographs, key: str, picks: Picks) -> View:
-    """Read a micrograph; one that is not there any more is shown as its picks alone."""
+    """Read a micrograph; of one that is missing or cannot be read, only the picks are shown."""
     try:
         image, header_angstrom = read_image(micrographs.path(key))
     except MicrographError as error:
@@ -66,7 +66,7 @@ def _view(micrographs: Micrographs, key: str, picks: Picks) -> View:
 
 
 def listed_in(tables: Iterable[Path]) -> dict[str, MicrographFile]:
-    """Return what those micrographs STAR files that are there say of each micrograph, by key; the last one wins.
+    """Return the rows of the micrographs STAR files that exist, by key; the last file wins.
 
     Raises:
         TableError: if one cannot be understood.
@@ -75,23 +75,23 @@ def listed_in(tables: Iterable[Path]) -> dict[str, MicrographFile]:
 
 
 def rejected_reasons(table: Path, files: Mapping[str, Path]) -> dict[str, str]:
-    """Return why micrographs were set aside, by key.
+    """Return why micrographs were rejected, by key.
 
     Args:
-        table: `rejected.csv`; where there is none, nothing is told.
+        table: `rejected.csv`, which may be missing.
         files: the micrographs by key.
 
     Raises:
         TableError: if the table cannot be understood.
     """
-    said = _rejected_rows(table)
-    others = {path: reason for path, reason in said.items() if Path(path) not in files.values()}
-    found = {key: said.get(str(path)) or _by_name(path, others) for key, path in files.items()}
+    reasons = _rejected_rows(table)
+    others = {path: reason for path, reason in reasons.items() if Path(path) not in files.values()}
+    found = {key: reasons.get(str(path)) or _by_name(path, others) for key, path in files.items()}
     return {key: reason for key, reason in found.items() if reason is not None}
 
 
 def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:
-    """Return the reason of the only file of this name: the list tells paths from where the job was called."""
+    """Return the reason of the only file of this name: paths in the list may be relative to another folder."""
     same = [reason for other, reason in reasons.items() if Path(other).name == path.name]
     return same[0] if len(same) == 1 else None
 
@@ -105,7 +105,7 @@ def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, objec
     """Return the command that picks micrographs with another threshold into a new folder, up to its value.
 
     Args:
-        root: the folder whose picks are made anew.
+        root: folder with the picks.
         files: the micrographs.
         options: values of `cryoglean pick` by option, as `--method`; what is None is left out.
     """

@@ -46,9 +46,9 @@ class RunMicrographs:
 
     @property
     def picks_are(self) -> str:
-        """What the picks are that there are, for the user."""
+        """Origin of the picks, for the user."""
         if self._number is None:
-            return "all that count"
+            return "final"
         return "candidates, not final" if self._number == 0 else f"of round {self._number}, not final"
 
     @property

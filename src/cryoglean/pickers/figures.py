@@ -87,7 +87,7 @@ class Points:
         y: (n,) ordinates.
         colour: of the points.
         label: in the legend; none where it is empty.
-        contours: shares of the points that lines of equal density hold; the panel must tell its ranges.
+        contours: shares of the points that lines of equal density hold; the panel must have ranges.
     """
 
     x: ArrayLike
@@ -108,7 +108,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class VerticalLine:
-    """Line over the whole height of the panel, dashed unless told otherwise."""
+    """Line over the whole height of the panel, dashed by default."""
 
     x: float
     label: str = ""
@@ -118,7 +118,7 @@ class VerticalLine:
 
 @dataclass(frozen=True)
 class HorizontalLine:
-    """Line over the whole width of the panel, dashed unless told otherwise."""
+    """Line over the whole width of the panel, dashed by default."""
 
     y: float
     label: str = ""

@@ -57,7 +57,7 @@ _NOTE_STYLES: dict[str, dict[str, Any]] = {
 _MARK_COLOUR = "#35e8ff"
 
 _TITLE_POINTS, _LABEL_POINTS = 12.0, 10.0
-"""Sizes of letters. Format: those that matplotlib takes where it is not told."""
+"""Sizes of letters. Format: the defaults of matplotlib."""
 
 _FAINT = 0.3
 """Opacity of areas and of scattered points. Chosen by hand: where several overlap, each still shows."""

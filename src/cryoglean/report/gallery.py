@@ -29,7 +29,7 @@ _TEXT_PX, _LINE_PX, _FRAME_PX, _GAP_PX = 12, 15, 3, 8
 """Letters, lines, frames, and space between tiles. Resource: they can be read and told apart on a screen."""
 
 _KEPT, _REJECTED, _UNDECIDED = (86, 196, 120), (172, 84, 84), (70, 74, 82)
-"""RGB of frames. Chosen by hand: green and red of different brightness, so that colour is not all that tells."""
+"""RGB of frames. Chosen by hand: green and red of different brightness, so that they differ not only in colour."""
 
 _CIRCLE, _CIRCLE_OPACITY = (120, 170, 255), 0.35
 """RGB and opacity of the particle's circle. Chosen by hand: it can be seen and hides nothing."""
@@ -88,7 +88,7 @@ def draw_gallery(
     share = circle_share(box, pixel_size_angstrom, diameter_angstrom)
     order = np.argsort(-classes.counts, kind="stable") if selection is None else selection.best_first()
     tiles = [_tile(classes, selection, int(k)) for k in order]
-    side, columns = next((side, columns) for most, side, columns in _LAYOUTS if len(tiles) <= most)
+    side, columns = next((side, columns) for maximum, side, columns in _LAYOUTS if len(tiles) <= maximum)
     drawn = [_drawn(tile, side, share, diameter_angstrom is not None) for tile in tiles]
     sheet = _sheet(drawn, min(len(drawn), columns))
     remark = _remark(classes, selection, diameter_angstrom)

@@ -90,14 +90,14 @@ def _text(name: str) -> str:
 
 def _flat(settings: Mapping[str, Any], within: str = "") -> list[tuple[str, str]]:
     """Return settings with names for the user; nested ones follow the name of the outer one."""
-    told: list[tuple[str, str]] = []
+    rows: list[tuple[str, str]] = []
     for name, value in settings.items():
         words = within + name.replace("_angstrom", " (Å)").replace("_", " ")
-        told += _flat(value, f"{words}: ") if isinstance(value, Mapping) and value else [(words, _in_words(value))]
-    return told
+        rows += _flat(value, f"{words}: ") if isinstance(value, Mapping) and value else [(words, _value_text(value))]
+    return rows
 
 
-def _in_words(value: object) -> str:
+def _value_text(value: object) -> str:
     if value is None:
         return "not given"
     if isinstance(value, float):

@@ -43,9 +43,9 @@ def pick_page(facts: PickFacts, written: str) -> str:
 
 
 def embedded(pictures: Iterable[Picture]) -> list[str]:
-    """Return pictures so that they can stand in a page: byte for byte while there is room, then as small JPEGs.
+    """Return pictures as data URIs: byte for byte while there is room, then as small JPEGs.
 
-    One that there is no room for and that is damaged is left out: its text is empty.
+    A damaged picture for which there is no room is left out: its text is empty.
     """
     shown, room = [], MAX_PICTURES_BYTES
     for picture in pictures:

@@ -60,9 +60,17 @@ def _by_round(column: _Column, rounds: Sequence[RoundSummary], best: int) -> lis
         "marker": {"color": [SERIES if number == best else FADED for number in known]},
         "hovertemplate": f"round %{{x}}: %{{y:{form}}}{unit}<extra></extra>",
     }
-    said = "; ".join(f"round {number}: {value:{form}}{unit}" for number, value in known.items())
+    values_text = "; ".join(f"round {number}: {value:{form}}{unit}" for number, value in known.items())
     axes = {"xaxis": _ROUNDS, "yaxis": {"rangemode": "tozero", "ticksuffix": unit} | layout.get("yaxis", {})}
-    chart = Chart(f"round-{name}", "rounds", title, f"{said[:1].upper()}{said[1:]}.", [trace], layout | axes, _ROUND_PX)
+    chart = Chart(
+        f"round-{name}",
+        "rounds",
+        title,
+        f"{values_text[:1].upper()}{values_text[1:]}.",
+        [trace],
+        layout | axes,
+        _ROUND_PX,
+    )
     return [chart] if known else []
 
 

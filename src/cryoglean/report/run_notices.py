@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def notices(facts: RunFacts, audit: Audit) -> list[Notice]:
     """Return the notices, alarms first."""
-    said = [Notice("alarm", f"Alarm: {text}") for text in facts.alarms]
+    found = [Notice("alarm", f"Alarm: {text}") for text in facts.alarms]
     if facts.status == "stopped":
-        said.append(Notice("alarm", f"The run stopped: {facts.reason}"))
+        found.append(Notice("alarm", f"The run stopped: {facts.reason}"))
     if facts.status == "review":
-        said.append(Notice("note", f"The run is waiting for review: {facts.reason}"))
+        found.append(Notice("note", f"The run is waiting for review: {facts.reason}"))
     if facts.status == "running":
-        said.append(Notice("note", "The run has not ended: the same command resumes it."))
-    return said + notices_of_picks(facts, audit)
+        found.append(Notice("note", "The run has not ended: the same command resumes it."))
+    return found + notices_of_picks(facts, audit)
 
 
 def key_numbers(facts: RunFacts, audit: Audit) -> list[KeyNumber]:

@@ -57,7 +57,7 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
 
 
 def jpeg(grey: NDArray[np.uint8], max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
-    """Encode (h, w) as JPEG, as well as the limit allows; at the worst quality it may be exceeded."""
+    """Encode (h, w) as JPEG of the best quality that the limit allows; the lowest may exceed it."""
     encoded = b""
     for quality in _QUALITIES:
         encoded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
@@ -67,7 +67,7 @@ def jpeg(grey: NDArray[np.uint8], max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Return an image so that it can stand in a page itself."""
+    """Return an image as a data URI, which a page holds itself."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 

@@ -229,13 +229,13 @@ def _clouds(looks: list[LatentLook], latents: list[Tensor]) -> Clouds:
         inside.append(points[torch.from_numpy(particle)])
         outside.append(points[torch.from_numpy(clear)])
     of_each = [len(torch.cat(parts)) for parts in (inside, outside)]
-    wanted = min(_MAX_POINTS, *(n for n in of_each if n))
-    particles, background = (_some(torch.cat(parts), wanted) for parts in (inside, outside))
+    number = min(_MAX_POINTS, *(n for n in of_each if n))
+    particles, background = (_some(torch.cat(parts), number) for parts in (inside, outside))
     principal = principal_axes(torch.cat([particles, background]))
     places = [principal.along(points).numpy() for points in (particles, background)]
     return Clouds(places[0], places[1], (float(principal.share[0]), float(principal.share[1])))
 
 
-def _some(points: Tensor, wanted: int) -> Tensor:
-    """Take so many points, evenly, or all where there are fewer."""
-    return points[torch.linspace(0, max(len(points) - 1, 0), min(wanted, len(points))).round().long()].cpu()
+def _some(points: Tensor, number: int) -> Tensor:
+    """Take a number of points, evenly spread, or all if there are fewer."""
+    return points[torch.linspace(0, max(len(points) - 1, 0), min(number, len(points))).round().long()].cpu()

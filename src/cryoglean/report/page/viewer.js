@@ -148,11 +148,11 @@
   }
 
   function nearest(x, y) {
-    let [found, least] = [-1, (view().diameter / 2) * state.scale];
+    let [found, smallest] = [-1, (view().diameter / 2) * state.scale];
     for (let k = countHere() - 1; k >= 0; k -= 1) {
       const [px, py] = onCanvas(k);
       const distance = Math.hypot(px - x, py - y);
-      if (distance <= least) [found, least] = [k, distance];
+      if (distance <= smallest) [found, smallest] = [k, distance];
     }
     return found;
   }
