@@ -16,5 +16,10 @@ box of 1.5 diameters of 50 px, a percent is less than a pixel."""
 
 
 def is_same_size(one: float, other: float) -> bool:
-    """Tell whether two lengths are equal within `PIXEL_SIZE_TOLERANCE` of the smaller."""
-    return max(one, other) <= min(one, other) * (1 + PIXEL_SIZE_TOLERANCE)
+    """Tell whether two lengths are equal within `PIXEL_SIZE_TOLERANCE` of the smaller; NaN equals none."""
+    return abs(one - other) <= PIXEL_SIZE_TOLERANCE * min(one, other)
+
+
+def min_distance_angstrom(given_angstrom: float | None, diameter_angstrom: float) -> float:
+    """Return the minimum distance between two picks: the one given, else `DEFAULT_SPACING_DIAMETERS`."""
+    return DEFAULT_SPACING_DIAMETERS * diameter_angstrom if given_angstrom is None else given_angstrom

@@ -11,6 +11,7 @@ import numpy as np
 from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import read_mrc
 from cryoglean.io.raster import read_jpeg, read_png, read_tiff
+from cryoglean.limits import is_same_size
 from cryoglean.micrograph import Micrograph
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def pixel_size_of(
     if not known:
         raise MicrographError(file.path, "pixel size unknown: give --pixel-size", by_settings=True)
     (chosen, size), *others = known.items()
-    differing = [f"{name} {value:.4g}" for name, value in others if abs(value - size) > 0.01 * size]
+    differing = [f"{name} {value:.4g}" for name, value in others if not is_same_size(value, size)]
     if not differing:
         return size, None
     return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} A; {chosen} is used"

@@ -22,6 +22,7 @@ from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
 from mrcfile.utils import byte_order_from_machine_stamp  # type: ignore[import-untyped]
 
 from cryoglean.errors import MicrographError
+from cryoglean.limits import is_same_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,7 +185,7 @@ def plausible_pixel_size(x_angstrom: float, y_angstrom: float) -> float | None:
     sides differ by more than 1 %.
     """
     low, high = _PLAUSIBLE_PIXEL_ANGSTROM
-    if not (low <= x_angstrom <= high and abs(x_angstrom - y_angstrom) <= 0.01 * x_angstrom):
+    if not (low <= x_angstrom <= high and is_same_size(x_angstrom, y_angstrom)):
         return None
     return None if abs(x_angstrom - 1) < 1e-6 else x_angstrom
 

@@ -16,7 +16,7 @@ from cryoglean.jobs.report_micrographs import (
     recut_command,
     rejected_reasons,
 )
-from cryoglean.limits import is_same_size
+from cryoglean.limits import is_same_size, min_distance_angstrom
 from cryoglean.pickers.registry import DEFAULT_PRESET, describe
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
@@ -103,13 +103,12 @@ def gather(root: Path) -> PickFacts:
     picks = {m.key: m.picks for m in listed if m.picks is not None}
     views = read_views(micrographs, picks)
     diameter = float(settings["diameter_angstrom"])
-    least = settings.get("min_distance_angstrom")
     return PickFacts(
         name=root.resolve().name,
         status="running" if any(m.picks is None and m.rejected is None for m in listed) else "done",
         diameter_angstrom=diameter,
         pixel_size_angstrom=micrographs.pixel_size_angstrom(views),
-        min_distance_angstrom=diameter / 2 if least is None else float(least),
+        min_distance_angstrom=min_distance_angstrom(settings.get("min_distance_angstrom"), diameter),
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
         views=views,

@@ -47,13 +47,13 @@ class Segments(NamedTuple):
     strength: NDArray[np.float64]
 
 
-def segments(mask: Tensor, diameter: tuple[float, float], min_distance: float | None = None) -> Segments:
+def segments(mask: Tensor, diameter: tuple[float, float], min_distance: float = DEFAULT_SPACING_DIAMETERS) -> Segments:
     """Find the centres of particles in a mask.
 
     Args:
         mask: `(h, w)` booleans, a patch each.
         diameter: of a particle in patches, down and along a row; they differ where the image was squeezed.
-        min_distance: least distance of two centres in diameters; half a diameter by default.
+        min_distance: minimum distance of two centres in diameters.
 
     Returns:
         The pieces, largest first.
@@ -73,7 +73,7 @@ def segments(mask: Tensor, diameter: tuple[float, float], min_distance: float | 
     order = np.argsort(-area, kind="stable")
     order = order[whole[order]]
     y, x = (centre[order] / size).T
-    apart = non_maximum_suppression(x, y, DEFAULT_SPACING_DIAMETERS if min_distance is None else min_distance)
+    apart = non_maximum_suppression(x, y, min_distance)
     order = order[apart]
     return Segments(centre[order, 1], centre[order, 0], strength[order])
 

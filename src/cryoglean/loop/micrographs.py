@@ -9,7 +9,7 @@ from cryoglean.jobs.folder import PickFolder
 from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, recut_command, rejected_reasons
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS
-from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
+from cryoglean.limits import min_distance_angstrom
 from cryoglean.loop.stage_results import (
     CANDIDATES,
     MICROGRAPHS,
@@ -62,8 +62,7 @@ class RunMicrographs:
     @property
     def min_distance_angstrom(self) -> float:
         """That which the picks were told to keep."""
-        told = self._picker().get("min_distance_angstrom")
-        return DEFAULT_SPACING_DIAMETERS * self._settings.diameter_angstrom if told is None else float(told)
+        return min_distance_angstrom(self._picker().get("min_distance_angstrom"), self._settings.diameter_angstrom)
 
     def path(self, key: str) -> Path:
         """Return the file of a micrograph."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
+from cryoglean.limits import min_distance_angstrom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,15 +35,12 @@ class PickerSettings(BaseModel):
     @property
     def min_distance_diameters(self) -> float:
         """Minimum distance between two picks, in particle diameters."""
-        distance = self.min_distance_angstrom
-        return DEFAULT_SPACING_DIAMETERS if distance is None else distance / self.diameter_angstrom
+        return min_distance_angstrom(self.min_distance_angstrom, self.diameter_angstrom) / self.diameter_angstrom
 
     def min_distance_px(self, micrograph: Micrograph) -> float:
         """Return the minimum distance between two picks of a micrograph, in pixels as stored."""
-        distance = self.min_distance_angstrom
-        if distance is None:
-            distance = DEFAULT_SPACING_DIAMETERS * self.diameter_angstrom
-        return distance / micrograph.pixel_size_angstrom
+        distance_angstrom = min_distance_angstrom(self.min_distance_angstrom, self.diameter_angstrom)
+        return distance_angstrom / micrograph.pixel_size_angstrom
 
     def recorded(self, given: Mapping[str, Path]) -> dict[str, Any]:  # noqa: ARG002 (other pickers need it)
         """Return what decides the picks, as JSON values.

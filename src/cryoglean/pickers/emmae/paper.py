@@ -151,9 +151,7 @@ class PaperEmmae:
             patches: `(h, w)` booleans.
         """
         settings = self.settings
-        distance = settings.min_distance_angstrom
-        distance = None if distance is None else distance / settings.diameter_angstrom
-        found = segments(patches, seen.diameter, distance)
+        found = segments(patches, seen.diameter, settings.min_distance_diameters)
         patch = (np.stack([found.x, found.y], axis=1) + 0.5) / FINER - 0.5 + seen.shift
         xy = seen.prepared.to_stored((patch + 0.5) * seen.patch_px - 0.5)
         bottom, right = (n - 1 for n in micrograph.shape)
