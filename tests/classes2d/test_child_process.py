@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cryoglean.errors import CryogleanError
 SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it, and that is inherited
 from pathlib import Path
 from cryoglean.classes2d.child_process import run_followed
 run_followed(["sh", "-c", sys.argv[1]], Path(), Path("log"), print)
@@ -71,14 +73,27 @@ def test_whoever_listens_and_fails_ends_the_program(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_when_we_are_ended_it_is_too_and_all_that_it_has_started(tmp_path, number):
     script = "sleep 1000 & echo $! > grandchild; echo $$ > child; wait"
-    parent = subprocess.Popen([sys.executable, "-c", SCRIPT, script], stderr=subprocess.DEVNULL, cwd=tmp_path)
-    pids = [wait_for(tmp_path / name) for name in ("grandchild", "child")]
-    os.kill(parent.pid, number)
-    assert parent.wait(20) != 0
-    deadline = time.monotonic() + 10
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with parent_of(script, tmp_path) as parent:
+        pids = [wait_for(tmp_path / name) for name in ("grandchild", "child")]
+        os.kill(parent.pid, number)
+        assert parent.wait(20) != 0
+        deadline = time.monotonic() + 10
+        while any(is_running(pid) for pid in pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+@contextmanager
+def parent_of(script, folder):
+    """Start a program that runs another, and leave neither behind, so that a failure stays alone."""
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, script], stderr=subprocess.DEVNULL, cwd=folder) as parent:
+        try:
+            yield parent
+        finally:
+            parent.kill()
+            if (folder / "child").exists():
+                with suppress(ProcessLookupError):
+                    os.killpg(int((folder / "child").read_text()), signal.SIGKILL)
 
 
 def wait_for(path):

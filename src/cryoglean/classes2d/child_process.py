@@ -75,7 +75,8 @@ def _started(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
     """Yield lines as they come, clean of control characters, without progress bars and what overwrites them."""
-    assert process.stdout is not None
+    if process.stdout is None:
+        raise ValueError("a program is followed by its pipe, and this one has none")
     rest = b""
     while chunk := process.stdout.read(_CHUNK_BYTES):
         *whole, rest = re.split(rb"[\r\n]", rest + chunk)
