@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import settings
 
+import perturbations
 from cryoglean.scale.threads import limit_threads
+from margins import Margins
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.load_profile("ci")
@@ -11,6 +13,13 @@ settings.load_profile("ci")
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the slow tests, too")
+    parser.addoption("--margins", metavar="FOLDER", help="write there how near numbers come to their bounds")
+
+
+def pytest_configure(config):
+    perturbations.apply()
+    if folder := config.getoption("--margins"):
+        config.pluginmanager.register(Margins(folder))
 
 
 def pytest_collection_modifyitems(config, items):
@@ -25,4 +34,4 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Small images are slower with many threads than with one, and results do not depend on the machine."""
-    limit_threads(1)
+    limit_threads(perturbations.THREADS)

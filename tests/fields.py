@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from tests.perturbations import jittered
 
 
 class Field(NamedTuple):
@@ -58,12 +59,12 @@ def particle_field(shape=(480, 540), diameter=30.0, profile=disc, n=60, noise=1.
     rng = np.random.default_rng(seed)
     xy = scattered(rng, shape, distance * diameter, n, margin * diameter)
     image = paint(shape, xy, profile, diameter) + noise * rng.standard_normal(shape)
-    return Field(image.astype(np.float32), xy)
+    return Field(jittered(image.astype(np.float32)), xy)
 
 
 def noise_field(shape=(480, 540), seed=0):
     """White noise and nothing else."""
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    return jittered(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
 
 
 def f1_score(xy, truth, tolerance):

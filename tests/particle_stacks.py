@@ -5,6 +5,8 @@ import warnings
 import mrcfile
 import numpy as np
 
+from perturbations import jittered
+
 PIXEL = 4.0
 
 
@@ -34,7 +36,7 @@ def particles(n=40, box=24, signal=3.0, seed=0):
         x, y = steps[None, :] - dx, steps[:, None] - dy
         turned = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
         images.append(signal * SHAPES[number % 2](*turned) + rng.standard_normal((box, box)))
-    return np.array(images, np.float32), np.arange(n) % 2
+    return jittered(np.array(images, np.float32)), np.arange(n) % 2
 
 
 def write_project(folder, images, names=None, optics="", row="", row_columns=(), stack="Extract/a.mrcs"):

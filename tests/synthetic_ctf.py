@@ -5,6 +5,8 @@ The CTF is written out here by itself, in numpy, so that no module under test vo
 
 import numpy as np
 
+from perturbations import jittered
+
 
 def wavelength_angstrom(voltage_kv):
     """De Broglie, relativistic."""
@@ -28,4 +30,4 @@ def micrograph(u, v, angle, pixel=1.5, shape=(1100, 1250), snr=0.2, b_factor=60.
     shape_of_particles = 1 + 4 * np.exp(-k2 * 400)
     spectrum = np.fft.rfft2(random.standard_normal(shape)) * ctf(shape, pixel, u, v, angle, **microscope)
     signal = np.fft.irfft2(spectrum * np.exp(-b_factor / 4 * k2) * shape_of_particles, s=shape)
-    return (signal * np.sqrt(snr) / signal.std() + random.standard_normal(shape)).astype(np.float32)
+    return jittered((signal * np.sqrt(snr) / signal.std() + random.standard_normal(shape)).astype(np.float32))

@@ -9,6 +9,7 @@ from cryoglean.io.coordinates import write_picks
 from cryoglean.nets.kpicker_net import KpickerLayers
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.simulate.shells import ShellField
+from perturbations import jittered
 
 FIELD = {"height_px": 400, "width_px": 430, "particles": 40, "pixel_size_angstrom": 4, "signal_to_noise": 0.2}
 DIAMETER = "120"
@@ -20,7 +21,7 @@ def grow(root, count=3, **changes):
     (root / "images").mkdir(parents=True, exist_ok=True)
     for seed in range(count):
         micrograph, truth = ShellField(**FIELD | changes, seed=seed).render()
-        with mrcfile.new(root / f"images/m{seed}.mrc", micrograph.image, overwrite=True) as file:
+        with mrcfile.new(root / f"images/m{seed}.mrc", jittered(micrograph.image), overwrite=True) as file:
             file.voxel_size = changes.get("pixel_size_angstrom", 4.0)
         write_picks(root / f"truth/m{seed}.csv", truth)
     return root / "images"

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from cryoglean.classes2d.particle_set import ParticleSet
+from perturbations import jittered
 
 PIXEL = 4.0
 
@@ -47,4 +48,4 @@ def shape_set(shapes, each, noise, box=32, reach=1.5, seed=0, empty=0):
     images = [shapes[k](box, a, m).numpy() for k, a, m in zip(kind, angle, move, strict=True)]
     images += [np.zeros((box, box), np.float32)] * empty
     noisy = (np.array(images) + noise * rng.standard_normal((count + empty, box, box))).astype(np.float32)
-    return ParticleSet(noisy, PIXEL), np.concatenate([kind, np.full(empty, -1)]), angle, move
+    return ParticleSet(jittered(noisy), PIXEL), np.concatenate([kind, np.full(empty, -1)]), angle, move

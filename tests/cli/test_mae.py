@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cryoglean.cli.main import app
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.simulate.shells import ShellField
+from perturbations import jittered
 
 FIELD = {"height_px": 160, "width_px": 190, "particles": 6, "pixel_size_angstrom": 4}
 
@@ -21,7 +22,7 @@ def folders(tmp_path_factory):
         micrograph, _ = ShellField(**FIELD, seed=seed).render()
         folder = root / ("one" if seed < 2 else "two")
         folder.mkdir(exist_ok=True)
-        with mrcfile.new(folder / f"m{seed}.mrc", micrograph.image) as file:
+        with mrcfile.new(folder / f"m{seed}.mrc", jittered(micrograph.image)) as file:
             file.voxel_size = 4.0
     return root
 

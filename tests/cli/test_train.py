@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from cryoglean.cli.main import app
 from cryoglean.io.coordinates import write_picks
 from cryoglean.simulate.shells import ShellField
+from perturbations import jittered
 
 FIELD = {"height_px": 280, "width_px": 333, "particles": 14, "pixel_size_angstrom": 4}
 
@@ -19,7 +20,7 @@ def folders(tmp_path_factory):
     for seed in range(3):
         micrograph, truth = ShellField(**FIELD, seed=seed).render()
         (root / "images").mkdir(exist_ok=True)
-        with mrcfile.new(root / f"images/m{seed}.mrc", micrograph.image) as file:
+        with mrcfile.new(root / f"images/m{seed}.mrc", jittered(micrograph.image)) as file:
             file.voxel_size = 4.0
         write_picks(root / f"picks/m{seed}.csv", truth)
     return root

@@ -16,6 +16,8 @@ from cryoglean.errors import SettingsError
 from cryoglean.particles.boxes import scale_boxes
 from turned_shapes import PIXEL, bar, comma, ring, shape_set
 
+pytestmark = pytest.mark.numerical
+
 SETTINGS = ClassifySettings(diameter_angstrom=90, classes=3, iterations=12)
 
 

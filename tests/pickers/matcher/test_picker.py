@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 from tests.fields import disc, f1_score, noise_field, particle_field, scattered
+from tests.perturbations import jittered
 from tests.pickers.contract import PickerContract
 
 from cryoglean.errors import SettingsError, TableError
@@ -36,7 +37,7 @@ def rods(shape=(640, 700), diameter=40.0, n=90, noise=1.0, seed=0):
         across = -np.sin(angle) * dx + np.cos(angle) * dy
         blob = np.hypot(dx, dy) < 0.25 * diameter
         image -= np.where(rod, (abs(along) < 0.48 * diameter) & (abs(across) < 0.1 * diameter), blob)
-    return image.astype(np.float32), xy[is_rod]
+    return jittered(image.astype(np.float32)), xy[is_rod]
 
 
 def rod_average(diameter, box=BOX):
