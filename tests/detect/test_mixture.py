@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryoglean.detect.mixture import (
@@ -30,6 +30,7 @@ def test_known_parameters_come_back(share, background, particle):
 
 
 @given(most=st.floats(0.1, 500), seed=st.integers(0, 99))
+@settings(max_examples=30)
 def test_there_are_never_more_particles_than_there_is_room_for(most, seed):
     heights = heights_of(400, 0.4, (2.0, 0.8), (3.0, 1.0), seed)
     fit = fit_height_mixture(heights, most)

@@ -69,12 +69,12 @@ def compare(truth, picks, protocol, *, best=True, threshold=None, only_with_pick
 @pytest.mark.parametrize(
     ("peer", "margin", "best"),
     [
-        ("cryolo-cassper", 144, False),
         ("cryolo-cassper", 0, True),
-        ("gautomatch-cassper", 144, False),
-        ("gautomatch-cassper", 0, False),
-        ("topaz-repic", 0, False),
-        ("cryolo-repic", 144, True),
+        pytest.param("cryolo-cassper", 144, False, marks=pytest.mark.slow),
+        pytest.param("gautomatch-cassper", 144, False, marks=pytest.mark.slow),
+        pytest.param("gautomatch-cassper", 0, False, marks=pytest.mark.slow),
+        pytest.param("topaz-repic", 0, False, marks=pytest.mark.slow),
+        pytest.param("cryolo-repic", 144, True, marks=pytest.mark.slow),
     ],
 )
 def test_published_picks_score_as_with_the_reference(peer, margin, best):

@@ -109,6 +109,7 @@ def test_done_is_done_and_what_is_missing_is_made_again(micrographs, whole, tmp_
     assert_same_picks(out, whole)
 
 
+@pytest.mark.slow
 def test_killed_after_training_it_trains_no_more_and_picks_the_same(micrographs, whole, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
@@ -175,6 +176,7 @@ def test_a_network_of_another_preset_or_other_images_is_refused_before_any_work(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_network_that_is_given_need_not_be_told_what_images_it_is_for(micrographs, tmp_path):
     none = QUICK.model_copy(update={"preprocess": MaePreprocess(chain="none")})
     trained, _ = run(micrographs, tmp_path / "trained", training=none)

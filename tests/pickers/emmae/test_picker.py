@@ -142,7 +142,7 @@ def test_a_set_of_constant_micrographs_shows_nothing():
     assert not known.template.any()
 
 
-@pytest.mark.parametrize("step", [-4, 4])
+@pytest.mark.parametrize("step", [pytest.param(-4, marks=pytest.mark.slow), 4])
 def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     def with_carbon(image):
         rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -155,7 +155,7 @@ def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     assert f1_score(picks[off[0] > 1.5 * DIAMETER], truth[off[1] > 1.5 * DIAMETER], DIAMETER / 5) > 0.85
 
 
-@pytest.mark.parametrize("step", [-10, 10])
+@pytest.mark.parametrize("step", [-10, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("line", [0, 2])
 def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     off_edge, distance = off_a_slanting_line(fields()[1].image.shape)

@@ -47,8 +47,8 @@ def test_it_is_small_to_send_to_another_process(weights):
 
 def test_the_published_kind_comes_back_too(tmp_path):
     path = tmp_path / "weights.safetensors"
-    write_kpicker(path, trained_paper().model)
-    assert read_kpicker(path).facts == trained_paper().model.facts
+    write_kpicker(path, trained_paper(1).model)
+    assert read_kpicker(path).facts == trained_paper(1).model.facts
     StoredKpicker(PaperKpickerSettings(diameter_angstrom=84.0), path).check()
     with pytest.raises(SettingsError, match="--preset paper"):
         StoredKpicker(SETTINGS, path).check()
