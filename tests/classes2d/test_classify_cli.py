@@ -214,6 +214,7 @@ def test_doctor_tells_of_relion():
     assert "relion_refine" in cryoglean("doctor").stdout
 
 
+@pytest.mark.numerical
 def test_the_native_engine_tells_the_shapes_apart(project):
     pytest.importorskip("cryoglean.classes2d.native")
     result = cryoglean("classify", ".", "--out", "out", "--classes", 2, "--iterations", 8, "--cpus", 1)

@@ -102,6 +102,7 @@ def killed_at(finished):
     aside.rename(out)
 
 
+@pytest.mark.numerical
 def test_a_run_finds_the_particles(finished, images):
     out, result = finished
     assert result.exit_code == 0, result.output
@@ -192,6 +193,7 @@ def without_the_smaller(table):
     return large[0]
 
 
+@pytest.mark.numerical
 def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
     out = killed_at("classes")
     waiting = run(images, out, "--review")

@@ -9,6 +9,8 @@ from tests.fields import noise_field
 
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness, noise_error, tile_skewness
 
+pytestmark = pytest.mark.numerical
+
 
 def response(shape=(200, 210), sigma=3.0, seed=0):
     return torch.from_numpy(gaussian_filter(noise_field(shape, seed), sigma, mode="wrap"))

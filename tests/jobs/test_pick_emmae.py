@@ -78,6 +78,7 @@ def assert_same_picks(out, other):
         assert (out / name).read_bytes() == (other / name).read_bytes()
 
 
+@pytest.mark.numerical
 def test_without_a_network_it_trains_one_and_finds_the_particles(whole):
     for name in ("weights.safetensors", "curves.csv", "curves.png", "reconstructions.png"):
         assert (whole / "mae" / name).exists()

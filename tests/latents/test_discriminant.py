@@ -8,6 +8,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from cryoglean.latents.discriminant import SHRINKAGE, discriminant
 
+pytestmark = pytest.mark.numerical
+
 
 def two_kinds(n=80, m=80, d=6, seed=0):
     """Points of unequal spread along mixed axes, and two means."""

@@ -6,6 +6,8 @@ import torch
 
 from cryoglean.latents.hierarchy import most_alike, particle_patches, smoothed
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 5])
 def test_smoothed_latents_are_means_over_squares(window):

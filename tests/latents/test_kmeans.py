@@ -7,6 +7,8 @@ from sklearn.cluster import KMeans
 
 from cryoglean.latents.kmeans import kmeans, nearest
 
+pytestmark = pytest.mark.numerical
+
 CENTRES = torch.tensor([[-6.0, 0.0, 1.0], [0.0, 5.0, -5.0], [4.0, -4.0, 0.0], [9.0, 9.0, 9.0]])
 
 

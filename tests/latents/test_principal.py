@@ -6,6 +6,8 @@ import torch
 
 from cryoglean.latents.principal import principal_axes
 
+pytestmark = pytest.mark.numerical
+
 
 def cloud(n=400, seed=0):
     """Points that vary by 5, 2 and 0.1 along three directions that are not the coordinates'."""

@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 from cryoglean.detect.peaks import find_peaks
 from cryoglean.latents.rings import FINER, RADII, ring_means, ring_response
 
+pytestmark = pytest.mark.numerical
+
 STEP = RADII[1] - RADII[0]
 
 

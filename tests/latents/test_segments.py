@@ -7,6 +7,8 @@ from tests.fields import scattered
 
 from cryoglean.latents.segments import AREA_SHARE, FINER, segments
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (90, 110)
 
 

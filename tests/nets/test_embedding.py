@@ -8,6 +8,8 @@ from cryoglean.nets.mae import new_mae
 from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 
+pytestmark = pytest.mark.numerical
+
 LAYERS = MaeLayers(
     tile_px=32,
     patch_px=4,

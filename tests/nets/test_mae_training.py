@@ -15,6 +15,8 @@ from cryoglean.nets.tiles import TileSampler
 from cryoglean.nets.transformer import Blocks
 from cryoglean.scale.process_group import SINGLE_PROCESS, ProcessGroup
 
+pytestmark = pytest.mark.numerical
+
 LAYERS = MaeLayers(
     tile_px=16,
     patch_px=4,

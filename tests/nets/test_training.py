@@ -9,6 +9,8 @@ from torch import nn
 from cryoglean.nets.losses import Group, cross_entropy, positive_unlabelled_risk
 from cryoglean.nets.training import Batch, TrainingSchedule, train
 
+pytestmark = pytest.mark.numerical
+
 
 class Judge(nn.Module):
     """Log-odds from the mean of a patch's left half and that of its right."""

@@ -11,6 +11,8 @@ from cryoglean.classes2d.native.rings import ring_ctf
 from cryoglean.ctf.model import Ctf, Microscope, ctf_2d
 from turned_shapes import comma
 
+pytestmark = pytest.mark.numerical
+
 BOX = 48
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from cryoglean.classes2d.native.polar import PolarGrid, soft_disc
 
+pytestmark = pytest.mark.numerical
+
 CPU = torch.device("cpu")
 
 

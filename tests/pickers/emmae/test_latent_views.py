@@ -22,6 +22,8 @@ from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 
+pytestmark = pytest.mark.numerical
+
 DIAMETER, PIXEL_SIZE = 30.0, 1.4
 DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE
 SMALL = MaeLayers(

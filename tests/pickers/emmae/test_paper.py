@@ -21,6 +21,8 @@ from tests.small_emmae import (
 from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
 
+pytestmark = pytest.mark.numerical
+
 
 @functools.cache
 def seen(shape=(480, 540), seed=9):

@@ -25,6 +25,8 @@ from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, embedded, find_
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 
+pytestmark = pytest.mark.numerical
+
 
 class TestContract(PickerContract):
     tolerance = DIAMETER / 10  # a patch is a sixth of a particle

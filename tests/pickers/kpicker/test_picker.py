@@ -17,6 +17,8 @@ from cryoglean.pickers.kpicker.picker import Kpicker, KpickerSettings
 from cryoglean.pickers.kpicker.training import KpickerTraining, train_kpicker
 from cryoglean.picks import Picks
 
+pytestmark = pytest.mark.numerical
+
 SMALL = KpickerLayers(filters=(6, 12, 16), dense=48)
 DIAMETER = 30.0
 STEPS = {"least_steps": 48, "most_steps": 48}

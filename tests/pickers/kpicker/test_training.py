@@ -16,6 +16,8 @@ from cryoglean.pickers.kpicker.sampling import BatchComposition, Examples, Sampl
 from cryoglean.pickers.kpicker.training import KpickerTraining, train_kpicker
 from cryoglean.picks import Picks
 
+pytestmark = pytest.mark.numerical
+
 TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "least_steps": 4, "most_steps": 4}
 
 

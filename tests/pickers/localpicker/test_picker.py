@@ -17,6 +17,8 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, LocalpickerSettings, fit_localpicker
 from cryoglean.picks import Picks
 
+pytestmark = pytest.mark.numerical
+
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 DIAMETER = 30.0
 

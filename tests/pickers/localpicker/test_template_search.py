@@ -15,6 +15,8 @@ from cryoglean.pickers.localpicker.template_search import (
 )
 from cryoglean.preprocess.working import working_image
 
+pytestmark = pytest.mark.numerical
+
 DIAMETER = 30.0
 
 

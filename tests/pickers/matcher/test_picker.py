@@ -16,6 +16,8 @@ from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.files import read_class_averages
 from cryoglean.pickers.matcher.picker import Matcher, MatcherFit, MatcherSettings, fit_matcher
 
+pytestmark = pytest.mark.numerical
+
 BOX = 48
 
 
