@@ -19,8 +19,6 @@ from cryoglean.classes2d.features import (
     two_group_threshold,
 )
 
-pytestmark = pytest.mark.numerical
-
 
 def off_centre(average):
     return np.hypot(*density_centres(np.float32([average]), DIAMETER_PX)[0]) / DIAMETER_PX

@@ -11,8 +11,6 @@ from cryoglean.ctf.profile import ring_profile
 from cryoglean.ctf.spectrum import power_spectrum, rings_of
 from synthetic_ctf import micrograph
 
-pytestmark = pytest.mark.numerical
-
 CASES = [
     # u, v, angle, pixel size, signal to noise, B factor
     (15000, 15000, 0, 1.5, 0.2, 60),

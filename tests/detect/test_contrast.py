@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from cryoglean.detect.contrast import ParticleContrast
 
-pytestmark = pytest.mark.numerical
-
 
 def particles(n=4000, per_height=0.004, deviation=0.05, heights=(4.0, 9.0), seed=0):
     """Contrasts and heights of particles, by the law itself."""

@@ -14,8 +14,6 @@ from cryoglean.detect.mixture import (
     most_particles,
 )
 
-pytestmark = pytest.mark.numerical
-
 
 def heights_of(n, share, background, particle, seed=0):
     rng, particles = np.random.default_rng(seed), int(n * share)

@@ -9,8 +9,6 @@ from tests.fields import noise_field
 
 from cryoglean.detect.peaks import find_peaks, non_maximum_suppression
 
-pytestmark = pytest.mark.numerical
-
 
 def blobs(centres, shape=(80, 90), sigma=4.0):
     rows, columns = np.mgrid[: shape[0], : shape[1]]

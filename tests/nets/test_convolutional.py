@@ -13,8 +13,6 @@ from cryoglean.nets.convolutional import (
 )
 from cryoglean.nets.kpicker_net import KpickerLayers, new_net
 
-pytestmark = pytest.mark.numerical
-
 SMALL = KpickerLayers(filters=(3, 4, 5), dense=6)
 
 

@@ -12,8 +12,6 @@ from cryoglean.nets.masks import Masks, random_masks
 from cryoglean.nets.tokens import patches_of
 from cryoglean.nets.transformer import Blocks
 
-pytestmark = pytest.mark.numerical
-
 TINY = MaeLayers(
     tile_px=16,
     patch_px=4,

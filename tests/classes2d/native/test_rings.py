@@ -8,8 +8,6 @@ from cryoglean.classes2d.half_bit import half_bit
 from cryoglean.classes2d.native.rings import agrees_as_a_whole, reproducible_rings, ring_ctf, smoothed
 from cryoglean.ctf.model import Ctf, Microscope, ctf_2d
 
-pytestmark = pytest.mark.numerical
-
 MANY = torch.full((12,), 1e6)
 
 

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from cryoglean.classes2d.native.schedule import Geometry, Progression
 from cryoglean.classes2d.settings import ClassifySettings
 
-pytestmark = pytest.mark.numerical
-
 
 def geometry_of(box=64, diameter_px=42.0, **settings):
     return Geometry.of(box, 2.0, ClassifySettings(diameter_angstrom=2 * diameter_px, **settings))

@@ -1,11 +1,8 @@
 """Empty classes made anew from large ones."""
 
-import pytest
 import torch
 
 from cryoglean.classes2d.native.splits import Splits, plan_splits
-
-pytestmark = pytest.mark.numerical
 
 
 def test_an_empty_class_takes_the_worse_half_of_the_largest():

@@ -6,8 +6,6 @@ from scipy.special import expit
 
 from cryoglean.pickers.kpicker.calibration import calibrate
 
-pytestmark = pytest.mark.numerical
-
 
 def drawn(slope, offset, share, n=6000, seed=0):
     random = np.random.default_rng(seed)

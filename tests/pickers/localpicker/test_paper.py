@@ -14,8 +14,6 @@ from cryoglean.pickers.localpicker.paper import (
     local_mean_image,
 )
 
-pytestmark = pytest.mark.numerical
-
 GRID = [(x, y) for x in range(60, 500, 80) for y in range(60, 400, 80)]
 
 

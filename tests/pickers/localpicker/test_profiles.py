@@ -11,8 +11,6 @@ from cryoglean.detect.peaks import Peaks
 from cryoglean.pickers.localpicker.profiles import correlate, disc_minus_ring, mean_radial_profile, profile_kernel
 from cryoglean.preprocess.fourier import filtered, padded_spectrum
 
-pytestmark = pytest.mark.numerical
-
 
 def painted_disc(diameter, radius, finer=9):
     """Share of each pixel inside a disc, by counting finer points."""
