@@ -3,6 +3,7 @@
 #   make lint   check style, types, layers make clean   remove what make has made
 # PYTHON chooses the interpreter, WORKERS how many tests run at a time (0: in the process of pytest itself),
 # PYTEST_ARGS goes to pytest: make test WORKERS=4 PYTEST_ARGS="--slow -x"
+# As if on another processor (tests/perturbations.py): CRYOGLEAN_TEST_PERTURBATION=bfloat16,jitter make test
 
 PYTHON ?= python3
 VENV ?= .venv

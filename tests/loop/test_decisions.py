@@ -84,6 +84,14 @@ def test_a_comparison_is_won_by_a_larger_kept_share_beyond_doubt():
     assert not RoundComparison(100, 100, 100, 100).is_won, "classes that keep all tell nothing"
 
 
+def test_a_difference_within_chance_is_undecided_whoever_is_ahead():
+    assert RoundComparison(200, 100, 200, 104).is_undecided
+    assert RoundComparison(200, 104, 200, 100).is_undecided
+    assert RoundComparison(5, 0, 5, 5).is_undecided
+    assert not RoundComparison(200, 60, 200, 150).is_undecided
+    assert not RoundComparison(200, 150, 200, 60).is_undecided
+
+
 def test_in_doubt_a_converged_round_is_accepted_and_another_does_not():
     doubt, worse, better = (
         RoundComparison(200, 100, 200, 104),

@@ -92,6 +92,11 @@ class RoundComparison(NamedTuple):
         """Whether the new round is better beyond doubt."""
         return self.deviations > SURE_DEVIATIONS
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether chance may have made the difference: on another processor it may be the other way round."""
+        return abs(self.deviations) <= SURE_DEVIATIONS
+
 
 class Acceptance(StrEnum):
     """Why a new round's picks are accepted, or are not."""
@@ -257,7 +262,10 @@ class AcceptanceDecision(Decision):
             Acceptance.not_better: f"not converged, and not better than round {self.reference}",
             Acceptance.worse: f"a smaller share of its own picks is in kept classes than of round {self.reference}'s",
         }[self.acceptance]
-        return f"round {self.round} {verdict}: {reason}"
+        by_comparison = self.acceptance in (Acceptance.as_good, Acceptance.not_better, Acceptance.worse)
+        is_undecided = by_comparison and abs(self.deviations) <= SURE_DEVIATIONS
+        doubt = f" (undecided: {self.deviations:+.1f} standard deviations)" if is_undecided else ""
+        return f"round {self.round} {verdict}: {reason}{doubt}"
 
     @property
     def line(self) -> str:
