@@ -14,7 +14,7 @@ import perturbations
 
 _NUMBER = r"(?:np\.\w+\(|tensor\()?(-?\d[\d.]*(?:e[+-]?\d+)?)(?:, dtype=\S+)?\)?"
 _COMPARED = re.compile(rf"{_NUMBER} (<=?|>=?) {_NUMBER}")
-_SHOWN = 40
+_SHOWN = 30
 
 
 def distance_of(explanation):
@@ -71,11 +71,18 @@ def compared(runs):
 
 def main(folder):
     runs = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
-    rows = sorted(compared(runs), key=lambda row: row[0] / max(row[1], 1e-30))
-    moved = sum(row[1] > 0 for row in rows)
-    print(f"{len(rows)} laws in {len(runs)} runs, {moved} of which moved; distance left over by how much it moved:")
-    for least, by, value, bound, test, law in rows[:_SHOWN]:
-        print(f"{least / max(by, 1e-30):8.2g}  {value:11.5g} of {bound:11.5g}, moved {by:8.2g}  {test}: {law}")
+    rows = list(compared(runs))
+    moved, still = [row for row in rows if row[1]], [row for row in rows if not row[1]]
+    print(f"{len(rows)} laws in {len(runs)} runs. Moved were {len(moved)}; distance left, over how much it moved:")
+    _show(moved, lambda row: row[0] / row[1])
+    print("Not moved; distance left, over the bound:")
+    _show(still, lambda row: row[0] / max(abs(row[3]), 1e-30))
+
+
+def _show(rows, left):
+    for row in sorted(rows, key=left)[:_SHOWN]:
+        _, by, value, bound, test, law = row
+        print(f"{left(row):9.3g}  {value:11.5g} of {bound:11.5g}, moved {by:8.2g}  {test}: {law}")
 
 
 if __name__ == "__main__":
