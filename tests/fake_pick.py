@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cryoglean.io.relion import write_micrographs_star
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.loop.tables import write_round
 from cryoglean.micrograph import MicrographFile

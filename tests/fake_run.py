@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from cryoglean.io.relion import write_micrographs_star
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.loop.decisions import Acceptance, AcceptanceDecision, ClassEvaluationDecision
 from cryoglean.loop.outcomes import Outcome
@@ -22,8 +22,8 @@ from cryoglean.loop.stage_results import (
     MicrographsFound,
     NetworkFound,
     PicksFound,
+    stage_folder,
 )
-from cryoglean.loop.stages import stage_folder
 from cryoglean.loop.state import Production, RunStatus, open_run
 from cryoglean.loop.tables import write_round
 from cryoglean.micrograph import MicrographFile
@@ -117,7 +117,7 @@ class FakeRun:
             self._write_picks(stage_folder(self.root, number, stage), files, known)
             run.add(number, stage, picked, seconds)
         compared = {"only_reference": 30, "only_reference_kept": 10, "only_new": 40, "only_new_kept": 35}
-        run.decide(ClassEvaluationDecision(round=1, judged=80, kept=60, **compared))
+        run.decide(ClassEvaluationDecision(round=1, classified=80, kept=60, **compared))
         better = Acceptance.better
         run.decide(AcceptanceDecision(round=1, acceptance=better, reference=0, accepted=1, deviations=4.4))
         curves = stage_folder(self.root, 1, MODEL) / "curves.csv"

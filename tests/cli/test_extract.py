@@ -12,7 +12,7 @@ from cryoglean.cli.ctf import ctf
 from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
 from cryoglean.io.particles import read_images, read_particles
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.simulate.shells import ShellField
 
 app = typer.Typer()

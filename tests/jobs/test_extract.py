@@ -14,7 +14,7 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import ParticleTable, read_images, read_particles, read_stack, write_particles
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.extract_settings import ExtractJob
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
 from fields import paint, soft

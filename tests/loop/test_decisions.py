@@ -28,7 +28,7 @@ def facts(**changes):
 def test_convergence_is_more_than_the_share():
     assert not is_converged(facts(kept=560), 0.7)
     assert is_converged(facts(kept=561), 0.7)
-    assert not is_converged(facts(judged=0, kept=0), 0.7)
+    assert not is_converged(facts(classified=0, kept=0), 0.7)
 
 
 def test_a_like_round_raises_no_alarm():
@@ -68,7 +68,19 @@ def test_a_decision_on_a_round_names_it_and_says_why(acceptance):
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_end_has_a_message_without_gaps(outcome):
-    names = ("number", "kept", "judged", "share", "accepted", "rounds", "table", "alarm", "advice", "reason", "picks")
+    names = (
+        "number",
+        "kept",
+        "classified",
+        "share",
+        "accepted",
+        "rounds",
+        "table",
+        "alarm",
+        "advice",
+        "reason",
+        "picks",
+    )
     names += ("needed", "source", "error")
     message = loop_end(outcome, **dict.fromkeys(names, 0.5)).message
     assert message
@@ -148,5 +160,5 @@ def test_with_a_ctf_half_of_the_subset_is_below_one_micrometre():
 
 
 def test_a_share_of_nothing_is_zero():
-    assert facts(judged=0, kept=0).kept_share == 0
+    assert facts(classified=0, kept=0).kept_share == 0
     assert math.isfinite(RoundComparison(0, 0, 0, 0).deviations)

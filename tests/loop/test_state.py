@@ -50,7 +50,7 @@ def test_a_decision_is_new_once_after_a_kill_as_well(run):
 def test_a_decision_is_stored_with_kind_values_and_message(run):
     run.decide(
         ClassEvaluationDecision(
-            round=1, judged=80, kept=60, only_reference=30, only_reference_kept=10, only_new=40, only_new_kept=35
+            round=1, classified=80, kept=60, only_reference=30, only_reference_kept=10, only_new=40, only_new_kept=35
         )
     )
     stored = json.loads(run.path.read_text())["decisions"]
@@ -125,3 +125,9 @@ def test_a_folder_of_another_command_is_refused(tmp_path, name):
     (tmp_path / "run" / name).mkdir(parents=True)
     with pytest.raises(SettingsError, match="other results"):
         open_run(tmp_path / "run", SETTINGS, files(Path(tmp_path), "a"))
+
+
+@pytest.mark.parametrize("candidates", ["topaz", "kpicker"])
+def test_candidates_are_of_a_picker_that_needs_no_file(candidates):
+    with pytest.raises(SettingsError, match=candidates):
+        LoopSettings(diameter_angstrom=120, candidates=candidates)

@@ -13,8 +13,8 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
-from cryoglean.jobs.folder import PickFolder
 from cryoglean.jobs.inputs import read_first, read_usable
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import describe_provenance

@@ -13,7 +13,7 @@ from cryoglean.jobs.result import MicrographResult
 from cryoglean.report.overlay import draw_overlay
 
 if TYPE_CHECKING:
-    from cryoglean.jobs.folder import PickFolder
+    from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.protocol import Picker
     from cryoglean.picks import Picks

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
-from cryoglean.jobs.folder import PickFolder
 from cryoglean.jobs.outliers import outliers
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
     listed_in,

@@ -13,7 +13,7 @@ from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates import read_picks, relion_y_convention
 from cryoglean.io.particles import is_particles_star, places_by_micrograph, read_particles
 from cryoglean.io.pick_folders import read_stored_folder, stem_of
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
 

@@ -43,7 +43,7 @@ class RoundFacts(NamedTuple):
         number: 0 are the candidates.
         picks: in all micrographs of the subset.
         median_picks: per micrograph.
-        judged: picks that are in classes.
+        classified: picks that are in classes.
         kept: of these, in kept classes.
         best_resolution_angstrom: of the kept classes; infinite if there are none.
     """
@@ -51,14 +51,14 @@ class RoundFacts(NamedTuple):
     number: int
     picks: int
     median_picks: float
-    judged: int
+    classified: int
     kept: int
     best_resolution_angstrom: float
 
     @property
     def kept_share(self) -> float:
         """Share of the classified picks that is in kept classes."""
-        return self.kept / self.judged if self.judged else 0.0
+        return self.kept / self.classified if self.classified else 0.0
 
 
 class RoundComparison(NamedTuple):
@@ -210,7 +210,7 @@ class ClassEvaluationDecision(Decision):
     """Picks of a round in kept classes, and of picks that only one of two rounds has.
 
     Attributes:
-        judged: picks of the round that are in classes.
+        classified: picks of the round that are in classes.
         kept: of these, in kept classes.
         only_reference: as of `RoundComparison`.
         only_reference_kept: as of `RoundComparison`.
@@ -219,7 +219,7 @@ class ClassEvaluationDecision(Decision):
     """
 
     kind: Literal[DecisionKind.class_evaluation] = DecisionKind.class_evaluation
-    judged: int
+    classified: int
     kept: int
     only_reference: int
     only_reference_kept: int
@@ -227,7 +227,7 @@ class ClassEvaluationDecision(Decision):
     only_new_kept: int
 
     def _message(self) -> str:
-        said = f"{self.kept} of {self.judged} classified picks are in kept classes"
+        said = f"{self.kept} of {self.classified} classified picks are in kept classes"
         if not self.round:
             return said
         return (

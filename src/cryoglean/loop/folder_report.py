@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.jobs import pick_report
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.loop import run_report
 from cryoglean.loop.state import NAME as RUN
 from cryoglean.report.pick_page import pick_page

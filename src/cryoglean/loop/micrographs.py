@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, recut_command, rejected_reasons
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS
@@ -18,8 +18,9 @@ from cryoglean.loop.stage_results import (
     SELECTED,
     MicrographsFound,
     PicksFound,
+    stage_folder,
 )
-from cryoglean.loop.stages import picks_stage, stage_folder
+from cryoglean.loop.stages import picks_stage
 from cryoglean.loop.tables import read_round
 from cryoglean.report.page_facts import MicrographFacts
 

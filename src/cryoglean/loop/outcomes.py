@@ -66,7 +66,7 @@ def loop_end(outcome: Outcome, **values: object) -> LoopEnd:
 
 
 _MESSAGES = {
-    Outcome.converged: "converged in round {number}: {kept} of {judged} classified picks are in kept classes, more "
+    Outcome.converged: "converged in round {number}: {kept} of {classified} classified picks are in kept classes, more "
     "than {share:.0%}; the picks of round {accepted} are accepted",
     Outcome.rounds_exhausted: "not converged after {rounds} rounds; the picks of round {accepted} are accepted",
     Outcome.no_rounds: "no rounds of training were asked for: the picks of the candidates are accepted",

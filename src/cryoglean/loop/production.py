@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.jobs.pick import run_pick_job
 from cryoglean.jobs.train import WEIGHTS
+from cryoglean.loop.pick_jobs import PickJobs, copy_fits
 from cryoglean.loop.pick_union import draw_sample, from_single_round
 from cryoglean.loop.progress import LoopProgressAdapter
-from cryoglean.loop.stage_results import FINAL, MATCHED, MODEL
-from cryoglean.loop.stages import Stages, picks_stage
+from cryoglean.loop.stage_results import FINAL, MATCHED, MODEL, stage_folder
+from cryoglean.loop.stages import picks_stage
 from cryoglean.loop.state import Production
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from cryoglean.jobs.pick import PickSummary
     from cryoglean.loop.progress import LoopListener
-    from cryoglean.loop.settings import LoopSettings
+    from cryoglean.loop.settings import LoopJob, LoopSettings
+    from cryoglean.loop.stages import Stages
     from cryoglean.loop.state import RunFile
     from cryoglean.micrograph import MicrographFile
 
@@ -29,7 +31,7 @@ MIN_CLASSIFIED = 2 * MIN_PARTICLES_PER_CLASS
 def pick_all(
     run: RunFile,
     files: Sequence[MicrographFile],
-    stages: Stages,
+    job: LoopJob,
     best: int,
     min_distance_angstrom: float | None,
     progress: LoopListener,
@@ -39,18 +41,19 @@ def pick_all(
     Args:
         run: its state, which remembers the numbers.
         files: all micrographs.
-        stages: of the run.
+        job: the run.
         best: the accepted round.
         min_distance_angstrom: between picks; None is that of the picker.
         progress: listener to the run.
     """
+    jobs = PickJobs(run.root, job)
     if best:
-        job = stages.network_job(stages.folder(best, MODEL) / WEIGHTS, min_distance_angstrom)
+        pick = jobs.by_network(stage_folder(run.root, best, MODEL) / WEIGHTS, min_distance_angstrom)
     else:
         first = picks_stage(run, 0)
-        job = (stages.matcher_job if first == MATCHED else stages.candidates_job)(min_distance_angstrom)
-        stages.copy_fit(first, run.root)
-    summary = run_pick_job(list(files), job, run.root, LoopProgressAdapter(progress))
+        pick = (jobs.by_classes if first == MATCHED else jobs.candidates)(min_distance_angstrom)
+        copy_fits(stage_folder(run.root, 0, first), run.root)
+    summary = run_pick_job(list(files), pick, run.root, LoopProgressAdapter(progress))
     total = summary.total
     run.set(production=Production(round=best, picks=total, micrographs=len(summary.done)))
     progress.info(f"{total} picks in {len(summary.done)} micrographs, as round {best} picks")

@@ -102,7 +102,7 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
     progress.info(end.message)
     summary = LoopSummary(end, loop.best)
     if end.outcome.is_complete or (end.outcome.leaves_picks and loop.has_picker()):
-        summary.picks = pick_all(run, files, loop.stages, loop.best, loop.min_distance_angstrom, progress)
+        summary.picks = pick_all(run, files, job, loop.best, loop.min_distance_angstrom, progress)
         if end.outcome.is_complete and loop.best:
             classify_final_picks(loop.stages, job.settings)
     status = RunStatus.stopped if end.outcome.exit_status is ExitStatus.stopped else RunStatus.done
@@ -154,7 +154,7 @@ class _Loop:
             if self.best == number:
                 best = now
             if is_converged(now, share):
-                values = {"kept": now.kept, "judged": now.judged, "share": share, "accepted": self.best}
+                values = {"kept": now.kept, "classified": now.classified, "share": share, "accepted": self.best}
                 return loop_end(Outcome.converged, number=number, **values)
         if not rounds:
             return loop_end(Outcome.no_rounds)
@@ -201,8 +201,8 @@ class _Loop:
             raise _EndError(Outcome.too_few_to_train, kept=kept, needed=LEAST_POSITIVES, advice=advice)
         weights, before = self._train(number), self.best
         found = self.stages.pick(number, weights, self.min_distance_angstrom)
-        unjudged = RoundFacts(number, found.picks, _median(found), best.judged, best.judged, 0.0)
-        self._end_if_astray(find_alarm(self._comparable(best), unjudged), before)
+        unevaluated = RoundFacts(number, found.picks, _median(found), best.classified, best.classified, 0.0)
+        self._end_if_astray(find_alarm(self._comparable(best), unevaluated), before)
         reference, new = self._picks_of(self.best), self._picks_of(number)
         facts = self._evaluate(number, merge_rounds(reference, new, self.stages.diameters_px()), found)
         self._end_if_astray(find_alarm(self._comparable(best), facts), before)
@@ -226,11 +226,11 @@ class _Loop:
         star = stages.folder(number, PARTICLES) / "particles.star"
         table = stages.folder(number, SELECTED) / SELECTION if found.by_hand else None
         labels = class_evaluation.particle_labels(stages.folder(number, CLASSES), self._job, table)
-        comparison, judged, kept = class_evaluation.compare_rounds(labels, star, stages.files, unions)
+        comparison, classified, kept = class_evaluation.compare_rounds(labels, star, stages.files, unions)
         resolution = found.best_resolution_angstrom
         best_resolution = float("inf") if resolution is None else resolution
-        facts = RoundFacts(number, picked.picks, _median(picked), judged, kept, best_resolution)
-        self._decide(ClassEvaluationDecision(round=number, judged=judged, kept=kept, **comparison._asdict()))
+        facts = RoundFacts(number, picked.picks, _median(picked), classified, kept, best_resolution)
+        self._decide(ClassEvaluationDecision(round=number, classified=classified, kept=kept, **comparison._asdict()))
         if number:
             self._accept(facts, comparison)
         return facts

@@ -25,8 +25,9 @@ from cryoglean.loop.stage_results import (
     ParticlesFound,
     PicksFound,
     SelectionFound,
+    stage_folder,
 )
-from cryoglean.loop.stages import picks_stage, stage_folder
+from cryoglean.loop.stages import picks_stage
 from cryoglean.loop.state import RunFile, RunStatus, read_run
 from cryoglean.pickers.curves import read_curves
 from cryoglean.report.run_facts import ClassEvaluation, Decision, Gallery, KeptPicks, RoundSummary, RunFacts, StageTime
@@ -130,15 +131,15 @@ def _evaluation(run: RunFile, number: int) -> ClassEvaluationDecision | None:
 
 def _kept_share(evaluation: ClassEvaluationDecision | None, selected: SelectionFound | None) -> float | None:
     """Return the share of a round's own picks in kept classes; where that is not told, of all that was classified."""
-    if evaluation is not None and evaluation.judged:
-        return evaluation.kept / evaluation.judged
+    if evaluation is not None and evaluation.classified:
+        return evaluation.kept / evaluation.classified
     if selected is not None and selected.particles:
         return selected.kept_in_first_classes / selected.particles
     return None
 
 
 def _class_evaluation(evaluation: ClassEvaluationDecision) -> ClassEvaluation:
-    own = KeptPicks(evaluation.judged, evaluation.kept)
+    own = KeptPicks(evaluation.classified, evaluation.kept)
     if evaluation.round <= 0:
         return ClassEvaluation(own)
     only_before = KeptPicks(evaluation.only_reference, evaluation.only_reference_kept)

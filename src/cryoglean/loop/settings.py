@@ -1,4 +1,4 @@
-"""What the loop is told."""
+"""Settings of a run."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
 from cryoglean.classes2d.settings import KEEP_SHARE
+from cryoglean.errors import SettingsError
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.pickers.registry import describe
 
 CONVERGED_SHARE = 0.7
-"""McSweeney et al., IUCrJ 7, 719, 2020, section 2.5: done when more than this share of the picks is in kept classes."""
+"""Share of a round's picks in kept classes above which the rounds end. Published: McSweeney et al., IUCrJ 7, 719, 2020,
+section 2.5."""
 
-MOST_ROUNDS = 3
-"""As many rounds of training at most (same source)."""
+MAX_ROUNDS = 3
+"""Rounds of training, at most. Published: as `CONVERGED_SHARE`."""
 
-MOST_PARTICLES = 4_000
-"""As many particles of a round are classified: 20 classes of 200. Which classes there are is clear by then, a network
-learns as well from these as from more (500 steps of 32), and a round stays a matter of minutes."""
+MAX_PARTICLES = 4_000
+"""Particles of a round that are classified, at most: 20 classes of 200. Resource: which classes there are is clear by
+then, a network has no use for more in 500 steps of 32, and a round stays a matter of minutes."""
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class LoopSettings(BaseModel):
-    """All that decides what a run finds.
+    """All settings that decide the result of a run.
 
     Attributes:
         diameter_angstrom: particle diameter.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         candidates: the picker of the candidates; one that needs no file.
         preset: default, or as published in 2020: its pickers, and classes by %/Res.
-        min_distance_angstrom: least distance of two picks; None finds it in the surest candidates.
+        min_distance_angstrom: minimum distance between picks; None learns it from the best candidates.
         rounds: rounds of training at most; 0 ends after the classes of the candidates.
         rule: by which classes are kept; None is that of the preset.
         threshold: of the rule, if not its own.
@@ -45,10 +47,10 @@ class LoopSettings(BaseModel):
         subset: micrographs that the rounds work on.
         most_particles: of a round that are classified.
         engine: of the 2D classes.
-        start_from: coordinates to begin with, instead of candidates.
+        start_from: coordinates to start from, instead of candidates.
         review: stop after each classification, for the selection to be edited; it decides nothing, and may be asked for
             at any call.
-        seed: of all that is random.
+        seed: of the random generators.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,14 +60,14 @@ class LoopSettings(BaseModel):
     candidates: str = "localpicker"
     preset: Literal["default", "paper"] = "default"
     min_distance_angstrom: _Positive | None = None
-    rounds: Annotated[int, Field(ge=0, le=20)] = MOST_ROUNDS
+    rounds: Annotated[int, Field(ge=0, le=20)] = MAX_ROUNDS
     rule: Rule | None = None
     threshold: _Positive | None = None
     keep_share: _Share = KEEP_SHARE
     passes: Annotated[int, Field(ge=1)] = 3
     converged_share: _Share = CONVERGED_SHARE
     subset: Annotated[int, Field(ge=1)] = 30
-    most_particles: Annotated[int, Field(ge=4)] = MOST_PARTICLES
+    most_particles: Annotated[int, Field(ge=4)] = MAX_PARTICLES
     engine: Engine = Engine.native
     start_from: Path | None = None
     review: Annotated[bool, Field(exclude=True)] = False
@@ -73,31 +75,34 @@ class LoopSettings(BaseModel):
 
     @model_validator(mode="after")
     def _candidates_can_be_picked(self) -> Self:
-        describe(self.candidates, self.preset).check_given({})
+        try:
+            describe(self.candidates, self.preset).check_given({})
+        except SettingsError as error:
+            raise SettingsError(f"--candidates {self.candidates}, preset {self.preset}: {error}") from error
         return self
 
     @property
     def class_rule(self) -> Rule:
-        """By which classes are kept."""
+        """The rule by which classes are kept."""
         if self.rule is not None:
             return self.rule
         return Rule.literal if self.preset == "paper" else Rule.automatic
 
     def recorded(self) -> dict[str, Any]:
-        """Return what decides the result, as JSON values."""
+        """Return all that decides the result, as JSON values."""
         start_from = None if self.start_from is None else str(self.start_from.resolve())
         return self.model_dump(mode="json") | {"start_from": start_from}
 
 
 class LoopJob(BaseModel):
-    """A run: its settings, and what decides nothing.
+    """A run: its settings, and all that does not decide the result.
 
     Attributes:
-        settings: what is to be found.
+        settings: all that decide the result.
         cpus: processors to use.
         device: where to compute, as torch names it.
-        verbose: tell of each micrograph and each step.
-        command: what the user has typed, if it is known.
+        verbose: show a line per micrograph and step.
+        command: the command line, if it is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,5 +114,5 @@ class LoopJob(BaseModel):
     command: str | None = None
 
     def provenance(self) -> dict[str, Any]:
-        """Return what a run is made with besides its settings, as JSON values."""
+        """Return what the run is made with besides its settings, as JSON values."""
         return describe_provenance(self.command, self.device, self.cpus)

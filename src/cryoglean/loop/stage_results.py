@@ -1,12 +1,15 @@
-"""Results of the stages of a run, as `run.json` remembers them."""
+"""Stages of a run: their names, folders and results, as `run.json` remembers them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from cryoglean.jobs.records import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MICROGRAPHS, CANDIDATES, MATCHED, PICKS, POOL, PARTICLES, CLASSES, SELECTED, MODEL = (
     "micrographs",
@@ -191,3 +194,13 @@ AnyStage = Annotated[
     Field(discriminator="stage"),
 ]
 """A stage as it is stored."""
+
+
+def round_name(number: int) -> str:
+    """Return the name of a round for the user."""
+    return "final" if number == FINAL else f"round {number}"
+
+
+def stage_folder(root: Path, number: int, stage: str = "") -> Path:
+    """Return the folder of a stage of a round of the run in `root`."""
+    return (root / "final" if number == FINAL else root / "rounds" / f"{number:02d}") / stage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.atomic import atomic_path
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.inputs import read_all, read_usable
-from cryoglean.jobs.pick import PickJob, run_pick_job
+from cryoglean.jobs.pick import run_pick_job
 from cryoglean.jobs.pick_sources import find_picks
-from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
 from cryoglean.limits import is_same_size
 from cryoglean.loop import class_evaluation
+from cryoglean.loop.pick_jobs import PickJobs, copy_fits
 from cryoglean.loop.stage_results import (
     CANDIDATES,
     CLASSES,
@@ -37,10 +35,11 @@ from cryoglean.loop.stage_results import (
     ParticlesFound,
     PicksFound,
     SelectionFound,
+    round_name,
+    stage_folder,
 )
 from cryoglean.loop.tables import read_round, write_round
 from cryoglean.pickers.kpicker.trainings import TRAININGS
-from cryoglean.pickers.registry import DEFAULT_PRESET, describe, descriptions
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
@@ -54,16 +53,6 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 _Found = TypeVar("_Found", bound="Record")
-
-
-def round_name(number: int) -> str:
-    """Return the name of a round for the user."""
-    return "final" if number == FINAL else f"round {number}"
-
-
-def stage_folder(root: Path, number: int, stage: str = "") -> Path:
-    """Return the folder of a stage of a round of the run in `root`."""
-    return (root / "final" if number == FINAL else root / "rounds" / f"{number:02d}") / stage
 
 
 def picks_stage(run: RunFile, number: int) -> str:
@@ -93,7 +82,7 @@ class Stages:
         adapter: LoopProgressAdapter,
     ) -> None:
         self.run, self.job, self.files = run, job, list(files)
-        self._progress, self._adapter = progress, adapter
+        self._progress, self._adapter, self._jobs = progress, adapter, PickJobs(run.root, job)
 
     def folder(self, number: int, stage: str = "") -> Path:
         """Return the folder of a stage of a round."""
@@ -147,7 +136,7 @@ class Stages:
         return self.do(0, CANDIDATES, PicksFound, work, "{picks} picks")
 
     def _candidates(self, out: Path) -> PicksFound:
-        job = self._pick_job(self.job.settings.candidates, self._preset)
+        job = self._jobs.candidates(None)
         summary = run_pick_job(self.files, job, out, self._adapter)
         fit = None if summary.fit is None else summary.fit.model_dump(mode="json")
         return _counts(summary.counts, fit)
@@ -189,64 +178,22 @@ class Stages:
 
     def pick(self, number: int, weights: Path, distance_angstrom: float | None) -> PicksFound:
         """Pick the micrographs of the rounds with a round's network."""
-        job = self.network_job(weights, distance_angstrom)
-        out = self.folder(number, PICKS)
+        job, out = self._jobs.by_network(weights, distance_angstrom), self.folder(number, PICKS)
 
         def work() -> PicksFound:
             return _counts(run_pick_job(self.files, job, out, self._adapter).counts)
 
         return self.do(number, PICKS, PicksFound, work, "{picks} picks")
 
-    def network_job(self, weights: Path, distance_angstrom: float | None) -> PickJob:
-        """Return the job of picking with a network."""
-        return self._pick_job("kpicker", self._preset, {"weights": weights}, distance_angstrom)
-
     def matched(self) -> PicksFound:
         """Pick the micrographs of the rounds again, by the kept classes of the candidates."""
         out = self.folder(0, MATCHED)
 
         def work() -> PicksFound:
-            self.copy_fit(CANDIDATES, out)
-            return _counts(run_pick_job(self.files, self.matcher_job(None), out, self._adapter).counts)
+            copy_fits(self.folder(0, CANDIDATES), out)
+            return _counts(run_pick_job(self.files, self._jobs.by_classes(None), out, self._adapter).counts)
 
         return self.do(0, MATCHED, PicksFound, work, "{picks} picks by the candidates' classes")
-
-    def matcher_job(self, distance_angstrom: float | None) -> PickJob:
-        """Return the job of picking by the kept classes of the candidates."""
-        templates = {"templates": self.folder(0, SELECTED) / TEMPLATES}
-        return self._pick_job("matcher", DEFAULT_PRESET, templates, distance_angstrom)
-
-    def candidates_job(self, distance_angstrom: float | None) -> PickJob:
-        """Return the job of picking as the candidates were picked."""
-        return self._pick_job(self.job.settings.candidates, self._preset, {}, distance_angstrom)
-
-    def copy_fit(self, stage: str, target: Path) -> None:
-        """Copy what the picker of a stage of round 0 has learned, so that it is not learned again."""
-        for name in dict.fromkeys(name for each in descriptions() for name in each.fit_files):
-            _copy_if_new(self.folder(0, stage) / name, target / name)
-
-    @property
-    def _preset(self) -> str:
-        return self.job.settings.preset
-
-    def _pick_job(
-        self,
-        method: str,
-        preset: str,
-        given: Mapping[str, Path] | None = None,
-        distance_angstrom: float | None = None,
-    ) -> PickJob:
-        settings = self.job.settings
-        kind = describe(method, preset).load().settings
-        return PickJob(
-            picker=kind.model_validate(
-                {"diameter_angstrom": settings.diameter_angstrom, "min_distance_angstrom": distance_angstrom}
-            ),
-            given=dict(given or {}),
-            pixel_size_angstrom=settings.pixel_size_angstrom,
-            cpus=self.job.cpus,
-            device=self.job.device,
-        )
 
     def picks_of(self, number: int) -> dict[str, Picks]:
         """Return the picks of a round by micrograph."""
@@ -335,13 +282,6 @@ def _refuse_mixed(sizes: Mapping[str, tuple[float, int, int]]) -> None:
             f"micrographs of different pixel sizes: {finest} has {low:.4g} Å, {coarsest} {high:.4g} Å: run each "
             "magnification by itself, or give --pixel-size if the headers are wrong"
         )
-
-
-def _copy_if_new(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all, if there is one and it is not there."""
-    if source.exists() and not target.exists():
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
 
 
 def _counts(counts: dict[str, int], fit: dict[str, Any] | None = None) -> PicksFound:

@@ -14,7 +14,7 @@ from cryoglean.io.particles import (
     write_particles,
 )
 from cryoglean.io.star import star_floats
-from cryoglean.jobs.folder import PickFolder
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.particles.tables import PICK_ID
 from cryoglean.picks import Picks
 
