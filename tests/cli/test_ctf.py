@@ -91,7 +91,7 @@ def test_a_second_run_estimates_only_what_is_missing_and_can_select_anew(done, s
     shutil.copytree(done[0], out)
     before = (out / "micrographs_ctf.star").read_bytes()
     result = cryoglean("ctf", set_of_three, "--out", out, "--cpus", 1, "--resolution-limit", 0.5)
-    assert "2 of 3 micrographs are done already" in result.stderr
+    assert "2 of 3 micrographs done already" in result.stderr
     assert "0 of 2 micrographs selected" in result.stderr
     assert (out / "micrographs_ctf.star").read_bytes() == before
     assert not (out / "micrographs_selected.star").exists()

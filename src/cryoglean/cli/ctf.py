@@ -12,6 +12,7 @@ from cryoglean.cli.options import AsJson, Cpus, Force, Micrographs, Out, PixelSi
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.ctf_settings import CtfJob
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.jobs.result import JobSummary
@@ -87,7 +88,7 @@ def ctf(
     limit_threads(1)  # work is split by micrographs
     files = find_micrographs(micrographs)
     with JobProgress("estimating CTF", "CTF found", verbose=verbose) as progress:
-        progress.info(f"{len(files)} micrographs, {job.cpus} processors")
+        progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}")
         summary = run_ctf_job(files, job, out, progress)
     _show(summary, out, as_json=as_json)
     return summary.exit_status
@@ -109,6 +110,8 @@ def _pair(text: str) -> tuple[float, float]:
 
 
 def _show(summary: JobSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.progress import echo_rejected
+
     if as_json:
         said = {
             "out": str(out),
@@ -118,6 +121,5 @@ def _show(summary: JobSummary, out: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps(said))
         return
     if summary.done:
-        typer.echo(f"CTF of {len(summary.done)} micrographs: {out / 'micrographs_ctf.star'}")
-    if summary.rejected:
-        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+        typer.echo(f"CTF of {counted(len(summary.done), 'micrograph')}: {out / 'micrographs_ctf.star'}")
+    echo_rejected(summary, out)

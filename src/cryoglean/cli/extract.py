@@ -105,6 +105,8 @@ def extract(
 
 
 def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.progress import echo_rejected
+
     total = summary.total
     if as_json:
         said = {
@@ -117,5 +119,4 @@ def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> 
         typer.echo(json.dumps(said))
         return
     typer.echo(f"{total} particles of {len(summary.done)} micrographs: {out / 'particles.star'}")
-    if summary.rejected:
-        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+    echo_rejected(summary, out)

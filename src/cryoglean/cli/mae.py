@@ -12,6 +12,7 @@ import typer
 from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Out, PixelSize, Preset, Seed
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.jobs.train_mae import MaeJob, MaeSummary, MicrographSet
@@ -176,6 +177,7 @@ def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) ->
 
 
 def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.progress import echo_rejected
     from cryoglean.pickers.emmae.network_training import WEIGHTS
 
     fit = summary.fit
@@ -190,6 +192,6 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
         typer.echo(json.dumps(said))
         return
     if fit is not None:
-        typer.echo(f"trained on {len(fit.micrographs)} micrographs, {fit.steps} steps: {out / WEIGHTS}")
-    if summary.rejected:
-        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+        micrographs, steps = counted(len(fit.micrographs), "micrograph"), counted(fit.steps, "step")
+        typer.echo(f"trained on {micrographs}, {steps}: {out / WEIGHTS}")
+    echo_rejected(summary, out)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 import typer
 
 import cryoglean
-from cryoglean.cli.plain_help import PlainCommand, PlainGroup
+from cryoglean.cli.options import PlainCommand, PlainGroup
 from cryoglean.errors import CryogleanError, NothingKeptError, SettingsError, TableError
 from cryoglean.jobs.result import ExitStatus
 

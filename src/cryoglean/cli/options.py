@@ -1,12 +1,13 @@
-"""Options that mean the same in every command."""
+"""Options that mean the same in every command, and help that names their types in plain words."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 Micrographs = Annotated[
     list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
@@ -28,3 +29,39 @@ class Preset(StrEnum):
 
     default = "default"
     paper = "paper"
+
+
+_TYPES = {
+    "<bool>": "",
+    "<str>": "TEXT",
+    "<path>": "PATH",
+    "<int>": "NUMBER",
+    "<int range>": "NUMBER",
+    "<float>": "NUMBER",
+    "<float range>": "NUMBER",
+    "<list[Path]>": "PATH",
+    "<list[str]>": "TEXT",
+}
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help names types in plain words."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 (its type moved from one Typer to the next)
+        """Return the parameters, with their types in plain words."""
+        return [_in_plain_words(param) for param in super().get_params(ctx)]
+
+
+class PlainGroup(TyperGroup):
+    """A group of commands whose help names types in plain words."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 (as above)
+        """Return the parameters, with their types in plain words."""
+        return [_in_plain_words(param) for param in super().get_params(ctx)]
+
+
+def _in_plain_words(param: Any) -> Any:  # noqa: ANN401 (as above)
+    show = getattr(type(param), "display_type", None)
+    if show is not None:  # an older Typer writes plain words itself
+        param.display_type = lambda ctx: _TYPES.get(shown := show(param, ctx), shown.strip("<>"))
+    return param

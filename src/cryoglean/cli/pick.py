@@ -14,6 +14,7 @@ from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
 from cryoglean.cli.picker_options import picker_from, with_picker_options
 from cryoglean.cli.settings import checked
 from cryoglean.pickers.registry import DEFAULT_PRESET, methods, presets
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.jobs.pick import PickJob, PickSummary
@@ -107,7 +108,7 @@ def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) 
 
     files = find_micrographs(micrographs)
     with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
-        progress.info(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
+        progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
         summary = run_pick_job(files, job, out, progress)
         if verbose and summary.fit is not None:
             progress.info(summary.fit.summary())
@@ -126,6 +127,8 @@ def _reported(out: Path) -> Path | None:
 
 
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
+    from cryoglean.cli.progress import echo_rejected
+
     total = summary.total
     if as_json:
         said = {
@@ -142,8 +145,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
         return
     if report is not None:
         typer.echo(f"report, to be opened with a browser: {report}")
-    typer.echo(f"{total} picks in {len(summary.done)} micrographs: {out / 'picks'}")
-    if summary.rejected:
-        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+    typer.echo(f"{counted(total, 'pick')} in {counted(len(summary.done), 'micrograph')}: {out / 'picks'}")
+    echo_rejected(summary, out)
     if summary.fit is not None and not summary.fit.found_particles:
         typer.echo("nothing like particles of this diameter stands out in these micrographs: is --diameter right?")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cryoglean.words import counted
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from rich.progress import TaskID
 
-    from cryoglean.jobs.result import MicrographResult
+    from cryoglean.jobs.result import JobSummary, MicrographResult
 
 
 class ProgressBar:
@@ -77,7 +81,7 @@ class JobProgress(ProgressBar):
         """Begin to count: so many micrographs in all, so many of them done before."""
         self._count, self._total = done, total
         if done:
-            self.info(f"{done} of {total} micrographs are done already")
+            self.info(f"{done} of {counted(total, 'micrograph')} done already")
         self._advance(done, total)
 
     def report(self, result: MicrographResult) -> None:
@@ -91,3 +95,9 @@ class JobProgress(ProgressBar):
             self.info(f"{place} {self._result.format(n=result.count)}, {result.seconds:.2f} s")
         if result.note is not None:
             self.info(f"{result.file.name}: {result.note}")
+
+
+def echo_rejected(summary: JobSummary, out: Path) -> None:
+    """Print how many micrographs of a job were rejected, if any, and where the reasons stand."""
+    if summary.rejected:
+        typer.echo(f"{counted(len(summary.rejected), 'micrograph')} rejected: {out / 'rejected.csv'}")

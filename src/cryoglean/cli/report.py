@@ -9,14 +9,12 @@ import typer
 
 
 def report(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="What cryoglean run or cryoglean pick was told as --out.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Output folder of cryoglean run or cryoglean pick.")],
 ) -> int:
-    """Write the report of a run or of a pick job anew.
+    """Write the report of a run or of a pick job again.
 
-    Each cryoglean run writes it at its end, however it ends, and so does cryoglean pick with --plots; this does it for
-    one that was killed, or is still under way. Writes FOLDER/report.html, one page that needs no network, and of a run
+    cryoglean run writes it at its end, however it ends, and so does cryoglean pick with --plots; this writes it for a
+    job that was killed, or still runs. Writes FOLDER/report.html, one page that needs no network, and of a run
     FOLDER/figures, pictures for a paper.
 
     For example:

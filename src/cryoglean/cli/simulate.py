@@ -14,6 +14,7 @@ from cryoglean.cli.options import AsJson, Cpus, Force, Out, Verbose
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
 from cryoglean.simulate.settings import DOSES, NUISANCES, Ice, Microscope, Simulation, Specimen
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -216,6 +217,7 @@ def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_j
         }
         typer.echo(json.dumps(said))
         return
-    typer.echo(f"{summary.total} particles in {len(summary.done)} micrographs: {out / 'micrographs'}")
+    particles, micrographs = counted(summary.total, "particle"), counted(len(summary.done), "micrograph")
+    typer.echo(f"{particles} in {micrographs}: {out / 'micrographs'}")
     if summary.total < simulation.specimen.particles * len(summary.done):
         typer.echo("there was no room for all of them: fewer --particles, a smaller --spacing, or a larger --size")

@@ -10,6 +10,7 @@ import typer
 
 from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, PixelSize, Preset, Seed
 from cryoglean.cli.settings import checked
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.jobs.train import TrainJob, TrainSummary
@@ -91,6 +92,7 @@ def train(
 
 
 def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.progress import echo_rejected
     from cryoglean.jobs.train import WEIGHTS
 
     fit = summary.fit
@@ -106,6 +108,5 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
         typer.echo(json.dumps(said))
         return
     if fit is not None:
-        typer.echo(f"trained on {len(fit.micrographs)} micrographs: {out / WEIGHTS}")
-    if summary.rejected:
-        typer.echo(f"{len(summary.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+        typer.echo(f"trained on {counted(len(fit.micrographs), 'micrograph')}: {out / WEIGHTS}")
+    echo_rejected(summary, out)
