@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "constants.py"
-NOT_YET = {"classes2d", "cli", "io", "jobs", "particles"}
+NOT_YET = {"classes2d", "cli", "jobs", "particles"}
 """Rooms whose constants have no origin yet. Only shrinks."""
 
 

@@ -86,10 +86,10 @@ def test_a_renamed_file_is_named_for_what_it_is(tmp_path):
     Image.fromarray((NOISE * 30 + 128).astype(np.uint8)).save(tmp_path / "a.png")
     for name in ("a.mrc", "a.tif", "a.mrc.gz", "a.jpg"):
         (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes())
-        assert "inside it is PNG" in refusal(tmp_path / name)
+        assert "but it holds PNG" in refusal(tmp_path / name)
         assert "name it .png" in refusal(tmp_path / name)
     write_mrc(tmp_path / "b.mrc").rename(tmp_path / "b.png")
-    assert "inside it is MRC" in refusal(tmp_path / "b.png")
+    assert "but it holds MRC" in refusal(tmp_path / "b.png")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_difference_of_one_percent_is_no_disagreement():
     file = MicrographFile(Path("a.mrc"), "a.mrc", "a", 1.505)
     assert pixel_size_of(file, 1.5, 1.51) == (1.5, None)
     _, note = pixel_size_of(file, 1.5, 3.0)
-    assert note == "pixel sizes disagree: --pixel-size 1.5, header 3 A; --pixel-size is used"
+    assert note == "pixel sizes disagree: --pixel-size 1.5, header 3 Å; --pixel-size is used"
 
 
 def test_an_unknown_pixel_size_is_an_error_that_says_what_to_give(tmp_path):

@@ -1,4 +1,4 @@
-"""Whole files or none: write beside the target, force it to disk, then rename.
+"""Atomic writing of files: beside the target, forced to disk, then renamed.
 
 A reader, or a run that goes on after a kill or a full disk, sees the old file, the new file or no file, never a part of
 one. A killed writer leaves only a hidden file whose name ends in `.tmp`; `clean_leftovers` removes those.
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LEFTOVER = re.compile(r"^\..*\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
-_DAY_S = 86_400.0
+_MAX_WRITING_S = 86_400.0
+"""Age above which a temporary file is stale, whoever wrote it. Chosen by hand: no file takes a day to write, and
+writers on other hosts cannot be asked."""
+
 _STARTED = time.time()
 
 
@@ -31,7 +34,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary name is unique to host, process and call, so that workers in parallel do not meet; it is hidden and
     ends in `.tmp`, so that no table or picture reader takes it for a result (name the format to libraries that guess
-    it from the suffix). Missing parent folders are made.
+    it from the suffix). Missing parent folders are created.
 
     Args:
         path: the file to be written or replaced.
@@ -57,7 +60,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_atomic_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Make `data` the content of `path`, whole or not at all.
+    """Write `data` to `path`, whole or not at all.
 
     Raises:
         OSError: as `atomic_path`.
@@ -67,7 +70,7 @@ def write_atomic_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_atomic_text(path: str | os.PathLike[str], text: str) -> None:
-    """Make `text`, in UTF-8 with its line ends as they are, the content of `path`, whole or not at all.
+    """Write `text` to `path` in UTF-8, line ends as they are, whole or not at all.
 
     Raises:
         OSError: as `atomic_path`.
@@ -98,7 +101,7 @@ def _is_stale(path: Path) -> bool:
         written = path.stat().st_mtime
     except FileNotFoundError:  # renamed to its target in the meantime
         return False
-    if time.time() - written > _DAY_S:
+    if time.time() - written > _MAX_WRITING_S:
         return True
     if name["host"] != _host():
         return False
@@ -113,7 +116,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # there, but another user's; or not to be judged
+    except (OSError, OverflowError):  # there, but another user's; or not to be told
         return True
     return True
 
@@ -131,7 +134,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last; a file system that cannot do that has still renamed whole."""
+    """Force the rename itself to disk; a file system that cannot do that has still renamed whole."""
     if os.name != "posix":
         return
     try:

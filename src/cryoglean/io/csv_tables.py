@@ -1,4 +1,4 @@
-"""CSV as text: the one way in which this program writes it."""
+"""CSV as text, in the one way in which this program writes it."""
 
 from __future__ import annotations
 

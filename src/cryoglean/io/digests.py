@@ -1,4 +1,4 @@
-"""Digests of files, by which results know what they were made from."""
+"""Digests of files, by which results record their inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door for images: one file in, one checked float32 image out, or one line that says why not."""
+"""Reading of micrographs: one file in, one checked float32 image out, or one line that says why not."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     Reader = Callable[[Path], tuple[NDArray[np.float32], float | None]]
 
 MIN_SIDE_PX = 16
+"""Minimum side of a micrograph. Chosen by hand: a particle of `MIN_DIAMETER_PX` and its surroundings."""
+
 MAX_VALUE = 1e15
-"""Largest magnitude of a pixel: its square still fits into float32."""
+"""Maximum magnitude of a pixel. Derived: its square still fits into float32."""
 
 _STRIP_PIXELS = 2**20
+"""Pixels that are checked at once. Resource: the mask of a strip takes 1 MiB."""
+
 _KINDS = {
     ".mrc": "MRC",
     ".mrc.gz": "gzip",
@@ -40,7 +44,7 @@ _KINDS = {
     ".jpeg": "JPEG",
 }
 SUFFIXES = tuple(_KINDS)
-"""Suffixes of micrographs, in lower case; a folder is searched for these."""
+"""Suffixes of micrographs, in lower case, for which folders are searched."""
 
 _READERS: dict[str, Reader] = {"TIFF": read_tiff, "PNG": read_png, "JPEG": read_jpeg}
 _OTHER_MRC = (".mrcs", ".map", ".st", ".rec", ".ali")
@@ -118,7 +122,7 @@ def _os_reason(error: OSError) -> str:
 
 
 def _kind(path: Path) -> str:
-    """Return the kind of file by its suffix, refusing what is not readable or is something else inside."""
+    """Return the kind of file by its suffix; refuse what is not readable or holds something else."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise MicrographError(path, "a folder, not an image" if path.is_dir() else "not a regular file")
@@ -133,7 +137,7 @@ def _kind(path: Path) -> str:
         raise MicrographError(path, f"not a micrograph by its name: recognised are {' '.join(SUFFIXES)}")
     if content != kind and (content or kind != "MRC"):  # old MRC files cannot be told by their first bytes
         inside = content or "something else"
-        raise MicrographError(path, f"named as {kind}, but inside it is {inside}: {_rename_hint(content)}")
+        raise MicrographError(path, f"named as {kind}, but it holds {inside}: {_rename_hint(content)}")
     return kind
 
 
@@ -143,7 +147,7 @@ def _rename_hint(content: str) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return the kind of file by its first bytes, or "" where they do not tell."""
+    """Return the kind of file by its first bytes, or "" where they do not show it."""
     with path.open("rb") as stream:
         head = stream.read(212)
     known = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
@@ -171,18 +175,19 @@ def _check_content(path: Path, image: NDArray[np.float32]) -> None:
 def pixel_size_of(
     file: MicrographFile, option_angstrom: float | None, header_angstrom: float | None
 ) -> tuple[float, str | None]:
-    """Choose the pixel size of a micrograph: what the user says, else what its table says, else its header.
+    """Choose the pixel size of a micrograph: that given by the user, else that of its table, else of its header.
 
     Args:
         file: the micrograph, with the pixel size of its STAR file in angstrom if there is one.
-        option_angstrom: what the user gave, or None.
-        header_angstrom: what the image's own header says, or None.
+        option_angstrom: pixel size given by the user, or None.
+        header_angstrom: pixel size in the header of the image, or None.
 
     Returns:
-        The pixel size in angstrom, and one line about sources that differ from it by more than 1 %, or None.
+        The pixel size in angstrom, and one line about sources that differ from it by more than
+        `PIXEL_SIZE_TOLERANCE`, or None.
 
     Raises:
-        MicrographError: if no source knows it.
+        MicrographError: if no source has it.
     """
     sources = {"--pixel-size": option_angstrom, "STAR file": file.pixel_size_angstrom, "header": header_angstrom}
     known = {name: value for name, value in sources.items() if value is not None}
@@ -192,15 +197,15 @@ def pixel_size_of(
     differing = [f"{name} {value:.4g}" for name, value in others if not is_same_size(value, size)]
     if not differing:
         return size, None
-    return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} A; {chosen} is used"
+    return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} Å; {chosen} is used"
 
 
 def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = None) -> tuple[Micrograph, str | None]:
-    """Read a micrograph and settle its pixel size (see `pixel_size_of`).
+    """Read a micrograph and choose its pixel size (see `pixel_size_of`).
 
     Args:
-        file: what to read.
-        pixel_size_angstrom: the user's word on the pixel size, or None.
+        file: the micrograph.
+        pixel_size_angstrom: pixel size given by the user, or None.
 
     Returns:
         The micrograph, and one line about pixel sizes that disagree, or None.

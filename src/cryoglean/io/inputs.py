@@ -1,4 +1,4 @@
-"""From what the user names (folders, files, lists, STAR files) to the micrographs, each with a unique key."""
+"""Micrographs found from folders, files, lists and STAR files, each with a unique key."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ _NUMERIC = ("rlnDefocusU", "rlnDefocusV")
 _PIXEL_SIZE = "rlnMicrographPixelSize"
 _DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 _ANGSTROM_PER_MICROMETRE = 1e4
+"""Format: `rlnDetectorPixelSize` is in micrometres."""
+
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
 _NO_NAMES = ("", ".", "..")
 _OF_PARTICLES = ("rlnImageName", "rlnCoordinateX")
@@ -39,7 +41,7 @@ def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
     named by themselves, by a list or a STAR file may be missing.
 
     Args:
-        inputs: what the user named, in this order.
+        inputs: paths as the user gave them.
 
     Returns:
         The micrographs, each file once, in the order of the inputs; folders are sorted by name. Keys: for a STAR file

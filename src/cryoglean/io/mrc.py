@@ -1,4 +1,4 @@
-"""One image from an MRC file: the header forgivingly, the body whole or not at all.
+"""Reading of one image from an MRC file: the header leniently, the body whole or not at all.
 
 The layout of the header is mrcfile's table. The body is read here, strip by strip straight into the float32 image, so
 that every mode, byte order and compression takes one copy of the image and no more, and so that sizes are compared
@@ -32,29 +32,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SIDE_PX = 100_000
+"""Maximum side of an image in a header that is believed. Chosen by hand: detectors have some 10,000 pixels a side, and
+a header in the wrong byte order gives millions."""
+
 MAX_PIXELS = 2**30
+"""Maximum number of pixels of an image. Resource: 4 GiB as float32."""
+
 MAX_EXPANSION = 1100
-"""How many times larger than its file an image may be: DEFLATE's limit; micrographs are noise and shrink far less."""
+"""Maximum ratio of an image to its compressed file. Format: DEFLATE expands no more than 1,032 times, a header comes on
+top; micrographs are noise and shrink far less."""
+
+HARMLESS_BYTES = 2**26
+"""Size up to which an image may expand from a file of any size. Resource: 64 MiB."""
 
 _HEADER_BYTES = 1024
+"""Format: length of an MRC2014 header."""
+
 _STRIP_BYTES = 2**22
-_PADDING_BYTES = 4096  # some programs round files up to whole blocks
-_SMALL_BYTES = 2**26  # whatever it expands from, this much is harmless
+"""Bytes that are read and converted at once. Resource: 4 MiB beside the image."""
+
+_PADDING_BYTES = 4096
+"""Maximum number of zeros after the image. Format: some programs round files up to whole blocks of the disk."""
+
 _DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 _FOUR_BIT = 101
+"""Format: mode of SerialEM's 4-bit images."""
+
 _COMPLEX = (3, 4)
+"""Format: modes of Fourier transforms."""
+
 _IMOD_STAMP, _IMOD_SIGNED, _IMOD_PACKED = 1146047817, 1, 16
+"""Format: IMOD's `imodStamp`, and its flags for signed bytes and for 4-bit values in mode 0."""
+
 _OPENERS: dict[str, Callable[[Path], BufferedIOBase]] = {
     ".gz": gzip.GzipFile,
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
 _PLAUSIBLE_PIXEL_ANGSTROM = (0.01, 1e4)
+"""Pixel sizes that are believed. Chosen by hand: far around those of cryo-EM, 0.3 to 20 angstrom."""
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What the header says about where and what the pixels are."""
+    """Place and type of the pixels, as the header gives them."""
 
     width: int
     height: int
@@ -85,7 +106,7 @@ class _Header:
 
     @property
     def is_plausible(self) -> bool:
-        """Whether this is what some program may have meant; false for noise and for the wrong byte order."""
+        """Whether some program may have written this; false for noise and for the wrong byte order."""
         known = self.mode in _DTYPES or self.mode in (_FOUR_BIT, *_COMPLEX)
         sides = 0 < self.width <= MAX_SIDE_PX and 0 < self.height <= MAX_SIDE_PX
         return known and sides and 0 < self.frames < 10**7 and self.extended_bytes >= 0
@@ -99,7 +120,7 @@ def read_mrc(path: Path) -> tuple[NDArray[np.float32], float | None]:
 
     Returns:
         The image, (h, w) float32, row 0 first as stored, and the pixel size of the header in angstrom; None where the
-        header has 0, 1 (what programs write that do not know) or nonsense. Pixel values are not judged here.
+        header has 0, 1 (which programs write that do not know it) or nonsense. Pixel values are not checked here.
 
     Raises:
         MicrographError: if the file is not one whole image.
@@ -132,7 +153,7 @@ def _read(
 
 
 def _header(path: Path, block: bytes, size: int | None) -> _Header:
-    """Interpret the header in the byte order that makes sense; the machine stamp is a hint that is sometimes wrong."""
+    """Interpret the header in the byte order that makes sense; the machine stamp is sometimes wrong."""
     stamp = np.frombuffer(block, HEADER_DTYPE)["machst"][0]
     try:
         is_big_endian, is_stamped = byte_order_from_machine_stamp(stamp) == ">", True
@@ -179,10 +200,10 @@ def _ratio(length: float, count: int) -> float:
 
 
 def plausible_pixel_size(x_angstrom: float, y_angstrom: float) -> float | None:
-    """Return the pixel size a header gives for x, in angstrom, if it can be believed.
+    """Return the pixel size that a header gives for x, in angstrom, if it can be believed, else None.
 
-    Zero, one, negative, not finite and absurd values are what programs write that do not know; so are pixels whose
-    sides differ by more than 1 %.
+    Programs that do not know it write zero, one, negative, infinite or absurd values, or pixels whose sides differ by
+    more than `PIXEL_SIZE_TOLERANCE`.
     """
     low, high = _PLAUSIBLE_PIXEL_ANGSTROM
     if not (low <= x_angstrom <= high and is_same_size(x_angstrom, y_angstrom)):
@@ -212,7 +233,7 @@ def _refuse_unusable(path: Path, header: _Header) -> None:
 
 
 def stack_reason(frames: int) -> str:
-    """Say why a file of several images is refused, and what to do."""
+    """Return why a file of several images is refused, and what to do."""
     return f"a stack of {frames} frames; motion-correct movies first, e.g. with relion_run_motioncorr"
 
 
@@ -245,7 +266,7 @@ def _too_long_reason(header: _Header) -> str:
 
 
 def _refuse_bomb(path: Path, header: _Header, size: int) -> None:
-    if header.whole_bytes > max(_SMALL_BYTES, MAX_EXPANSION * size):
+    if header.whole_bytes > max(HARMLESS_BYTES, MAX_EXPANSION * size):
         raise MicrographError(
             path, f"announces {header.whole_bytes} bytes in a compressed file of {size}: truncated, or not a micrograph"
         )

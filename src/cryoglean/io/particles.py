@@ -1,4 +1,4 @@
-"""Stacks of particle images and the particles STAR that names them (3.1 layout): written, joined, read back."""
+"""Stacks of particle images and the particles STAR that names them (3.1 layout): writing, joining, reading."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ ORIGIN_X, ORIGIN_Y = "rlnOriginXAngst", "rlnOriginYAngst"
 IMAGE_PIXEL_SIZE, IMAGE_SIZE, DIMENSIONALITY = "rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality"
 
 _MODES = {"float32": 2, "float16": 12}
+"""Format: modes of an MRC file."""
+
 _LITTLE_ENDIAN = (0x44, 0x44, 0, 0)
+"""Format: machine stamp of an MRC file."""
+
 _PLACE = re.compile(r"^(\d+)@(.+)$")
 
 
 class ParticleTable(NamedTuple):
-    """A particles STAR: all values are text, as in the file.
+    """Tables of a particles STAR; all values are text, as in the file.
 
     Attributes:
         optics: one row per optics group; without rows in the layout of RELION 3.0.
@@ -44,7 +48,7 @@ class ParticleTable(NamedTuple):
 
 
 class ParticlePlaces(NamedTuple):
-    """Where the particles of one micrograph are, as a particles STAR has it.
+    """Places of the particles of one micrograph, as a particles STAR has them.
 
     Attributes:
         x: (n,) `rlnCoordinateX` in pixels of the micrograph.
@@ -128,7 +132,7 @@ def read_stack(
 
     Args:
         path: an MRC stack; one image is a stack of one.
-        indices: which, counted from 0, in the order wanted; all by default.
+        indices: images to read, counted from 0, in this order; all by default.
         must_be_finite: refuse images with values that are not finite.
 
     Returns:
@@ -155,7 +159,7 @@ def read_stack(
 
 
 def stack_pixel_size(path: str | Path) -> float | None:
-    """Return the pixel size in angstrom that a stack's header tells; None if it tells none that can be.
+    """Return the pixel size in angstrom of a stack's header; None if there is none that can be believed.
 
     Raises:
         TableError: if it cannot be read.
@@ -172,9 +176,9 @@ def read_images(table: ParticleTable, star_path: str | Path, *, must_be_finite: 
     """Read the images of all particles of a table, in its order.
 
     Args:
-        table: with `rlnImageName`, paths relative to the project folder: the working folder, or the nearest one above
-            the STAR file in which they exist.
-        star_path: where the table came from.
+        table: particles with `rlnImageName`, paths relative to the project folder: the working folder, or the nearest
+            one above the STAR file in which they exist.
+        star_path: file of the table.
         must_be_finite: refuse images with values that are not finite.
 
     Returns:
@@ -219,7 +223,7 @@ def _place(star_path: Path, name: str) -> tuple[int, str]:
 
 
 def located(name: str, star_path: Path) -> Path:
-    """Return the path of a file that a STAR file names; as it is named if it is nowhere."""
+    """Return the path of a file that a STAR file names; the name itself if there is no such file."""
     folder = project_folder(name, star_path)
     return Path(name) if folder is None else folder / name
 
@@ -228,8 +232,8 @@ def project_folder(name: str, star_path: Path) -> Path | None:
     """Return the folder that a name in a STAR file counts from: the working folder, or the nearest above the file.
 
     Args:
-        name: of a file in the table.
-        star_path: where the table is.
+        name: name of a file in the table.
+        star_path: file of the table.
 
     Returns:
         The first of these folders in which the file exists, or None.
@@ -274,7 +278,7 @@ def is_particles_star(path: Path) -> bool:
 
 
 def joined(tables: Iterable[ParticleTable]) -> ParticleTable:
-    """Join tables into one; optics groups that say the same become one, numbered from 1.
+    """Join tables into one; optics groups of equal values become one, numbered from 1.
 
     A column that not all tables with particles have cannot be written and is left out.
     """
@@ -283,19 +287,19 @@ def joined(tables: Iterable[ParticleTable]) -> ParticleTable:
     for optics, particles in tables:
         numbers = {}
         for row in optics.to_dict("records"):
-            said = tuple((str(c), str(v)) for c, v in row.items() if c not in (GROUP, GROUP_NAME))
-            numbers[str(row[GROUP])] = groups.setdefault(said, str(len(groups) + 1))
+            values = tuple((str(c), str(v)) for c, v in row.items() if c not in (GROUP, GROUP_NAME))
+            numbers[str(row[GROUP])] = groups.setdefault(values, str(len(groups) + 1))
         parts.append(particles.assign(**{GROUP: particles[GROUP].map(numbers)}))
     filled = [part for part in parts if len(part)] or parts[:1]
     columns = [c for c in filled[0].columns if all(c in part.columns for part in filled)] if filled else []
-    rows = [{GROUP_NAME: f"opticsGroup{n}", GROUP: n, **dict(said)} for said, n in groups.items()]
+    rows = [{GROUP_NAME: f"opticsGroup{n}", GROUP: n, **dict(values)} for values, n in groups.items()]
     shared = [c for c in (rows[0] if rows else ()) if all(c in row for row in rows)]
     whole = pd.concat([part[columns] for part in filled], ignore_index=True) if filled else pd.DataFrame()
     return ParticleTable(pd.DataFrame([[row[c] for c in shared] for row in rows], columns=shared, dtype=object), whole)
 
 
 def places_by_micrograph(path: str | Path, table: ParticleTable) -> dict[str, ParticlePlaces]:
-    """Return where the particles are, by `rlnMicrographName`.
+    """Return the places of the particles by `rlnMicrographName`.
 
     Args:
         path: of the table, for messages.

@@ -1,6 +1,6 @@
-"""Picks of many micrographs, wherever they are: a folder, our output folder, a particle STAR or RELION's list of files.
+"""Picks of many micrographs from a folder, our output folder, a particles STAR or RELION's list of coordinate files.
 
-All are read into one dictionary by the stem of the micrograph's name, so that picks of different programs meet.
+All are read into one dictionary by the stem of the micrograph's name, so that picks of different programs match.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _IMAGE = re.compile(r"\.(mrcs?|tiff?|png|jpe?g)(\.(gz|bz2|xz))?$", re.IGNORECASE
 
 
 def stem_of(name: str) -> str:
-    """Return what identifies a micrograph: its base name without an image's suffix and a picker's `_autopick`."""
+    """Return the name of a micrograph without its folder, an image's suffix and a picker's `_autopick`."""
     return _PROGRAM.sub("", _IMAGE.sub("", PurePath(name).name))
 
 
@@ -100,5 +100,7 @@ def _find(listing: Path, file: str) -> Path:
     """Find a file named from the project's folder, which is the working folder or some folder above the list."""
     folder = project_folder(file, listing)
     if folder is None:
-        raise TableError(listing, f"names {file}, which is neither below this folder nor below one that holds the list")
+        raise TableError(
+            listing, f"names {file}, which is neither below the working folder nor below one that holds the list"
+        )
     return folder / file

@@ -1,4 +1,4 @@
-"""One grey image from a TIFF, PNG or JPEG file, rows as stored.
+"""Reading of one grey image from a TIFF, PNG or JPEG file, rows as stored.
 
 tifffile reads TIFF (Pillow's libtiff takes over for codecs that tifffile lacks), Pillow reads PNG and JPEG. Both are
 lenient with damaged files in places, so that completeness is checked here.
@@ -18,7 +18,7 @@ import tifffile
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from cryoglean.errors import MicrographError
-from cryoglean.io.mrc import MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
+from cryoglean.io.mrc import HARMLESS_BYTES, MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # tifffile reports oddities by logging; unless the program listens, that is noise between the lines of a run.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-# What the two libraries raise for damaged or hostile files (tifffile.TiffFileError is a ValueError; Pillow uses
+# Errors that the two libraries raise for damaged or hostile files (tifffile.TiffFileError is a ValueError; Pillow uses
 # SyntaxError). Warnings are here because they arrive as exceptions where the program makes them errors.
 _LIBRARY_ERRORS = (
     ArithmeticError,
@@ -46,12 +46,18 @@ _LIBRARY_ERRORS = (
     struct.error,
     zlib.error,
 )
-_ANGSTROM_PER_UNIT = {2: 2.54e8, 3: 1e8}  # TIFF ResolutionUnit: inch, centimetre
-_SMALL_BYTES = 2**26
+_ANGSTROM_PER_UNIT = {2: 2.54e8, 3: 1e8}
+"""Format: TIFF's ResolutionUnit, inch and centimetre."""
+
 _TAIL_BYTES = 2**16
+"""Bytes at the end of a file in which the end mark is sought. Chosen by hand: room for metadata that is appended."""
+
 _END_MARKS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _STRIP_ROWS = 256
-_GREY_TOLERANCE = 2  # levels by which JPEG's rounding may part equal channels
+"""Rows that are compared at once. Resource: three channels of a strip 10,000 px wide take some 30 MB in float32."""
+
+_GREY_TOLERANCE = 2
+"""Levels by which the channels of a grey image may differ. Chosen by hand: as JPEG's rounding lets them differ."""
 
 
 def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:
@@ -107,12 +113,12 @@ def _refuse_incomplete_tiff(path: Path, page: tifffile.TiffPage, size: int) -> N
 def _refuse_absurd(path: Path, width: int, height: int, pixel_bytes: int, size: int) -> None:
     """Refuse an image that cannot be in a file of `size` bytes, whatever its compression."""
     announced = width * height * pixel_bytes
-    if not 0 < width * height <= MAX_PIXELS or announced > max(_SMALL_BYTES, MAX_EXPANSION * size):
+    if not 0 < width * height <= MAX_PIXELS or announced > max(HARMLESS_BYTES, MAX_EXPANSION * size):
         raise MicrographError(path, f"announces {width} x {height} px in {size} bytes: corrupt, or not a micrograph")
 
 
 def _needs_libtiff(page: tifffile.TiffPage) -> bool:
-    """Say whether tifffile lacks what it needs to decode this page (without the optional imagecodecs)."""
+    """Tell whether tifffile lacks a codec for this page (without the optional imagecodecs)."""
     try:
         _ = tifffile.TIFF.DECOMPRESSORS[page.compression], tifffile.TIFF.UNPREDICTORS[page.predictor]
     except KeyError:
@@ -188,7 +194,7 @@ def _decode(path: Path, picture: ImageFile.ImageFile, size: int) -> NDArray[np.f
 
 
 def _grey(path: Path, image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Turn (h, w) or (h, w, channels) of any real type into (h, w) float32; an alpha channel is dropped."""
+    """Convert (h, w) or (h, w, channels) of any real type into (h, w) float32; an alpha channel is dropped."""
     if image.ndim == 3 and image.shape[2] in (3, 4):
         if _is_coloured(image):
             raise MicrographError(path, "a colour image is not a micrograph: save it in grey, 8 or 16 bit")
@@ -202,7 +208,7 @@ def _grey(path: Path, image: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 def _is_coloured(image: NDArray[np.generic]) -> bool:
-    """Say whether the first three channels of (h, w, channels) differ by more than rounding, strip by strip."""
+    """Tell whether the first three channels of (h, w, channels) differ by more than rounding, strip by strip."""
     for top in range(0, len(image), _STRIP_ROWS):
         red, green, blue = (image[top : top + _STRIP_ROWS, :, c].astype(np.float32) for c in range(3))
         if max(np.abs(green - red).max(), np.abs(blue - red).max()) > _GREY_TOLERANCE:

@@ -1,4 +1,4 @@
-"""The files around the coordinates by which RELION finds them: of 3.1 (coords_suffix), and of 4 and 5 (autopick.star).
+"""RELION's lists of coordinate files and of micrographs: of 3.1 (coords_suffix), and of 4 and 5 (autopick.star).
 
 Paths in all of them count from the folder of the RELION project.
 """
@@ -34,7 +34,7 @@ _OPTICS_OF_A_ROW = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContras
 
 
 def pipeline_stem(micrograph_name: str) -> str:
-    """Return where RELION expects the files of a micrograph below a job's folder, without extension.
+    """Return the path at which RELION expects the files of a micrograph below a job's folder, without extension.
 
     Everything up to and with the first folder `jobNNN` goes (`MotionCorr/job002/Movies/a.mrc` gives `Movies/a`); a name
     without such a folder stays whole, as relative path. That is RELION's `decomposePipelineFileName`, as seen from the
@@ -46,7 +46,7 @@ def pipeline_stem(micrograph_name: str) -> str:
 
 
 def path_from_project(path: Path) -> str:
-    """Return a path as RELION wants it: from the project's folder, which is the working folder, if it lies below."""
+    """Return a path from the project's folder, which is the working folder, if it lies below, as RELION wants it."""
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path.resolve())
 
 
@@ -108,9 +108,9 @@ def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) ->
     """Write micrographs with their optics groups and CTF columns as RELION 3.1 and later have them.
 
     The numbers of optics groups are kept, unless two different groups (of two tables) share one: the later gets the
-    next free number. A micrograph without optics gets a group of its pixel size and of what its row says of the
-    microscope (RELION 3.0 has it there). A column that is not known for every micrograph cannot be written, as STAR has
-    no empty cell, and is left out.
+    next free number. A micrograph without optics gets a group of its pixel size and of the microscope's columns
+    of its row (RELION 3.0 has them there). A column that is not known for every micrograph cannot be written, as STAR
+    has no empty cell, and is left out.
 
     Args:
         path: the file; written whole or not at all.
@@ -146,8 +146,8 @@ def _row_without_optics(file: MicrographFile) -> dict[str, str]:
 
 def _group_number(groups: Mapping[str, Mapping[str, str]], optics: Mapping[str, str]) -> str:
     """Return the group's own number, unless another group has it; then that of an equal group, or the next free."""
-    said, wanted = _said(optics), optics.get(_GROUP, "")
-    same = [number for number, group in groups.items() if _said(group) == said]
+    values, wanted = _values(optics), optics.get(_GROUP, "")
+    same = [number for number, group in groups.items() if _values(group) == values]
     if wanted and (wanted in same or wanted not in groups):
         return wanted
     if same:
@@ -155,8 +155,8 @@ def _group_number(groups: Mapping[str, Mapping[str, str]], optics: Mapping[str, 
     return str(1 + max((int(number) for number in groups if number.isdigit()), default=0))
 
 
-def _said(optics: Mapping[str, str]) -> dict[str, str]:
-    """Return what a group says of its images: all but its labels."""
+def _values(optics: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a group: all but its labels."""
     return {c: v for c, v in optics.items() if c not in (_GROUP, _GROUP_NAME)}
 
 

@@ -1,4 +1,4 @@
-"""STAR tables as strings: what is written is what is read, and what cannot be understood is refused.
+"""STAR tables of strings: read as they were written, and refused if they cannot be understood.
 
 Every value stays the text it is in the file, so that a micrograph called "0042" keeps its name and columns that nobody
 here knows pass through unchanged. The reader is our own because starfile, which the tests hold it against, turns such
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_STAR_BYTES = 2**29
+"""Maximum size of a STAR file. Resource: 512 MiB of text become several GiB of strings."""
 
 _BLANK = re.compile(r"[ \t]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that no name or value may hold: they break lines, in tables and in messages, or steer the terminal."""
+"""Characters that no name or value may hold: they break lines in tables and messages, or control the terminal."""
 
 _NEEDS_QUOTES = re.compile(r"""[\s"'#]|^[_;]|^(data_|loop_|save_|global_|stop_)""", re.IGNORECASE)
 
 
 class _Block:
-    """One data block while it is read: a loop, or a list of `_name value` lines, which is a loop of one row."""
+    """Data block while it is read: a loop, or a list of `_name value` lines, which is a loop of one row."""
 
     def __init__(self) -> None:
         self.columns: list[str] = []
@@ -97,7 +98,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _is_row(block: _Block, line: str) -> bool:
-    """Say whether a line starting with `data_` is a row: a file name may start like that."""
+    """Tell whether a line starting with `data_` is a row: a file name may start like that."""
     values = _values(line)
     return block.is_loop and len(values) == len(block.columns) and (len(values) > 1 or "/" in line)
 
@@ -181,7 +182,7 @@ def star_floats(path: Path, table: pd.DataFrame, column: str, default: float | N
         default: value of all rows if there is no such column; None refuses that.
 
     Raises:
-        TableError: if the column is missing, or holds what is no number.
+        TableError: if the column is missing, or holds something else than numbers.
     """
     if column not in table.columns:
         if default is None:
