@@ -46,6 +46,7 @@ class Images(NamedTuple):
 
 SETS = {
     "10146": Images("empiar-10146", 8, "112.5", "1.5"),
+    "few": Images("empiar-10146", 2, "112.5", "1.5"),
     "noisy": Images("empiar-10146-noisy", 4, "112.5", "1.5"),
     "10017": Images("empiar-10017", 3, "191", "1.77"),
 }
@@ -67,13 +68,15 @@ CASES = (
     Case("kpicker-10146", f"pick IMAGES --method kpicker --model {{kpicker-train}}{TRAINED}"),
     Case("kpicker-paper-train", "train IMAGES --picks {localpicker-10146} --preset paper"),
     Case(
-        "kpicker-paper-10146", f"pick IMAGES --method kpicker --preset paper --model {{kpicker-paper-train}}{TRAINED}"
+        "kpicker-paper-few",
+        f"pick IMAGES --method kpicker --preset paper --model {{kpicker-paper-train}}{TRAINED}",
+        "few",
     ),
     Case("particles", "extract {localpicker-10146} IMAGES"),
     Case("classes", "classify {particles}"),
     Case("selected", "select {classes}"),
     Case("matcher-10146", "pick IMAGES --method matcher --templates {selected}/templates.mrcs"),
-    Case("run-10146", "run IMAGES --rounds 1"),
+    Case("run-few", "run IMAGES --rounds 1", "few"),
     Case("run-noisy", "run IMAGES", "noisy"),
 )
 
@@ -81,12 +84,11 @@ CASES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("digests-out"), help="made anew")
+    parser.add_argument("--out", type=Path, default=Path("digests-out"), help="of the cases, made again")
     parser.add_argument("--cases", nargs="+", default=[case.name for case in CASES], metavar="NAME")
     parser.add_argument("--write", type=Path)
     parser.add_argument("--against", type=Path)
     arguments = parser.parse_args()
-    shutil.rmtree(arguments.out, ignore_errors=True)
     before = read(arguments.against) if arguments.against else {}
     print("| case | picks | SHA-256 of all picks | as before | seconds |\n|---|---|---|---|---|", flush=True)
     found, differ = dict[str, str](), list[str]()
@@ -94,6 +96,7 @@ def main() -> None:
         if case.name not in arguments.cases:
             continue
         start = time.perf_counter()
+        shutil.rmtree(arguments.out / case.name, ignore_errors=True)
         call(case, arguments.shared, arguments.out)
         if not (arguments.out / case.name / "picks").is_dir():
             continue
@@ -105,7 +108,8 @@ def main() -> None:
             flush=True,
         )
     if arguments.write:
-        arguments.write.write_text("".join(f"{name},{value}\n" for name, value in found.items()))
+        known = read(arguments.write) if arguments.write.exists() else {}
+        arguments.write.write_text("".join(f"{name},{value}\n" for name, value in (known | found).items()))
     if differ:
         sys.exit(f"other picks than before: {', '.join(differ)}")
 
