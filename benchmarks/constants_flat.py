@@ -71,6 +71,7 @@ ABOVE_ONE = ("RING_RATIO",)
 class SimulatedSet(NamedTuple):
     """Micrographs with their true centres, the last of them without particles."""
 
+    name: str
     diameter_angstrom: float
     micrographs: list[Micrograph]
     truth: dict[str, Picks]
@@ -99,18 +100,23 @@ def main() -> None:
     limit_threads(1)
     structures = given.shared / "data" / "structures"
     sets = [simulated(structures / m, d, DOSES[n], given.seed) for m, d in PROTEINS.items() for n in NOISE]
-    print(f"| constant | value | {' | '.join(f'x {factor:g}' for factor in FACTORS)} | most sensitive set |")
-    print("|---" * (len(FACTORS) + 3) + "|", flush=True)
     models = [each.learn() for each in sets]
     unmoved = scores(sets, models, EDGE, edge_default())
+    each_set = ", ".join(f"{each.name} {f1:.3f}" for each, (f1, _) in zip(sets, unmoved, strict=True))
+    print(f"F1 as it is: {each_set}\n")
+    print(f"| constant | value | {' | '.join(f'x {factor:g}' for factor in FACTORS)} | most sensitive set |")
+    print("|---" * (len(FACTORS) + 3) + "|", flush=True)
     for name in given.only:
         value = edge_default() if name == EDGE else value_of(name)
         found = [
             unmoved if factor == 1 else scores(sets, models, name, moved(name, value, factor)) for factor in FACTORS
         ]
         cells = [f"{sum(f1 for f1, _ in row) / len(row):.3f} ({sum(n for _, n in row)})" for row in found]
-        least, most = max((spread([row[i][0] for row in found]) for i in range(len(sets))), key=lambda r: r[1] - r[0])
-        print(f"| `{name}` | {value:.4g} | {' | '.join(cells)} | {least:.3f} to {most:.3f} |", flush=True)
+        ranges = [spread([row[i][0] for row in found]) for i in range(len(sets))]
+        which = max(range(len(sets)), key=lambda i: ranges[i][1] - ranges[i][0])
+        least, most = ranges[which]
+        last = f"{least:.3f} to {most:.3f}, {sets[which].name}" if most > least else "-"
+        print(f"| `{name}` | {value:.4g} | {' | '.join(cells)} | {last} |", flush=True)
 
 
 def simulated(model: Path, diameter_angstrom: float, dose: float, seed: int) -> SimulatedSet:
@@ -132,7 +138,7 @@ def simulated(model: Path, diameter_angstrom: float, dose: float, seed: int) -> 
         micrographs.append(renderer.render(plan))
         places = [(each.x, each.y) for each in plan.particles]
         truth[micrographs[-1].name] = as_picks(places)
-    return SimulatedSet(diameter_angstrom, micrographs, truth)
+    return SimulatedSet(f"{model.name.split('_')[0]} {dose:g} e", diameter_angstrom, micrographs, truth)
 
 
 def as_picks(places: list[tuple[float, float]]) -> Picks:

@@ -21,7 +21,7 @@ from cryoglean.pickers.kpicker.image import PARTICLE_PX, net_image, scan_image
 from cryoglean.pickers.kpicker.picker import Kpicker, KpickerModel, KpickerSettings, candidates
 from cryoglean.pickers.kpicker.training import KpickerTraining, train_kpicker
 from cryoglean.scale.threads import limit_threads
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 Result = TypeVar("Result")
 

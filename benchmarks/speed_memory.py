@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import mrcfile
 
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 DIAMETER, PIXEL_SIZE = 180.0, 1.77
 

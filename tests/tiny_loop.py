@@ -8,8 +8,8 @@ import mrcfile
 from cryoglean.io.coordinates import write_picks
 from cryoglean.nets.kpicker_net import KpickerLayers
 from cryoglean.pickers.kpicker.training import KpickerTraining
-from cryoglean.simulate.shells import ShellField
 from perturbations import jittered
+from shells import ShellField
 
 FIELD = {"height_px": 400, "width_px": 430, "particles": 40, "pixel_size_angstrom": 4, "signal_to_noise": 0.2}
 DIAMETER = "120"

@@ -13,7 +13,7 @@ from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
 from cryoglean.io.particles import read_images, read_particles
 from cryoglean.jobs.pick_folder import PickFolder
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 app = typer.Typer()
 for command in (ctf, extract):

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.simulate.shells import ShellField
 from perturbations import jittered
+from shells import ShellField
 
 FIELD = {"height_px": 160, "width_px": 190, "particles": 6, "pixel_size_angstrom": 4}
 

@@ -17,8 +17,8 @@ from cryoglean.cli.main import app
 from cryoglean.nets.mae import new_mae
 from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.simulate.shells import ShellField
 from perturbations import fast, jittered
+from shells import ShellField
 
 pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not installed")
 

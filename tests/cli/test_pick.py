@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
 from cryoglean.io.particles import write_stack
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 FIELD = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4)
 BASE = ["--diameter", "120", "--cpus", "1"]

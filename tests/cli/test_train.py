@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
 from cryoglean.io.coordinates import write_picks
-from cryoglean.simulate.shells import ShellField
 from perturbations import jittered
+from shells import ShellField
 
 FIELD = {"height_px": 280, "width_px": 333, "particles": 14, "pixel_size_angstrom": 4}
 

@@ -17,7 +17,7 @@ from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.micrograph import MicrographFile
 from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 pytestmark = pytest.mark.skipif(
     shutil.which("relion_preprocess") is None, reason="relion_preprocess is not on PATH (Debian package relion)"

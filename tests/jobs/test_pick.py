@@ -15,7 +15,7 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.star import read_star
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 FIELDS = {
     f"grid.{i}": ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=i) for i in range(3)

@@ -24,11 +24,11 @@ from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from cryoglean.picks import Picks
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.viewer_data import MAX_VIEWS
-from cryoglean.simulate.shells import ShellField
 from fake_pick import FakePick
 from fake_run import DIAMETER, GIVEN, PIXEL, assert_as_given, noise, random_picks, with_discs, write_image
 from html_page import Page
 from report_facts import png
+from shells import ShellField
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cryoglean.simulate.shells import ShellField
+from shells import ShellField
 
 
 def test_the_same_seed_gives_the_same_field_and_another_another():

@@ -40,12 +40,8 @@ class Particle:
     @property
     def mass_kda(self) -> float:
         """Mass of all points."""
-        return float(self._sum([s.mass_da for s in self.scatterers]) / 1e3)
-
-    @property
-    def scattering_length_angstrom(self) -> float:
-        """Scattering length of the whole above the ice it displaces: what every projection adds up to."""
-        return self._sum([s.forward_angstrom for s in self.scatterers])
+        masses = np.array([s.mass_da for s in self.scatterers])
+        return float(np.bincount(self.kinds, self.weights, len(masses)) @ masses / 1e3)
 
     @property
     def radius_angstrom(self) -> float:
@@ -68,6 +64,3 @@ class Particle:
         """Return some of the points, at other positions (m, 3)."""
         places = positions_angstrom.astype(np.float32)
         return replace(self, positions_angstrom=places, kinds=self.kinds[which], weights=self.weights[which])
-
-    def _sum(self, values: list[float]) -> float:
-        return float(np.bincount(self.kinds, self.weights, len(self.scatterers)) @ np.array(values))

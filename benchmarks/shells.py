@@ -1,4 +1,4 @@
-"""A field of round shells in noise: the smallest micrograph with known truth, for a first look and for tests."""
+"""Fields of round shells in noise: the smallest micrographs with known truth, for tests and benchmarks."""
 
 from __future__ import annotations
 
