@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 _SURE_ERRORS = 3.0
 """Skewness, in its standard errors, up to which noise alone may have made a response. Chosen by hand: a thousandth or
-so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with few particles for empty."""
+so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with few particles for empty. 1.5 to
+6 change no F1 on simulated sets whose empty micrographs are dirty (`benchmarks/constants_flat.py`)."""
 
 SURE_ERRORS_OF_BEST = 5.0
 """The same for the best of some twenty templates. Chosen by hand: in noise alone the best reaches 4."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from cryoglean.detect.contrast import OUTLIER_DEVIATIONS
 from cryoglean.detect.peaks import find_peaks
 from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 EDGE_DISTANCE_DIAMETERS = 1 / 3
 """Minimum distance of a pick from the edge of the exposed area. Derived: as Localpicker's, at which no more than a
 tenth of the particle's disc is cut off."""
-
-_OUTLIER_DEVIATIONS = 5.0
-"""A contrast this many robust standard deviations off is no particle's. Chosen by hand, as `detect.contrast` has it."""
 
 
 class KpickerSettings(PickerSettings):
@@ -66,7 +64,7 @@ class Contrast(NamedTuple):
 
     def matches_particle_contrast(self, contrast: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Mask of the (n,) contrasts that particles can have."""
-        return np.abs(contrast - self.centre) <= _OUTLIER_DEVIATIONS * self.deviation
+        return np.abs(contrast - self.centre) <= OUTLIER_DEVIATIONS * self.deviation
 
 
 class KpickerFit(BaseModel):

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 RING_RATIO = 1.5
 """Outer over inner diameter of the ring around the disc. Chosen by hand: a narrower ring tells less of the background,
-a wider one reaches the neighbours."""
+a wider one reaches the neighbours. F1 on simulated sets depends on it (`benchmarks/constants_flat.py`)."""
 
 PROFILE_REACH_DIAMETERS = 0.75
 """A learned profile reaches this far from the centre. Chosen by hand: the particle and the halo of defocus around it; a
-longer one takes in neighbours."""
+longer one takes in neighbours. F1 of faint particles depends on it on simulated sets
+(`benchmarks/constants_flat.py`)."""
 
 
 def disc_minus_ring(diameter_px: float, ring_ratio: float = RING_RATIO) -> Callable[[Tensor], Tensor]:

@@ -42,7 +42,8 @@ DISC_DIAMETERS = tuple(round(0.4 + 0.05 * i, 2) for i in range(18))
 take longer, and the range allows for a diameter that is far off either way."""
 
 PROFILE_STEP_DIAMETERS = 1 / 32
-"""Radial spacing of a learned profile. Chosen by hand: about a working pixel."""
+"""Radial spacing of a learned profile. Chosen by hand: about a working pixel; 1/64 to 1/16 move F1 by 0.04 at most on
+simulated sets (`benchmarks/constants_flat.py`)."""
 
 PEAK_DISTANCE_DIAMETERS = 0.5
 """Peaks closer than this are one peak while the template is sought. Derived: as
@@ -54,10 +55,12 @@ disc with its ring (0.94) or a profile (0.75)."""
 
 _PROFILE_SHARE = 0.25
 """Peaks that are averaged to a profile, over the particles there is room for. Chosen by hand: the strongest are the
-surest; fewer are noisier, more let in what is none."""
+surest; fewer are noisier, more let in what is none; an eighth to a half move F1 by 0.04 at most on simulated sets
+(`benchmarks/constants_flat.py`)."""
 
 _LEAST_PROFILE_PEAKS = 20
-"""Fewer peaks make no profile. Chosen by hand: a mean of fewer shows their noise."""
+"""Fewer peaks make no profile. Chosen by hand: a mean of fewer shows their noise; 10 to 40 change no F1 on simulated
+sets (`benchmarks/constants_flat.py`)."""
 
 _MOST_REFINEMENTS = 5
 """Most profiles that are tried. Resource: bounds the time."""
