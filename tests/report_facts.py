@@ -90,7 +90,7 @@ def pick_facts(**changes):
         "method": "Cryo-EMMAE",
         "preset": "default",
         "learns": True,
-        "learned": f"particles stand out (skewness 1 +- 0.1), says {NAMES[2]}",
+        "learned": f"particle signal found (skewness 1 ± 0.1), says {NAMES[2]}",
         "found_particles": True,
         "pictures": tuple(Picture(f"{n}{NAMES[n]}.png", NAMES[n], f"what {NAMES[n]} says", png(n)) for n in range(2)),
     }

@@ -58,7 +58,7 @@ def test_every_name_is_shown_letter_by_letter(page):
         assert picture.name in text
     assert len([tag for tag, _ in page.elements if tag == "script"]) == 6, "the page's own"
     assert "49" not in text
-    assert "Particles stand out (skewness 1 ± 0.1)" in page.words
+    assert "Particle signal found (skewness 1 ± 0.1)" in page.words
 
 
 def test_the_page_has_the_parts_that_apply_and_no_others(page):

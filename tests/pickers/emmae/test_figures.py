@@ -15,7 +15,7 @@ from cryoglean.pickers.emmae.figures import (
     latents_figure,
     painted,
 )
-from cryoglean.pickers.emmae.latent_views import Clouds, LatentLook, SetLook
+from cryoglean.pickers.emmae.latent_views import Clouds, LatentView, SetView
 from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
 from cryoglean.pickers.emmae.picker import EmmaeSetFacts
 from cryoglean.report.figures import draw_figure
@@ -39,7 +39,7 @@ def one(name="m", *, preset="default", found=True, label=None):
     xy = np.array([[20.0, 30.0], [60.0, 80.0]]) if found else np.zeros((0, 2))
     particle = np.zeros((ROWS, COLUMNS), bool)
     particle[:5, :5] = found
-    return LatentLook(
+    return LatentView(
         name=name,
         image=rng.normal(size=(ROWS * PATCH - 1, COLUMNS * PATCH - 2)).astype(np.float32),
         patch_px=PATCH,
@@ -56,7 +56,7 @@ def one(name="m", *, preset="default", found=True, label=None):
 def of_set(preset="default", found=True, names=("a", "b", "c")):
     rng = np.random.default_rng(1)
     points = rng.normal(size=(2, 500, 2)) + np.array([[[1, 0]], [[-1, 0]]])
-    return SetLook(
+    return SetView(
         micrographs=tuple(one(name, preset=preset, found=found) for name in names),
         clouds=Clouds(points[0] if found else np.zeros((0, 2)), points[1], (0.4, 0.2)),
         share=(0.1, 0.7, 0.2, 0.4) if found else (),
@@ -74,11 +74,11 @@ def facts(preset="default", found=True, **changes):
     return EmmaeSetFacts(diameter_angstrom=120, localpicker=localpicker_model(), **(told | MICROGRAPHS | changes))
 
 
-def drawn(tmp_path, look, known):
+def drawn(tmp_path, view, known):
     """Draw both pictures and return them, having seen that they are whole and alone."""
     folder = tmp_path / "new"
-    draw_figure(folder / "emmae.png", latents_figure(look, known))
-    draw_figure(folder / "emmae_clusters.png", clusters_figure(look, known))
+    draw_figure(folder / "emmae.png", latents_figure(view, known))
+    draw_figure(folder / "emmae_clusters.png", clusters_figure(view, known))
     assert sorted(p.name for p in folder.iterdir()) == ["emmae.png", "emmae_clusters.png"]
     both = [cv2.imread(str(folder / name)) for name in ("emmae.png", "emmae_clusters.png")]
     for picture in both:
@@ -137,20 +137,20 @@ def test_more_than_the_shown_middle_changes_nothing_outside_of_it(tmp_path):
 
 @pytest.mark.parametrize("shift", [0.0, 2.0])
 def test_planted_clusters_have_their_colours_at_their_pixels(shift):
-    look = one()._replace(shift_px=shift)
+    view = one()._replace(shift_px=shift)
     colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0]], np.uint8)
-    picture, grey = painted(look, look.label, colours), grey_picture(look)
+    picture, grey = painted(view, view.label, colours), grey_picture(view)
     edge_row, edge_column = ROWS // 2 * PATCH + int(shift), COLUMNS // 2 * PATCH + int(shift)
-    for row, column in np.ndindex(*look.image.shape):
+    for row, column in np.ndindex(*view.image.shape):
         cluster = 2 * (row >= edge_row) + (column >= edge_column)
         expected = (grey[row, column].astype(float) + colours[cluster]) / 2
         assert np.abs(picture[row, column] - expected).max() <= 0.5
 
 
 def test_patches_without_a_number_stay_grey():
-    look = one()
-    number = np.where(look.label == 3, 0, -1)
-    picture, grey = painted(look, number, np.array([[255, 0, 0]], np.uint8)), grey_picture(look)
+    view = one()
+    number = np.where(view.label == 3, 0, -1)
+    picture, grey = painted(view, number, np.array([[255, 0, 0]], np.uint8)), grey_picture(view)
     same = (picture == grey).all(axis=2)
     assert same[: ROWS // 2 * PATCH].all()
     assert not same[ROWS // 2 * PATCH :, COLUMNS // 2 * PATCH :].any()
@@ -171,9 +171,9 @@ def test_no_cluster_has_the_particles_colour_where_none_is_theirs():
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_planted_clusters_show_in_the_picture(tmp_path, preset):
     flat = np.zeros((ROWS * PATCH, COLUMNS * PATCH), np.float32)
-    look = of_set(preset)._replace(micrographs=(one(preset=preset)._replace(image=flat),))
-    _, clusters = drawn(tmp_path, look, facts(preset))
-    halves = {tuple(c) for c in np.rint(cluster_colours(look) / 2).astype(int)[:, ::-1].tolist()}
+    view = of_set(preset)._replace(micrographs=(one(preset=preset)._replace(image=flat),))
+    _, clusters = drawn(tmp_path, view, facts(preset))
+    halves = {tuple(c) for c in np.rint(cluster_colours(view) / 2).astype(int)[:, ::-1].tolist()}
     found, count = np.unique(clusters.reshape(-1, 3), axis=0, return_counts=True)
     area = {tuple(c): n for c, n in zip(found.tolist(), count.tolist(), strict=True)}
     sizes = [area.get(half, 0) for half in halves]

@@ -14,7 +14,7 @@ from cryoglean.nets.mae import new_mae
 from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
-from cryoglean.pickers.emmae.latent_views import SHOWN, look_at_paper_set, look_at_set
+from cryoglean.pickers.emmae.latent_views import SHOWN, view_paper_set, view_set
 from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
 from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
@@ -69,7 +69,7 @@ def mask_of(micrograph):
 def seen():
     learned = fit_emmae(micrographs(), fit_localpicker(micrographs(), DIAMETER_ANGSTROM), network())
     picker = Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network())
-    return look_at_set(micrographs(), picker), picker
+    return view_set(micrographs(), picker), picker
 
 
 @functools.cache
@@ -77,14 +77,14 @@ def seen_as_published(known=mask_of):
     settings = PaperEmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
     learned = fit_paper_emmae(micrographs(), settings, network(), known)
     picker = PaperEmmae(settings, learned, network())
-    return look_at_paper_set(micrographs(), picker, known), picker
+    return view_paper_set(micrographs(), picker, known), picker
 
 
 @pytest.mark.parametrize("looked", [seen, seen_as_published])
 def test_the_first_micrographs_are_shown_and_no_more(looked):
-    look, _ = looked()
-    assert [each.name for each in look.micrographs] == ["m0", "m1", "m2"]
-    for each in look.micrographs:
+    view, _ = looked()
+    assert [each.name for each in view.micrographs] == ["m0", "m1", "m2"]
+    for each in view.micrographs:
         rows, columns = each.label.shape
         assert (rows, columns) == tuple(-(-n // each.patch_px) for n in each.image.shape)
         assert 0 <= each.label.min() <= each.label.max() < SET_CLUSTERS
@@ -92,16 +92,16 @@ def test_the_first_micrographs_are_shown_and_no_more(looked):
 
 @pytest.mark.parametrize("looked", [seen, seen_as_published])
 def test_the_picks_shown_are_those_that_are_picked(looked):
-    look, picker = looked()
-    for each, micrograph in zip(look.micrographs, micrographs(), strict=False):
+    view, picker = looked()
+    for each, micrograph in zip(view.micrographs, micrographs(), strict=False):
         scale = each.diameter_px[0] / DIAMETER
         expected = (picker.pick(micrograph).xy + 0.5) * scale - 0.5
         assert each.xy == pytest.approx(expected)
 
 
 def test_patches_of_particles_lie_where_those_were_painted():
-    look, _ = seen()
-    for each, field in zip(look.micrographs, fields(), strict=False):
+    view, _ = seen()
+    for each, field in zip(view.micrographs, fields(), strict=False):
         row, column = np.nonzero(each.particle)
         pixels = (np.stack([column, row], axis=1) + 0.5) * each.patch_px * DIAMETER / each.diameter_px[0] - 0.5
         off, _ = cKDTree(field.xy).query(pixels)
@@ -110,21 +110,21 @@ def test_patches_of_particles_lie_where_those_were_painted():
 
 
 def test_the_response_at_particles_is_above_that_elsewhere():
-    look, _ = seen()
-    for each in look.micrographs:
+    view, _ = seen()
+    for each in view.micrographs:
         finer = len(each.response) // len(each.label)
         at = np.kron(each.particle, np.ones((finer, finer), bool))
         assert each.response[at].mean() > each.response[~at].mean() + 1
-    assert len(look.heights) > sum(len(each.xy) for each in look.micrographs)
+    assert len(view.heights) > sum(len(each.xy) for each in view.micrographs)
 
 
 def test_shares_are_those_of_counting():
-    look, _ = seen()
-    label = np.concatenate([each.label.ravel() for each in look.micrographs])
-    inside = np.concatenate([each.particle.ravel() for each in look.micrographs])
-    assert look.share == pytest.approx([inside[label == k].mean() for k in range(SET_CLUSTERS)])
-    assert look.covered == pytest.approx(inside.mean())
-    assert look.particle == np.argmax(look.share)
+    view, _ = seen()
+    label = np.concatenate([each.label.ravel() for each in view.micrographs])
+    inside = np.concatenate([each.particle.ravel() for each in view.micrographs])
+    assert view.share == pytest.approx([inside[label == k].mean() for k in range(SET_CLUSTERS)])
+    assert view.covered == pytest.approx(inside.mean())
+    assert view.particle == np.argmax(view.share)
 
 
 @pytest.mark.parametrize("looked", [seen, seen_as_published])
@@ -136,18 +136,18 @@ def test_clouds_hold_as_many_points_of_particles_as_of_background(looked):
 
 
 def test_as_published_the_clusters_are_those_that_were_learned():
-    look, picker = seen_as_published()
-    assert look.particle == picker.learned.facts.particle
-    assert look.share == picker.learned.facts.share
-    assert all(each.chosen.any() and each.response is None for each in look.micrographs)
+    view, picker = seen_as_published()
+    assert view.particle == picker.learned.facts.particle
+    assert view.share == picker.learned.facts.share
+    assert all(each.chosen.any() and each.response is None for each in view.micrographs)
 
 
 def test_where_no_mask_is_known_all_is_background():
-    look, _ = seen_as_published(lambda _: None)
-    assert look.particle is None
-    assert look.share == ()
-    assert not any(each.chosen.any() or len(each.xy) for each in look.micrographs)
-    assert len(look.clouds.particle) == 0 < len(look.clouds.background)
+    view, _ = seen_as_published(lambda _: None)
+    assert view.particle is None
+    assert view.share == ()
+    assert not any(each.chosen.any() or len(each.xy) for each in view.micrographs)
+    assert len(view.clouds.particle) == 0 < len(view.clouds.background)
 
 
 @pytest.mark.parametrize("shape", [(300, 360), (40, 36)])
@@ -155,8 +155,8 @@ def test_noise_is_looked_at_without_finding_anything(shape):
     noise = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     micrograph = Micrograph(noise, PIXEL_SIZE, "noise")
     learned = fit_emmae([micrograph], fit_localpicker([micrograph], DIAMETER_ANGSTROM), network())
-    look = look_at_set([micrograph], Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network()))
-    assert look.particle is None
-    assert len(look.micrographs[0].xy) == 0
-    assert not look.micrographs[0].particle.any()
-    assert torch.tensor(look.clouds.background).isfinite().all()
+    view = view_set([micrograph], Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network()))
+    assert view.particle is None
+    assert len(view.micrographs[0].xy) == 0
+    assert not view.micrographs[0].particle.any()
+    assert torch.tensor(view.clouds.background).isfinite().all()

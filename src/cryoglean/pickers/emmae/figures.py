@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.mae_training import MaeCheck
     from cryoglean.nets.tiles import MaskedTiles
-    from cryoglean.pickers.emmae.latent_views import Clouds, LatentLook, SetLook
+    from cryoglean.pickers.emmae.latent_views import Clouds, LatentView, SetView
     from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
     from cryoglean.pickers.figures import Element
 
@@ -72,37 +72,37 @@ _HIDDEN_VALUE = np.array((58, 62, 74), np.uint8)
 """Colour of hidden patches. Chosen by hand: dark, and no grey that an image has."""
 
 
-def latents_figure(look: SetLook, facts: Facts) -> Figure:
+def latents_figure(view: SetView, facts: Facts) -> Figure:
     """Return latents along two axes, what sets particles apart, and the verdict in words.
 
     Args:
-        look: what is to be seen of the set.
+        view: what is to be seen of the set.
         facts: what was learned of it.
     """
-    panels = [_clouds_panel(look.clouds, found=facts.found_particles), _evidence_panel(look, facts)]
+    panels = [_clouds_panel(view.clouds, found=facts.found_particles), _evidence_panel(view, facts)]
     title = _title(facts, "latent space of the masked autoencoder")
-    return Figure(title, [*panels, _verdict_panel(look, facts)], columns=3, size_inches=(13, 4.6))
+    return Figure(title, [*panels, _verdict_panel(view, facts)], columns=3, size_inches=(13, 4.6))
 
 
-def clusters_figure(look: SetLook, facts: Facts) -> Figure:
+def clusters_figure(view: SetView, facts: Facts) -> Figure:
     """Return micrographs, a row each: as the network sees them, with their clusters, and with their picks.
 
     Args:
-        look: what is to be seen of the set.
+        view: what is to be seen of the set.
         facts: what was learned of it.
     """
-    colours = cluster_colours(look)
+    colours = cluster_colours(view)
     panels: list[Panel] = []
-    for number, each in enumerate(look.micrographs):
-        titles = _column_titles(look, facts) if number == 0 else ("", "", "")
+    for number, each in enumerate(view.micrographs):
+        titles = _column_titles(view, facts) if number == 0 else ("", "", "")
         name = shortened(PurePath(each.name).name, 44)
         panels += [
             _image_panel(each, titles[0], [_image(each, grey_picture(each)), ScaleBar(facts.diameter_angstrom)], name),
             _image_panel(each, titles[1], [_image(each, painted(each, each.label, colours))]),
             _picks_panel(each, titles[2], facts),
         ]
-    size = (3 * _PANEL_INCHES + 0.8, len(look.micrographs) * _PANEL_INCHES + 1.4)
-    return Figure(_title(facts, "clusters of latents"), panels, 3, size, _legend(look, colours))
+    size = (3 * _PANEL_INCHES + 0.8, len(view.micrographs) * _PANEL_INCHES + 1.4)
+    return Figure(_title(facts, "clusters of latents"), panels, 3, size, _legend(view, colours))
 
 
 def training_figure(checks: Sequence[MaeCheck]) -> Figure:
@@ -143,44 +143,44 @@ def reconstructions_figure(net: Mae, examples: MaskedTiles) -> Figure:
     return Figure(title, panels, columns=1, size_inches=(max(0.6 + 1.5 * len(tiles), 7), 5.1))
 
 
-def cluster_colours(look: SetLook) -> NDArray[np.uint8]:
+def cluster_colours(view: SetView) -> NDArray[np.uint8]:
     """Return (k, 3) RGB colours of the clusters; none has the particles' where no particle is known.
 
     Args:
-        look: what is to be seen of the set.
+        view: what is to be seen of the set.
     """
-    clusters = 1 + max(int(each.label.max()) for each in look.micrographs)
-    if look.particle is None:
+    clusters = 1 + max(int(each.label.max()) for each in view.micrographs)
+    if view.particle is None:
         order, palette = np.arange(clusters), (*CLUSTER_COLOURS[1:], _FOURTH)
     else:
-        rest = sorted(set(range(len(look.share))) - {look.particle}, key=lambda k: -look.share[k])
-        order, palette = np.array([look.particle, *rest]), CLUSTER_COLOURS
+        rest = sorted(set(range(len(view.share))) - {view.particle}, key=lambda k: -view.share[k])
+        order, palette = np.array([view.particle, *rest]), CLUSTER_COLOURS
     colours = np.zeros((len(order), 3), np.uint8)
     colours[order] = np.concatenate([_rgb(palette[rank]) for rank in range(len(order))])
     return colours
 
 
-def grey_picture(look: LatentLook) -> NDArray[np.uint8]:
+def grey_picture(view: LatentView) -> NDArray[np.uint8]:
     """Turn a micrograph as the network sees it into (h, w, 3) RGB greys."""
-    dark, bright = np.percentile(look.image, _PERCENTILES)
-    return _rgb_greys(look.image, dark, bright)
+    dark, bright = np.percentile(view.image, _PERCENTILES)
+    return _rgb_greys(view.image, dark, bright)
 
 
-def painted(look: LatentLook, number: NDArray[Any], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def painted(view: LatentView, number: NDArray[Any], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Paint patches over the greys of a micrograph.
 
     Args:
-        look: the micrograph.
+        view: the micrograph.
         number: (rows, columns) number of each patch's colour; below 0, it stays grey.
         colours: (k, 3) RGB.
 
     Returns:
         (h, w, 3) RGB.
     """
-    grey = grey_picture(look)
+    grey = grey_picture(view)
     row, column = (
-        np.clip(np.floor((np.arange(n) - look.shift_px) / look.patch_px), 0, patches - 1).astype(int)
-        for n, patches in zip(look.image.shape, number.shape, strict=True)
+        np.clip(np.floor((np.arange(n) - view.shift_px) / view.patch_px), 0, patches - 1).astype(int)
+        for n, patches in zip(view.image.shape, number.shape, strict=True)
     )
     here = number[row[:, None], column[None, :]]
     mixed = np.rint((1 - _OPACITY) * grey + _OPACITY * colours[here.clip(0)]).astype(np.uint8)
@@ -217,31 +217,31 @@ def _clouds_panel(clouds: Clouds, *, found: bool) -> Panel:
     )
 
 
-def _evidence_panel(look: SetLook, facts: Facts) -> Panel:
+def _evidence_panel(view: SetView, facts: Facts) -> Panel:
     """Return what sets particles apart: heights of the response's peaks or, as published, the clusters' shares."""
     if not isinstance(facts, EmmaeSetFacts):
-        return _shares_panel(look)
+        return _shares_panel(view)
     if facts.mixture is None:
         return _empty_panel(PEAK_HEIGHTS, "too few places to make a template of")
-    return mixture_panel(facts.mixture, facts.cut, look.heights, width=1.5)
+    return mixture_panel(facts.mixture, facts.cut, view.heights, width=1.5)
 
 
-def _shares_panel(look: SetLook) -> Panel:
+def _shares_panel(view: SetView) -> Panel:
     title = "Share of each cluster within the mask"
-    if look.particle is None:
+    if view.particle is None:
         return _empty_panel(title, "the mask holds no particle")
-    number = np.arange(len(look.share) + 1) - 0.5
-    texts = [f"{share:.0%}" for share in look.share]
+    number = np.arange(len(view.share) + 1) - 0.5
+    texts = [f"{share:.0%}" for share in view.share]
     return Panel(
         title,
         elements=[
-            Bars(number, look.share, BACKGROUND, gap=0.3, texts=texts, accent=look.particle),
-            HorizontalLine(look.covered, f"all patches, {look.covered:.0%}"),
+            Bars(number, view.share, BACKGROUND, gap=0.3, texts=texts, accent=view.particle),
+            HorizontalLine(view.covered, f"all patches, {view.covered:.0%}"),
             Remark("the particles' cluster", PARTICLE),
         ],
-        x_ticks={k: f"cluster {k + 1}" for k in range(len(look.share))},
+        x_ticks={k: f"cluster {k + 1}" for k in range(len(view.share))},
         y_ticks={},
-        y_range=(0, 1.35 * max(look.share)),
+        y_range=(0, 1.35 * max(view.share)),
         width=1.5,
     )
 
@@ -250,12 +250,12 @@ def _empty_panel(title: str, reason: str) -> Panel:
     return Panel(title, elements=[Note(reason, "middle")], x_ticks={}, y_ticks={}, width=1.5)
 
 
-def _verdict_panel(look: SetLook, facts: Facts) -> Panel:
+def _verdict_panel(view: SetView, facts: Facts) -> Panel:
     found = facts.found_particles
-    summary = facts.summary().replace(" +- ", "\u00a0±\u00a0")
+    summary = facts.summary().replace(" ± ", "\u00a0±\u00a0")
     return Panel(
         "Fit: particles found" if found else "Fit: no particle signal found",
-        elements=[Note(summary, "top", wrap=40), Note(_how_to_read(look), "bottom", wrap=48)],
+        elements=[Note(summary, "top", wrap=40), Note(_how_to_read(view), "bottom", wrap=48)],
         x_ticks={},
         y_ticks={},
         frame="none",
@@ -264,34 +264,34 @@ def _verdict_panel(look: SetLook, facts: Facts) -> Panel:
     )
 
 
-def _how_to_read(look: SetLook) -> str:
-    number = len(look.micrographs)
+def _how_to_read(view: SetView) -> str:
+    number = len(view.micrographs)
     whose = f"the first {number} micrographs" if number > 1 else "one micrograph"
     clouds = (
         "Latents are the network's description of a patch. Left: a point is a patch, "
         f"of {whose}; lines hold half and nine tenths of each cloud."
     )
     heights = " Grey: peaks of the same micrographs; lines: the mixture fitted to all micrographs."
-    return clouds + heights * bool(len(look.heights))
+    return clouds + heights * bool(len(view.heights))
 
 
-def _size_diameters(look: LatentLook) -> tuple[float, float]:
+def _size_diameters(view: LatentView) -> tuple[float, float]:
     """Return height and width of a micrograph in particle diameters."""
-    height, width = (n / d for n, d in zip(look.image.shape, look.diameter_px, strict=True))
+    height, width = (n / d for n, d in zip(view.image.shape, view.diameter_px, strict=True))
     return height, width
 
 
-def _image(look: LatentLook, pixels: NDArray[Any], limit: float = 1.0, mark: float | None = None) -> Image:
+def _image(view: LatentView, pixels: NDArray[Any], limit: float = 1.0, mark: float | None = None) -> Image:
     """Return what spans a micrograph, RGB or heights from 0 to the limit, on axes in particle diameters."""
-    height, width = _size_diameters(look)
+    height, width = _size_diameters(view)
     return Image(pixels, (0, width, height, 0), "magma", (0, limit), mark)
 
 
 def _image_panel(
-    look: LatentLook, title: str, elements: Sequence[Element], y_label: str = "", below: str = ""
+    view: LatentView, title: str, elements: Sequence[Element], y_label: str = "", below: str = ""
 ) -> Panel:
     """Return a panel of the middle of a micrograph."""
-    height, width = _size_diameters(look)
+    height, width = _size_diameters(view)
     top, bottom = _middle(height)
     return Panel(title, below, y_label, elements, _middle(width), (bottom, top), {}, {}, text_scale=0.82)
 
@@ -301,42 +301,42 @@ def _middle(size: float) -> tuple[float, float]:
     return size / 2 - half, size / 2 + half
 
 
-def _picks_panel(look: LatentLook, title: str, facts: Facts) -> Panel:
+def _picks_panel(view: LatentView, title: str, facts: Facts) -> Panel:
     """Return what decides about picks, and those: the response, or the patches that are particle in the end."""
-    if look.chosen is not None:
-        image = _image(look, painted(look, np.where(look.chosen, 0, -1), _rgb(PARTICLE)))
-    elif look.response is not None and isinstance(facts, EmmaeSetFacts):
-        image = _image(look, look.response, max(2 * facts.cut, 1.0), facts.cut)
+    if view.chosen is not None:
+        image = _image(view, painted(view, np.where(view.chosen, 0, -1), _rgb(PARTICLE)))
+    elif view.response is not None and isinstance(facts, EmmaeSetFacts):
+        image = _image(view, view.response, max(2 * facts.cut, 1.0), facts.cut)
     else:
-        image = _image(look, grey_picture(look))
-    x, y = ((look.xy + 0.5) / look.diameter_px[::-1]).T
+        image = _image(view, grey_picture(view))
+    x, y = ((view.xy + 0.5) / view.diameter_px[::-1]).T
     below = f"{counted(len(x), 'pick')} in the whole micrograph"
-    return _image_panel(look, title, [image, Circles(x, y, 1.0, _CIRCLE)], below=below)
+    return _image_panel(view, title, [image, Circles(x, y, 1.0, _CIRCLE)], below=below)
 
 
-def _column_titles(look: SetLook, facts: Facts) -> tuple[str, str, str]:
+def _column_titles(view: SetView, facts: Facts) -> tuple[str, str, str]:
     if not facts.found_particles:
-        third = "Response: no picks" if look.micrographs[0].response is not None else "No picks"
-    elif look.micrographs[0].chosen is not None:
+        third = "Response: no picks" if view.micrographs[0].response is not None else "No picks"
+    elif view.micrographs[0].chosen is not None:
         third = "Particle after 3, 4 and 5 clusters; circles: picks"
     else:
         third = "Response to the learned template; circles: picks"
     return "The middle, as the network sees it", "K-means clusters of its patches", third
 
 
-def _legend(look: SetLook, colours: NDArray[np.uint8]) -> list[Remark]:
+def _legend(view: SetView, colours: NDArray[np.uint8]) -> list[Remark]:
     """Name the clusters, those first of which most lies within particles."""
     order: Sequence[int] = range(len(colours))
-    if look.particle is not None:
-        order = sorted(order, key=lambda k: (k != look.particle, -look.share[k]))
-    return [Remark(_cluster_name(look, k), "#{:02x}{:02x}{:02x}".format(*colours[k].tolist())) for k in order]
+    if view.particle is not None:
+        order = sorted(order, key=lambda k: (k != view.particle, -view.share[k]))
+    return [Remark(_cluster_name(view, k), "#{:02x}{:02x}{:02x}".format(*colours[k].tolist())) for k in order]
 
 
-def _cluster_name(look: SetLook, number: int) -> str:
-    if look.particle is None:
+def _cluster_name(view: SetView, number: int) -> str:
+    if view.particle is None:
         return f"cluster {number + 1}"
-    mark = ", most particle" if number == look.particle else ""
-    return f"cluster {number + 1}{mark}: {look.share[number]:.0%} within particles"
+    mark = ", most particle" if number == view.particle else ""
+    return f"cluster {number + 1}{mark}: {view.share[number]:.0%} within particles"
 
 
 def _tiles_panel(tiles: NDArray[np.uint8], label: str) -> Panel:

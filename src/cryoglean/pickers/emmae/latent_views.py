@@ -46,7 +46,7 @@ _SEED = 0
 """Of the clusters shown. Chosen by hand: any will do."""
 
 
-class LatentLook(NamedTuple):
+class LatentView(NamedTuple):
     """Micrograph as the network sees it, with what is known of each patch.
 
     Attributes:
@@ -89,7 +89,7 @@ class Clouds(NamedTuple):
     share: tuple[float, float]
 
 
-class SetLook(NamedTuple):
+class SetView(NamedTuple):
     """Views of a set.
 
     Attributes:
@@ -101,7 +101,7 @@ class SetLook(NamedTuple):
         heights: (n,) of the peaks of the response in these micrographs; empty for the published way.
     """
 
-    micrographs: tuple[LatentLook, ...]
+    micrographs: tuple[LatentView, ...]
     clouds: Clouds
     share: tuple[float, ...]
     particle: int | None
@@ -109,38 +109,38 @@ class SetLook(NamedTuple):
     heights: NDArray[np.float64]
 
 
-def look_at_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetLook:
+def view_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetView:
     """View a set by the default preset; the clusters are those of the micrographs that are shown.
 
     Args:
         micrographs: one or more of the fit; no more than `SHOWN` are taken.
         picker: with its fit.
     """
-    latents, looks, heights = list[Tensor](), list[LatentLook](), [np.zeros(0)]
+    latents, views, heights = list[Tensor](), list[LatentView](), [np.zeros(0)]
     facts, template = picker.learned.facts, picker.learned.template
     has_template = facts.mixture is not None
     for micrograph in islice(micrographs, SHOWN):
-        seen = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
-        picks = picker.pick_embedded(micrograph, seen)
+        latent_map = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
+        picks = picker.pick_embedded(micrograph, latent_map)
         if has_template:
-            found = find_candidates(seen, picker.learned, PEAK_DISTANCE_DIAMETERS * seen.diameter)
+            found = find_candidates(latent_map, picker.learned, PEAK_DISTANCE_DIAMETERS * latent_map.diameter)
             heights.append(found.clean(facts.cut, facts.contrast).height)
-        response = response_to(seen, template).cpu().numpy() if has_template else None
-        latents.append(seen.latents)
-        looks.append(_default_look(micrograph.name, seen, picks, response))
+        response = response_to(latent_map, template).cpu().numpy() if has_template else None
+        latents.append(latent_map.latents)
+        views.append(_default_view(micrograph.name, latent_map, picks, response))
     points = subsample_latents(latents)
     centres = kmeans(points, min(SET_CLUSTERS, len(points)), _SEED).centres
-    looks = _labelled(looks, latents, centres)
-    share, covered = _shares(looks, len(centres))
+    views = _labelled(views, latents, centres)
+    share, covered = _shares(views, len(centres))
     particle = int(np.argmax(share)) if share else None
-    return SetLook(tuple(looks), _clouds(looks, latents), share, particle, covered, np.concatenate(heights))
+    return SetView(tuple(views), _clouds(views, latents), share, particle, covered, np.concatenate(heights))
 
 
-def look_at_paper_set(
+def view_paper_set(
     micrographs: Iterable[Micrograph],
     picker: PaperEmmae,
     mask_of: Callable[[Micrograph], NDArray[np.bool_] | None],
-) -> SetLook:
+) -> SetView:
     """View a set as published; the clusters are those of the fit.
 
     Args:
@@ -148,42 +148,46 @@ def look_at_paper_set(
         picker: with its fit.
         mask_of: tells which pixels of a micrograph are particle; None where that is not known.
     """
-    latents, looks = list[Tensor](), list[LatentLook]()
+    latents, views = list[Tensor](), list[LatentView]()
     for micrograph in islice(micrographs, SHOWN):
-        seen = paper_embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
-        chosen, mask = picker.particle_patches(seen), mask_of(micrograph)
-        picks = picker.pick_patches(micrograph, seen, chosen)
-        latents.append(seen.latents)
-        looks.append(
-            LatentLook(
+        latent_map = paper_embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
+        patch_px, mask = latent_map.patch_px, mask_of(micrograph)
+        chosen = picker.particle_patches(latent_map)
+        picks = picker.pick_patches(micrograph, latent_map, chosen)
+        latents.append(latent_map.latents)
+        views.append(
+            LatentView(
                 name=micrograph.name,
-                image=seen.prepared.image.cpu().numpy(),
-                patch_px=seen.patch_px,
-                shift_px=seen.shift * seen.patch_px,
-                diameter_px=(seen.diameter[0] * seen.patch_px, seen.diameter[1] * seen.patch_px),
-                label=np.zeros(seen.latents.shape[:2], np.int64),
-                particle=None if mask is None else at_patches(mask, seen).cpu().numpy(),
+                image=latent_map.prepared.image.cpu().numpy(),
+                patch_px=latent_map.patch_px,
+                shift_px=latent_map.shift * latent_map.patch_px,
+                diameter_px=(
+                    latent_map.diameter[0] * latent_map.patch_px,
+                    latent_map.diameter[1] * latent_map.patch_px,
+                ),
+                label=np.zeros(latent_map.latents.shape[:2], np.int64),
+                particle=None if mask is None else at_patches(mask, latent_map).cpu().numpy(),
                 chosen=chosen.cpu().numpy(),
                 response=None,
-                xy=seen.prepared.from_stored(picks.xy),
+                xy=latent_map.prepared.from_stored(picks.xy),
             )
         )
-    looks = _labelled(looks, latents, picker.learned.centres)
+    views = _labelled(views, latents, picker.learned.centres)
     facts = picker.learned.facts
-    _, covered = _shares(looks, len(picker.learned.centres))
-    return SetLook(tuple(looks), _clouds(looks, latents), facts.share, facts.particle, covered, np.zeros(0))
+    _, covered = _shares(views, len(picker.learned.centres))
+    return SetView(tuple(views), _clouds(views, latents), facts.share, facts.particle, covered, np.zeros(0))
 
 
-def _default_look(name: str, seen: LatentMap, picks: Picks, response: NDArray[np.float32] | None) -> LatentLook:
-    xy = seen.prepared.from_stored(picks.xy)
-    return LatentLook(
+def _default_view(name: str, latent_map: LatentMap, picks: Picks, response: NDArray[np.float32] | None) -> LatentView:
+    xy = latent_map.prepared.from_stored(picks.xy)
+    return LatentView(
         name=name,
-        image=seen.prepared.image.cpu().numpy(),
-        patch_px=seen.patch_px,
+        image=latent_map.prepared.image.cpu().numpy(),
+        patch_px=latent_map.patch_px,
         shift_px=0.0,
-        diameter_px=(seen.diameter * seen.patch_px,) * 2,
-        label=np.zeros(seen.latents.shape[:2], np.int64),
-        particle=_within((xy + 0.5) / seen.patch_px - 0.5, seen.latents.shape[:2], seen.diameter / 2),
+        diameter_px=(latent_map.diameter * latent_map.patch_px,) * 2,
+        label=np.zeros(latent_map.latents.shape[:2], np.int64),
+        particle=_within((xy + 0.5) / latent_map.patch_px - 0.5, latent_map.latents.shape[:2], latent_map.diameter / 2),
         chosen=None,
         response=response,
         xy=xy,
@@ -200,16 +204,16 @@ def _within(xy: NDArray[np.float64], shape: Sequence[int], radius: float) -> NDA
     return np.asarray(off <= radius).reshape(rows, columns)
 
 
-def _labelled(looks: list[LatentLook], latents: list[Tensor], centres: Tensor) -> list[LatentLook]:
+def _labelled(views: list[LatentView], latents: list[Tensor], centres: Tensor) -> list[LatentView]:
     return [
         each._replace(label=nearest(points, centres.to(points)).cpu().numpy())
-        for each, points in zip(looks, latents, strict=True)
+        for each, points in zip(views, latents, strict=True)
     ]
 
 
-def _shares(looks: list[LatentLook], clusters: int) -> tuple[tuple[float, ...], float]:
+def _shares(views: list[LatentView], clusters: int) -> tuple[tuple[float, ...], float]:
     """Return the share of each cluster, and that of all patches, which lies within particles."""
-    known = [(each.label, each.particle) for each in looks if each.particle is not None]
+    known = [(each.label, each.particle) for each in views if each.particle is not None]
     inside = np.sum([np.bincount(label[mask], minlength=clusters) for label, mask in known], axis=0)
     size = np.sum([np.bincount(label.ravel(), minlength=clusters) for label, _ in known], axis=0)
     if not np.any(inside):
@@ -217,10 +221,10 @@ def _shares(looks: list[LatentLook], clusters: int) -> tuple[tuple[float, ...], 
     return tuple((inside / np.maximum(size, 1)).tolist()), float(inside.sum() / size.sum())
 
 
-def _clouds(looks: list[LatentLook], latents: list[Tensor]) -> Clouds:
+def _clouds(views: list[LatentView], latents: list[Tensor]) -> Clouds:
     """Take as many latents of particles as of background; where no particle is known, all is background."""
     inside, outside = list[Tensor](), list[Tensor]()
-    for each, points in zip(looks, latents, strict=True):
+    for each, points in zip(views, latents, strict=True):
         particle = np.zeros(each.label.shape, bool) if each.particle is None else each.particle
         per_diameter = [each.patch_px / d for d in each.diameter_px]
         clear = np.ones_like(particle)

@@ -69,9 +69,10 @@ class PaperEmmaeFacts(BaseModel):
     def summary(self) -> str:
         """Return in one line what was found."""
         if self.particle is None:
-            return "no mask of particles: no cluster can be told to be theirs"
+            return "no particle signal found: without a mask of particles, none of the clusters is known to be theirs"
         shares = ", ".join(f"{share:.0%}" for share in self.share)
-        return f"cluster {self.particle + 1} of {len(self.share)} is particle (shares in the mask: {shares})"
+        cluster = f"cluster {self.particle + 1} of {len(self.share)}"
+        return f"{cluster} is that of the particles (shares of the clusters in the mask: {shares})"
 
 
 class PaperEmmaeSet(NamedTuple):

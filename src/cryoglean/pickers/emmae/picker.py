@@ -33,6 +33,7 @@ from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.preprocess.working import working_image
 from cryoglean.scale.devices import fast_dtype
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,12 +94,13 @@ class EmmaeSetFacts(BaseModel):
     def summary(self) -> str:
         """Return in one line what was found."""
         if self.mixture is None:
-            return f"{self.blobs} blobs of the right contrast and size: too few to tell what particles look like"
-        verdict = "stand out" if self.found_particles else "do not stand out"
-        return (
-            f"particles like {self.blobs} blobs {verdict} of the latents (skewness {self.skewness:.3f} +- "
-            f"{self.skewness_error:.3f}); cut at {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
-        )
+            return f"no particle signal found: too few candidates of the right contrast and size ({self.blobs})"
+        examined = f"{counted(self.blobs, 'candidate')} examined"
+        skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
+        if not self.found_particles:
+            return f"no particle signal found ({examined}; {skewness}, not clearly above 0)"
+        threshold = f"threshold {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
+        return f"particle signal found ({examined}; {skewness}); {threshold}"
 
 
 class EmmaeSet(NamedTuple):

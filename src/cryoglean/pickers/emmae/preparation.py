@@ -13,7 +13,7 @@ from cryoglean.io.images import image_stem, read_image
 from cryoglean.pickers.emmae.figures import clusters_figure, latents_figure
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_emmae_set, write_emmae_set
-from cryoglean.pickers.emmae.latent_views import look_at_paper_set, look_at_set
+from cryoglean.pickers.emmae.latent_views import view_paper_set, view_set
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import WEIGHTS, NetworkTraining, prepared_for, train_network
 from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, fit_paper_emmae
@@ -144,13 +144,13 @@ def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:
     learned: EmmaeSet | PaperEmmaeSet
     if isinstance(settings, EmmaeSettings):
         learned = fit_emmae(_sample(preparation), _blob_finder(preparation), mae, device)
-        seen = look_at_set(_sample(preparation), Emmae(settings, learned, mae, device))
+        view = view_set(_sample(preparation), Emmae(settings, learned, mae, device))
     else:
         mask_of = _mask_of(preparation)
         learned = fit_paper_emmae(_sample(preparation), settings, mae, mask_of, device)
-        seen = look_at_paper_set(_sample(preparation), PaperEmmae(settings, learned, mae, device), mask_of)
-    preparation.draw(path.with_suffix(".png"), latents_figure(seen, learned.facts))
-    preparation.draw(path.with_name(CLUSTERS), clusters_figure(seen, learned.facts))
+        view = view_paper_set(_sample(preparation), PaperEmmae(settings, learned, mae, device), mask_of)
+    preparation.draw(path.with_suffix(".png"), latents_figure(view, learned.facts))
+    preparation.draw(path.with_name(CLUSTERS), clusters_figure(view, learned.facts))
     write_emmae_set(path, learned)  # last: it marks completion
 
 

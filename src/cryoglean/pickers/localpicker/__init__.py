@@ -7,7 +7,7 @@ TEMPLATE_PICTURE = PictureDescription(
     "localpicker.png",
     "Learned template",
     "The template as it would look in a micrograph; its radial profile; filter-response peak heights with the "
-    "threshold; whether particles stand out.",
+    "threshold; whether particles were found.",
 )
 
 

@@ -85,12 +85,13 @@ class LocalpickerModel(BaseModel):
 
     def summary(self) -> str:
         """Return in one line what was found."""
-        shape = "its learned radial profile" if self.profile else "disc minus ring"
-        verdict = "stands out" if self.found_particles else "does not stand out"
+        skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
+        if not self.found_particles:
+            return f"no particle signal found ({skewness}, not clearly above 0)"
+        shape = "learned radial profile" if self.profile else "disc minus ring"
         return (
-            f"a dark disc {self.disc_diameters:g} diameters across fits best; template: {shape}; it {verdict} "
-            f"(skewness {self.skewness:.3f} +- {self.skewness_error:.3f}); cut at {self.cut:.2f} standard deviations, "
-            f"expected F1 {self.expected_f1:.2f}"
+            f"particle signal found ({skewness}); template: {shape}, best disc {self.disc_diameters:g} diameters; "
+            f"threshold {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
         )
 
     @property
