@@ -159,12 +159,9 @@ def view_paper_set(
             LatentView(
                 name=micrograph.name,
                 image=latent_map.prepared.image.cpu().numpy(),
-                patch_px=latent_map.patch_px,
-                shift_px=latent_map.shift * latent_map.patch_px,
-                diameter_px=(
-                    latent_map.diameter[0] * latent_map.patch_px,
-                    latent_map.diameter[1] * latent_map.patch_px,
-                ),
+                patch_px=patch_px,
+                shift_px=latent_map.shift * patch_px,
+                diameter_px=(patch_px * latent_map.diameter[0], patch_px * latent_map.diameter[1]),
                 label=np.zeros(latent_map.latents.shape[:2], np.int64),
                 particle=None if mask is None else at_patches(mask, latent_map).cpu().numpy(),
                 chosen=chosen.cpu().numpy(),
