@@ -225,7 +225,7 @@ def test_the_command_repeats_what_was_asked_into_another_folder(tmp_path):
     assert words[:3] == ["cryoglean", "pick", str(tmp_path / "images")]
     options = dict(zip(words[3:-1:2], words[4::2], strict=True))
     wanted = {"--method": "localpicker", "--diameter": f"{DIAMETER:g}", "--pixel-size": str(PIXEL)}
-    assert options == wanted | {"--min-distance": "70.0", "--out": str(tmp_path / "out-recut")}
+    assert options == wanted | {"--min-distance": "70.0", "--out": str(tmp_path / "out-repicked")}
     assert words[-1] == "--threshold"
 
 

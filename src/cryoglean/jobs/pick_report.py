@@ -1,4 +1,4 @@
-"""What the report of a pick folder tells, gathered from the folder."""
+"""Content of the report of a pick folder, gathered from the folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
     listed_in,
     read_views,
-    recut_command,
     rejected_reasons,
+    repick_command,
 )
 from cryoglean.limits import is_same_size, min_distance_angstrom
 from cryoglean.pickers.registry import DEFAULT_PRESET, describe
@@ -50,7 +50,7 @@ class PickedMicrographs:
         return None
 
     def diameter_px(self, key: str, header_angstrom: float | None) -> float:
-        """Return the particle's diameter in a micrograph; where no pixel size is known, as if it were 1 A."""
+        """Return the particle's diameter in a micrograph; where no pixel size is known, as if it were 1 Å."""
         told = self._told_pixel_size(key)
         return float(self._settings["diameter_angstrom"]) / (told or header_angstrom or 1.0)
 
@@ -85,7 +85,7 @@ class PickedMicrographs:
 
 
 def gather(root: Path) -> PickFacts:
-    """Read all that the report of a pick folder tells, as it stands.
+    """Read the content of the report of a pick folder as it is now.
 
     Args:
         root: the folder.
@@ -158,7 +158,7 @@ def _pick_command(
         "--pixel-size": settings.get("pixel_size_angstrom"),
         "--min-distance": settings.get("min_distance_angstrom"),
     }
-    return recut_command(folder.root, files, options)
+    return repick_command(folder.root, files, options)
 
 
 def _given_files(folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, str] | None:

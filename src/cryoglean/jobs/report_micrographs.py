@@ -101,7 +101,7 @@ def _rejected_rows(path: Path) -> dict[str, str]:
     return {str(Path(row.path).resolve()): row.reason for row in read_rows(path, RejectedRow)}
 
 
-def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:
+def repick_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:
     """Return the command that picks micrographs with another threshold into a new folder, up to its value.
 
     Args:
@@ -113,7 +113,7 @@ def recut_command(root: Path, files: Iterable[Path], options: Mapping[str, objec
     for option, value in options.items():
         words += [] if value is None else [option, str(value)]
     root = root.resolve()
-    return f"{shlex.join([*words, '--out', str(root.with_name(root.name + '-recut'))])} --threshold"
+    return f"{shlex.join([*words, '--out', str(root.with_name(root.name + '-repicked'))])} --threshold"
 
 
 def _named_together(root: Path, files: set[Path]) -> str:

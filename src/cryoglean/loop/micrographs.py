@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.jobs.pick_folder import PickFolder
-from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, recut_command, rejected_reasons
+from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, rejected_reasons, repick_command
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS
 from cryoglean.limits import min_distance_angstrom
@@ -117,7 +117,7 @@ class RunMicrographs:
             "--pixel-size": self._settings.pixel_size_angstrom,
             "--min-distance": picker.get("min_distance_angstrom"),
         }
-        return recut_command(root, [self.path(key) for key in self._files], options)
+        return repick_command(root, [self.path(key) for key in self._files], options)
 
     def _picker(self) -> Mapping[str, Any]:
         recorded = self._folder.recorded()
