@@ -32,7 +32,8 @@ from PIL import Image
 
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.particles import IMAGE, ParticleTable, joined, write_particles, write_stack
+from cryoglean.io.particles import ParticleTable, joined, write_particles, write_stack
+from cryoglean.io.relion_columns import IMAGE
 from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS, ExtractJob
 from cryoglean.jobs.simulate import read_species
 from cryoglean.micrograph import Micrograph, MicrographFile

@@ -10,15 +10,8 @@ import pandas as pd
 
 from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT, Ctf, ctf_from_columns
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.particles import (
-    DIMENSIONALITY,
-    GROUP,
-    GROUP_NAME,
-    IMAGE,
-    IMAGE_PIXEL_SIZE,
-    IMAGE_SIZE,
-    ParticleTable,
-)
+from cryoglean.io.particles import ParticleTable
+from cryoglean.io.relion_columns import DIMENSIONALITY, GROUP, GROUP_NAME, IMAGE, IMAGE_PIXEL_SIZE, IMAGE_SIZE
 from cryoglean.limits import is_same_size
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import tifffile
 
 from cryoglean.io.coordinates import YConvention, relion_y_convention, write_picks
 from cryoglean.io.images import image_stem
-from cryoglean.io.particles import GROUP, MICROGRAPH, SCORE, ParticleTable, X, Y, located, places_by_micrograph
+from cryoglean.io.particles import ParticleTable, located, places_by_micrograph
 from cryoglean.io.relion import pipeline_stem
+from cryoglean.io.relion_columns import GROUP, MICROGRAPH, SCORE, X, Y
 from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
 

@@ -13,7 +13,8 @@ import torch
 from cryoglean.classes2d.image_facts import NO_CTF, image_facts, with_optics
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.particles import IMAGE, MICROGRAPH, ParticleTable, read_images, read_particles
+from cryoglean.io.particles import ParticleTable, read_images, read_particles
+from cryoglean.io.relion_columns import IMAGE, MICROGRAPH
 from cryoglean.particles.boxes import normalise_background
 
 if TYPE_CHECKING:

@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
 from cryoglean.io.relion import pipeline_stem
+from cryoglean.io.relion_columns import (
+    DEFOCUS_U,
+    DEFOCUS_V,
+    DETECTOR_PIXEL_SIZE,
+    GROUP,
+    IMAGE,
+    MAGNIFICATION,
+    MICROGRAPH,
+    MOVIE,
+    PIXEL_SIZE,
+    X,
+)
 from cryoglean.io.star import CONTROL, read_star
 from cryoglean.micrograph import MicrographFile
 
@@ -20,15 +32,13 @@ if TYPE_CHECKING:
 
 _PICTURES = (".png", ".jpg", ".jpeg")
 _LIST_SUFFIXES = (".txt", ".lst")
-_NUMERIC = ("rlnDefocusU", "rlnDefocusV")
-_PIXEL_SIZE = "rlnMicrographPixelSize"
-_DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
+_NUMERIC = (DEFOCUS_U, DEFOCUS_V)
 _ANGSTROM_PER_MICROMETRE = 1e4
 """Format: `rlnDetectorPixelSize` is in micrometres."""
 
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
 _NO_NAMES = ("", ".", "..")
-_OF_PARTICLES = ("rlnImageName", "rlnCoordinateX")
+_OF_PARTICLES = (IMAGE, X)
 
 
 def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
@@ -198,12 +208,12 @@ def _micrographs_table(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFr
     if "particles" in tables or any(c in t.columns for t in tables.values() for c in _OF_PARTICLES):
         raise TableError(path, "a STAR file of particles: give the one of the micrographs (micrographs_ctf.star)")
     table = next((tables[name] for name in _MICROGRAPH_TABLES if name in tables), None)
-    is_movies = "movies" in tables or (table is not None and "rlnMicrographMovieName" in table.columns)
-    if is_movies and (table is None or "rlnMicrographName" not in table.columns):
+    is_movies = "movies" in tables or (table is not None and MOVIE in table.columns)
+    if is_movies and (table is None or MICROGRAPH not in table.columns):
         raise TableError(path, "a STAR file of movies: motion-correct them first and give corrected_micrographs.star")
     if table is None:
         raise TableError(path, f"no table of micrographs in it: found {', '.join(f'data_{name}' for name in tables)}")
-    if "rlnMicrographName" not in table.columns:
+    if MICROGRAPH not in table.columns:
         raise TableError(path, "the table of micrographs has no column rlnMicrographName")
     if table.empty:
         raise SettingsError(f"{path}: lists no micrographs")
@@ -216,9 +226,9 @@ def _optics_rows(path: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dict[
         return {}
     groups: dict[str, dict[str, str]] = {}
     for row in _records(tables["optics"]):
-        if "rlnOpticsGroup" not in row:
+        if GROUP not in row:
             raise TableError(path, "the optics table has no column rlnOpticsGroup")
-        number = row["rlnOpticsGroup"]
+        number = row[GROUP]
         if number in groups:
             raise TableError(path, f"optics group {number} twice")
         groups[number] = row
@@ -228,7 +238,7 @@ def _optics_rows(path: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dict[
 def _from_row(
     path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]], folders: Sequence[Path]
 ) -> MicrographFile:
-    name = row["rlnMicrographName"]
+    name = row[MICROGRAPH]
     key = _relion_key(name)
     if key.rpartition("/")[2] in _NO_NAMES or "@" in name:
         raise TableError(path, f"rlnMicrographName {name!r} does not name a micrograph")
@@ -243,21 +253,21 @@ def _from_row(
 def _group_of(path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]]) -> dict[str, str]:
     if not optics:
         return {}
-    if "rlnOpticsGroup" not in row and len(optics) == 1:
+    if GROUP not in row and len(optics) == 1:
         return next(iter(optics.values()))
-    number = row.get("rlnOpticsGroup", "(none)")
+    number = row.get(GROUP, "(none)")
     if number not in optics:
-        raise TableError(path, f"{row['rlnMicrographName']}: optics group {number} is not in the optics table")
+        raise TableError(path, f"{row[MICROGRAPH]}: optics group {number} is not in the optics table")
     return optics[number]
 
 
 def _pixel_size(path: Path, name: str, values: Mapping[str, str]) -> float | None:
     """Return the pixel size in angstrom: as of RELION 3.1, or from detector and magnification as before it."""
-    if _PIXEL_SIZE in values:
-        return _positive(path, name, _PIXEL_SIZE, values)
-    if _DETECTOR in values and _MAGNIFICATION in values:
-        detector = _positive(path, name, _DETECTOR, values)
-        return detector * _ANGSTROM_PER_MICROMETRE / _positive(path, name, _MAGNIFICATION, values)
+    if PIXEL_SIZE in values:
+        return _positive(path, name, PIXEL_SIZE, values)
+    if DETECTOR_PIXEL_SIZE in values and MAGNIFICATION in values:
+        detector = _positive(path, name, DETECTOR_PIXEL_SIZE, values)
+        return detector * _ANGSTROM_PER_MICROMETRE / _positive(path, name, MAGNIFICATION, values)
     return None
 
 

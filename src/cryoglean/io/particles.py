@@ -14,17 +14,24 @@ from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.io.mrc import plausible_pixel_size
+from cryoglean.io.relion_columns import (
+    GROUP,
+    GROUP_NAME,
+    IMAGE,
+    MICROGRAPH,
+    ORIGIN_X,
+    ORIGIN_X_PX,
+    ORIGIN_Y,
+    SCORE,
+    X,
+    Y,
+)
 from cryoglean.io.star import read_star, star_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-IMAGE, MICROGRAPH, GROUP, GROUP_NAME = "rlnImageName", "rlnMicrographName", "rlnOpticsGroup", "rlnOpticsGroupName"
-X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"
-ORIGIN_X, ORIGIN_Y = "rlnOriginXAngst", "rlnOriginYAngst"
-IMAGE_PIXEL_SIZE, IMAGE_SIZE, DIMENSIONALITY = "rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality"
 
 _MODES = {"float32": 2, "float16": 12}
 """Format: modes of an MRC file."""
@@ -311,7 +318,7 @@ def places_by_micrograph(path: str | Path, table: ParticleTable) -> dict[str, Pa
     path, particles = Path(path), table.particles
     if MICROGRAPH not in particles.columns:
         raise TableError(path, f"the table of particles has no column {MICROGRAPH}")
-    if "rlnOriginX" in particles.columns:
+    if ORIGIN_X_PX in particles.columns:
         raise TableError(path, "origins in pixels (rlnOriginX): rewrite it first with relion_convert_star")
     x, y = _floats(path, particles, X), _floats(path, particles, Y)
     score = _floats(path, particles, SCORE, 1.0)

@@ -14,7 +14,16 @@ import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.relion_columns import COORDINATE_FILE, MICROGRAPH
+from cryoglean.io.relion_columns import (
+    AMPLITUDE_CONTRAST,
+    COORDINATE_FILE,
+    GROUP,
+    GROUP_NAME,
+    MICROGRAPH,
+    PIXEL_SIZE,
+    SPHERICAL_ABERRATION,
+    VOLTAGE,
+)
 from cryoglean.io.star import read_star, star_text
 
 if TYPE_CHECKING:
@@ -29,8 +38,7 @@ _JOB_FOLDER = re.compile(r"(?:^|/)job\d{3}[^/]*/")
 _PACKED = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[^./]*$")
 _COORDINATE_FILES = "coordinate_files"
-_GROUP, _GROUP_NAME, _PIXEL_SIZE = "rlnOpticsGroup", "rlnOpticsGroupName", "rlnMicrographPixelSize"
-_OPTICS_OF_A_ROW = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+_OPTICS_OF_A_ROW = (VOLTAGE, SPHERICAL_ABERRATION, AMPLITUDE_CONTRAST)
 
 
 def pipeline_stem(micrograph_name: str) -> str:
@@ -124,29 +132,29 @@ def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) ->
     for file in files:
         optics = file.optics or _optics_from_row(file)
         number = _group_number(groups, optics)
-        groups[number] = {**optics, _GROUP: number}
-        rows.append({**_row_without_optics(file), _GROUP: number})
+        groups[number] = {**optics, GROUP: number}
+        rows.append({**_row_without_optics(file), GROUP: number})
     tables = {
-        "optics": _shared_columns(_named(groups), first=(_GROUP_NAME, _GROUP)),
-        "micrographs": _shared_columns(rows, first=("rlnMicrographName", _GROUP)),
+        "optics": _shared_columns(_named(groups), first=(GROUP_NAME, GROUP)),
+        "micrographs": _shared_columns(rows, first=(MICROGRAPH, GROUP)),
     }
     write_atomic_text(path, star_text(tables))
 
 
 def _optics_from_row(file: MicrographFile) -> dict[str, str]:
     pixel_size = file.pixel_size_angstrom
-    known = {_PIXEL_SIZE: f"{pixel_size:.6g}"} if pixel_size is not None else {}
+    known = {PIXEL_SIZE: f"{pixel_size:.6g}"} if pixel_size is not None else {}
     return known | {c: file.row[c] for c in _OPTICS_OF_A_ROW if c in file.row}
 
 
 def _row_without_optics(file: MicrographFile) -> dict[str, str]:
     moved = () if file.optics else _OPTICS_OF_A_ROW
-    return {**{c: v for c, v in file.row.items() if c not in moved}, "rlnMicrographName": file.name}
+    return {**{c: v for c, v in file.row.items() if c not in moved}, MICROGRAPH: file.name}
 
 
 def _group_number(groups: Mapping[str, Mapping[str, str]], optics: Mapping[str, str]) -> str:
     """Return the group's own number, unless another group has it; then that of an equal group, or the next free."""
-    values, wanted = _values(optics), optics.get(_GROUP, "")
+    values, wanted = _values(optics), optics.get(GROUP, "")
     same = [number for number, group in groups.items() if _values(group) == values]
     if wanted and (wanted in same or wanted not in groups):
         return wanted
@@ -157,16 +165,16 @@ def _group_number(groups: Mapping[str, Mapping[str, str]], optics: Mapping[str, 
 
 def _values(optics: Mapping[str, str]) -> dict[str, str]:
     """Return the values of a group: all but its labels."""
-    return {c: v for c, v in optics.items() if c not in (_GROUP, _GROUP_NAME)}
+    return {c: v for c, v in optics.items() if c not in (GROUP, GROUP_NAME)}
 
 
 def _named(groups: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
     """Return the groups with a name each; RELION takes two of one name for one group."""
     named: dict[str, dict[str, str]] = {}
     for number, group in groups.items():
-        name = group.get(_GROUP_NAME, f"opticsGroup{number}")
+        name = group.get(GROUP_NAME, f"opticsGroup{number}")
         named[name if name not in named else f"{name}_{number}"] = {**group}
-    return [{**group, _GROUP_NAME: name} for name, group in named.items()]
+    return [{**group, GROUP_NAME: name} for name, group in named.items()]
 
 
 def _shared_columns(rows: Sequence[Mapping[str, str]], first: Sequence[str]) -> pd.DataFrame:

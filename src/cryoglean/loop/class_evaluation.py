@@ -12,7 +12,7 @@ from cryoglean.classes2d.selection_file import edited
 from cryoglean.classes2d.selection_source import read_source
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
-from cryoglean.io.particles import IMAGE
+from cryoglean.io.relion_columns import IMAGE
 from cryoglean.jobs.classify import ClassifyJob, run_classify_job
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.purify import run_purify_job

@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates import write_picks
-from cryoglean.io.particles import (
-    IMAGE,
-    MICROGRAPH,
-    ParticleTable,
-    read_particles,
-    write_particles,
-)
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles
+from cryoglean.io.relion_columns import IMAGE, MICROGRAPH
 from cryoglean.io.star import star_floats
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.particles.tables import PICK_ID

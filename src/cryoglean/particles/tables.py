@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cryoglean.io.particles import (
+from cryoglean.io.particles import ParticleTable
+from cryoglean.io.relion_columns import (
     DIMENSIONALITY,
     GROUP,
     GROUP_NAME,
@@ -17,7 +18,6 @@ from cryoglean.io.particles import (
     ORIGIN_X,
     ORIGIN_Y,
     SCORE,
-    ParticleTable,
     X,
     Y,
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from cryoglean.classes2d.relion.outputs import RelionRun
 from cryoglean.errors import TableError
-from cryoglean.io.particles import IMAGE, read_particles
+from cryoglean.io.particles import read_particles
+from cryoglean.io.relion_columns import IMAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

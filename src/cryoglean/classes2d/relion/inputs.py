@@ -14,7 +14,8 @@ from cryoglean.classes2d.image_facts import image_facts, with_optics
 from cryoglean.classes2d.relion.command import Images
 from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.particles import (
+from cryoglean.io.particles import ParticleTable, image_places, located, project_folder, read_images
+from cryoglean.io.relion_columns import (
     DIMENSIONALITY,
     GROUP,
     GROUP_NAME,
@@ -22,13 +23,8 @@ from cryoglean.io.particles import (
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,
     MICROGRAPH,
-    ParticleTable,
     X,
     Y,
-    image_places,
-    located,
-    project_folder,
-    read_images,
 )
 from cryoglean.io.star import star_text
 
