@@ -16,7 +16,7 @@ from typing import Any
 
 from picking_accuracy import SETS, score
 
-HEAD = "| set | picks of | number | precision | recall | F1, own cut | kept | stands | seconds |\n" + "|---" * 9 + "|"
+HEAD = "| set | picks of | number | precision | recall | F1, own cut | kept | accepted | seconds |\n" + "|---" * 9 + "|"
 
 
 def main() -> None:
@@ -62,9 +62,9 @@ def rows(shared: Path, name: str, folder: Path, state: dict[str, Any]) -> list[s
     for number in sorted(n for n in seconds if n >= 0):
         picks = folder / f"rounds/{number:02d}/picks/picks" if number else candidates
         if picks.exists():
-            stands = "yes" if number == state["best"] else ""
+            accepted = "yes" if number == state["best"] else ""
             kept = kept_share(state, number)
-            said.append(row(shared, name, f"round {number}", picks, f"{kept} | {stands} | {seconds[number]:.0f}"))
+            said.append(row(shared, name, f"round {number}", picks, f"{kept} | {accepted} | {seconds[number]:.0f}"))
     whole = f"{kept_share(state, -1)} | | {sum(seconds.values()):.0f}"
     return [*said, row(shared, name, "**the run**", folder / "picks", whole)]
 

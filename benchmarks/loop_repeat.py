@@ -36,7 +36,7 @@ def repeat(out: Path, micrographs: int, seed: int) -> bool:
     words += ["--size", "1024x1024", "--pixel-size", 3.0, "--particles", 120, "--nuisances", "some", "--seed", seed]
     cryoglean(*words)
     print(
-        "| processes | rounds | round that stands | picks | SHA-256 of all picks | seconds |\n|" + "---|" * 6,
+        "| processes | rounds | accepted round | picks | SHA-256 of all picks | seconds |\n|" + "---|" * 6,
         flush=True,
     )
     digests = list[str]()

@@ -1,5 +1,8 @@
 """`cryoglean report`, as a user meets it."""
 
+import json
+
+import pytest
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
@@ -36,6 +39,28 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
         assert result.exit_code == 2
         assert result.stderr.count("\n") == 1
         assert "no run.json and no settings.json of cryoglean pick: give the folder" in result.stderr
+
+
+def former(path):
+    """Make a record look as an earlier version wrote it."""
+    values = json.loads(path.read_text())
+    del values["schema_version"]
+    path.write_text(json.dumps(values | {"schema": 1}))
+
+
+@pytest.mark.parametrize("command", ["report", "run", "pick"])
+def test_a_folder_of_a_former_version_is_refused_in_one_line_and_left_alone(tmp_path, command):
+    fake = (FakePick if command == "pick" else FakeRun)(tmp_path / "out", {"a.png": random_picks(1, 9)})
+    fake.write()
+    record = fake.root / ("settings.json" if command == "pick" else "run.json")
+    former(record)
+    before = record.read_bytes()
+    images = [] if command == "report" else [fake.root.parent / "images", "--diameter", 100, "--out"]
+    result = CliRunner().invoke(app, [str(word) for word in (command, *images, fake.root)])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("\n") <= 2, "what is used may be shown before"
+    assert f"{record} is of another version of cryoglean: " in result.stderr.splitlines()[-1]
+    assert record.read_bytes() == before
 
 
 def test_help_shows_an_example():

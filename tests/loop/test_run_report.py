@@ -25,6 +25,7 @@ def fake(tmp_path):
 def test_micrographs_come_in_the_order_given_with_picks_as_stored(fake):
     fake.write()
     facts = gather(fake.root)
+    assert (facts.status, facts.outcome) == ("done", "converged")
     assert_as_given(facts)
     assert {facts.picks[key].score_kind for key in "za"} == {"probability"}
 

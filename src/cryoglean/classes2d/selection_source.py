@@ -93,7 +93,7 @@ def _settings(path: Path) -> dict[str, Any]:
         said = json.loads(path.read_text(encoding="utf-8"))["settings"]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path} is damaged ({error!r}): run cryoglean classify again") from None
     return dict(said) if isinstance(said, dict) else {}
 

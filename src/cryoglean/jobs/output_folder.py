@@ -204,10 +204,10 @@ class OutputFolder:
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Name the settings that differ, old and new value, in one line."""
     old, new = _flat(before), _flat(now)
-    said = [
+    parts = [
         f"{n} {old.get(n)!r}, now {new.get(n)!r}" for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)
     ]
-    return "; ".join(said)
+    return "; ".join(parts)
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,19 +33,19 @@ class PickFolder(OutputFolder):
         super().__init__(root, "pick", (*_PICK_RESULTS, *of_pickers))
 
     def picks_path(self, key: str) -> Path:
-        """Where the picks of a micrograph lie."""
+        """Return the file of a micrograph's picks."""
         return self.root / "picks" / f"{key}_autopick.star"
 
     def result_path(self, key: str) -> Path:
-        """Do as `OutputFolder.result_path`."""
+        """Return the file that shows that a micrograph is done."""
         return self.picks_path(key)
 
     def csv_path(self, key: str) -> Path:
-        """Where the same picks lie as CSV, if asked for."""
+        """Return the file of the same picks as CSV, if asked for."""
         return self.root / "csv" / f"{key}.csv"
 
     def plot_path(self, key: str) -> Path:
-        """Where the picture of a micrograph with its picks lies."""
+        """Return the picture of a micrograph with its picks."""
         return self.root / "plots" / f"{key}.png"
 
     @property

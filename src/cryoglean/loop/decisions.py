@@ -99,7 +99,7 @@ class RoundComparison(NamedTuple):
 
 
 class Acceptance(StrEnum):
-    """Why a new round's picks are accepted, or are not."""
+    """Verdict on a new round, with its reason."""
 
     better = "better"
     as_good = "as_good"
@@ -115,7 +115,7 @@ class Acceptance(StrEnum):
 
 
 class Alarm(StrEnum):
-    """Why a round has gone astray."""
+    """Reason why a round has gone astray."""
 
     no_picks = "no_picks"
     collapse = "collapse"

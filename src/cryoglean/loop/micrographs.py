@@ -36,7 +36,7 @@ class RunMicrographs:
 
     Args:
         run: its state.
-        settings: what it was told.
+        settings: of the run.
     """
 
     def __init__(self, run: RunFile, settings: LoopSettings) -> None:
@@ -62,7 +62,7 @@ class RunMicrographs:
 
     @property
     def min_distance_angstrom(self) -> float:
-        """That which the picks were told to keep."""
+        """Minimum distance between the picks."""
         return min_distance_angstrom(self._picker().get("min_distance_angstrom"), self._settings.diameter_angstrom)
 
     def path(self, key: str) -> Path:
@@ -137,7 +137,7 @@ class RunMicrographs:
         return {} if found is None else found.sizes
 
     def _defocus(self) -> dict[str, float]:
-        """Return the defocus that the tables of the run tell; those of the subset where there is none of all."""
+        """Return the defocus in the tables of the run; in those of the subset where there is none of all."""
         tables = (folder / MICROGRAPHS_STAR for folder in (_picks_folder(self._run, 0), self._run.root))
         known = {key: file.defocus_angstrom for key, file in listed_in(tables).items()}
         return {key: value for key, value in known.items() if value is not None}

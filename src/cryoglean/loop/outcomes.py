@@ -9,7 +9,7 @@ from cryoglean.jobs.result import ExitStatus
 
 
 class Outcome(StrEnum):
-    """How a run ended."""
+    """Way in which a run ended."""
 
     converged = "converged"
     rounds_exhausted = "rounds_exhausted"

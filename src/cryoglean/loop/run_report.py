@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def gather(root: Path) -> RunFacts:
-    """Read all that the report of a run tells, as it is now.
+    """Gather the facts of a run's report, as they are now.
 
     Args:
         root: the run folder.
@@ -61,6 +61,7 @@ def gather(root: Path) -> RunFacts:
         name=root.resolve().name,
         status="review" if is_waiting else state.status.value,
         reason=state.message,
+        outcome="" if state.outcome is None else state.outcome.value,
         best=best,
         picks_are=micrographs.picks_are,
         diameter_angstrom=settings.diameter_angstrom,
@@ -130,7 +131,7 @@ def _evaluation(run: RunFile, number: int) -> ClassEvaluationDecision | None:
 
 
 def _kept_share(evaluation: ClassEvaluationDecision | None, selected: SelectionFound | None) -> float | None:
-    """Return the share of a round's own picks in kept classes; where that is not told, of all that was classified."""
+    """Return the share of a round's own picks in kept classes; where that is not known, of all that was classified."""
     if evaluation is not None and evaluation.classified:
         return evaluation.kept / evaluation.classified
     if selected is not None and selected.particles:

@@ -49,12 +49,12 @@ _EDGES = np.arange(DEFAULT_SPACING_DIAMETERS, 1.225, 0.05)
 beyond the largest distance."""
 
 _MIN_EXPECTED = 10.0
-"""Pairs of random places, at least, for a share of them to be told. Chosen by hand: the share is then known to a
+"""Pairs of random places, at least, for a share of them to be known. Chosen by hand: the share is then known to a
 third."""
 
 
 class SpacingFinding(StrEnum):
-    """What the best picks tell of the minimum distance."""
+    """Finding on the minimum distance of the best picks."""
 
     unknown = "unknown"
     nothing_to_remove = "nothing_to_remove"
@@ -91,8 +91,8 @@ def find_spacing(picks: Sequence[Picks], diameters_px: Sequence[float], areas_px
         near to each other are few, and may well be particles.
     """
     scores = np.concatenate([np.zeros(0), *(p.score for p in picks)])
-    least = float(np.quantile(scores, 1 - SURE_SHARE)) if len(scores) else 0.0
-    sure, expected = _pair_ratio([p.at_least(least) for p in picks], diameters_px, areas_px)
+    min_score = float(np.quantile(scores, 1 - SURE_SHARE)) if len(scores) else 0.0
+    sure, expected = _pair_ratio([p.at_least(min_score) for p in picks], diameters_px, areas_px)
     kept = (sure < FEW) & (expected >= _MIN_EXPECTED)
     if not kept.any():
         return Spacing(SpacingFinding.unknown, DEFAULT_SPACING_DIAMETERS)
@@ -124,9 +124,9 @@ def suppress_neighbours(picks: Picks, distance_px: float) -> Picks:
     return ordered.take(non_maximum_suppression(ordered.x, ordered.y, distance_px))
 
 
-def _distances(xy: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+def _distances(xy: NDArray[np.float64], max_distance: float) -> NDArray[np.float64]:
     """Return the distances of all pairs up to a largest one."""
     if len(xy) < 2:
         return np.zeros(0)
-    pairs = cKDTree(xy).query_pairs(most, output_type="ndarray")
+    pairs = cKDTree(xy).query_pairs(max_distance, output_type="ndarray")
     return np.asarray(np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1))

@@ -63,7 +63,7 @@ def picks_stage(run: RunFile, number: int) -> str:
 
 
 class Stages:
-    """Does the stages that are not done.
+    """Stages of one run: those that are not done are done, the others are remembered.
 
     Args:
         run: the state of the run.

@@ -1,4 +1,4 @@
-"""`run.json`: what a run was told, what each stage found, what was decided and why; written whole after each step.
+"""`run.json`: settings of a run, results of its stages, decisions with their reasons; written whole after each step.
 
 A stage that it lists is done. One that it does not list is begun again in its folder, where its own job goes on.
 """

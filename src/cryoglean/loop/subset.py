@@ -18,7 +18,7 @@ MIN_SUBSET = 20
 
 
 class SubsetChoice(StrEnum):
-    """How the micrographs were chosen."""
+    """Way in which the micrographs were chosen."""
 
     every = "every"
     by_defocus = "by_defocus"

@@ -132,6 +132,7 @@ class RunFacts(PageFacts):
 
     Attributes:
         reason: why it ended.
+        outcome: the same as a value; empty while it has not.
         best: the accepted round.
         picks_are: origin of the picks shown, for the user.
         converged_share: share of picks in kept classes above which the rounds end.
@@ -146,6 +147,7 @@ class RunFacts(PageFacts):
     best: int
     picks_are: str
     converged_share: float
+    outcome: str = ""
     rounds: tuple[RoundSummary, ...] = ()
     galleries: tuple[Gallery, ...] = ()
     stages: tuple[StageTime, ...] = ()
