@@ -151,7 +151,7 @@ def test_torchrun_may_start_them_and_they_end_where_there_is_nothing_to_do(folde
         done = run([*torchrun, "cryoglean.cli", *words(folder, tmp_path)])
         assert done.returncode == 0, done.stderr
         assert_as_alone(tmp_path, alone)
-    assert "is there already" in done.stderr
+    assert "is done already" in done.stderr
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryoglean.scale.machine import Place
 
 _LOG_WIDTH = 160
+"""Columns of the tables where there is no terminal. Resource: long paths fit on a line."""
 
 
 def doctor(

@@ -30,7 +30,7 @@ class Chain(StrEnum):
 
 
 class Tiles(StrEnum):
-    """Where tiles come from."""
+    """Ways to cut tiles."""
 
     anywhere = "anywhere"
     grid = "grid"

@@ -154,7 +154,7 @@ def simulate(
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Sort what the options say into the settings."""
-    least, most = _pair(given["defocus"], "--defocus", "MIN,MAX in angstrom, as 8000,20000", ",")
+    low, high = _pair(given["defocus"], "--defocus", "MIN,MAX in angstrom, as 8000,20000", ",")
     height, width = _pair(given["size"], "--size", "HEIGHTxWIDTH in pixels, as 4096x4096", "[xX]")
     counts = {name: given[option] for option, name in _NUISANCES.items() if given[option] is not None}
     return {
@@ -163,8 +163,8 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
             "voltage_kv": given["voltage"],
             "spherical_aberration_mm": given["cs"],
             "amplitude_contrast": given["amplitude_contrast"],
-            "defocus_min_angstrom": least,
-            "defocus_max_angstrom": most,
+            "defocus_min_angstrom": low,
+            "defocus_max_angstrom": high,
             "astigmatism_angstrom": given["astigmatism"],
             "b_factor_square_angstrom": given["b_factor"],
             "dose_electrons_per_square_angstrom": DOSES[given["noise"]] if given["dose"] is None else given["dose"],

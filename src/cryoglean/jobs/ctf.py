@@ -39,22 +39,22 @@ _FROM_TABLE = "its STAR file's CTF is taken"
 
 @dataclass(frozen=True)
 class CtfTask:
-    """What to make of each micrograph, and where.
+    """The task of a CTF job for each micrograph.
 
     Attributes:
         root: the output folder.
-        job: how.
+        job: its settings.
     """
 
     root: Path
     job: CtfJob
 
     def result_path(self, file: MicrographFile) -> Path:
-        """Where the columns of a micrograph lie until all are written."""
+        """Path of the columns of a micrograph, until the table of all is written."""
         return self.root / "ctf" / f"{file.key}.json"
 
     def plot_path(self, file: MicrographFile) -> Path:
-        """Where the picture lies."""
+        """Path of the picture."""
         return self.root / "plots" / f"{file.key}.png"
 
     def columns(self, file: MicrographFile) -> dict[str, str] | None:
@@ -71,12 +71,12 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
 
     Args:
         files: the micrographs; a CTF that their tables give is taken.
-        job: how.
+        job: settings.
         out: output folder; it may hold an earlier part of the same job.
-        progress: is told how the job goes on.
+        progress: listener to the progress of the job.
 
     Returns:
-        What became of each micrograph.
+        The result of each micrograph.
 
     Raises:
         SettingsError: before any work, if a setting is wrong, a pixel size unknown or the folder cannot be used.
@@ -137,20 +137,20 @@ def estimate_one(task: CtfTask, file: MicrographFile) -> MicrographResult:
 
 
 def _microscope(job: CtfJob, file: MicrographFile) -> Microscope:
-    """Return the microscope that a micrograph's table gives, else what the job was told.
+    """Return the microscope that a micrograph's table gives, else that of the settings.
 
     Raises:
         MicrographError: if the table holds a broken value.
     """
     known = {**file.optics, **file.row}
-    told = {
+    defaults = {
         "rlnVoltage": job.voltage_kv,
         "rlnSphericalAberration": job.spherical_aberration_mm,
         "rlnAmplitudeContrast": job.amplitude_contrast,
         "rlnPhaseShift": 0.0,
     }
     try:
-        return Microscope(*(float(known.get(column, value)) for column, value in told.items()))
+        return Microscope(*(float(known.get(column, value)) for column, value in defaults.items()))
     except ValueError as error:
         raise MicrographError(file.path, f"a broken value in its STAR file: {error}") from error
 
@@ -178,7 +178,7 @@ def _is_known(file: MicrographFile) -> bool:
     try:
         return ctf_of(file) is not None
     except MicrographError:
-        return False  # a defocus without its voltage: better found anew
+        return False  # a defocus without its voltage: estimated again
 
 
 def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
@@ -190,7 +190,7 @@ def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
 
 
 def _write_lists(folder: OutputFolder, task: CtfTask, summary: JobSummary, progress: ProgressListener) -> None:
-    """Write the tables of all micrographs with a CTF, of those selected, and of those set aside."""
+    """Write the tables of all micrographs with a CTF, of those selected, and the list of those rejected."""
     folder.record_results(summary.results)
     known = []
     for result in summary.done:

@@ -41,6 +41,6 @@ class CtfJob(BaseModel):
     force: bool = False
 
     def recorded(self) -> dict[str, Any]:
-        """Return what decides the estimates, as JSON values; selections can be made again at any time."""
+        """Return the settings that decide the estimates, as JSON values; selections can be made again at any time."""
         later = {"plots", "cpus", "force", "resolution_limit_angstrom", "selected_defocus_angstrom", "subset"}
         return self.model_dump(mode="json", exclude=later)

@@ -31,7 +31,7 @@ def read_all(
         read: how one is read; raises `MicrographError` if it cannot be used.
 
     Returns:
-        What was read of the usable ones, in their order, and the results of the rejected ones by key.
+        The usable ones as read, in their order, and the results of the rejected ones by key.
 
     Raises:
         SettingsError: if the settings fit none of those that can be read.
@@ -50,7 +50,7 @@ def read_first(
         read: how one is read; raises `MicrographError` if it cannot be used.
 
     Returns:
-        What was read of the first usable one, None if there is none, and the results of those before it by key.
+        The first usable one as read, None if there is none, and the results of those before it by key.
 
     Raises:
         SettingsError: if the settings fit none of those that can be read.

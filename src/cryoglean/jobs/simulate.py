@@ -53,13 +53,13 @@ def run_simulation(
     Args:
         simulation: what they look like.
         out: the folder; it may hold an earlier part of the same simulation.
-        progress: is told how the job goes on.
+        progress: listener to the progress of the job.
         micrographs: how many there are to be.
         cpus: worker processes; the files do not depend on it.
-        force: make everything anew.
+        force: redo everything.
 
     Returns:
-        What is in the folder.
+        The micrographs in the folder.
 
     Raises:
         SettingsError: before any work, if a model cannot be read, does not fit, or the folder cannot be used.
@@ -97,7 +97,7 @@ def read_species(specimen: Specimen) -> list[Particle]:
 
 
 def recorded(simulation: Simulation, species: Sequence[Particle]) -> dict[str, Any]:
-    """Return what decides the result, as JSON values: the settings, and what was in the models' files."""
+    """Return the settings and the content of the models' files, which decide the result, as JSON values."""
     return simulation.model_dump(mode="json") | {"species": [_described(p) for p in species]}
 
 

@@ -1,4 +1,4 @@
-"""The folder of a simulation: where each file lies, what is there already, and what its tables say."""
+"""Output folder of a simulation: its files, their state and its tables."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cryoglean.simulate.settings import Microscope
 
 _HEADER_BYTES, _BYTES_PER_PIXEL = 1024, 4
+"""Format: an MRC file in mode 2 is a header and float32 pixels."""
+
 _TRUTH_COLUMNS = ("x", "y", "rot", "tilt", "psi", "species", "overlapped", "edge", "covered")
 _NUISANCE_COLUMNS = ("kind", "x", "y", "radius_px")
 _CTF_COLUMNS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle", "rlnCtfAstigmatism", "rlnCtfBfactor")
@@ -59,15 +61,15 @@ class SimulationFolder(OutputFolder):
         return f"simulated_{number + 1:05d}"
 
     def micrograph_path(self, number: int) -> Path:
-        """Where a micrograph lies."""
+        """Path of a micrograph."""
         return self.root / self.name(number)
 
     def truth_path(self, number: int) -> Path:
-        """Where the true centres of a micrograph lie."""
+        """Path of the true centres of a micrograph."""
         return self.root / "truth" / f"{self.stem(number)}.csv"
 
     def nuisances_path(self, number: int) -> Path:
-        """Where the list of what is no particle lies."""
+        """Path of the list of nuisances in a micrograph."""
         return self.root / "nuisances" / f"{self.stem(number)}.csv"
 
     @property

@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from cryoglean.pickers.kpicker.picker import KpickerFit
 
 WEIGHTS = "weights.safetensors"
-"""The name of what training makes."""
+"""Name of the file that a training leaves."""
 
 _RESULTS = (WEIGHTS, "curves.csv", "curves.png")
 
 
 class TrainJob(BaseModel):
-    """All that a training is told.
+    """Settings of a training job.
 
     Attributes:
-        training: how, with its preset.
+        training: settings of the training, with its preset.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         cpus: processors to use; the result does not depend on it.
         device: where to compute, as torch names it.
-        force: train anew.
+        force: train again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +58,7 @@ class TrainJob(BaseModel):
     force: bool = False
 
     def recorded(self) -> dict[str, Any]:
-        """Return what decides the result, as JSON values."""
+        """Return the settings that decide the result, as JSON values."""
         return self.training.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom}
 
 
@@ -90,16 +90,16 @@ def run_train_job(
     out: Path,
     progress: ProgressListener,
 ) -> TrainSummary:
-    """Train a network and write `weights.safetensors`, `curves.csv` and `curves.png`; what is there is not redone.
+    """Train a network and write `weights.safetensors`, `curves.csv` and `curves.png`, unless that is done.
 
     Args:
         files: the micrographs.
         picks: particles to learn from: an output folder with picks, a folder of coordinate files, a list of them, or a
             particles STAR.
         negatives: places where there are no particles, in the same forms; None where none are known.
-        job: how.
+        job: settings.
         out: output folder.
-        progress: is told how the job goes on.
+        progress: listener to the progress of the job.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs, the folder cannot be used, or there
@@ -122,7 +122,7 @@ def run_train_job(
         if not usable:
             return summary
         if weights.exists():
-            progress.info(f"{weights} is there already")
+            progress.info(f"{weights} is done already")
             summary.fit = read_kpicker(weights).facts
         else:
             summary.fit = _train(job, usable, folder.root, progress)
@@ -141,11 +141,11 @@ def _train(
     def watch(check: Check) -> None:
         progress.info(f"step {check.step}: loss {check.loss:.4f}, held-out loss {check.held_out_loss:.4f}")
 
-    device, images = torch.device(job.device), _again(job, usable)
+    device, images = torch.device(job.device), _read_again(job, usable)
     trained = train(images, positives, negatives, job.training, threads=job.cpus, device=device, watch=watch)
     write_atomic_text(root / "curves.csv", curves_csv(trained.checks))
     draw_figure(root / "curves.png", training_figure(trained.checks))
-    write_kpicker(root / WEIGHTS, trained.model)  # last: it tells that training is done
+    write_kpicker(root / WEIGHTS, trained.model)  # last: it marks that training is done
     return trained.model.facts
 
 
@@ -173,6 +173,6 @@ def _read(job: TrainJob, file: MicrographFile) -> Micrograph:
     return micrograph
 
 
-def _again(job: TrainJob, usable: Sequence[_Usable]) -> Iterator[Micrograph]:
+def _read_again(job: TrainJob, usable: Sequence[_Usable]) -> Iterator[Micrograph]:
     for each in usable:
         yield _read(job, each.file)

@@ -55,14 +55,14 @@ class MicrographSet(BaseModel):
 
 
 class MaeJob(BaseModel):
-    """All that a training is told.
+    """Settings of a training job.
 
     Attributes:
         sets: the micrographs, by kind of particle.
         training: how, with its preset.
         first: weights to start from; None starts from random ones.
         cpus: processors to use, by each process of a group; the result does not depend on it.
-        force: train anew.
+        force: train again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,7 +74,7 @@ class MaeJob(BaseModel):
     force: bool = False
 
     def recorded(self) -> dict[str, Any]:
-        """Return what decides the result, as JSON values."""
+        """Return the settings that decide the result, as JSON values."""
         first = {} if self.first is None else {"first_sha256": file_digest(self.first)}
         return self.training.model_dump(mode="json") | first
 
@@ -84,7 +84,7 @@ class MaeSummary(JobSummary):
     """Results of a training.
 
     Attributes:
-        fit: what is known of the network; None where there was nothing to learn from.
+        fit: facts of the network; None where there was nothing to learn from.
     """
 
     fit: EmmaeFacts | None = None
@@ -99,14 +99,14 @@ class _Source:
 
 
 def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: ProcessGroup = SINGLE_PROCESS) -> MaeSummary:
-    """Train a network and write its weights, the curves and a picture of what it predicts; what is there is not redone.
+    """Train a network and write its weights, the curves and a picture of its predictions, unless that is done.
 
-    A training that was stopped goes on where it was last written down, and ends as if it had not been stopped.
+    A training that was stopped resumes from its last checkpoint, and ends as if it had not been stopped.
 
     Args:
-        job: how, and on what.
+        job: settings, with the micrographs.
         out: output folder.
-        progress: is told how the job goes on.
+        progress: listener to the progress of the job.
         group: who trains; this process is its first.
 
     Raises:
@@ -127,7 +127,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: Proce
     summary = MaeSummary([rejected.get(file.key, MicrographResult(file)) for file in files])
     try:
         if (folder.root / WEIGHTS).exists():
-            progress.info(f"{folder.root / WEIGHTS} is there already")
+            progress.info(f"{folder.root / WEIGHTS} is done already")
             summary.fit = read_emmae(folder.root / WEIGHTS).facts
         elif prepared:
             first = None if job.first is None else read_emmae(job.first).net
