@@ -69,7 +69,7 @@ class PaperEmmaeFacts(BaseModel):
     def summary(self) -> str:
         """Return in one line what was found."""
         if self.particle is None:
-            return "no particle signal found: without a mask of particles, none of the clusters is known to be theirs"
+            return "no particle signal found: no mask of particles shows which cluster is theirs"
         shares = ", ".join(f"{share:.0%}" for share in self.share)
         cluster = f"cluster {self.particle + 1} of {len(self.share)}"
         return f"{cluster} is that of the particles (shares of the clusters in the mask: {shares})"
