@@ -85,7 +85,7 @@ def done(trained, tmp_path):
 def test_it_leaves_weights_and_curves(trained):
     out, summary = trained
     assert summary.exit_status == 0
-    assert read_kpicker(out / "weights.safetensors").facts == summary.facts
+    assert read_kpicker(out / "weights.safetensors").facts == summary.fit
     assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
     with (out / "curves.csv").open() as lines:
         rows = list(csv.DictReader(lines))
@@ -99,7 +99,7 @@ def test_done_is_done(folders, trained, done):
     before = (done / "weights.safetensors").stat().st_mtime_ns
     again, said = run(folders, done, job())
     assert (done / "weights.safetensors").stat().st_mtime_ns == before
-    assert again.facts == trained[1].facts
+    assert again.fit == trained[1].fit
     assert any("there already" in line for line in said)
 
 
@@ -136,7 +136,7 @@ def test_a_micrograph_that_cannot_be_read_is_set_aside(folders, tmp_path):
     summary, _ = run(folders, tmp_path / "out", job(), images=[images])
     assert summary.exit_status == 3
     assert "m0" in (tmp_path / "out/rejected.csv").read_text()
-    assert {Path(m).stem for m in summary.facts.micrographs + summary.facts.held_out} == {"m1", "m2"}
+    assert {Path(m).stem for m in summary.fit.micrographs + summary.fit.held_out} == {"m1", "m2"}
 
 
 def test_a_diameter_that_fits_no_micrograph_is_refused_before_any_work(folders, tmp_path):
@@ -148,8 +148,8 @@ def test_a_diameter_that_fits_no_micrograph_is_refused_before_any_work(folders, 
 def test_the_published_training_is_a_job_too(folders, tmp_path):
     training = PaperKpickerTraining(diameter_angstrom=DIAMETER, layers=TINY["layers"], epochs=1, bin_factor=1)
     summary, _ = run(folders, tmp_path, job(training))
-    assert summary.facts.preset == "paper"
-    assert read_kpicker(tmp_path / "weights.safetensors").facts == summary.facts
+    assert summary.fit.preset == "paper"
+    assert read_kpicker(tmp_path / "weights.safetensors").facts == summary.fit
 
 
 def test_picking_with_the_weights_is_bound_to_them(folders, done, tmp_path):

@@ -143,14 +143,11 @@ def _table_sources(path: Path) -> dict[str, PickSource]:
 
 def _particle_sources(path: Path) -> dict[str, PickSource]:
     """Return the particles of a particles STAR by the micrograph's name, and by its stem where that is unique."""
-    sources = {name: _AlignedParticles(places) for name, places in _places(path).items()}
+    by_name = places_by_micrograph(path, read_particles(path))
+    sources = {name: _AlignedParticles(places) for name, places in by_name.items()}
     stems = [stem_of(name) for name in sources]
     unique = {stem: sources[name] for stem, name in zip(stems, sources, strict=True) if stems.count(stem) == 1}
     return {**unique, **sources}
-
-
-def _places(path: Path) -> dict[str, ParticlePlaces]:
-    return places_by_micrograph(path, read_particles(path))
 
 
 def _matched(path: Path, files: Sequence[MicrographFile], sources: Mapping[str, PickSource]) -> list[PickedMicrograph]:
@@ -182,7 +179,7 @@ def diameter_of(path: Path) -> float | None:
 
 
 def pixel_size_of(path: Path) -> float | None:
-    """Return the pixel size in angstrom that micrographs were said to have when they were picked, or None.
+    """Return the pixel size in angstrom that was given when the micrographs were picked, or None.
 
     Args:
         path: an output folder, or a file in it.
