@@ -100,7 +100,7 @@ def test_done_is_done(folders, trained, done):
     again, said = run(folders, done, job())
     assert (done / "weights.safetensors").stat().st_mtime_ns == before
     assert again.fit == trained[1].fit
-    assert any("there already" in line for line in said)
+    assert any("done already" in line for line in said)
 
 
 def test_without_its_weights_it_is_done_again_to_the_same(folders, done):

@@ -81,7 +81,7 @@ def test_it_leaves_weights_curves_and_pictures(trained):
     out, summary = trained
     assert summary.exit_status == 0
     model = read_emmae(out / "weights.safetensors")
-    assert model.facts == summary.facts
+    assert model.facts == summary.fit
     assert len(model.facts.micrographs) == 2
     assert len(model.facts.held_out) == 1
     for picture in ("curves.png", "reconstructions.png"):
@@ -98,8 +98,8 @@ def test_done_is_done(folders, trained, done):
     before = (done / "weights.safetensors").stat().st_mtime_ns
     again, said = run(job(folders), done)
     assert (done / "weights.safetensors").stat().st_mtime_ns == before
-    assert again.facts == trained[1].facts
-    assert any("there already" in line for line in said)
+    assert again.fit == trained[1].fit
+    assert any("done already" in line for line in said)
 
 
 @pytest.mark.parametrize("sampling", ["anywhere", "grid", "crops"])
@@ -136,7 +136,7 @@ def test_damaged_progress_is_named_and_force_begins_anew(folders, done):
 def test_several_sets_each_have_their_own_diameter(folders, tmp_path):
     sets = (set_of(folders), set_of(folders, "two", 50.0, pixel_size_angstrom=2.0))
     summary, _ = run(job(folders, sets), tmp_path)
-    assert len(summary.facts.micrographs) + len(summary.facts.held_out) == 5
+    assert len(summary.fit.micrographs) + len(summary.fit.held_out) == 5
     said = json.loads((tmp_path / "settings.json").read_text())["settings"]["micrographs"]
     assert said["one0"] == [30.0, 1.0]
     assert said["two1"] == [50.0, 2.0]
@@ -151,10 +151,10 @@ def test_sets_whose_star_files_name_their_micrographs_alike_are_told_apart(tmp_p
         (folder / "micrographs.star").write_text("data_micrographs\n\nloop_\n_rlnMicrographName\nm.mrc\n")
         sets.append(set_of(tmp_path, f"set{seed}/micrographs.star", diameter))
     summary, _ = run(job(None, tuple(sets)), tmp_path / "out")
-    assert len(summary.facts.micrographs) + len(summary.facts.held_out) == 2
+    assert len(summary.fit.micrographs) + len(summary.fit.held_out) == 2
     said = json.loads((tmp_path / "out/settings.json").read_text())["settings"]["micrographs"]
     assert said == {"1/m": [30.0, 1.0], "2/m": [24.0, 1.0]}
-    assert {*summary.facts.micrographs, *summary.facts.held_out} == {"1/m", "2/m"}
+    assert {*summary.fit.micrographs, *summary.fit.held_out} == {"1/m", "2/m"}
 
 
 def test_a_micrograph_in_two_sets_is_refused(folders, tmp_path):
@@ -232,6 +232,6 @@ def test_a_diameter_that_fits_no_micrograph_is_refused_before_any_work(folders, 
 def test_one_micrograph_is_enough_but_nothing_is_held_out(folders, tmp_path):
     alone = set_of(folders, inputs=(folders / "one/one0.mrc",))
     summary, _ = run(job(folders, (alone,)), tmp_path)
-    assert summary.facts.held_out == ()
+    assert summary.fit.held_out == ()
     with (tmp_path / "curves.csv").open() as lines:
         assert next(csv.DictReader(lines))["held_out_loss"] == ""
