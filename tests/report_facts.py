@@ -89,8 +89,8 @@ def pick_facts(**changes):
         "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
         "method": "Cryo-EMMAE",
         "preset": "default",
-        "learns": True,
-        "learned": f"particle signal found (skewness 1 ± 0.1), says {NAMES[2]}",
+        "is_fitted": True,
+        "fit_summary": f"particle signal found (skewness 1 ± 0.1), says {NAMES[2]}",
         "found_particles": True,
         "pictures": tuple(Picture(f"{n}{NAMES[n]}.png", NAMES[n], f"what {NAMES[n]} says", png(n)) for n in range(2)),
     }

@@ -90,7 +90,7 @@ def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole
     facts = gather(whole)
     names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]
     assert [(p.name, p.data) for p in facts.pictures] == [(name, (whole / name).read_bytes()) for name in names]
-    assert facts.learned == read_emmae_set(whole / "emmae.safetensors").facts.summary()
+    assert facts.fit_summary == read_emmae_set(whole / "emmae.safetensors").facts.summary()
     assert f"--model {whole / 'mae/weights.safetensors'}" in facts.pick_command
     page = Page(pick_page(facts, "now"))
     assert "training: layers: tile px 16" in page.words

@@ -79,7 +79,7 @@ def test_counts_are_those_of_the_picks_on_disk(real):
 def test_what_was_learned_is_told_in_the_words_of_the_program_with_its_picture(real):
     out, summary = real
     facts = gather(out)
-    assert (facts.learned, facts.found_particles) == (summary.fit.summary(), True)
+    assert (facts.fit_summary, facts.found_particles) == (summary.fit.summary(), True)
     assert [(p.name, p.data) for p in facts.pictures] == [("localpicker.png", (out / "localpicker.png").read_bytes())]
     assert (facts.method, facts.preset, facts.status) == ("Localpicker", "default", "done")
     assert facts.provenance["command"] == "cryoglean pick <x>"
@@ -200,7 +200,7 @@ def test_defocus_is_that_of_the_table(tmp_path):
 def test_latent_pictures_come_in_order_with_the_verdict(tmp_path):
     fake = FakePick(tmp_path / "out", {"m.mrc": GIVEN["z.mrc"]}, settings={"method": "emmae", "preset": "paper"})
     root = fake.write().root
-    assert gather(root).learned == ""
+    assert gather(root).fit_summary == ""
     learned = PaperEmmaeFacts(diameter_angstrom=DIAMETER, particle=1, share=(0.1, 0.8))
     write_emmae_set(root / "emmae.safetensors", PaperEmmaeSet(learned, torch.zeros(2, 3)))
     names = ["emmae.png", CLUSTERS, "mae/curves.png", "mae/reconstructions.png"]
@@ -209,7 +209,7 @@ def test_latent_pictures_come_in_order_with_the_verdict(tmp_path):
         (root / name).write_bytes(png(seed))
     facts = gather(root)
     assert [(p.name, p.data) for p in facts.pictures] == [(name, png(seed)) for seed, name in enumerate(names)]
-    assert facts.learned == learned.summary()
+    assert facts.fit_summary == learned.summary()
     assert facts.method == "Cryo-EMMAE"
 
 

@@ -99,7 +99,7 @@ def test_nothing_found_is_said_first_with_the_picture_that_shows_why():
 
 def test_all_rejected_has_a_page_that_says_why():
     bad = tuple(MicrographFacts(name, f"/{name}", rejected=f"broken {name}") for name in NAMES)
-    facts = pick_facts(micrographs=bad, views=(), outliers=(), learned="", found_particles=None, pictures=())
+    facts = pick_facts(micrographs=bad, views=(), outliers=(), fit_summary="", found_particles=None, pictures=())
     assert said(facts)[0] == (
         "alarm",
         "No micrograph could be used: the reasons are in Rejected micrographs and edge picks.",
@@ -131,7 +131,9 @@ def test_distances_are_judged_only_where_the_pixel_size_is_known():
 
 
 def test_pickers_that_learn_nothing_say_so():
-    facts = pick_facts(learns=False, learned="", found_particles=None, pictures=(), method="Kpicker", preset="paper")
+    facts = pick_facts(
+        is_fitted=False, fit_summary="", found_particles=None, pictures=(), method="Kpicker", preset="paper"
+    )
     assert "Kpicker, paper preset, is not fitted" in Page(pick_page(facts, "")).words
 
 

@@ -119,8 +119,8 @@ def gather(root: Path) -> PickFacts:
         else None,
         method=picker.title,
         preset=picker.preset,
-        learns=picker.is_fitted,
-        learned="" if fit is None else fit.summary(),
+        is_fitted=picker.is_fitted,
+        fit_summary="" if fit is None else fit.summary(),
         found_particles=None if fit is None else fit.found_particles,
         pictures=tuple(
             Picture(each.file, each.title, each.caption, (root / each.file).read_bytes())

@@ -31,16 +31,16 @@ class PickFacts(PageFacts):
     Attributes:
         method: the picker, for the user.
         preset: of the picker.
-        learns: whether the picker is fitted to the set before it picks.
-        learned: the fit in words; empty where there is none.
+        is_fitted: whether the picker is fitted to the set before it picks.
+        fit_summary: the fit in words; empty where there is none.
         found_particles: whether the fit found a particle signal; None without a fit.
         pictures: of the fit, in order.
     """
 
     method: str
     preset: str
-    learns: bool = False
-    learned: str = ""
+    is_fitted: bool = False
+    fit_summary: str = ""
     found_particles: bool | None = None
     pictures: tuple[Picture, ...] = ()
 
