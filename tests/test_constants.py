@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "constants.py"
-NOT_YET = {"classes2d", "cli", "jobs", "particles"}
-"""Rooms whose constants have no origin yet. Only shrinks."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +19,7 @@ def constants():
 def test_every_numerical_constant_has_an_origin(constants):
     found = list(constants.find_constants())
     assert len(found) > 100
-    silent = [f"{c.path}:{c.line} {', '.join(c.names)}" for c in found if c.origin is None and c.room not in NOT_YET]
+    silent = [f"{c.path}:{c.line} {', '.join(c.names)}" for c in found if c.origin is None]
     assert not silent, f"say below each, with one of {constants.ORIGINS}, where it comes from: {silent}"
 
 

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PATIENCE_S = 10.0
+"""Seconds that the program has to end when it is asked to, before it is killed. Resource: it may be writing a file."""
+
 _BAR = re.compile(r"~~\(,_,|^\s*[\d.]+\s*/\s*[\d.?]+ (sec|min|hrs)")
 _BACKTRACE = re.compile(r"\[0x[0-9a-f]+\]$|^=+( Backtrace +=+)?$|^\s*$")
 _LAST_WORDS = 8
+"""Last lines of the program that an error shows. Resource: they fit on a screen."""
+
 _LONGEST_LINE = 300
+"""Characters of a line that are kept. Resource: longer ones are no messages."""
+
 _CHUNK_BYTES = 2**16
+"""Most bytes that are read at a time. Resource: no line depends on it."""
 
 
 def run_followed(command: Sequence[str], folder: Path, log: Path, on_line: Callable[[str], None]) -> None:
