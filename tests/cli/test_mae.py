@@ -46,14 +46,14 @@ def test_sets_with_diameters_of_their_own_and_json(folders, tmp_path):
     result = train(tmp_path / "out", *sets, "--json", "--preprocess", "none", "--tiles", "crops")
     said = json.loads(result.stdout)
     assert said["settings"]["sampling"] == "crops"
-    assert said["learned"]["preprocess"]["chain"] == "none"
-    assert len(said["learned"]["micrographs"]) + len(said["learned"]["held_out"]) == 3
+    assert said["fit"]["preprocess"]["chain"] == "none"
+    assert len(said["fit"]["micrographs"]) + len(said["fit"]["held_out"]) == 3
 
 
 @pytest.mark.slow
 def test_the_published_preset_is_the_published_network(folders, tmp_path):
     result = train(tmp_path / "out", folders / "one/m0.mrc", "--diameter", "120", "--preset", "paper", "--json")
-    said = json.loads(result.stdout)["learned"]
+    said = json.loads(result.stdout)["fit"]
     assert said["layers"]["encoder"] == {"width": 192, "depth": 14, "heads": 1, "mlp_ratio": 2.0}
     assert said["preprocess"]["chain"] == "paper"
 

@@ -49,7 +49,7 @@ def test_json_on_standard_output_is_all_there_is(micrographs, tmp_path):
     assert said["micrographs"] == 4
     assert said["picks"] == sum(said["picked"].values()) > 0
     assert said["settings"]["diameter_angstrom"] == 120
-    assert said["model"]["micrographs"]
+    assert said["fit"]["micrographs"]
 
 
 def test_plots_bring_a_report_of_all_picks(micrographs, tmp_path):
@@ -87,11 +87,11 @@ def test_verbose_tells_what_was_learned(micrographs, tmp_path):
         (["--diameter", "9999"], "larger than the micrograph"),
         (["--pixel-size", "0"], "--pixel-size must be"),
         (["--threshold", "1.5"], "--threshold must be"),
-        (["--bin", "4"], "no effect with this method and preset"),
+        (["--bin", "4"], "--bin 4: has no effect with --method localpicker --preset default"),
         (["--templates", "t.mrcs"], "--templates t.mrcs: has no effect with --method localpicker"),
         (["--method", "matcher"], "matcher needs --templates"),
         (["--method", "matcher", "--templates", "nowhere.mrcs"], "nowhere.mrcs"),
-        (["--method", "matcher", "--preset", "paper"], "--preset paper: there is none of --method matcher"),
+        (["--method", "matcher", "--preset", "paper"], "--preset paper: --method matcher has only default"),
         (["--device", "cuda:99"], "cuda:99"),
         (["--device", "abacus"], "none of auto"),
     ],
@@ -157,7 +157,7 @@ def test_the_paper_preset_picks(micrographs, tmp_path):
     said = json.loads(result.stdout)
     assert said["settings"]["preset"] == "paper"
     assert said["settings"]["bin_factor"] == 2
-    assert said["model"] is None
+    assert said["fit"] is None
 
 
 @pytest.mark.parametrize("command", [[], ["pick"], ["evaluate"], ["doctor"]])

@@ -187,7 +187,7 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
             "weights": str(out / WEIGHTS),
             "rejected": {o.file.key: o.reason for o in summary.rejected},
             "settings": job.recorded(),
-            "learned": None if fit is None else fit.model_dump(mode="json"),
+            "fit": None if fit is None else fit.model_dump(mode="json"),
         }
         typer.echo(json.dumps(said))
         return

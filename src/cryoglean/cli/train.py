@@ -103,7 +103,7 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
             "particles": {o.file.key: o.count for o in summary.results if o.reason is None},
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
-            "learned": None if fit is None else fit.model_dump(mode="json"),
+            "fit": None if fit is None else fit.model_dump(mode="json"),
         }
         typer.echo(json.dumps(said))
         return
