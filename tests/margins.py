@@ -12,17 +12,19 @@ from pathlib import Path
 
 import perturbations
 
-_NUMBER = r"(?:np\.\w+\(|tensor\()?(-?\d[\d.]*(?:e[+-]?\d+)?)(?:, dtype=\S+)?\)?"
-_COMPARED = re.compile(rf"{_NUMBER} (<=?|>=?) {_NUMBER}")
+_WRAPPED = re.compile(r"(?:np\.\w+|tensor)\(([-+.e\d]+)(?:, dtype=[\w.]+)?\)")
+_NUMBER = r"-?\d[\d.]*(?:e[-+]?\d+)?"
+_SIDE = rf"{_NUMBER}|\({_NUMBER} [-+*/] {_NUMBER}\)"
+_COMPARED = re.compile(rf"({_SIDE}) (<=?|>=?) ({_SIDE})")
 _SHOWN = 30
 
 
 def distance_of(explanation):
     """Return value, bound and distance, negative if it failed, as pytest explains a comparison; None of others."""
-    match = _COMPARED.fullmatch(explanation.split("\n", 1)[0])
+    match = _COMPARED.fullmatch(_WRAPPED.sub(r"\1", explanation.split("\n", 1)[0]))
     if match is None:
         return None
-    value, bound = float(match[1]), float(match[3])
+    value, bound = (float(eval(side)) for side in (match[1], match[3]))  # numbers, and at most one sign between them
     return value, bound, value - bound if match[2].startswith(">") else bound - value
 
 

@@ -43,6 +43,7 @@ def test_a_name_that_is_no_perturbation_is_refused(monkeypatch):
     [
         ("0.75 > 0.5\n +  where 0.75 = f1_score()", (0.75, 0.5, 0.25)),
         ("np.float64(2.5) <= 3", (2.5, 3.0, 0.5)),
+        ("tensor(2.5, dtype=torch.float64) > (0.5 * 4)", (2.5, 2.0, 0.5)),
         ("np.int64(-1) < 0", (-1.0, 0.0, 1.0)),
         ("1e-07 < 0.25", (1e-7, 0.25, 0.25 - 1e-7)),
         ("'a' > 0.5", None),
