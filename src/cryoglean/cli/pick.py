@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, PixelSize
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, PixelSize
 from cryoglean.cli.picker_options import picker_from, with_picker_options
 from cryoglean.cli.settings import checked
 from cryoglean.pickers.registry import DEFAULT_PRESET, methods, presets
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 @with_picker_options
 def pick(
-    micrographs: Annotated[
-        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
-    ],
-    out: Annotated[Path, typer.Option(help="Output folder; an existing one is resumed.")],
+    micrographs: Micrographs,
+    out: Out,
     diameter: Annotated[
         float | None,
         typer.Option(help="Particle diameter in angstrom; by default that of the model, if it tells one."),
@@ -148,4 +146,4 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     typer.echo(f"{counted(total, 'pick')} in {counted(len(summary.done), 'micrograph')}: {out / 'picks'}")
     echo_rejected(summary, out)
     if summary.fit is not None and not summary.fit.found_particles:
-        typer.echo("nothing like particles of this diameter stands out in these micrographs: is --diameter right?")
+        typer.echo("no particle signal of this diameter found in these micrographs: is --diameter right?")

@@ -12,56 +12,63 @@ import typer
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, PixelSize, Preset
-from cryoglean.cli.settings import checked
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Micrographs, Out, PixelSize, Preset
+from cryoglean.cli.settings import checked, defaults
+from cryoglean.loop.settings import LoopJob, LoopSettings
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.loop.rounds import LoopSummary
 
 
+_DEFAULTS = defaults(LoopSettings)
+
+StartFrom = Annotated[
+    Path | None,
+    typer.Option(
+        help="Coordinates to start from instead of candidates: a folder of picks, a list, or a particles STAR file."
+    ),
+]
+Candidates = Annotated[str, typer.Option(metavar="METHOD", help="Picker of the candidates, one that needs no file.")]
+Review = Annotated[
+    bool, typer.Option("--review", help="Stop after each classification, so that selection.csv can be edited.")
+]
+Rounds = Annotated[
+    int, typer.Option(help="Maximum number of training rounds; 0 stops after the classes of the candidates.")
+]
+ClassRule = Annotated[
+    Rule | None,
+    typer.Option(help="Rule by which classes are kept; by default automatic, with --preset paper literal."),
+]
+ClassThreshold = Annotated[float | None, typer.Option(help="Class-score threshold for --rule literal or normalised.")]
+MinDistance = Annotated[
+    float | None,
+    typer.Option(help="Minimum distance between picks in angstrom; by default learned from the candidates."),
+]
+Subset = Annotated[
+    int, typer.Option(help="Maximum number of micrographs that the rounds work on; all are picked in the end.")
+]
+MostParticles = Annotated[int, typer.Option(help="Maximum number of particles classified in a round.")]
+Engines = Annotated[Engine, typer.Option(help="Engine of the 2D classes: native, or relion (relion_refine).")]
+
+
 def run(
-    micrographs: Annotated[
-        list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
-    ],
+    micrographs: Micrographs,
     diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
-    out: Annotated[Path, typer.Option(help="Run folder; an existing folder is resumed.")],
+    out: Out,
     pixel_size: PixelSize = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(
-            help="Coordinates to start from instead of candidates: a folder of picks, a list, or a particles STAR file."
-        ),
-    ] = None,
-    candidates: Annotated[
-        str,
-        typer.Option(metavar="METHOD", help="Picker of the candidates, one that needs no file."),
-    ] = "localpicker",
-    review: Annotated[
-        bool, typer.Option("--review", help="Stop after each classification, so that selection.csv can be edited.")
-    ] = False,
-    rounds: Annotated[
-        int, typer.Option(help="Maximum number of training rounds; 0 stops after the classes of the candidates.")
-    ] = 3,
-    rule: Annotated[
-        Rule | None,
-        typer.Option(help="Rule by which classes are kept; by default automatic, with --preset paper literal."),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Class-score threshold for --rule literal or normalised.")
-    ] = None,
-    min_distance: Annotated[
-        float | None,
-        typer.Option(help="Minimum distance between picks in angstrom; by default learned from the candidates."),
-    ] = None,
-    subset: Annotated[
-        int, typer.Option(help="Maximum number of micrographs that the rounds work on; all are picked in the end.")
-    ] = 30,
-    most_particles: Annotated[int, typer.Option(help="Maximum number of particles classified in a round.")] = 4000,
+    start_from: StartFrom = None,
+    candidates: Candidates = _DEFAULTS["candidates"],
+    review: Review = False,
+    rounds: Rounds = _DEFAULTS["rounds"],
+    rule: ClassRule = None,
+    threshold: ClassThreshold = None,
+    min_distance: MinDistance = None,
+    subset: Subset = _DEFAULTS["subset"],
+    most_particles: MostParticles = _DEFAULTS["most_particles"],
     preset: Annotated[Preset, typer.Option(help="paper: pickers and classes as published in 2020.")] = Preset.default,
-    engine: Annotated[
-        Engine, typer.Option(help="Engine of the 2D classes: native, or relion (relion_refine).")
-    ] = Engine.native,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    engine: Engines = _DEFAULTS["engine"],
+    seed: Annotated[int, typer.Option(help="Random seed.")] = _DEFAULTS["seed"],
     cpus: Cpus = None,
     device: DeviceName = "auto",
     as_json: AsJson = False,
@@ -86,7 +93,6 @@ def run(
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.loop.folder_report import report_or_reason
     from cryoglean.loop.rounds import run_loop
-    from cryoglean.loop.settings import LoopJob, LoopSettings
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
@@ -116,7 +122,7 @@ def run(
     limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
     files = find_micrographs(micrographs)
     progress = LoopProgress(verbose=verbose)
-    progress.info(f"{len(files)} micrographs, {job.cpus} processors, device {job.device}")
+    progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
     summary = run_loop(files, job, out, progress)
     report = report_or_reason(out)
     if isinstance(report, str):
@@ -126,6 +132,8 @@ def run(
 
 
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
+    from cryoglean.cli.progress import echo_rejected
+
     picked = [] if summary.picks is None else summary.picks.done
     total = sum(o.count for o in picked)
     if as_json:
@@ -146,6 +154,5 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
     if summary.picks is None:
         typer.echo(f"no picks yet: {out / 'run.json'} tells what was done")
         return
-    typer.echo(f"{total} picks in {len(picked)} micrographs: {out / 'picks'}")
-    if summary.picks.rejected:
-        typer.echo(f"{len(summary.picks.rejected)} micrographs rejected: {out / 'rejected.csv'}")
+    typer.echo(f"{counted(total, 'pick')} in {counted(len(picked), 'micrograph')}: {out / 'picks'}")
+    echo_rejected(summary.picks, out)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 from typing import Any
-
-import numpy as np
-import torch
 
 
 def describe_provenance(command: str | None, device: str, cpus: int) -> dict[str, Any]:
@@ -17,5 +15,5 @@ def describe_provenance(command: str | None, device: str, cpus: int) -> dict[str
         device: the device in use, as torch names it.
         cpus: processors used.
     """
-    versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+    versions = {"python": platform.python_version(), "torch": version("torch"), "numpy": version("numpy")}
     return {"command": command, "device": device, "processors": cpus, **versions}

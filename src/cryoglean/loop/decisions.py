@@ -61,6 +61,11 @@ class RoundFacts(NamedTuple):
         return self.kept / self.classified if self.classified else 0.0
 
 
+def is_within_chance(deviations: float) -> bool:
+    """Tell whether a difference of so many standard deviations may be chance."""
+    return abs(deviations) <= SURE_DEVIATIONS
+
+
 class RoundComparison(NamedTuple):
     """Two rounds, classified together, at equal numbers of picks; the picks that both have tell nothing.
 
@@ -95,7 +100,7 @@ class RoundComparison(NamedTuple):
     @property
     def is_undecided(self) -> bool:
         """Whether chance may have made the difference: on another processor it may be the other way round."""
-        return abs(self.deviations) <= SURE_DEVIATIONS
+        return is_within_chance(self.deviations)
 
 
 class Acceptance(StrEnum):
@@ -263,7 +268,7 @@ class AcceptanceDecision(Decision):
             Acceptance.worse: f"a smaller share of its own picks is in kept classes than of round {self.reference}'s",
         }[self.acceptance]
         by_comparison = self.acceptance in (Acceptance.as_good, Acceptance.not_better, Acceptance.worse)
-        is_undecided = by_comparison and abs(self.deviations) <= SURE_DEVIATIONS
+        is_undecided = by_comparison and is_within_chance(self.deviations)
         doubt = f" (undecided: {self.deviations:+.1f} standard deviations)" if is_undecided else ""
         return f"round {self.round} {verdict}: {reason}{doubt}"
 

@@ -82,7 +82,7 @@ _MESSAGES = {
     Outcome.training_failed: "no network can be trained in round {number} ({error}); the picks of round {accepted} are "
     "accepted; {advice}",
     Outcome.no_usable_micrograph: "no micrograph of the subset can be used: run.json tells the reasons",
-    Outcome.no_candidates: "no candidates: nothing like particles of this diameter stands out in these micrographs: is "
+    Outcome.no_candidates: "no candidates: no particle signal of this diameter found in these micrographs: is "
     "--diameter right, and the pixel size? --start-from begins with coordinates of your own",
     Outcome.no_coordinates: "{source} holds no coordinates for these micrographs",
 }
