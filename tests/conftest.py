@@ -3,12 +3,10 @@
 import pytest
 from hypothesis import settings
 
+import examples
 import perturbations
 from cryoglean.scale.threads import limit_threads
 from margins import Margins
-
-settings.register_profile("ci", derandomize=True, deadline=None, database=None)
-settings.load_profile("ci")
 
 
 def pytest_addoption(parser):
@@ -18,6 +16,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     perturbations.apply()
+    examples.draw_all(config.getoption("--slow"))
+    settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=examples.some(100))
+    settings.load_profile("ci")
     if folder := config.getoption("--margins"):
         config.pluginmanager.register(Margins(folder))
 

@@ -91,6 +91,7 @@ def assert_as_alone(out, alone, most_off=0.01):
     np.testing.assert_allclose(*losses, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 def test_two_processes_make_what_one_does_and_say_no_more(folder, alone, tmp_path):
     done = run([*COMMAND, *words(folder, tmp_path)])

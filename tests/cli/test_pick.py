@@ -62,6 +62,7 @@ def test_plots_bring_a_report_of_all_picks(micrographs, tmp_path):
     assert f"<dd>{picks}</dd><dt>picks</dt>" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_does_not_lose_the_picks(micrographs, tmp_path):
     out = tmp_path / "out"
     (out / "report.html").mkdir(parents=True)

@@ -34,23 +34,29 @@ def test_a_network_that_is_given_picks_and_says_what_was_learned(root, tmp_path)
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     assert said["picks"] > 30
-    assert said["model"]["preset"] == "default"
+    assert said["fit"]["preset"] == "default"
     assert "weights_sha256" in said["settings"]
-    assert "blobs" in result.stderr
+    assert "candidates" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--preprocess", "none"], "--preprocess none: has no effect with --method localpicker"),
-        (["--reference-mask", "m0.png"], "--reference-mask m0.png: has no effect with --preset default"),
+        (
+            ["--reference-mask", "m0.png"],
+            "--reference-mask m0.png: has no effect with --method localpicker --preset default",
+        ),
         (["--preset", "paper", "--reference-mask", "m0.png"], "has no effect with --method localpicker"),
         (["--model", "MODEL"], "has no effect with --method localpicker"),
-        (["--method", "emmae", "--reference-mask", "m0.png"], "has no effect with --preset default"),
+        (["--method", "emmae", "--reference-mask", "m0.png"], "has no effect with --method emmae --preset default"),
         (["--method", "emmae", "--model", "nowhere"], "nowhere: no such file"),
         (["--method", "emmae", "--model", "MODEL", "--preprocess", "none"], "images of --preprocess default, not none"),
         (["--method", "emmae", "--model", "MODEL", "--preset", "paper"], "was trained with --preset default"),
-        (["--method", "emmae", "--preset", "paper", "--threshold", "0.4"], "no effect with this method and preset"),
+        (
+            ["--method", "emmae", "--preset", "paper", "--threshold", "0.4"],
+            "--threshold 0.4: has no effect with --method emmae --preset paper",
+        ),
         (["--method", "emmae", "--preset", "paper", "--reference-mask", "nowhere.png"], "nowhere.png"),
     ],
 )

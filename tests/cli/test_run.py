@@ -193,6 +193,7 @@ def without_the_smaller(table):
     return large[0]
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
     out = killed_at("classes")
@@ -212,6 +213,7 @@ def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
     assert run(images, out).exit_code == 0
 
 
+@pytest.mark.slow
 def test_coordinates_of_ones_own_take_the_place_of_candidates(tmp_path):
     images = grow(tmp_path, count=1)
     result = run(images, tmp_path / "run", "--start-from", tmp_path / "truth")
@@ -248,6 +250,7 @@ def test_too_few_for_two_classes_keeps_the_candidates(tmp_path):
     assert "too few for two classes" in result.stderr
 
 
+@pytest.mark.slow
 def test_everything_rejected_by_selection_says_why(images, tmp_path):
     result = run(images / "m0.mrc", tmp_path / "run", "--rule", "literal", "--threshold", "50")
     assert result.exit_code == 5

@@ -35,6 +35,7 @@ def test_noise_has_neither_contrast_nor_law():
     assert known.matches_particle_contrast(np.zeros(3), np.array([1.0, 10.0, 100.0])).all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(-2, 2), st.floats(1, 50)), min_size=1, max_size=20), st.randoms())
 def test_half_of_what_it_was_learned_from_is_alike_in_any_order(values, random):
     contrast, height = np.array(values).T

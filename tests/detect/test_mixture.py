@@ -13,6 +13,7 @@ from cryoglean.detect.mixture import (
     fit_height_mixture,
     most_particles,
 )
+from examples import some
 
 
 def heights_of(n, share, background, particle, seed=0):
@@ -30,7 +31,7 @@ def test_known_parameters_come_back(share, background, particle):
 
 
 @given(most=st.floats(0.1, 500), seed=st.integers(0, 99))
-@settings(max_examples=30)
+@settings(max_examples=some(30))
 def test_there_are_never_more_particles_than_there_is_room_for(most, seed):
     heights = heights_of(400, 0.4, (2.0, 0.8), (3.0, 1.0), seed)
     fit = fit_height_mixture(heights, most)

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cryoglean.evaluate import match
 from cryoglean.evaluate.matching import MIN_IOU, box_iou
+from examples import some
 
 
 def full_iou(truth, picks, diameter):
@@ -35,7 +36,7 @@ random_fields = st.builds(
 
 
 @given(xy=random_fields)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=some(80), deadline=None)
 def test_the_total_overlap_is_the_greatest_over_all_pairs(xy):
     truth, picks = xy
     pairs = match(truth, picks, 60)
@@ -48,7 +49,7 @@ def test_the_total_overlap_is_the_greatest_over_all_pairs(xy):
 
 
 @given(xy=random_fields, shift=st.floats(-5000, 5000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some(40), deadline=None)
 def test_matching_does_not_depend_on_place_order_or_who_is_who(xy, shift):
     truth, picks = xy
     pairs = match(truth, picks, 60)

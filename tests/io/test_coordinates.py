@@ -13,9 +13,10 @@ from cryoglean.io.coordinates import YConvention, read_picks, relion_y_conventio
 from cryoglean.io.pick_folders import read_picks_folder, stem_of
 from cryoglean.io.star import read_star, star_text
 from cryoglean.picks import Picks
+from examples import some
 
 HEADER_30 = "data_\n\nloop_ \n"
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=some(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def some_picks(n=5, kind="uncalibrated", seed=0):

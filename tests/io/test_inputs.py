@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.star import star_text
+from examples import some
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +185,7 @@ def test_keys_of_a_star_follow_relions_rule_and_stay_inside(name, key):
     assert keys(star(micrographs=[{"rlnMicrographName": name}])) == [key]
 
 
-@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(100), deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(["..", ".", "/", "a", "job001/", ".mrc", "b c", "\\", "~", " "]), min_size=1).map("".join)
 )

@@ -16,6 +16,7 @@ from mrcfile.dtypes import HEADER_DTYPE
 from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_image
 from cryoglean.io.mrc import read_mrc
+from examples import some
 
 DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
@@ -236,7 +237,7 @@ def test_a_decompression_bomb_is_refused_before_it_goes_off(tmp_path, suffix):
         read_mrc(write(tmp_path, endless, "b.mrc" + suffix))
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(150), deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_gives_a_clear_error_or_an_image_of_the_size_it_announces(tmp_path, data):
     mode = data.draw(st.sampled_from([*DTYPES, 101]))
@@ -258,7 +259,7 @@ def test_a_damaged_file_gives_a_clear_error_or_an_image_of_the_size_it_announces
         assert result.size < 3 * 20 * 31 * 4
 
 
-@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(100), deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=3000))
 def test_noise_is_no_micrograph(tmp_path, noise):
     with pytest.raises(MicrographError):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_image
+from examples import some
 
 
 def pixels(dtype="u1", shape=(24, 37)):
@@ -174,7 +175,7 @@ def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, name):
         np.testing.assert_array_equal(image, whole)
 
 
-@settings(max_examples=150, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(150), deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(sorted(SAVE)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cryoglean.errors import TableError
 from cryoglean.io.star import read_star, star_text
+from examples import some
 
 # A tilde stands for the blanks that RELION leaves at the ends of lines.
 RELION_31 = """
@@ -173,7 +174,7 @@ def test_a_long_hostile_line_takes_no_long_time(tmp_path):
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=8)
 
 
-@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(100), deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=5), st.sampled_from([None, 30001, 50001]))
 def test_what_is_written_is_what_is_read(tmp_path, rows, version):
     table = pd.DataFrame(rows, columns=["rlnA", "rlnB"], dtype=object)
@@ -190,7 +191,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(200), deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(st.lists(PIECES, max_size=30).map("".join), st.text(max_size=60)).map(
         lambda text: text.encode("utf-8", "replace")

@@ -97,6 +97,7 @@ def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole
     assert page.wrong == page.open == page.asked_of_network() == []
 
 
+@pytest.mark.slow
 def test_done_is_done_and_what_is_missing_is_made_again(micrographs, whole, tmp_path):
     out = tmp_path / "out"
     run(micrographs, out, given={"weights": whole / "mae/weights.safetensors"}, cpus=2)

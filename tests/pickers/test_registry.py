@@ -42,13 +42,20 @@ def test_a_toy_picker_of_one_file_picks_resumes_and_is_reported(images, tmp_path
     before = picks_in(tmp_path)
     assert len(before) == 3
     (tmp_path / "picks/m1_autopick.star").unlink()
-    status, _, told = toy(*call, "--cpus", "2")
+    status, _, told = toy(*call)
     assert (status, "learning how dark" in told, picks_in(tmp_path)) == (0, False, before)
-    assert toy(*call, "--threshold", "0.6")[0] == 2
+
+
+@pytest.mark.slow
+def test_options_that_a_toy_picker_does_not_have_are_refused(images, tmp_path):
+    call = ("pick", images, "--method", "toy", "--diameter", DIAMETER, "--out", tmp_path)
     status, _, told = toy(*call, "--model", "weights")
     assert (status, "--model weights: has no effect with --method toy --preset default" in told) == (2, True)
+    status, _, told = toy(*call[:3], "topaz", *call[4:])
+    assert (status, "unknown method 'topaz'; choose from" in told) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_loop_takes_its_candidates_from_a_toy_picker(images, tmp_path):
     call = ("run", images, "--candidates", "toy", "--diameter", DIAMETER, "--rounds", "0", "--out", tmp_path)
     status, _, told = toy(*call)

@@ -160,6 +160,7 @@ def test_scores_of_another_program_have_a_scale_of_their_own():
     assert "another program" in told["meaning"]
 
 
+@pytest.mark.slow
 def test_many_micrographs_make_no_large_page():
     many = tuple(MicrographFacts(f"grid/m{i:05d}", "/m", places(0)) for i in range(3000))
     assert len(run_page(facts(micrographs=many, views=()), "")) < 8e6

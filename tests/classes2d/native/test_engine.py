@@ -97,6 +97,7 @@ def test_torch_has_as_many_threads_after_as_before(three):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_aligned_noise_hardly_gets_a_resolution_and_particles_do():
     """Of two classes of noise in each of six sets, a quarter may agree by chance, and never as finely as particles."""
     noise, resolved = [], 0

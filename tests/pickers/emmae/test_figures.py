@@ -124,6 +124,7 @@ def test_a_flat_micrograph_is_drawn(tmp_path):
     drawn(tmp_path, flat, facts())
 
 
+@pytest.mark.slow
 def test_more_than_the_shown_middle_changes_nothing_outside_of_it(tmp_path):
     large = one()._replace(image=np.zeros((2000, 2000), np.float32), label=np.zeros((500, 500), np.int64))
     corner = large._replace(label=large.label.copy())
@@ -135,6 +136,7 @@ def test_more_than_the_shown_middle_changes_nothing_outside_of_it(tmp_path):
     assert (pictures[0] == pictures[1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 2.0])
 def test_planted_clusters_have_their_colours_at_their_pixels(shift):
     view = one()._replace(shift_px=shift)

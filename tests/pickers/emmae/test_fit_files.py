@@ -45,6 +45,7 @@ def test_what_was_learned_comes_back(folder):
     assert (folder / "again").read_bytes() == (folder / "learned").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_was_learned_as_published_comes_back(tmp_path):
     write_emmae(tmp_path / "weights", trained_as_published())
     write_emmae_set(tmp_path / "learned", learned_from_a_mask())
@@ -58,6 +59,7 @@ def test_what_was_learned_as_published_comes_back(tmp_path):
     np.testing.assert_array_equal(before.score, after.score)
 
 
+@pytest.mark.slow
 def test_it_is_small_to_send_and_picks_the_same_in_another_process(folder):
     stored, micrograph = StoredEmmae(SETTINGS, folder / "weights", folder / "learned"), micrograph_of(fields()[0])
     assert len(pickle.dumps(stored)) < 2000

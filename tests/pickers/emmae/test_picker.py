@@ -129,6 +129,7 @@ def test_noise_stays_empty_whatever_latents_make_of_it():
     assert f1_score(pick(fields()[0].image, lax).xy, fields()[0].xy, DIAMETER / 5) > 0.7
 
 
+@pytest.mark.slow
 def test_images_of_the_published_chain_serve_as_well():
     field = particle_field(profile=ring, noise=0.5, seed=2)
     micrographs, mae = [Micrograph(field.image, 1.0, "m")], trained_as_published()

@@ -81,6 +81,7 @@ def test_a_particle_is_where_it_was_after_resizing():
     assert image.to_stored(np.array([[column, row]], float))[0] == pytest.approx((301.5, 201.5), abs=2)
 
 
+@pytest.mark.slow
 def test_picks_are_centres_of_windows_with_a_probability_of_nine_tenths():
     picks = picker().pick(Micrograph(field_of(3).image, PIXEL_SIZE))
     scale = 64 / (260 / 240 * DIAMETER)
@@ -114,6 +115,7 @@ def test_an_epoch_is_a_point_of_the_curves():
     assert checks[-1].step == 20 * checks[0].step
 
 
+@pytest.mark.slow
 def test_more_epochs_find_more():
     assert trained().checks[-1].held_out_loss < trained(1).checks[-1].held_out_loss
     field = field_of(3)

@@ -99,6 +99,7 @@ def test_picks_outside_the_exposed_area_are_left_out(fields, once):
     assert torch.equal(weights(short(fields, positives)), weights(once))
 
 
+@pytest.mark.slow
 def test_it_learns_from_a_part_of_the_particles_to_find_the_others():
     field = particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=3)
     half = [picks_at(particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=s).xy[::2]) for s in (13, 14, 15)]
