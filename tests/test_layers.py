@@ -40,3 +40,14 @@ def test_no_file_imports_itself_by_way_of_others():
     graph = {name: imported_modules(name, path, known) for name, path in modules.items()}
     assert sum(map(len, graph.values())) > len(graph)
     TopologicalSorter(graph).prepare()  # an error names the circle
+
+
+def test_only_a_pickers_own_package_asks_of_which_class_settings_are():
+    asked = []
+    for name, path in module_names().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+                kinds = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+                asked += [(name, kind) for kind in kinds if kind.endswith(("Settings", "Training"))]
+    assert asked, "settings are told apart somewhere"
+    assert not [each for each in asked if not each[0].startswith("cryoglean.pickers.")]
