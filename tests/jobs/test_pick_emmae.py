@@ -12,7 +12,6 @@ from tests.small_emmae import DIAMETER, PIXEL_SIZE, SMALL, SMALL_PAPER, mask_of_
 from cryoglean.errors import SettingsError
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.jobs import pick as pick_job
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
 from cryoglean.pickers.emmae import preparation as emmae_stage
@@ -138,7 +137,7 @@ def test_force_forgets_the_network_and_what_was_learned(micrographs, tmp_path, m
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pick_job, "learn", killed)
+    monkeypatch.setattr(emmae_stage, "train_network", killed)
     with pytest.raises(KeyboardInterrupt):
         run(micrographs, out, training=quick, force=True)
     assert not [path for pattern in ("mae/*", "emmae.*", "picks/m*") for path in out.glob(pattern)]
