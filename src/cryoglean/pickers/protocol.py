@@ -173,6 +173,12 @@ class PickerOption:
     help: str
 
 
+SCORE_THRESHOLD = PickerOption(
+    "threshold", "--threshold", float, "Minimum score, 0 to 1; 0.5 is the threshold that the program finds"
+)
+"""The option of pickers whose `threshold` is a minimum score."""
+
+
 @dataclass(frozen=True)
 class PictureDescription:
     """A picture that a picker leaves of what it has learned.

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from cryoglean.pickers.protocol import GivenFile, Implementation, PickerDescription, PickerOption, PictureDescription
+from cryoglean.pickers.protocol import (
+    SCORE_THRESHOLD,
+    GivenFile,
+    Implementation,
+    PickerDescription,
+    PickerOption,
+    PictureDescription,
+)
 
 PRETRAINED = Path(__file__).parent / "pretrained.safetensors"
 """The network that ships with the program, trained on simulated micrographs; `docs/emmae.md` has its card."""
@@ -25,9 +32,6 @@ _PREPROCESS = PickerOption(
     "--preprocess",
     str,
     "How micrographs are prepared: default, paper, or none for images that are filtered already; overrides the preset",
-)
-_THRESHOLD = PickerOption(
-    "threshold", "--threshold", float, "Minimum score, 0 to 1; 0.5 is the threshold that the program finds"
 )
 _RESULTS = ("emmae.safetensors", "emmae.png", "emmae_clusters.png", "mae/*")
 _FIT_FILES = ("emmae.safetensors",)
@@ -75,7 +79,7 @@ DESCRIPTIONS = (
         title="Cryo-EMMAE",
         load=_load,
         given=(_NETWORK,),
-        options=(_THRESHOLD, _PREPROCESS),
+        options=(SCORE_THRESHOLD, _PREPROCESS),
         results=_RESULTS,
         fit_files=_FIT_FILES,
         pictures=_PICTURES,

@@ -1,8 +1,13 @@
 """Localpicker: shape-based picking (McSweeney et al., IUCrJ 7, 719, 2020)."""
 
-from cryoglean.pickers.protocol import Implementation, PickerDescription, PickerOption, PictureDescription
+from cryoglean.pickers.protocol import (
+    SCORE_THRESHOLD,
+    Implementation,
+    PickerDescription,
+    PickerOption,
+    PictureDescription,
+)
 
-_THRESHOLD = "Minimum score, 0 to 1; 0.5 is the threshold that the program finds"
 TEMPLATE_PICTURE = PictureDescription(
     "localpicker.png",
     "Learned template",
@@ -29,7 +34,7 @@ DESCRIPTIONS = (
         preset="default",
         title="Localpicker",
         load=_load,
-        options=(PickerOption("threshold", "--threshold", float, _THRESHOLD),),
+        options=(SCORE_THRESHOLD,),
         results=("localpicker.json", "localpicker.png"),
         fit_files=("localpicker.json",),
         pictures=(TEMPLATE_PICTURE,),

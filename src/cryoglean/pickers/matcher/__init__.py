@@ -1,7 +1,7 @@
 """Matcher: picking by class averages."""
 
 from cryoglean.pickers.localpicker import TEMPLATE_PICTURE
-from cryoglean.pickers.protocol import GivenFile, Implementation, PickerDescription, PickerOption
+from cryoglean.pickers.protocol import SCORE_THRESHOLD, GivenFile, Implementation, PickerDescription
 
 
 def _load() -> Implementation:
@@ -21,11 +21,7 @@ DESCRIPTIONS = (
                 "templates", "--templates", "a stack of class averages, as cryoglean select makes it", is_needed=True
             ),
         ),
-        options=(
-            PickerOption(
-                "threshold", "--threshold", float, "Minimum score, 0 to 1; 0.5 is the threshold that the program finds"
-            ),
-        ),
+        options=(SCORE_THRESHOLD,),
         results=("localpicker.json", "localpicker.png", "matcher.json"),
         fit_files=("localpicker.json", "matcher.json"),
         pictures=(TEMPLATE_PICTURE,),
