@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_LEAST_EXPONENT = -60.0
+"""Exponent at which a Gaussian ends. Derived: exp(-60) is 1e-26, far below what float32 resolves beside 1; what is
+smaller becomes subnormal, and processors multiply subnormal numbers many times slower."""
+
+
 class PaddedSpectrum(NamedTuple):
     """Spectrum of an image extended by reflection, with what is needed to come back.
 
@@ -73,7 +78,7 @@ def filtered(source: PaddedSpectrum, transfer: Callable[[Tensor], Tensor] | Tens
 
 def gaussian_transfer(sigma_px: float) -> Callable[[Tensor], Tensor]:
     """Return the transfer function of a Gaussian window of unit sum and standard deviation `sigma_px`."""
-    return lambda k: torch.exp(-2 * (torch.pi * sigma_px * k) ** 2)
+    return lambda k: torch.exp((-2 * (torch.pi * sigma_px * k) ** 2).clamp_min(_LEAST_EXPONENT))
 
 
 def kernel_transfer(source: PaddedSpectrum, kernel: Tensor) -> Tensor:
