@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 import perturbations
+from examples import with_slow
 from margins import compared, distance_of
 
 PROGRAM = "import torch; from cryoglean.scale.devices import fast_dtype; print(fast_dtype(torch.device('cpu')))"
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("dtype", with_slow("bfloat16", slow=["float32"]))
 def test_a_program_that_a_test_starts_takes_this_processor_for_another(dtype):
     said = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=perturbations.fast(dtype), capture_output=True, text=True, check=True

@@ -41,6 +41,7 @@ def test_it_trains_and_says_where_the_weights_are(folders, tmp_path):
     assert read_emmae(weights).facts.training["preset"] == "default"
 
 
+@pytest.mark.slow
 def test_sets_with_diameters_of_their_own_and_json(folders, tmp_path):
     sets = ["--set", f"{folders / 'one'}:120", "--set", f"{folders / 'two'}:90:4.5"]
     result = train(tmp_path / "out", *sets, "--json", "--preprocess", "none", "--tiles", "crops")

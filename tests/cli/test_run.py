@@ -20,6 +20,7 @@ from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.run_report import gather
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES, KpickerTraining
+from examples import with_slow
 from tiny_loop import DIAMETER, grow, shrink
 
 KILLS, SLOW_KILLS = ("picks",), (4, 11, 23, 37, 48, 55, 61)
@@ -171,7 +172,7 @@ def test_other_settings_are_refused_and_nothing_is_lost(finished, images):
     assert state(out) == before
 
 
-@pytest.mark.parametrize("moment", [*KILLS, *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW_KILLS)])
+@pytest.mark.parametrize("moment", with_slow(*KILLS, slow=SLOW_KILLS))
 def test_a_run_that_was_killed_ends_like_one_that_was_not(images, killed_at, moment):
     out = killed_at(moment)
     assert run(images, out).exit_code == 0
@@ -242,6 +243,7 @@ def test_one_micrograph_only(tmp_path):
     assert len(final(tmp_path / "run")) == 1
 
 
+@pytest.mark.slow
 def test_too_few_for_two_classes_keeps_the_candidates(tmp_path):
     images = grow(tmp_path, count=1, particles=2, height_px=150, width_px=150)
     coordinates = tmp_path / "truth"

@@ -14,6 +14,7 @@ from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.picks import Picks
+from examples import some
 
 SHARED = Path(__file__).parents[2] / "../shared"
 TOOL = SHARED / "tools" / "score_picks.py"
@@ -117,7 +118,7 @@ def synthetic(tmp_path):
     margin=st.sampled_from([0, 20, 30]),
     threshold=st.sampled_from([None, 0.3]),
 )
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_picks_score_as_with_the_reference(synthetic, seed, n, crowding, margin, threshold):
     truth, picks, size = synthetic(seed, 4, n, crowding)
     if not any(picks.iterdir()):

@@ -21,6 +21,7 @@ from cryoglean.evaluate import (
 )
 from cryoglean.picks import Picks
 from cryoglean.report.evaluation_picture import plot_curve
+from examples import some
 
 
 def picks(xy, score=None):
@@ -105,7 +106,7 @@ def test_shares_within_a_distance_are_of_true_particles_and_rise():
 
 
 @given(seed=st.integers(0, 2**31), levels=st.sampled_from([None, 4]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 def test_every_point_of_the_curve_is_what_its_threshold_gives(seed, levels):
     truth, found = random_set(seed, levels=levels)
     curve = precision_recall_curve(truth, found, TEN)

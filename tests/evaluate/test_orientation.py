@@ -1,5 +1,7 @@
 """The orientation check finds the turn that was made, on asymmetric fields of dark, bright, disc and ring particles."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from cryoglean.picks import Picks
 DIAMETER = 30.0
 
 
+@functools.cache
 def field(seed=0, n=80, shape=(500, 730), kind="disc", noise=1.0, sign=-1):
     """Particles at random places on noise with a gradient, and their centres as (n, 2), x first."""
     rng = np.random.default_rng(seed)
@@ -18,7 +21,10 @@ def field(seed=0, n=80, shape=(500, 730), kind="disc", noise=1.0, sign=-1):
     for x, y in xy:
         r = np.hypot(columns - x, rows - y) / DIAMETER
         image += sign * ((r < 0.45) if kind == "disc" else (r > 0.3) & (r < 0.5))
-    return image.astype(np.float32), xy
+    image = image.astype(np.float32)
+    for array in (image, xy):
+        array.flags.writeable = False
+    return image, xy
 
 
 def picks(xy):

@@ -10,6 +10,7 @@ import pytest
 
 from cryoglean.errors import CryogleanError, MicrographError
 from cryoglean.jobs.processes import map_processes
+from examples import with_slow
 
 
 def square(number):
@@ -55,7 +56,7 @@ def test_a_killed_worker_is_told_with_the_remedy():
         list(map_processes(die_at_three, range(10), 2))
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", with_slow(signal.SIGKILL, slow=[signal.SIGTERM]))
 def test_workers_do_not_outlive_their_parent(how, tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(

@@ -171,6 +171,7 @@ def test_other_settings_need_another_folder(folders, done, changes):
         run(job(folders, **changes), done)
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_the_weights_that_are_named(folders, tmp_path):
     run(job(folders, steps=40, base_rate=0.03), tmp_path / "first")
     weights = tmp_path / "first/weights.safetensors"

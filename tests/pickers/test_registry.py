@@ -32,7 +32,7 @@ def picks_in(folder):
 
 
 def test_a_toy_picker_of_one_file_picks_resumes_and_is_reported(images, tmp_path):
-    call = ("pick", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--out", tmp_path)
+    call = ("pick", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--cpus", 1, "--out", tmp_path)
     status, said, told = toy(*call, "--plots", "--json")
     assert (status, "learning how dark" in told) == (0, True), told
     assert json.loads(said)["settings"]["blur_diameters"] == 0.2

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from browser import Tab, launched
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.run_page import run_page
+from examples import with_slow
 from report_facts import NAMES, facts, nothing, pick_facts, view
 
 CANVAS = "#viewer-canvas"
@@ -213,7 +214,7 @@ def test_names_make_no_elements_and_run_no_scripts(page):
     assert page.title() == f"run {NAMES[0]} – Cryoglean"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), with_slow((1280, "dark"), (390, "light"), slow=[(390, "dark")]))
 def test_it_fits_narrow_screens_and_both_schemes(browser, path, width, scheme):
     tab = Tab(browser, path, viewport={"width": width, "height": 844}, color_scheme=scheme)
     tab.page.wait_for_selector(READY)
@@ -228,7 +229,7 @@ def test_it_fits_narrow_screens_and_both_schemes(browser, path, width, scheme):
     assert tab.requests == []
 
 
-@pytest.mark.parametrize("which", ["nothing", "gone"])
+@pytest.mark.parametrize("which", with_slow("nothing", slow=["gone"]))
 def test_empty_runs_and_micrographs_that_are_gone_do_no_harm(browser, tmp_path, which, known):
     lost = view(NAMES[0], known.picks[NAMES[0]]).__dict__ | {
         "grey": None,
@@ -247,7 +248,7 @@ def test_empty_runs_and_micrographs_that_are_gone_do_no_harm(browser, tmp_path, 
     assert tab.requests == []
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", with_slow(390, slow=[1280]))
 def test_the_page_of_a_pick_folder_shows_picks_and_pictures(browser, tmp_path, width):
     known, path = pick_facts(), tmp_path / "report.html"
     path.write_text(pick_page(known, ""), encoding="utf-8")

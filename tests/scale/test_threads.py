@@ -14,6 +14,7 @@ from cryoglean.scale.threads import (
     available_cpus,
     limit_threads,
 )
+from examples import with_slow
 
 REPORT = """
 import json, subprocess, sys
@@ -37,7 +38,7 @@ print(json.dumps({{
 """
 
 
-@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("limit", with_slow(2, slow=[1]))
 def test_every_library_reports_the_limit_and_passes_it_on(limit):
     inherited = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "7")}
     said = subprocess.run(

@@ -19,6 +19,7 @@ from cryoglean.pickers.emmae.latent_views import Clouds, LatentView, SetView
 from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
 from cryoglean.pickers.emmae.picker import EmmaeSetFacts
 from cryoglean.report.figures import draw_figure
+from examples import with_slow
 
 ROWS, COLUMNS, PATCH = 30, 24, 4
 MICROGRAPHS = {"micrographs": ("a", "b", "c")}
@@ -89,13 +90,13 @@ def drawn(tmp_path, view, known):
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
 @pytest.mark.parametrize("found", [True, False])
-@pytest.mark.parametrize("names", [("one",), ("a", "b", "c")])
+@pytest.mark.parametrize("names", with_slow(["one"], slow=[["a", "b", "c"]]))
 def test_every_answer_gives_two_pictures(tmp_path, preset, found, names):
     _, clusters = drawn(tmp_path, of_set(preset, found, names), facts(preset, found))
     assert clusters.shape[0] == pytest.approx(130 * (4 * len(names) + 1.4), abs=2)
 
 
-@pytest.mark.parametrize("names", [HOSTILE[:2], HOSTILE[2:], ("",)])
+@pytest.mark.parametrize("names", with_slow(list(HOSTILE[:2]), [""], slow=[list(HOSTILE[2:])]))
 def test_names_are_no_mathematics_and_may_have_any_letters(tmp_path, names):
     drawn(tmp_path, of_set(names=names), facts())
 
@@ -170,7 +171,7 @@ def test_no_cluster_has_the_particles_colour_where_none_is_theirs():
     assert particles not in colours
 
 
-@pytest.mark.parametrize("preset", ["default", "paper"])
+@pytest.mark.parametrize("preset", with_slow("default", slow=["paper"]))
 def test_planted_clusters_show_in_the_picture(tmp_path, preset):
     flat = np.zeros((ROWS * PATCH, COLUMNS * PATCH), np.float32)
     view = of_set(preset)._replace(micrographs=(one(preset=preset)._replace(image=flat),))

@@ -24,6 +24,7 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, embedded, find_candidates
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import fit_localpicker
+from examples import with_slow
 
 pytestmark = pytest.mark.numerical
 
@@ -88,7 +89,7 @@ def test_rings_are_kept_whole():
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.95
 
 
-@pytest.mark.parametrize(("off", "tolerance"), [(0.2, 1 / 5), (0.25, 1 / 2)])
+@pytest.mark.parametrize(("off", "tolerance"), with_slow((0.25, 1 / 2), slow=[(0.2, 1 / 5)]))
 def test_a_particle_of_two_lobes_gets_one_pick_and_where_they_are_apart_it_may_be_off_centre(off, tolerance):
     image, xy = two_lobed(off)
     known = learned_from([Micrograph(image, 1.0, "m")], DIAMETER)
@@ -117,6 +118,7 @@ def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
         assert len(pick(noise_field(seed=seed))) <= 2
 
 
+@pytest.mark.slow
 def test_noise_stays_empty_whatever_latents_make_of_it():
     facts, likeness = learned().facts, learned().likeness
     lax = learned()._replace(
@@ -145,7 +147,7 @@ def test_a_set_of_constant_micrographs_shows_nothing():
     assert not known.template.any()
 
 
-@pytest.mark.parametrize("step", [pytest.param(-4, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("step", with_slow(4, slow=[-4]))
 def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     def with_carbon(image):
         rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -158,8 +160,8 @@ def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     assert f1_score(picks[off[0] > 1.5 * DIAMETER], truth[off[1] > 1.5 * DIAMETER], DIAMETER / 5) > 0.85
 
 
-@pytest.mark.parametrize("step", [-10, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("line", [0, 2])
+@pytest.mark.parametrize("step", with_slow(-10, slow=[10]))
+@pytest.mark.parametrize("line", with_slow(2, slow=[0]))
 def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     off_edge, distance = off_a_slanting_line(fields()[1].image.shape)
     image = fields()[1].image + step * ((off_edge > 0) + line * np.exp(-((off_edge / 4) ** 2)))

@@ -16,6 +16,7 @@ from cryoglean.io.images import read_image
 from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, LocalpickerSettings, fit_localpicker
 from cryoglean.picks import Picks
+from examples import with_slow
 
 pytestmark = pytest.mark.numerical
 
@@ -103,7 +104,7 @@ def test_a_single_small_micrograph_is_picked(shape, profile):
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9
 
 
-@pytest.mark.parametrize("shape", [(128, 128), (300, 320), (480, 540)])
+@pytest.mark.parametrize("shape", [(128, 128), (300, 320), pytest.param((480, 540), marks=pytest.mark.slow)])
 def test_noise_has_no_particles(shape):
     for seed in range(6):
         model, (picks,) = fit_and_pick(noise_field(shape, seed))
@@ -188,8 +189,10 @@ def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     assert f1_score(far_picks, far_truth, 6) > 0.95
 
 
-@pytest.mark.parametrize("step", [-10, -5, 5, 10])
-@pytest.mark.parametrize("line", [0, 2])
+@pytest.mark.parametrize(
+    ("step", "line"),
+    with_slow((-10, 0), (5, 2), slow=[(-10, 2), (-5, 0), (-5, 2), (5, 0), (10, 0), (10, 2)]),
+)
 def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     field, *others = (particle_field((720, 800), n=130, seed=seed) for seed in range(3))  # one pick must not decide
     off_edge, distance = off_a_slanting_line(field.image.shape)
@@ -202,8 +205,8 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     assert f1_score(far_picks, far_truth, 6) > 0.9
 
 
-@pytest.mark.parametrize("noise", [0.3, 0.5, 2.0])
-@pytest.mark.parametrize("n", [20, 60])
+@pytest.mark.parametrize("noise", with_slow(0.3, 2.0, slow=[0.5]))
+@pytest.mark.parametrize("n", with_slow(20, slow=[60]))
 def test_micrographs_of_other_contrast_than_those_that_taught_it_are_picked_as_well(noise, n):
     taught = fit_localpicker([Micrograph(particle_field(n=60, seed=seed).image, 1.0) for seed in (3, 4)], DIAMETER)
     field = particle_field((960, 1080), n=n, noise=noise, seed=7)
