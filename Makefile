@@ -13,6 +13,9 @@ WORKERS ?= 2
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
+# Tests start many programs: each compiles only what no other has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: test demo lint setup clean
 
 test: $(READY)

@@ -1,5 +1,7 @@
 """What holds for all tests: slow ones on demand, one thread, and examples drawn the same way each time."""
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -21,6 +23,12 @@ def pytest_configure(config):
     settings.load_profile("ci")
     if folder := config.getoption("--margins"):
         config.pluginmanager.register(Margins(folder))
+
+
+def pytest_collection_finish():
+    """Let no collection of garbage look through all that was imported."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):
