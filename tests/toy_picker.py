@@ -40,6 +40,7 @@ class ToyFit(PickerSettings):
     method: Literal["toy"] = "toy"
     preset: Literal["default"] = "default"
     height: float
+    micrographs: tuple[str, ...] = ()
 
     @property
     def found_particles(self):
@@ -73,8 +74,9 @@ def prepare(preparation):
     fit = read_fit(preparation.folder)
     if fit is None:
         preparation.info("learning how dark a blob is")
-        heights = np.concatenate([blobs(each, settings).height for each in preparation.sample(())])
-        fit = ToyFit(diameter_angstrom=settings.diameter_angstrom, height=float(np.quantile(heights, 0.7)))
+        seen = {each.name: blobs(each, settings).height for each in preparation.sample(())}
+        height = float(np.quantile(np.concatenate(list(seen.values())), 0.7))
+        fit = ToyFit(diameter_angstrom=settings.diameter_angstrom, height=height, micrographs=tuple(seen))
         preparation.draw(
             preparation.folder / "toy.png", Figure("Toy", (Panel("Heights"),), columns=1, size_inches=(3, 2))
         )

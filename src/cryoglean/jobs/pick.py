@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.jobs.fit_renewal import drop_outdated_fit
 from cryoglean.jobs.inputs import read_first, read_usable
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_one import PickTask, pick_one
@@ -45,6 +47,8 @@ class PickJob(BaseModel):
         cpus: worker processes.
         device: where to compute, as torch names it.
         force: redo everything.
+        keep_fit: what was learned in the folder stands, from however few micrographs; it is not learned anew as more
+            arrive.
         command: the call as it was typed, if it is known.
     """
 
@@ -58,6 +62,7 @@ class PickJob(BaseModel):
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     force: bool = False
+    keep_fit: bool = False
     command: str | None = None
 
     @property
@@ -138,7 +143,10 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     implementation.check(job.preparation(folder, files, progress))
     files = folder.with_known_keys(files) if not job.force else files
     _, unreadable = read_first(files, lambda f: read_usable(f, task.pixel_size_angstrom, task.diameter_angstrom))
+    known = folder.inputs()
     folder.claim(job.recorded(), files, force=job.force, provenance=job.provenance())
+    if not job.keep_fit:
+        drop_outdated_fit(folder, job.description, (f.key for f in files if f.key not in known), progress.info)
     done = [result for file in files if (result := task.done(file)) is not None]
     results = unreadable | {result.file.key: result for result in done}
     todo = [f for f in files if f.key not in results]
@@ -162,9 +170,13 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
 
 
 def _sample(files: Sequence[MicrographFile], task: PickTask, first: Sequence[MicrographFile]) -> Iterator[Micrograph]:
-    """Read micrographs spread evenly over the set, after some that come first; unusable ones give way to neighbours."""
-    stride, found = max(1, len(files) // FIT_MICROGRAPHS), 0
-    spread = (f for start in range(stride) for f in files[start::stride] if f not in first)
+    """Read micrographs spread evenly over the set, after some that come first; unusable ones give way to neighbours.
+
+    They depend on the set alone, not on the order of the files.
+    """
+    in_order = sorted(files, key=lambda file: file.key)
+    stride, found = math.ceil(len(files) / FIT_MICROGRAPHS), 0
+    spread = (f for start in range(stride) for f in in_order[start::stride] if f not in first)
     for file in (*first, *spread):
         try:
             micrograph, _ = read_usable(file, task.pixel_size_angstrom, task.diameter_angstrom)

@@ -57,6 +57,7 @@ class PickJobs:
             pixel_size_angstrom=settings.pixel_size_angstrom,
             cpus=self.job.cpus,
             device=self.job.device,
+            keep_fit=True,
         )
 
 

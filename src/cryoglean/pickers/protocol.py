@@ -43,6 +43,11 @@ class FitReport(Protocol):
         """Whether anything like particles was found."""
         ...
 
+    @property
+    def micrographs(self) -> tuple[str, ...]:
+        """Names of the micrographs that it was learned from."""
+        ...
+
     def summary(self) -> str:
         """Return in one line what was found."""
         ...
