@@ -69,7 +69,7 @@ def test_a_fit_from_few_micrographs_is_made_anew_as_more_arrive_and_what_was_pic
     assert len(learned(tmp_path)["micrographs"]) == FIT_MICROGRAPHS
     now = contents(tmp_path)
     assert {path: now[path] for path in first} == first
-    again, listener = run(many, tmp_path)
+    _, listener = run(many, tmp_path)
     assert (listener.steps, contents(tmp_path)) == ([], now)
 
 
