@@ -26,6 +26,11 @@ gold and ice decide, a larger one loses the tiles that hold a sparse set's parti
 simulated sets (`benchmarks/constants_flat.py`)."""
 
 
+_LEAST_EXPOSED_SHARE = 0.5
+"""Share of a tile that must have been exposed for it to count, if any tile has as much. Chosen by hand: half a tile
+holds some particles."""
+
+
 class FieldSkewness(NamedTuple):
     """Skewness of the response in one micrograph.
 
@@ -70,14 +75,21 @@ class Skewness(NamedTuple):
         return self.typical - 2 * self.error
 
 
-def field_skewness(response: Tensor, diameter_px: float) -> FieldSkewness:
+def field_skewness(response: Tensor, diameter_px: float, exposed: Tensor | None = None) -> FieldSkewness:
     """Measure the skewness of a response in tiles, and what noise would make of it.
 
     Args:
-        response: `(h, w)`.
+        response: `(h, w)`; 0 where nothing was exposed.
         diameter_px: particle diameter, which sets the tiles' size.
+        exposed: `(h, w)` booleans; None where all of it was exposed. Tiles that mostly were not are left out.
     """
-    return FieldSkewness(tile_skewness(response, diameter_px), noise_error(response))
+    tiles = tile_skewness(response, diameter_px)
+    if exposed is None:
+        return FieldSkewness(tiles, noise_error(response))
+    shares = _in_tiles(exposed.float(), diameter_px).mean(dim=1).cpu().double().numpy()
+    chosen = shares >= min(_LEAST_EXPOSED_SHARE, shares.max())
+    # a tile's unexposed part adds nothing to either moment, and so divides both by what is left
+    return FieldSkewness(tiles[chosen] * np.sqrt(shares[chosen]), noise_error(response, float(exposed.float().mean())))
 
 
 def tile_skewness(response: Tensor, diameter_px: float) -> NDArray[np.float64]:
@@ -90,10 +102,7 @@ def tile_skewness(response: Tensor, diameter_px: float) -> NDArray[np.float64]:
     Returns:
         (n,) skewness of each tile, n at least 1; 0 for a flat tile.
     """
-    height, width = response.shape
-    ny, nx = (max(1, round(side / (TILE_DIAMETERS * diameter_px))) for side in (height, width))
-    tall, wide = height // ny, width // nx
-    tiles = response[: ny * tall, : nx * wide].reshape(ny, tall, nx, wide).transpose(1, 2).reshape(ny * nx, -1)
+    tiles = _in_tiles(response, diameter_px)
     deviation = tiles - tiles.mean(dim=1, keepdim=True)
     variance = deviation.square().mean(dim=1)
     third = (deviation.square() * deviation).mean(dim=1)
@@ -101,17 +110,26 @@ def tile_skewness(response: Tensor, diameter_px: float) -> NDArray[np.float64]:
     return skewness.cpu().double().numpy()
 
 
-def noise_error(response: Tensor) -> float:
+def _in_tiles(image: Tensor, diameter_px: float) -> Tensor:
+    """Return `(n, pixels)` the values in each tile."""
+    height, width = image.shape
+    ny, nx = (max(1, round(side / (TILE_DIAMETERS * diameter_px))) for side in (height, width))
+    tall, wide = height // ny, width // nx
+    return image[: ny * tall, : nx * wide].reshape(ny, tall, nx, wide).transpose(1, 2).reshape(ny * nx, -1)
+
+
+def noise_error(response: Tensor, exposed_share: float = 1.0) -> float:
     """Standard error of the skewness of Gaussian noise with a response's autocorrelation and size.
 
     The variance is 6 / n times the sum of the cubed autocorrelation (Z. A. Lomnicki, Metrika 4, 37, 1961).
 
     Args:
         response: `(h, w)`, smooth enough that every other row and column tell the same.
+        exposed_share: share of it that is not 0 for want of exposure.
     """
     sample = response[::2, ::2]
     quick = tuple(next_fast_len(side, real=True) for side in sample.shape)
     power = torch.fft.rfft2(sample - sample.mean(), s=quick).abs().square()
     covariance = torch.fft.irfft2(power, s=quick)
     correlation = covariance / covariance[0, 0].clamp_min(torch.finfo(covariance.dtype).tiny)
-    return math.sqrt(max(6 / sample.numel() * float(correlation.pow(3).sum()), 0.0))
+    return math.sqrt(max(6 / (exposed_share * sample.numel()) * float(correlation.pow(3).sum()), 0.0))

@@ -8,6 +8,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.limits import MIN_DIAMETER_PX
+from cryoglean.preprocess.exposure import exposed_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -101,6 +102,8 @@ def read_usable(
         micrograph, note = read_micrograph(file, pixel_size_angstrom)
     except MemoryError as error:
         raise MicrographError(file.path, "not enough memory to read it") from error
+    if not exposed_blocks(micrograph.image).any():
+        raise MicrographError(file.path, "shows nothing: constant but for single pixels or lines, or a smooth ramp")
     misfit = diameter_misfit(micrograph, diameter_angstrom)
     if misfit:
         raise MicrographError(file.path, misfit, by_settings=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from cryoglean.preprocess.borders import live_area
+from cryoglean.preprocess.exposure import cover_unexposed, exposed_blocks, spread_blocks
 from cryoglean.preprocess.normalise import bin_by_mean, median_and_deviation, standardise_locally
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class WorkingImage:
         bin_factor: stored pixels per working pixel.
         left: first stored column of the live area.
         top: first stored row of the live area.
+        exposed: `(h, w)` booleans, where there is noise of the microscope; None where all of it was exposed. Elsewhere
+            `image` is covered with noise alike, and nothing found there is a find.
     """
 
     image: Tensor
@@ -62,6 +65,12 @@ class WorkingImage:
     bin_factor: int
     left: int = 0
     top: int = 0
+    exposed: Tensor | None = None
+
+    @property
+    def exposed_share(self) -> float:
+        """Share of the image that was exposed."""
+        return 1.0 if self.exposed is None else float(self.exposed.float().mean())
 
     def to_stored(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Convert working coordinates to pixels of the micrograph as stored."""
@@ -75,10 +84,18 @@ class WorkingImage:
 
     def contrast_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under places in working pixels; beyond the edges, as there."""
-        height, width = self.contrast.shape
+        return np.asarray(self._at(self.contrast, x, y).double().numpy())
+
+    def is_exposed(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return (n,) booleans, whether places in working pixels were exposed; beyond the edges, as there."""
+        if self.exposed is None:
+            return np.ones(len(x), dtype=bool)
+        return np.asarray(self._at(self.exposed, x, y).numpy())
+
+    def _at(self, values: Tensor, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
+        height, width = values.shape
         column, row = (torch.from_numpy(np.rint(v).astype(np.int64)) for v in (x, y))
-        contrast = self.contrast.cpu()[row.clamp(0, height - 1), column.clamp(0, width - 1)]
-        return np.asarray(contrast.double().numpy())
+        return values.cpu()[row.clamp(0, height - 1), column.clamp(0, width - 1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +107,14 @@ class ExposedImage:
         bin_factor: stored pixels per binned pixel.
         left: first stored column of the live area.
         top: first stored row of the live area.
+        exposed: `(h, w)` booleans as of `WorkingImage`.
     """
 
     image: Tensor
     bin_factor: int
     left: int
     top: int
+    exposed: Tensor | None = None
 
 
 def exposed_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> ExposedImage:
@@ -109,8 +128,14 @@ def exposed_image(image: NDArray[np.float32], diameter_px: float, device: torch.
     rows, columns = live_area(image)
     live = as_tensor(image[rows, columns])
     factor = _bin_factor(live.numel(), diameter_px)
-    binned = _without_outliers(bin_by_mean(live.to(device) if device else live, factor))
-    return ExposedImage(binned, factor, columns.start, rows.start)
+    binned = bin_by_mean(live.to(device) if device else live, factor)
+    blocks = exposed_blocks(image[rows, columns])
+    if blocks.all() or not blocks.any():
+        return ExposedImage(_without_outliers(binned), factor, columns.start, rows.start)
+    height, width = binned.shape
+    exposed = torch.from_numpy(spread_blocks(blocks, (height, width))).to(binned.device)
+    covered = _without_outliers(cover_unexposed(binned, exposed))
+    return ExposedImage(covered, factor, columns.start, rows.start, exposed)
 
 
 def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> WorkingImage:
@@ -133,7 +158,7 @@ def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImag
     windows = (WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
     level, contrast = standardise_locally(-exposed.image, *windows)
     level = level.clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
-    return WorkingImage(level, contrast, diameter, exposed.bin_factor, exposed.left, exposed.top)
+    return WorkingImage(level, contrast, diameter, exposed.bin_factor, exposed.left, exposed.top, exposed.exposed)
 
 
 def _bin_factor(pixels: int, diameter_px: float) -> int:

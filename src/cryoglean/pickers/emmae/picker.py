@@ -10,7 +10,7 @@ gives centres between patches, keeps rings whole, parts touching particles, and 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -137,7 +137,17 @@ class LatentMap(NamedTuple):
     @property
     def capacity(self) -> float:
         """Number of particles there is room for."""
-        return most_particles(self.latents.shape[0] * self.latents.shape[1], self.diameter)
+        return self.working.exposed_share * most_particles(math.prod(self.latents.shape[:2]), self.diameter)
+
+    @property
+    def exposed(self) -> Tensor | None:
+        """`(FINER * h, FINER * w)` booleans at the places of a response; None where all of it was exposed."""
+        if self.working.exposed is None:
+            return None
+        height, width, _ = self.latents.shape
+        row, column = (grid.ravel() for grid in np.indices((FINER * height, FINER * width)))
+        is_exposed = self.working.is_exposed(*self.working.from_stored(self._stored(column, row)).T)
+        return torch.from_numpy(is_exposed).view(FINER * height, FINER * width).to(self.latents.device)
 
     def patches_at(self, xy: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
         """Convert (n, 2) pixels of the micrograph as stored, x first, to columns and rows of patches."""
@@ -153,7 +163,10 @@ class LatentMap(NamedTuple):
 
     def stored(self, peaks: Peaks) -> NDArray[np.float64]:
         """Convert peaks of a response to (n, 2) pixels of the micrograph as stored, x first."""
-        fine = np.stack([peaks.x, peaks.y], axis=1)
+        return self._stored(peaks.x, peaks.y)
+
+    def _stored(self, column: NDArray[Any], row: NDArray[Any]) -> NDArray[np.float64]:
+        fine = np.stack([column, row], axis=1)
         return self.prepared.to_stored((fine + 0.5) * (self.patch_px / FINER) - 0.5)
 
 
@@ -233,7 +246,7 @@ class Emmae:
 
 def response_to(seen: LatentMap, template: Tensor) -> Tensor:
     """Return how alike each place is to a template, `FINER` places along a patch, in robust standard deviations."""
-    return robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter))
+    return robust_z(ring_response(seen.latents, template.to(seen.latents.device), seen.diameter), seen.exposed)
 
 
 class LatentCandidates(NamedTuple):
@@ -280,10 +293,12 @@ def find_candidates(
     response = response_to(seen, learned.template)
     peaks = find_peaks(response, FINER * distance)
     peaks = peaks.take(inside(peaks, response.shape, FINER * edge_diameters * seen.diameter))
+    peaks = peaks.take(seen.working.is_exposed(*seen.working.from_stored(seen.stored(peaks)).T))
     x, y = in_patches(peaks, seen)
     means = ring_means(seen.latents, x, y, seen.diameter).flatten(1)
     is_inlier = learned.likeness.mahalanobis_distance(means).numpy() <= UNLIKE_DEVIATIONS
-    return LatentCandidates(peaks, seen.contrast_at(x, y), is_inlier, field_skewness(response, FINER * seen.diameter))
+    skewness = field_skewness(response, FINER * seen.diameter, seen.exposed)
+    return LatentCandidates(peaks, seen.contrast_at(x, y), is_inlier, skewness)
 
 
 def in_patches(peaks: Peaks, seen: LatentMap) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,14 @@ class NetImage:
 
     def contrast_at(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under (n, 2) places of the image."""
-        return self.working.contrast_at(*((xy + 0.5) / self.scale - 0.5).T)
+        return self.working.contrast_at(*self._working_px(xy))
+
+    def is_exposed(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return (n,) booleans, whether (n, 2) places of the image were exposed."""
+        return self.working.is_exposed(*self._working_px(xy))
+
+    def _working_px(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(((xy + 0.5) / self.scale - 0.5).T)
 
 
 def net_image(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> NetImage:

@@ -154,7 +154,7 @@ def candidates(
     distance_diameters: float = DEFAULT_SPACING_DIAMETERS,
     edge_distance_diameters: float = EDGE_DISTANCE_DIAMETERS,
 ) -> Candidates:
-    """Find the peaks of a scan; none in a flat image.
+    """Find the peaks of a scan; none in a flat image, nor where nothing was exposed.
 
     Args:
         image: what was scanned.
@@ -166,5 +166,5 @@ def candidates(
     diameter = image.working.diameter_px * image.scale
     peaks = find_peaks(odds, distance_diameters * diameter / stride_px)
     xy = np.stack([peaks.x, peaks.y], axis=1) * stride_px - 0.5
-    kept = image.contains(xy, edge_distance_diameters * diameter) & bool(image.image.any())
+    kept = image.contains(xy, edge_distance_diameters * diameter) & image.is_exposed(xy) & bool(image.image.any())
     return Candidates(xy[kept], peaks.height[kept])

@@ -160,8 +160,9 @@ class Localpicker:
         distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
         if distance_diameters is not None:
             distance_px = distance_diameters * working.diameter_px
-        skewness = Skewness.of([field_skewness(response, working.diameter_px)])
+        skewness = Skewness.of([field_skewness(response, working.diameter_px, working.exposed)])
         peaks = find_peaks(response, distance_px)
+        peaks = peaks.take(working.is_exposed(peaks.x, peaks.y))
         margin_px = self.settings.edge_distance_diameters * working.diameter_px
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))

@@ -102,7 +102,7 @@ class FilteredMicrograph(NamedTuple):
     @property
     def capacity(self) -> float:
         """Number of particles there is room for."""
-        return most_particles(self.working.image.numel(), self.working.diameter_px)
+        return self.working.exposed_share * most_particles(self.working.image.numel(), self.working.diameter_px)
 
 
 def cross_correlate(field: FilteredMicrograph, template: Template) -> Tensor:
@@ -117,14 +117,15 @@ def cross_correlate(field: FilteredMicrograph, template: Template) -> Tensor:
     else:
         reach, step = PROFILE_REACH_DIAMETERS * diameter, PROFILE_STEP_DIAMETERS * diameter
         response = correlate(field.spectrum, profile_kernel(template.profile, reach, step))
-    return robust_z(response)
+    return robust_z(response, field.working.exposed)
 
 
 def field_peaks(
     field: FilteredMicrograph, template: Template, distance_diameters: float = PEAK_DISTANCE_DIAMETERS
 ) -> Peaks:
     """Find the peaks of the response to a template, no two closer than a distance."""
-    return find_peaks(cross_correlate(field, template), distance_diameters * field.working.diameter_px)
+    peaks = find_peaks(cross_correlate(field, template), distance_diameters * field.working.diameter_px)
+    return peaks.take(field.working.is_exposed(peaks.x, peaks.y))
 
 
 def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> TemplateFit:
@@ -151,10 +152,12 @@ def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> T
     return best
 
 
-def robust_z(response: Tensor) -> Tensor:
-    """Return a response in robust standard deviations above its median."""
-    median, deviation = median_and_deviation(response[::2, ::2])  # neighbours are alike: a quarter tells the same
-    return (response - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
+def robust_z(response: Tensor, exposed: Tensor | None = None) -> Tensor:
+    """Return a response in robust standard deviations above its median, both those of the exposed part; 0 elsewhere."""
+    quarter = response[::2, ::2]  # neighbours are alike: a quarter tells the same
+    median, deviation = median_and_deviation(quarter if exposed is None else quarter[exposed[::2, ::2]])
+    heights = (response - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
+    return heights if exposed is None else torch.where(exposed, heights, 0.0)
 
 
 def evaluate_template(
@@ -163,7 +166,7 @@ def evaluate_template(
     """Measure how skewed the responses of all micrographs to a template are."""
 
     def skewness(field: FilteredMicrograph) -> FieldSkewness:
-        return field_skewness(cross_correlate(field, template), field.working.diameter_px)
+        return field_skewness(cross_correlate(field, template), field.working.diameter_px, field.working.exposed)
 
     return TemplateFit(template, Skewness.of(list(pool.map(skewness, fields))))
 

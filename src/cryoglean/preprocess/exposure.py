@@ -1,0 +1,81 @@
+"""The part of a micrograph that was exposed: where there is noise. Constants, ramps and hot lines show nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+_MAX_SAMPLES = 1024
+"""Pixels along a side that are looked at, up to twice as many. Resource: bounds the time of large micrographs."""
+
+_BLOCK_SAMPLES = 32
+"""Sampled pixels along a block's side. Chosen by hand: a thousand in a block tell a few hot pixels from noise, and a
+block stays about a particle wide."""
+
+_LEAST_NOISY_SHARE = 0.005
+"""Share of a block's pixels that stand out of their rows and columns, above which it was exposed. Chosen by hand:
+single frames of a fiftieth of a count per pixel have four times as many, a block with a few hot pixels a fifth."""
+
+_ROUNDING = 8.0
+"""Second differences up to this many times the resolution of float32 are rounding. Derived: four numbers, each rounded
+once by whoever wrote them and once here."""
+
+
+def exposed_blocks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which blocks of an image show noise.
+
+    Noise makes a pixel differ from what its neighbours along the row, and those along the column, lead to expect; a
+    constant, a ramp, or a hot row or column does not.
+
+    Args:
+        image: (h, w).
+
+    Returns:
+        (ny, nx) booleans of equal blocks that cover the image; see `spread_blocks`.
+    """
+    step = max(1, max(image.shape) // _MAX_SAMPLES)
+    stands_out = np.pad(_stands_out(image, step), 1)  # pixels of the outermost lines have no neighbours to tell by
+    height, width = stands_out.shape
+    ny, nx = (max(1, round(side / _BLOCK_SAMPLES)) for side in (height, width))
+    tops, lefts = (np.arange(n) * side // n for n, side in ((ny, height), (nx, width)))
+    noisy = np.add.reduceat(np.add.reduceat(stands_out, tops, axis=0, dtype=np.int64), lefts, axis=1)
+    size = np.outer(np.diff([*tops, height]), np.diff([*lefts, width]))
+    return noisy > _LEAST_NOISY_SHARE * size
+
+
+def spread_blocks(blocks: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Give every pixel of an image of a shape what holds for its block."""
+    rows, columns = (np.arange(side) * n // side for side, n in zip(shape, blocks.shape, strict=True))
+    return np.asarray(blocks[rows[:, None], columns])
+
+
+def cover_unexposed(image: Tensor, exposed: Tensor) -> Tensor:
+    """Put grey values of the exposed part, in any order, where nothing was exposed, so that nothing stands out there.
+
+    Args:
+        image: `(h, w)`.
+        exposed: `(h, w)` booleans, some of them true.
+    """
+    values, wanted = image[exposed].cpu(), int((~exposed).sum())
+    drawn = torch.randint(len(values), (wanted,), generator=torch.Generator().manual_seed(0))
+    covered = image.clone()
+    covered[~exposed] = values[drawn].to(image.device)
+    return covered
+
+
+def _stands_out(image: NDArray[np.float32], step: int) -> NDArray[np.bool_]:
+    height, width = image.shape
+    rows, columns = slice(1, height - 1, step), slice(1, width - 1, step)
+    middle = image[rows, columns]
+    before_row, after_row = image[0 : height - 2 : step, columns], image[2:height:step, columns]
+    before_column, after_column = image[rows, 0 : width - 2 : step], image[rows, 2:width:step]
+    resolution = _ROUNDING * np.finfo(np.float32).eps * np.abs(middle)
+    by_column = np.abs(before_row - middle + (after_row - middle)) > resolution
+    by_row = np.abs(before_column - middle + (after_column - middle)) > resolution
+    return np.asarray(by_column & by_row)

@@ -1,0 +1,94 @@
+"""A micrograph of another kind is rejected or picked for what it shows, and spoils nothing of what others teach."""
+
+import mrcfile
+import numpy as np
+import pytest
+from scipy.ndimage import binary_erosion
+from tests.fields import f1_score
+from tests.jobs.test_pick import rejected, run
+
+from cryoglean.io.coordinates import read_picks
+from shells import ShellField
+
+SHAPE = (300, 360)
+FIELD = {"height_px": 300, "width_px": 360, "particles": 16, "pixel_size_angstrom": 4}
+ROWS, COLUMNS = np.indices(SHAPE)
+RNG = np.random.default_rng(0)
+
+
+def changed(where, value):
+    image = np.zeros(SHAPE)
+    image[where] = value
+    return image
+
+
+FLAT = {
+    "pixel": changed((150, 150), 1),
+    "border": changed(np.s_[30:-30, 30:-30], 5),
+    "column": changed(np.s_[:, 100], 1e4),
+    "gradient": 0.37 * ROWS + 1.1 * COLUMNS,
+    "counts": RNG.poisson(1e-5, SHAPE),
+}
+PARTLY = {"side": COLUMNS > 0.6 * 360, "middle": np.hypot(ROWS - 150, COLUMNS - 180) < 130}
+
+
+def write(path, image):
+    with mrcfile.new(path, image.astype(np.float32), overwrite=True) as file:
+        file.voxel_size = 4
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """Four good micrographs, and the picks that they get alone, by name."""
+    root = tmp_path_factory.mktemp("good")
+    (root / "images").mkdir()
+    for seed in range(4):
+        write(root / f"images/m{seed}.mrc", ShellField(**FIELD, seed=seed).render()[0].image)
+    run([root / "images"], root / "out")
+    return root / "images", picks_in(root / "out")
+
+
+def picks_in(out):
+    return {path.name.removesuffix("_autopick.star"): read_picks(path).xy for path in (out / "picks").glob("m*.star")}
+
+
+def assert_alike(found, alone):
+    assert found.keys() == alone.keys()
+    for name, xy in alone.items():
+        assert f1_score(found[name], xy, 3) > 0.9, name
+
+
+@pytest.mark.parametrize("kind", FLAT)
+def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without_it(good, kind, tmp_path):
+    images, alone = good
+    write(tmp_path / "a.mrc", FLAT[kind])
+    summary, _ = run([tmp_path / "a.mrc", images], tmp_path / "out")
+    assert summary.exit_status == 3
+    ((name, reason),) = rejected(tmp_path / "out").items()
+    assert name.endswith("a.mrc")
+    assert "shows nothing" in reason
+    for name, xy in picks_in(tmp_path / "out").items():
+        np.testing.assert_array_equal(xy, alone[name])
+
+
+@pytest.mark.parametrize("kind", PARTLY)
+def test_one_that_was_partly_exposed_is_picked_there_and_the_others_as_without_it(good, kind, tmp_path):
+    images, alone = good
+    micrograph, truth = ShellField(**FIELD | {"particles": 24}, seed=9).render()
+    write(tmp_path / "a.mrc", np.where(PARTLY[kind], micrograph.image, 7.0))
+    run([tmp_path / "a.mrc", images], tmp_path / "out")
+    assert_alike(picks_in(tmp_path / "out"), alone)
+    picked = read_picks(tmp_path / "out/picks/a_autopick.star").xy
+    assert (np.hypot(*(truth.xy[:, None] - picked[None]).transpose(2, 0, 1)).min(axis=0) < 5).mean() > 0.8
+    row, column = np.rint(truth.xy[:, ::-1]).astype(int).T
+    whole = truth.xy[binary_erosion(PARTLY[kind], iterations=25)[row, column]]
+    assert (np.hypot(*(whole[:, None] - picked[None]).transpose(2, 0, 1)).min(axis=1) < 5).mean() > 0.8
+
+
+def test_grey_values_of_a_hundred_thousandth_are_picked_as_any(good, tmp_path):
+    images, alone = good
+    (tmp_path / "images").mkdir()
+    for path in sorted(images.iterdir()):
+        write(tmp_path / "images" / path.name, 1e-5 * mrcfile.read(path))
+    run([tmp_path / "images"], tmp_path / "out")
+    assert_alike(picks_in(tmp_path / "out"), alone)
