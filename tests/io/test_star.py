@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryoglean.errors import TableError
-from cryoglean.io.star import read_star, star_text
+from cryoglean.io.star import MAX_STAR_BYTES, read_star, star_lines, star_text
 from examples import some
 
 # A tilde stands for the blanks that RELION leaves at the ends of lines.
@@ -212,3 +212,27 @@ def test_a_large_table_is_read_in_reasonable_time(tmp_path):
     start = time.monotonic()
     assert read_star(path)["particles"].shape == (20_000, 8)
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("form", ["loop", "pairs"])
+def test_a_table_of_very_many_columns_is_read_in_reasonable_time(tmp_path, form):
+    names = [f"_c{i}" for i in range(60_000)]
+    loop = "loop_\n" + "\n".join(names) + "\n" + "1 " * len(names)
+    path = write(tmp_path, "data_\n" + (loop if form == "loop" else "".join(f"{name} 1\n" for name in names)))
+    start = time.monotonic()
+    assert read_star(path)[""].shape == (1, len(names))
+    assert time.monotonic() - start < 3
+
+
+def test_a_file_that_is_too_large_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "large.star"
+    with path.open("wb") as stream:
+        stream.truncate(MAX_STAR_BYTES + 1)
+    with pytest.raises(TableError, match="536870913 bytes, and at most 536870912 are read: split it"):
+        read_star(path)
+
+
+def test_rows_are_found_by_their_lines(tmp_path):
+    path = write(tmp_path, RELION_31)
+    assert star_lines(path, "micrographs") == [21, 22]
+    assert star_lines(path, "optics") == [10]

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 MAX_STAR_BYTES = 2**29
 """Maximum size of a STAR file. Resource: 512 MiB of text become several GiB of strings."""
 
+_SPLIT = "split it and give each part, e.g. relion_star_handler --split --size_split 500000 --i IN.star --o OUT.star"
+
 _BLANK = re.compile(r"[ \t]+")
+_MARK = re.compile("[\"'#]")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that no name or value may hold: they break lines in tables and messages, or control the terminal."""
 
@@ -36,8 +39,9 @@ class _Block:
     """Data block while it is read: a loop, or a list of `_name value` lines, which is a loop of one row."""
 
     def __init__(self) -> None:
-        self.columns: list[str] = []
+        self.columns: dict[str, None] = {}  # in order; looked up once a column
         self.rows: list[list[str]] = []
+        self.lines: list[int] = []
         self.is_loop = False
 
 
@@ -56,6 +60,44 @@ def read_star(path: Path) -> dict[str, pd.DataFrame]:
         TableError: if the file cannot be read or is not whole: no block, a row of another length than the header, a
             table or column twice, an unclosed quotation mark.
     """
+    return {name: _table_of(block) for name, block in _read_blocks(path).items()}
+
+
+def _table_of(block: _Block) -> pd.DataFrame:
+    cells = np.array(block.rows, dtype=object).reshape(len(block.rows), len(block.columns))
+    return pd.DataFrame(cells, columns=pd.Index(list(block.columns), dtype=object), dtype=object)
+
+
+def star_lines(path: Path, name: str) -> list[int]:
+    """Return the number of the line of each row of a table, counted from 1, for messages.
+
+    Args:
+        path: a STAR file that `read_star` reads.
+        name: of the table, as `read_star` returns it.
+
+    Raises:
+        TableError: if the file cannot be read or is not whole.
+    """
+    return _read_blocks(path)[name].lines
+
+
+def find_table(tables: Mapping[str, pd.DataFrame], *names: str) -> pd.DataFrame | None:
+    """Return the table of the first of these names that is there, whatever the case of letters; None if none is."""
+    by_name = {name.lower(): table for name, table in reversed(tables.items())}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def refuse_tomography(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse the tables of RELION's tomography, which would otherwise be taken for broken ones.
+
+    Raises:
+        TableError: if any table has a column `rlnTomo...`.
+    """
+    if any(str(column).startswith("rlnTomo") for table in tables.values() for column in table.columns):
+        raise TableError(path, "a STAR file of tomography (rlnTomo...), which is not supported: only single particles")
+
+
+def _read_blocks(path: Path) -> dict[str, _Block]:
     blocks: dict[str, _Block] = {}
     block: _Block | None = None
     for number, raw in enumerate(_lines(path), start=1):
@@ -68,12 +110,12 @@ def read_star(path: Path) -> dict[str, pd.DataFrame]:
             elif block is None:
                 raise ValueError("text before the first data_ line")
             else:
-                _take_line(block, line)
+                _take_line(block, line, number)
         except ValueError as error:
             raise TableError(path, f"not a STAR table: line {number}: {error}") from error
     if not blocks:
         raise TableError(path, "not a STAR table: it has no data_ line")
-    return {name: pd.DataFrame(b.rows, columns=pd.Index(b.columns), dtype=object) for name, b in blocks.items()}
+    return blocks
 
 
 def _lines(path: Path) -> list[str]:
@@ -82,7 +124,7 @@ def _lines(path: Path) -> list[str]:
         if not stat.S_ISREG(status.st_mode):
             raise TableError(path, "not a regular file")
         if status.st_size > MAX_STAR_BYTES:
-            raise TableError(path, f"{status.st_size} bytes: too large for a STAR file")
+            raise TableError(path, f"{status.st_size} bytes, and at most {MAX_STAR_BYTES} are read: {_SPLIT}")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(path, "not a STAR table: it is not text in UTF-8") from error
@@ -111,7 +153,7 @@ def _new_block(blocks: dict[str, _Block], line: str) -> _Block:
     return blocks[name]
 
 
-def _take_line(block: _Block, line: str) -> None:
+def _take_line(block: _Block, line: str, number: int) -> None:
     values = _values(line)
     if line.lower() == "loop_":
         if block.columns or block.is_loop:
@@ -121,7 +163,7 @@ def _take_line(block: _Block, line: str) -> None:
         _add_column(block, values, 1)
     elif line.startswith("_") and not block.is_loop:
         _add_column(block, values, 2)
-        block.rows = block.rows or [[]]
+        block.rows, block.lines = block.rows or [[]], block.lines or [number]
         block.rows[0].append(values[1])
     elif not block.is_loop:
         raise ValueError("a value without a name; loop_ is missing")
@@ -129,6 +171,7 @@ def _take_line(block: _Block, line: str) -> None:
         raise ValueError(f"{len(values)} values for {len(block.columns)} columns")
     else:
         block.rows.append(values)
+        block.lines.append(number)
 
 
 def _add_column(block: _Block, values: list[str], expected: int) -> None:
@@ -137,12 +180,12 @@ def _add_column(block: _Block, values: list[str], expected: int) -> None:
         raise ValueError(f'"{values[0]}" is followed by {len(values) - 1} values instead of {expected - 1}')
     if name in block.columns:
         raise ValueError(f"column {name} twice")
-    block.columns.append(name)
+    block.columns[name] = None
 
 
 def _values(line: str) -> list[str]:
     """Split a line at blanks outside quotation marks, up to a comment; linear in its length."""
-    if not any(mark in line for mark in "\"'#"):
+    if not _MARK.search(line):
         return line.split() if line.isascii() else _BLANK.split(line)
     values, at = [], 0
     while at < len(line):
