@@ -25,6 +25,7 @@ class MicrographFile:
         pixel_size_angstrom: what the tables say, if they say it.
         row: its row of the micrographs STAR, column names without the leading underscore; empty if there is none.
         optics: its row of the optics table; empty if there is none.
+        original_pixel_size_angstrom: of the movie, where the tables do not say the micrograph's own.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class MicrographFile:
     pixel_size_angstrom: float | None = None
     row: Mapping[str, str] = field(default_factory=dict)
     optics: Mapping[str, str] = field(default_factory=dict)
+    original_pixel_size_angstrom: float | None = None
 
     @property
     def defocus_angstrom(self) -> float | None:

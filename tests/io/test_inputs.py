@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.images import pixel_size_of
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.star import star_text
 from examples import some
@@ -199,10 +200,61 @@ def test_no_name_leads_out_of_the_output_folder(name):
     assert file.key.rpartition("/")[2] not in ("", ".", "..")
 
 
-def test_equal_keys_from_different_jobs_are_refused():
-    path = star(micrographs=[{"rlnMicrographName": f"MotionCorr/job00{i}/a.mrc"} for i in (1, 2)])
-    with pytest.raises(SettingsError, match=r"job001/a\.mrc and MotionCorr/job002/a\.mrc"):
+def test_micrographs_of_one_name_from_two_jobs_are_kept_apart():
+    names = [f"MotionCorr/job00{i}/Movies/{name}.mrc" for i, name in ((1, "a"), (2, "a"), (2, "b"))]
+    path = star(micrographs=[{"rlnMicrographName": name} for name in names])
+    assert keys(path) == ["job001/Movies/a", "job002/Movies/a", "Movies/b"]
+
+
+def test_equal_keys_that_no_job_tells_apart_are_refused():
+    path = star(micrographs=[{"rlnMicrographName": f"{name}/job001/a.mrc"} for name in ("Import", "MotionCorr")])
+    with pytest.raises(SettingsError, match=r"Import/job001/a\.mrc and MotionCorr/job001/a\.mrc"):
         find_micrographs([path])
+
+
+def test_remarks_behind_names_and_backslashes_in_a_list_are_understood():
+    make("mics/a.mrc", "mics/b.mrc", "mics/c #1.mrc", "d\\e.mrc")
+    Path("l.txt").write_text("mics/a.mrc   # good one\nmics\\b.mrc\nmics/c #1.mrc\nd\\e.mrc\nmics\\gone.mrc # lost\n")
+    found = [file.path.as_posix() for file in find_micrographs([Path("l.txt")])]
+    assert found == ["mics/a.mrc", "mics/b.mrc", "mics/c #1.mrc", "d\\e.mrc", "mics/gone.mrc"]
+
+
+def test_backslashes_in_a_star_file_are_understood():
+    make("mics/a.mrc")
+    (file,) = find_micrographs([star(micrographs=[{"rlnMicrographName": "mics\\a.mrc"}])])
+    assert (file.path, file.name, file.key) == (Path("mics/a.mrc"), "mics/a.mrc", "mics/a")
+    assert file.row["rlnMicrographName"] == "mics/a.mrc"
+
+
+def test_the_case_of_a_tables_name_does_not_matter():
+    (file,) = find_micrographs([star(Micrographs=[NAME | {"rlnOpticsGroup": "1"}], OPTICS=[optics()])])
+    assert (file.key, file.pixel_size_angstrom) == ("a", 1.77)
+
+
+def test_an_optics_group_may_be_there_twice_if_it_is_the_same():
+    (file,) = find_micrographs([star(micrographs=[NAME | {"rlnOpticsGroup": "1"}], optics=[optics(), optics()])])
+    assert file.optics == optics()
+
+
+def test_the_pixel_size_of_the_movie_is_the_last_to_be_believed_and_is_told():
+    of_movie = {"rlnOpticsGroupName": "g", "rlnOpticsGroup": "1", "rlnMicrographOriginalPixelSize": "1.5"}
+    (file,) = find_micrographs([star(micrographs=[NAME], optics=[of_movie])])
+    assert pixel_size_of(file, None, None) == (1.5, ANY_NOTE)
+    assert pixel_size_of(file, None, 3.0) == (3.0, ANY_NOTE)
+    (file,) = find_micrographs([star(micrographs=[NAME], optics=[of_movie | {"rlnMicrographPixelSize": "3"}])])
+    assert pixel_size_of(file, None, 3.0) == (3.0, None)
+
+
+class _AnyNote:
+    """Equal to any note on a pixel size of 1.5 angstrom."""
+
+    def __eq__(self, other):
+        return isinstance(other, str) and "1.5" in other
+
+    __hash__ = None
+
+
+ANY_NOTE = _AnyNote()
 
 
 NAME = {"rlnMicrographName": "a.mrc"}
@@ -224,7 +276,9 @@ NAME = {"rlnMicrographName": "a.mrc"}
         ({"micrographs": [NAME | {"rlnDetectorPixelSize": "5", "rlnMagnification": "0"}]}, "rlnMagnification 0"),
         ({"micrographs": [NAME | {"rlnOpticsGroup": "3"}], "optics": [optics()]}, "optics group 3"),
         ({"micrographs": [NAME], "optics": [optics("1"), optics("2")]}, r"optics group \(none\)"),
-        ({"micrographs": [NAME], "optics": [optics("1"), optics("1")]}, "optics group 1 twice"),
+        ({"micrographs": [NAME], "optics": [optics("1"), optics("1") | {"rlnMicrographPixelSize": "2"}]}, "1 twice"),
+        ({"global": [{"rlnTomoName": "TS_1", "rlnTomoTiltSeriesStarFile": "t.star"}]}, "tomography.*not supported"),
+        ({"micrographs": [NAME | {"rlnTomoXTilt": "0"}]}, "tomography.*not supported"),
         ({"micrographs": [NAME], "optics": [{"rlnVoltage": "300"}]}, "no column rlnOpticsGroup"),
         ({"micrographs": [{"rlnMicrographName": "1@a.mrcs"}]}, "does not name a micrograph"),
         ({"micrographs": [{"rlnMicrographName": ""}]}, "does not name a micrograph"),

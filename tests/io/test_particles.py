@@ -128,3 +128,20 @@ def test_a_micrographs_star_is_not_a_particles_star(tmp_path):
     (tmp_path / "m.star").write_text("data_micrographs\nloop_\n_rlnMicrographName\na.mrc\n")
     with pytest.raises(TableError, match="not a STAR file of particles"):
         read_particles(tmp_path / "m.star")
+
+
+@pytest.mark.parametrize("name", ["Particles", "model_class_1", "PARTICLES", "images"])
+def test_a_table_of_particles_may_have_another_name(tmp_path, name):
+    (tmp_path / "a.star").write_text(f"data_{name}\nloop_\n_rlnImageName\n_rlnCoordinateX\n1@a.mrcs 5\n")
+    assert read_particles(tmp_path / "a.star").particles["rlnCoordinateX"].to_list() == ["5"]
+
+
+def test_two_tables_of_particles_of_other_names_and_those_of_tomography_are_refused(tmp_path):
+    table = "data_model_class_{}\nloop_\n_rlnImageName\n1@a.mrcs\n"
+    for text, reason in (
+        (table.format(1) + table.format(2), "no one table"),
+        ("data_x\n_rlnTomoName a\n", "tomography"),
+    ):
+        (tmp_path / "a.star").write_text(text)
+        with pytest.raises(TableError, match=reason):
+            read_particles(tmp_path / "a.star")

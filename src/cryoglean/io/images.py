@@ -64,6 +64,7 @@ _MAGIC = (
     (b"%PDF", "PDF"),
     (b"GIF8", "GIF"),
 )
+_OF_MOVIE = "movie in the STAR file"
 _MOTION_CORRECTION = "motion-correct it first, e.g. with relion_run_motioncorr, and give the average"
 _HINTS = {
     ".eer": f"an EER movie: {_MOTION_CORRECTION}",
@@ -177,6 +178,8 @@ def pixel_size_of(
 ) -> tuple[float, str | None]:
     """Choose the pixel size of a micrograph: that given by the user, else that of its table, else of its header.
 
+    That of the movie comes last: motion correction may have binned it, and the header would know.
+
     Args:
         file: the micrograph, with the pixel size of its STAR file in angstrom if there is one.
         option_angstrom: pixel size given by the user, or None.
@@ -189,12 +192,19 @@ def pixel_size_of(
     Raises:
         MicrographError: if no source has it.
     """
-    sources = {"--pixel-size": option_angstrom, "STAR file": file.pixel_size_angstrom, "header": header_angstrom}
+    sources = {
+        "--pixel-size": option_angstrom,
+        "STAR file": file.pixel_size_angstrom,
+        "header": header_angstrom,
+        _OF_MOVIE: file.original_pixel_size_angstrom,
+    }
     known = {name: value for name, value in sources.items() if value is not None}
     if not known:
         raise MicrographError(file.path, "pixel size unknown: give --pixel-size", by_settings=True)
     (chosen, size), *others = known.items()
     differing = [f"{name} {value:.4g}" for name, value in others if not is_same_size(value, size)]
+    if chosen == _OF_MOVIE:
+        return size, f"pixel size {size:.4g} Å is the movie's: if motion correction binned it, give --pixel-size"
     if not differing:
         return size, None
     return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} Å; {chosen} is used"

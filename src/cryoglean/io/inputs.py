@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,10 +22,11 @@ from cryoglean.io.relion_columns import (
     MAGNIFICATION,
     MICROGRAPH,
     MOVIE,
+    ORIGINAL_PIXEL_SIZE,
     PIXEL_SIZE,
     X,
 )
-from cryoglean.io.star import CONTROL, read_star
+from cryoglean.io.star import CONTROL, find_table, read_star, refuse_tomography
 from cryoglean.micrograph import MicrographFile
 
 if TYPE_CHECKING:
@@ -39,23 +43,26 @@ _ANGSTROM_PER_MICROMETRE = 1e4
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
 _NO_NAMES = ("", ".", "..")
 _OF_PARTICLES = (IMAGE, X)
+_REMARK = re.compile(r"\s+#.*$")
+_JOB = re.compile(r"(?:^|/)(job\d{3}[^/]*)/")
 
 
 def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
     """Find the micrographs that the inputs name.
 
-    An input is a folder (its images, not those of its sub-folders, nor PNG and JPEG previews of an MRC or TIFF of the
-    same name), an image, a text list (`.txt`, `.lst`: a path a line, relative to the working folder or else to the
-    list's, `#` starts a comment), or a micrographs STAR of RELION 3.0 to 5 (names relative to the project folder: the
-    working folder, or else the nearest one above the STAR file in which they exist). Images are not opened; those
-    named by themselves, by a list or a STAR file may be missing.
+    An input is a folder (its images, not those of its sub-folders, nor PNG and JPEG previews of an MRC or TIFF of
+    the same name), an image, a text list (`.txt`, `.lst`: a path a line, relative to the working folder or else to
+    the list's, `#` starts a comment, also behind a path), or a micrographs STAR of RELION 3.0 to 5 (names relative
+    to the project folder: the working folder, or else the nearest one above the STAR file in which they exist).
+    Images are not opened; those named by themselves, by a list or a STAR file may be missing.
 
     Args:
         inputs: paths as the user gave them.
 
     Returns:
         The micrographs, each file once, in the order of the inputs; folders are sorted by name. Keys: for a STAR file
-        RELION's rule (everything up to `jobNNN/` and the extension dropped); else the name without suffix where these
+        RELION's rule (everything up to `jobNNN/` and the extension dropped), with the job's folder where two jobs have
+        a micrograph of one name; else the name without suffix where these
         differ, or the path below the common folder.
 
     Raises:
@@ -71,7 +78,7 @@ def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
             loose += _loose(path)
     if not found and not loose:
         raise SettingsError("no micrographs given: name a folder, files, a list or a micrographs STAR file")
-    found = _each_once([*found, *_from_paths(loose)])
+    found = _each_once([*_apart(found), *_from_paths(loose)])
     _refuse_equal_keys(found)
     return found
 
@@ -128,7 +135,28 @@ def _from_list(path: Path) -> list[Path]:
     names = [name for name in names if name and not name.startswith("#")]
     if not names:
         raise SettingsError(f"{path}: lists no micrographs; a path a line was expected")
-    return [_located(name, (Path(), path.parent)) for name in names]
+    folders = (Path(), path.parent)
+    return [_located(_plain(name, folders), folders) for name in names]
+
+
+def _plain(name: str, folders: Sequence[Path]) -> str:
+    """Return a name in a list without the remark behind it, and with slashes, unless a file is called just so."""
+    without = _REMARK.sub("", name)
+    written = (name, without, _slashes(name), _slashes(without))
+    return next((each for each in written if _is_there(each, folders)), written[-1])
+
+
+def _with_slashes(name: str, folders: Sequence[Path]) -> str:
+    """Return a name with the separators of this system: programs of Windows write others."""
+    return name if "\\" not in name or _is_there(name, folders) else _slashes(name)
+
+
+def _slashes(name: str) -> str:
+    return name.replace("\\", "/")
+
+
+def _is_there(name: str, folders: Sequence[Path]) -> bool:
+    return any(_exists(folder / name) for folder in folders)
 
 
 def _located(name: str, folders: Sequence[Path]) -> Path:
@@ -179,6 +207,18 @@ def _each_once(files: list[MicrographFile]) -> list[MicrographFile]:
     return list(first.values())
 
 
+def _apart(files: list[MicrographFile]) -> list[MicrographFile]:
+    """Give micrographs of two jobs that would have one key keys with the folder of the job."""
+    files = _each_once(files)
+    counts = Counter(file.key for file in files)
+    return [file if counts[file.key] == 1 else replace(file, key=_job_key(file)) for file in files]
+
+
+def _job_key(file: MicrographFile) -> str:
+    job = _JOB.search(file.name)
+    return f"{job[1]}/{file.key}" if job else file.key
+
+
 def _refuse_equal_keys(files: list[MicrographFile]) -> None:
     by_key: dict[str, MicrographFile] = {}
     for file in files:
@@ -205,10 +245,13 @@ def _records(table: pd.DataFrame) -> Iterator[dict[str, str]]:
 
 
 def _micrographs_table(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    if "particles" in tables or any(c in t.columns for t in tables.values() for c in _OF_PARTICLES):
+    refuse_tomography(path, tables)
+    if find_table(tables, "particles") is not None or any(
+        c in t.columns for t in tables.values() for c in _OF_PARTICLES
+    ):
         raise TableError(path, "a STAR file of particles: give the one of the micrographs (micrographs_ctf.star)")
-    table = next((tables[name] for name in _MICROGRAPH_TABLES if name in tables), None)
-    is_movies = "movies" in tables or (table is not None and MOVIE in table.columns)
+    table = find_table(tables, *_MICROGRAPH_TABLES)
+    is_movies = find_table(tables, "movies") is not None or (table is not None and MOVIE in table.columns)
     if is_movies and (table is None or MICROGRAPH not in table.columns):
         raise TableError(path, "a STAR file of movies: motion-correct them first and give corrected_micrographs.star")
     if table is None:
@@ -222,15 +265,16 @@ def _micrographs_table(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFr
 
 def _optics_rows(path: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
     """Return the optics groups by their number."""
-    if "optics" not in tables:
+    optics = find_table(tables, "optics")
+    if optics is None:
         return {}
     groups: dict[str, dict[str, str]] = {}
-    for row in _records(tables["optics"]):
+    for row in _records(optics):
         if GROUP not in row:
             raise TableError(path, "the optics table has no column rlnOpticsGroup")
         number = row[GROUP]
-        if number in groups:
-            raise TableError(path, f"optics group {number} twice")
+        if groups.get(number, row) != row:
+            raise TableError(path, f"optics group {number} twice, with different values: leave one of the two")
         groups[number] = row
     return groups
 
@@ -238,7 +282,8 @@ def _optics_rows(path: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dict[
 def _from_row(
     path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]], folders: Sequence[Path]
 ) -> MicrographFile:
-    name = row[MICROGRAPH]
+    name = _with_slashes(row[MICROGRAPH], folders)
+    row = {**row, MICROGRAPH: name}
     key = _relion_key(name)
     if key.rpartition("/")[2] in _NO_NAMES or "@" in name:
         raise TableError(path, f"rlnMicrographName {name!r} does not name a micrograph")
@@ -246,8 +291,12 @@ def _from_row(
     for column in _NUMERIC:
         if column in row:
             _number(path, name, column, row[column])
-    pixel_size = _pixel_size(path, name, {**group, **row})
-    return MicrographFile(_located(name, folders), name, key, pixel_size, row, group)
+    known = {**group, **row}
+    pixel_size = _pixel_size(path, name, known)
+    original = None
+    if pixel_size is None and ORIGINAL_PIXEL_SIZE in known:
+        original = _positive(path, name, ORIGINAL_PIXEL_SIZE, known)
+    return MicrographFile(_located(name, folders), name, key, pixel_size, row, group, original)
 
 
 def _group_of(path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from cryoglean.io.relion_columns import (
     X,
     Y,
 )
-from cryoglean.io.star import read_star, star_text
+from cryoglean.io.star import find_table, read_star, refuse_tomography, star_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +39,7 @@ _MODES = {"float32": 2, "float16": 12}
 _LITTLE_ENDIAN = (0x44, 0x44, 0, 0)
 """Format: machine stamp of an MRC file."""
 
+_PARTICLE_TABLES = ("particles", "images", "")
 _PLACE = re.compile(r"^(\d+)@(.+)$")
 
 
@@ -266,11 +267,21 @@ def read_particles(path: str | Path) -> ParticleTable:
     Raises:
         TableError: if it cannot be understood or holds no table of particles.
     """
-    tables = read_star(Path(path))
-    particles = next((tables[name] for name in ("particles", "images", "") if name in tables), None)
-    if particles is None or not {X, IMAGE} & set(particles.columns):
-        raise TableError(Path(path), f"not a STAR file of particles: no table with {X} or {IMAGE}")
-    return ParticleTable(tables.get("optics", pd.DataFrame()), particles)
+    path = Path(path)
+    tables = read_star(path)
+    refuse_tomography(path, tables)
+    particles = find_table(tables, *_PARTICLE_TABLES)
+    if particles is None:  # other programs call it otherwise, as data_model_class_1
+        others = [table for table in tables.values() if _is_of_particles(table)]
+        particles = others[0] if len(others) == 1 else None
+    if particles is None or not _is_of_particles(particles):
+        raise TableError(path, f"not a STAR file of particles: no one table with {X} or {IMAGE}")
+    optics = find_table(tables, "optics")
+    return ParticleTable(pd.DataFrame() if optics is None else optics, particles)
+
+
+def _is_of_particles(table: pd.DataFrame) -> bool:
+    return not {X, IMAGE}.isdisjoint(table.columns)
 
 
 def is_particles_star(path: Path) -> bool:

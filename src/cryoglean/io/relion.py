@@ -24,7 +24,7 @@ from cryoglean.io.relion_columns import (
     SPHERICAL_ABERRATION,
     VOLTAGE,
 )
-from cryoglean.io.star import read_star, star_text
+from cryoglean.io.star import find_table, read_star, star_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +83,7 @@ def read_autopick_star(path: Path) -> list[tuple[str, str]] | None:
     Raises:
         TableError: if the file is no STAR, or the list lacks a column.
     """
-    table = read_star(path).get(_COORDINATE_FILES)
+    table = find_table(read_star(path), _COORDINATE_FILES)
     if table is None:
         return None
     if missing := [column for column in (MICROGRAPH, COORDINATE_FILE) if column not in table.columns]:
