@@ -37,7 +37,9 @@ def write_boxes(path, picks, micrograph_name, height_px):
     path.write_text("".join(rows))
 
 
-BOXES = CoordinateFormat("boxes", "lower left corners", (".box",), YConvention.LAST_ROW, read_boxes, write=write_boxes)
+BOXES = CoordinateFormat(
+    "boxes", "lower left corners", (".spots",), YConvention.LAST_ROW, read_boxes, write=write_boxes
+)
 
 # ----
 
@@ -52,7 +54,7 @@ def folder(tmp_path, monkeypatch):
         with mrcfile.new(tmp_path / f"images/m{seed}.mrc", field.image) as file:
             file.voxel_size = 1.0
         picks = Picks(field.xy[:, 0], field.xy[:, 1], np.ones(12))
-        write_picks(tmp_path / f"boxes/m{seed}.box", picks, f"m{seed}.mrc", height_px=SHAPE[0])
+        write_picks(tmp_path / f"boxes/m{seed}.spots", picks, f"m{seed}.mrc", height_px=SHAPE[0])
         write_picks(tmp_path / f"plain/m{seed}.csv", picks)
     return tmp_path
 
@@ -71,7 +73,7 @@ def test_a_new_format_is_read_alone_and_in_folders(folder):
     for stem, picks in found.items():
         np.testing.assert_allclose(picks.xy, expected[stem].xy, atol=1e-6)
     with pytest.raises(TableError, match="y counts from the last row"):
-        read_picks(folder / "boxes/m0.box")
+        read_picks(folder / "boxes/m0.spots")
 
 
 def test_a_new_format_is_evaluated(folder):

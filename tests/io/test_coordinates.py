@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates import YConvention, read_picks, relion_y_convention, write_picks
-from cryoglean.io.pick_folders import read_picks_folder, stem_of
+from cryoglean.io.coordinates.files import read_stored
+from cryoglean.io.micrograph_names import stem_of
+from cryoglean.io.pick_folders import read_picks_folder, read_stored_folder
 from cryoglean.io.star import read_star, star_text
 from cryoglean.picks import Picks
 from examples import some
@@ -118,11 +120,11 @@ def test_cryoppps_rows_count_from_the_last_one(tmp_path):
 
 
 def test_a_file_of_a_suffix_that_no_format_has_is_named_with_those_there_are(tmp_path):
-    (tmp_path / "a.box").write_text("1 2 3 3\n")
-    with pytest.raises(TableError, match=r"a\.box: .*only \.star, \.csv"):
-        read_picks(tmp_path / "a.box")
-    with pytest.raises(SettingsError, match=r"relion, csv, not as \.box"):
-        write_picks(tmp_path / "b.box", some_picks())
+    (tmp_path / "a.dat").write_text("1 2 3 3\n")
+    with pytest.raises(TableError, match=r"a\.dat: .*only \.star, \.csv"):
+        read_picks(tmp_path / "a.dat")
+    with pytest.raises(SettingsError, match=r"relion, csv, not as \.dat"):
+        write_picks(tmp_path / "b.dat", some_picks())
     with pytest.raises(SettingsError, match="not as cryoppp"):
         write_picks(tmp_path / "b.csv", some_picks(), format_name="cryoppp")
 
@@ -132,13 +134,17 @@ def test_a_file_of_a_suffix_that_no_format_has_is_named_with_those_there_are(tmp
     [
         ("a.csv", "", "empty"),
         ("a.csv", "a,b\n1,2\n", "no coordinates"),
-        ("a.csv", "x,y\n1,2\n3\n", "row 2 has no y"),
-        ("a.csv", "x,y\n1,2\n3,\n", "row 2 has no y"),
-        ("a.csv", "x,y\n1,two\n", "broken value.*two"),
-        ("a.csv", "x,y\n1,nan\n", "not finite"),
+        ("a.csv", "x,y\n1,2\n3\n", "line 3 has no y"),
+        ("a.csv", "x,y\n1,2\n3,\n", "1 broken row: .*line 3: y '' is no number"),
+        ("a.csv", "x,y\n1,two\n", "line 2: y 'two' is no number"),
+        ("a.csv", "x,y\n1,nan\n", "line 2: y 'nan' is no number"),
         ("a.csv", "x,y,score,score_kind\n1,2,1.5,probability\n", r"\[0, 1\]"),
         ("a.star", HEADER_30 + "_rlnMicrographName #1\na.mrc\n", "no coordinates"),
-        ("a.star", HEADER_30 + "_rlnCoordinateX #1\n_rlnCoordinateY #2\n1 inf\n", "not finite"),
+        (
+            "a.star",
+            HEADER_30 + "_rlnCoordinateX #1\n_rlnCoordinateY #2\n1 inf\n",
+            "line 6: rlnCoordinateY 'inf' is no number",
+        ),
         ("a.star", HEADER_30 + "_rlnCoordinateX #1\n_rlnCoordinateY #2\n1\n", "columns"),
         (
             "a.star",
@@ -219,6 +225,14 @@ def test_counting_from_the_last_row_needs_a_height(tmp_path):
         ("a.TIFF", "a"),
         ("b_analog", "b_analog"),
         ("a_log", "a"),
+        ("a_automatch", "a"),
+        ("Extract/job3/a_extract.star", "a_extract.star"),
+        ("a_extract", "a"),
+        ("J2/motioncorrected/007437651415402836131_a_patch_aligned_doseweighted.mrc", "a"),
+        ("007437651415402836131_a_rigid_aligned_autopick", "a"),
+        ("00743765141540283613_a.mrc", "00743765141540283613_a"),
+        ("007437651415402836131_.mrc", "007437651415402836131_"),
+        ("mics\\a.mrc", "a"),
     ],
 )
 def test_the_stem_of_a_micrograph(name, stem):
@@ -303,3 +317,144 @@ def test_a_folder_of_cryoppp_tables_is_turned_and_refused_without_a_height(tmp_p
     with pytest.raises(TableError, match="--size"):
         read_picks_folder(tmp_path)
     np.testing.assert_allclose(read_picks_folder(tmp_path, height_px=4096)["a"].xy, [[10, 6]])
+
+
+def test_micrographs_of_one_stem_are_told_apart_by_uid_or_folder(tmp_path):
+    uids = ("007437651415402836131", "007437651415402836132")
+    for uid in uids:
+        write_picks(tmp_path / f"{uid}_a_autopick.star", some_picks(), "")
+    assert sorted(read_picks_folder(tmp_path)) == [f"{uid}_a" for uid in uids]
+    for job in ("job002", "job003"):
+        path = tmp_path / f"out/picks/{job}/a_autopick.star"
+        path.parent.mkdir(parents=True)
+        write_picks(path, some_picks(), f"MotionCorr/{job}/a.mrc")
+    assert sorted(read_picks_folder(tmp_path / "out")) == ["MotionCorr/job002/a", "MotionCorr/job003/a"]
+
+
+# ---- rows that cannot be read
+
+
+COORDINATES = "_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("a.star", HEADER_30 + COORDINATES + "1 2\nnan 4\n5 6\n", "line 7: rlnCoordinateX 'nan' is no number"),
+        ("a.star", HEADER_30 + COORDINATES + "1 2\n3 -inf\n5 6\n", "line 7: rlnCoordinateY '-inf' is no number"),
+        ("a.csv", "x,y\n1,2\n\nthree,4\n5,6\n", "line 4: x 'three' is no number"),
+        ("a.csv", "X-Coordinate,Y-Coordinate\n1,2\n3,\n5,6\n", "line 3: y-coordinate '' is no number"),
+        ("a.box", "0 1 2 2\n2 nan 2 2\n4 5 2 2\n", "line 2: y 'nan' is no number"),
+        ("a.txt", "image_name\tx_coord\ty_coord\na\t1\t2\na\tnan\t4\na\t5\t6\n", "line 3: x_coord 'nan' is no"),
+    ],
+)
+def test_a_broken_row_is_named_and_the_others_are_read(tmp_path, name, text, fault):
+    (tmp_path / name).write_text(text)
+    (stored,) = read_stored(tmp_path / name).values()
+    assert stored.picks.xy.tolist() == [[1, 2], [5, 6]]
+    (said,) = stored.faults
+    assert said.startswith(f"{tmp_path / name}: {fault}")
+
+
+def test_a_broken_row_takes_nothing_from_other_micrographs_and_many_are_counted(tmp_path):
+    rows = ["a 1 2", *["b nan 4"] * 30, "c 5 6"]
+    (tmp_path / "p.star").write_text(HEADER_30 + "_rlnMicrographName\n" + COORDINATES + "\n".join(rows))
+    found = read_stored_folder(tmp_path / "p.star")
+    assert {name: len(stored.picks) for name, stored in found.items()} == {"a": 1, "b": 0, "c": 1}
+    faults = [fault for stored in found.values() for fault in stored.faults]
+    assert len(faults) == 21
+    assert faults[-1].endswith("10 more such rows left out")
+
+
+# ---- origins, and TIFF files without our comment
+
+
+def test_a_table_of_a_tiff_counts_from_the_last_row_also_without_our_comment(tmp_path):
+    (tmp_path / "a_autopick.star").write_text(HEADER_30 + COORDINATES + "10 4\n")
+    (stored,) = read_stored_folder(tmp_path).values()
+    assert stored.from_first_row(50, micrograph_name="Movies/a.tiff").xy.tolist() == [[10, 45]]
+    assert stored.from_first_row(50, micrograph_name="Movies/a.mrc").xy.tolist() == [[10, 4]]
+    (tmp_path / "p.star").write_text(HEADER_30 + "_rlnMicrographName\n" + COORDINATES + "a.tif 10 4\nb.mrc 10 4\n")
+    found = read_picks_folder(tmp_path / "p.star", height_px=50)
+    assert {name: picks.y.tolist() for name, picks in found.items()} == {"a": [45], "b": [4]}
+    with pytest.raises(TableError, match="--size"):
+        read_picks_folder(tmp_path / "p.star")
+    (tmp_path / "a.csv").write_text("x,y\n10,4\n")
+    (of_csv,) = read_stored(tmp_path / "a.csv").values()
+    assert of_csv.from_first_row(50, micrograph_name="a.tif").xy.tolist() == [[10, 4]]
+
+
+def test_a_list_of_coordinate_files_tells_which_are_of_tiffs(tmp_path):
+    (tmp_path / "a.star").write_text(HEADER_30 + COORDINATES + "10 4\n")
+    table = pd.DataFrame({"rlnMicrographName": ["a.tif"], "rlnMicrographCoordinates": ["a.star"]})
+    (tmp_path / "autopick.star").write_text(star_text({"coordinate_files": table}))
+    assert read_picks_folder(tmp_path / "autopick.star", height_px=50)["a"].y.tolist() == [45]
+
+
+@pytest.mark.parametrize(
+    ("optics", "columns", "x"),
+    [
+        ({"rlnMicrographPixelSize": "2"}, {"rlnOriginXAngst": "-3", "rlnOriginYAngst": "0"}, 11.5),
+        ({}, {"rlnOriginX": "-3", "rlnOriginY": "0"}, 13.0),
+        ({"rlnMicrographPixelSize": "2", "rlnImagePixelSize": "4"}, {"rlnOriginX": "-3", "rlnOriginY": "0"}, 16.0),
+        (
+            {"rlnMicrographPixelSize": "2"},
+            {"rlnOriginX": "-3", "rlnOriginY": "0", "rlnDetectorPixelSize": "4", "rlnMagnification": "10000"},
+            16.0,
+        ),
+    ],
+)
+def test_origins_are_taken_off_in_their_unit(tmp_path, optics, columns, x):
+    particles = pd.DataFrame([{"rlnMicrographName": "a.mrc", "rlnCoordinateX": "10", "rlnCoordinateY": "5", **columns}])
+    tables = {"optics": pd.DataFrame([{"rlnOpticsGroup": "1", **optics}]), "particles": particles}
+    (tmp_path / "p.star").write_text(star_text(tables))
+    assert read_picks_folder(tmp_path / "p.star")["a"].xy.tolist() == [[x, 5]]
+
+
+def test_origins_count_from_the_row_that_the_coordinates_count_from(tmp_path):
+    row = {"rlnMicrographName": "a.tif", "rlnCoordinateX": "10", "rlnCoordinateY": "4"}
+    table = pd.DataFrame([row | {"rlnOriginXAngst": "0", "rlnOriginYAngst": "3"}])
+    (tmp_path / "p.star").write_text(star_text({"particles": table}))
+    (stored,) = read_stored_folder(tmp_path / "p.star").values()
+    assert stored.from_first_row(50, pixel_size_angstrom=3.0).xy.tolist() == [[10, 46]]
+    with pytest.raises(TableError, match="--pixel-size"):
+        stored.from_first_row(50)
+
+
+# ---- other programs' own formats
+
+
+def test_emans_boxes_are_read_by_their_corners(tmp_path):
+    (tmp_path / "a.box").write_text("88\t158\t40\t40\n-6 425 40 40 \n")
+    picks = read_picks(tmp_path / "a.box")
+    assert (picks.xy.tolist(), picks.score.tolist()) == ([[108, 178], [14, 445]], [1, 1])
+    (tmp_path / "a.box").write_text("0 0 4 4 0.25\n0 0 4 4 0.5\n")
+    assert read_picks(tmp_path / "a.box").score.tolist() == [0.25, 0.5]
+    (tmp_path / "a.box").write_text("0 0 4 4 -1\n0 0 4 4 -2\n")
+    assert read_picks(tmp_path / "a.box").score.tolist() == [1, 1]
+    (tmp_path / "a.box").write_text("12 13\n")
+    with pytest.raises(TableError, match=r"not an EMAN \.box file.*line 1"):
+        read_picks(tmp_path / "a.box")
+
+
+def test_topazs_table_is_split_by_image_and_other_text_files_are_passed_over(tmp_path):
+    (tmp_path / "p.txt").write_text("image_name\tx_coord\ty_coord\tscore\nb\t1\t2\t-1.5\na\t3\t4\t2\nb\t5\t6\t0\n")
+    (tmp_path / "notes.txt").write_bytes(b"\xff\x00 notes")
+    found = read_picks_folder(tmp_path)
+    assert {name: picks.xy.tolist() for name, picks in found.items()} == {"a": [[3, 4]], "b": [[1, 2], [5, 6]]}
+    assert (found["b"].score.tolist(), found["b"].score_kind) == ([-1.5, 0], "foreign")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("a.cs", "cryoSPARC.*csparc2star"), ("a.cbox", "crYOLO"), ("a.json", "EMAN2.*box")]
+)
+def test_formats_that_are_not_read_are_called_by_their_names(tmp_path, name, reason):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(TableError, match=reason):
+        read_picks(tmp_path / name)
+
+
+def test_a_folder_of_a_format_that_is_not_read_says_so(tmp_path):
+    (tmp_path / "a.cbox").write_text("data_global\n")
+    with pytest.raises(TableError, match=r"a\.cbox: crYOLO"):
+        read_picks_folder(tmp_path)

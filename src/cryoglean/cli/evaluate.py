@@ -18,6 +18,8 @@ from cryoglean.words import counted
 if TYPE_CHECKING:
     from cryoglean.evaluate import Evaluation
     from cryoglean.evaluate.metrics import Counts
+    from cryoglean.io.coordinates.format import StoredPicks
+    from cryoglean.picks import Picks
 
 _DISTANCES_DIAMETERS = (0.1, 0.25, 0.5)
 """Distances that are reported unless others are asked for, in particle diameters. Chosen by hand: well centred, as far
@@ -66,7 +68,7 @@ def evaluate(
     """
     from cryoglean.evaluate import Protocol, evaluate_picks
     from cryoglean.io.atomic import write_atomic_text
-    from cryoglean.io.pick_folders import read_picks_folder
+    from cryoglean.io.pick_folders import read_stored_folder
     from cryoglean.report.evaluation_picture import check_plot_path, plot_curve
 
     unit = _pixels_per_unit(diameter, pixel_size, diameter_px)
@@ -77,9 +79,13 @@ def evaluate(
         raise SettingsError(f"--threshold must be a finite number, got {threshold}")
     if plot is not None:
         check_plot_path(plot)
+    stored_truth, stored_picks = read_stored_folder(truth), read_stored_folder(picks)
+    for stored in (*stored_truth.values(), *stored_picks.values()):
+        for fault in stored.faults:
+            typer.echo(fault, err=True)
     result = evaluate_picks(
-        read_picks_folder(truth, height_px=height_px),
-        read_picks_folder(picks, height_px=height_px),
+        _centres(stored_truth, stored_picks, height_px, pixel_size),
+        _centres(stored_picks, stored_truth, height_px, pixel_size),
         protocol,
         threshold=threshold,
         within_px=tuple(d * unit for d in distances),
@@ -95,6 +101,17 @@ def evaluate(
         typer.echo(json.dumps({**settings, **result.as_dict()}, allow_nan=False))
     else:
         _show(result, [f"{d:g} {'Å' if diameter_px is None else 'px'}" for d in distances])
+
+
+def _centres(
+    stored: dict[str, StoredPicks], others: dict[str, StoredPicks], height_px: int | None, pixel_size: float | None
+) -> dict[str, Picks]:
+    """Return the true centres; the name of a micrograph, by which RELION's rows count, may stand in the other set."""
+    found = {}
+    for stem, each in stored.items():
+        name = each.micrograph_name or (others[stem].micrograph_name if stem in others else None)
+        found[stem] = each.from_first_row(height_px, micrograph_name=name, pixel_size_angstrom=pixel_size)
+    return found
 
 
 def _pixels_per_unit(diameter: float | None, pixel_size: float | None, diameter_px: float | None) -> float:

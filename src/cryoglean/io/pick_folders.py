@@ -1,17 +1,19 @@
 """Picks of many micrographs from a folder, our output folder, a particles STAR or RELION's list of coordinate files.
 
-All are read into one dictionary by the stem of the micrograph's name, so that picks of different programs match.
+All are read into one dictionary by the stem of the micrograph's name (`stem_of`), so that picks of different programs
+match; micrographs of one stem are told apart by their longer names (`distinct_names`).
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePath
+from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates.files import read_stored
-from cryoglean.io.coordinates.registry import formats_of_suffix
+from cryoglean.io.coordinates.registry import formats_of_suffix, unread_reason
+from cryoglean.io.micrograph_names import distinct_names, stem_of
 from cryoglean.io.particles import project_folder
 from cryoglean.io.relion import COORDS_SUFFIX, read_autopick_star
 
@@ -20,16 +22,6 @@ if TYPE_CHECKING:
 
     from cryoglean.io.coordinates.format import StoredPicks
     from cryoglean.picks import Picks
-
-_PROGRAM = re.compile(
-    r"(_(autopick|manualpick|picks|particles|kpicker|localpicker|local|log|mae|emmae|auto|cryoglean))+$"
-)
-_IMAGE = re.compile(r"\.(mrcs?|tiff?|png|jpe?g)(\.(gz|bz2|xz))?$", re.IGNORECASE)
-
-
-def stem_of(name: str) -> str:
-    """Return the name of a micrograph without its folder, an image's suffix and a picker's `_autopick`."""
-    return _PROGRAM.sub("", _IMAGE.sub("", PurePath(name).name))
 
 
 def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict[str, Picks]:
@@ -43,7 +35,7 @@ def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict
         height_px: number of rows of the micrographs, needed for files that count from the last one.
 
     Returns:
-        Picks by `stem_of` the micrograph's name, sorted; empty if the folder holds none.
+        Picks by `stem_of` the micrograph's name, sorted, without broken rows; empty if the folder holds none.
 
     Raises:
         SettingsError: if the path does not exist.
@@ -53,7 +45,10 @@ def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict
 
 
 def read_stored_folder(path: str | Path) -> dict[str, StoredPicks]:
-    """Read the picks of many micrographs as `read_picks_folder`, if their heights are not known yet."""
+    """Read the picks of many micrographs as `read_picks_folder`, if their heights are not known yet.
+
+    Broken rows are left out, and named in `faults`.
+    """
     path = Path(path)
     if path.is_file():
         listed = _listed_files(path)
@@ -64,19 +59,35 @@ def read_stored_folder(path: str | Path) -> dict[str, StoredPicks]:
     if folder.name == "picks":
         return _collect((f, None) for f in _tables_in(folder, deep=True))
     shallow = _collect((f, None) for f in _tables_in(folder))
-    return shallow or _collect((f, None) for f in _tables_in(folder, deep=True))
+    found = shallow or _collect((f, None) for f in _tables_in(folder, deep=True))
+    if not found:
+        _refuse_unread(folder)
+    return found
+
+
+def _refuse_unread(folder: Path) -> None:
+    """Refuse a folder that holds coordinates only of formats that are not read, or pass it."""
+    for file in sorted(folder.iterdir()):
+        if (reason := unread_reason(file)) and file.suffix.lower() != ".json":  # any program's settings are .json
+            raise TableError(file, reason)
 
 
 def _collect(files: Iterable[tuple[Path, str | None]]) -> dict[str, StoredPicks]:
     """Read (file, micrograph's name or None) pairs."""
-    found: dict[str, StoredPicks] = {}
+    by_stem: dict[str, list[tuple[str, StoredPicks]]] = defaultdict(list)
     for file, listed_name in files:
         for name, stored in read_stored(file).items():
-            stem = stem_of(listed_name or name or file.stem)
-            if stem in found:
-                hint = "leave one, or read each folder by itself"
-                raise TableError(file, f"two files with picks for {stem}, the other is {found[stem].path}: {hint}")
-            found[stem] = stored
+            known = listed_name or name or file.stem
+            named = stored._replace(micrograph_name=listed_name or stored.micrograph_name)
+            by_stem[stem_of(known)].append((known, named))
+    found: dict[str, StoredPicks] = {}
+    for stem, several in by_stem.items():
+        names = [stem] if len(several) == 1 else distinct_names([(k, stored.micrograph_name) for k, stored in several])
+        if names is None:
+            one, other = several[0][1].path, several[-1][1].path
+            hint = "leave one, or read each folder by itself"
+            raise TableError(other, f"two files with picks for {stem}, the other is {one}: {hint}")
+        found |= {name: stored for name, (_, stored) in zip(names, several, strict=True)}
     return dict(sorted(found.items()))
 
 

@@ -83,7 +83,7 @@ def star_lines(path: Path, name: str) -> list[int]:
 
 def find_table(tables: Mapping[str, pd.DataFrame], *names: str) -> pd.DataFrame | None:
     """Return the table of the first of these names that is there, whatever the case of letters; None if none is."""
-    by_name = {name.lower(): table for name, table in reversed(tables.items())}
+    by_name = {name.lower(): table for name, table in reversed(list(tables.items()))}
     return next((by_name[name] for name in names if name in by_name), None)
 
 

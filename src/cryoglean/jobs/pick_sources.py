@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.coordinates import read_picks, relion_y_convention
-from cryoglean.io.particles import is_particles_star, places_by_micrograph, read_particles
-from cryoglean.io.pick_folders import read_stored_folder, stem_of
+from cryoglean.io.coordinates.files import read_one_stored
+from cryoglean.io.micrograph_names import find_by_name
+from cryoglean.io.pick_folders import read_stored_folder
 from cryoglean.jobs.pick_folder import PickFolder
-from cryoglean.particles.recentring import recentred
-from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cryoglean.io.coordinates.format import StoredPicks
-    from cryoglean.io.particles import ParticlePlaces
     from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.picks import Picks
 
 
 class PickSource(Protocol):
@@ -45,15 +43,19 @@ class PickSource(Protocol):
         """
         ...
 
+    def faults(self) -> tuple[str, ...]:
+        """Return a line for the user for each row that cannot be read and is left out."""
+        ...
+
 
 @dataclass(frozen=True)
 class _CoordinateFile:
-    """Coordinate file of one micrograph, read when it is needed."""
+    """Coordinate file of one micrograph in an output folder of ours, read when it is needed."""
 
     path: Path
 
     def picks(self, micrograph: Micrograph) -> Picks:
-        return read_picks(self.path, height_px=micrograph.shape[0])
+        return _true_picks(read_one_stored(self.path), micrograph)
 
     def content(self) -> bytes:
         try:
@@ -61,34 +63,33 @@ class _CoordinateFile:
         except OSError as error:
             raise TableError(self.path, error.strerror or str(error)) from error
 
+    def faults(self) -> tuple[str, ...]:
+        try:
+            return read_one_stored(self.path).faults
+        except TableError:  # told with the micrograph's result
+            return ()
+
 
 @dataclass(frozen=True, eq=False)
 class _TablePicks:
-    """Picks that were read from a coordinate file, alone or with those of other micrographs."""
+    """Picks that were read from a coordinate file or a particles STAR, alone or with those of other micrographs."""
 
     stored: StoredPicks
 
     def picks(self, micrograph: Micrograph) -> Picks:
-        return self.stored.from_first_row(micrograph.shape[0])
+        return _true_picks(self.stored, micrograph)
 
     def content(self) -> bytes:
-        return np.stack([self.stored.picks.x, self.stored.picks.y, self.stored.picks.score]).tobytes()
+        picks, shifts = self.stored.picks, self.stored.shifts_angstrom
+        return np.stack([picks.x, picks.y, picks.score]).tobytes() + (b"" if shifts is None else shifts.tobytes())
+
+    def faults(self) -> tuple[str, ...]:
+        return self.stored.faults
 
 
-@dataclass(frozen=True, eq=False)
-class _AlignedParticles:
-    """Particles of one micrograph in a particles STAR, to be moved by their origins."""
-
-    places: ParticlePlaces
-
-    def picks(self, micrograph: Micrograph) -> Picks:
-        x, y, score, shifts = self.places
-        aligned = recentred(Picks(x, y, score, "foreign"), shifts, micrograph.pixel_size_angstrom)
-        y = relion_y_convention(micrograph.name).convert(aligned.y, micrograph.shape[0])
-        return Picks(aligned.x, y, aligned.score, aligned.score_kind)
-
-    def content(self) -> bytes:
-        return b"".join(np.ascontiguousarray(column).tobytes() for column in self.places)
+def _true_picks(stored: StoredPicks, micrograph: Micrograph) -> Picks:
+    height_px, pixel_size = micrograph.shape[0], micrograph.pixel_size_angstrom
+    return stored.from_first_row(height_px, micrograph_name=micrograph.name, pixel_size_angstrom=pixel_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
         files: the micrographs.
 
     Returns:
-        The micrographs that have picks, and lines for the user about those that do not match.
+        The micrographs that have picks, and lines for the user about those that do not match and rows left out.
 
     Raises:
         SettingsError: if the path does not exist, or not one micrograph has picks.
@@ -126,28 +127,19 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
     picked = [PickedMicrograph(file, _CoordinateFile(picks)) for file, picks in own if picks.is_file()]
     unused = 0
     if not picked:
-        sources = _particle_sources(path) if is_particles_star(path) else _table_sources(path)
+        sources: dict[str, PickSource] = {
+            name: _TablePicks(stored) for name, stored in read_stored_folder(path).items()
+        }
         picked = _matched(path, files, sources)
-        unused = len({id(source) for source in sources.values()}) - len(picked)
-    lines = []
+        unused = len(sources) - len(picked)
+        lines = [fault for source in sources.values() for fault in source.faults()]
+    else:
+        lines = [fault for each in picked for fault in each.source.faults()]
     if len(picked) < len(files):
         lines.append(f"no picks in {path} for {len(files) - len(picked)} of {len(files)} micrographs: left out")
     if unused > 0:
         lines.append(f"picks in {path} for micrographs that are not given: {unused} left out")
     return picked, lines
-
-
-def _table_sources(path: Path) -> dict[str, PickSource]:
-    return {stem: _TablePicks(stored) for stem, stored in read_stored_folder(path).items()}
-
-
-def _particle_sources(path: Path) -> dict[str, PickSource]:
-    """Return the particles of a particles STAR by the micrograph's name, and by its stem where that is unique."""
-    by_name = places_by_micrograph(path, read_particles(path))
-    sources = {name: _AlignedParticles(places) for name, places in by_name.items()}
-    stems = [stem_of(name) for name in sources]
-    unique = {stem: sources[name] for stem, name in zip(stems, sources, strict=True) if stems.count(stem) == 1}
-    return {**unique, **sources}
 
 
 def _matched(path: Path, files: Sequence[MicrographFile], sources: Mapping[str, PickSource]) -> list[PickedMicrograph]:
@@ -156,7 +148,7 @@ def _matched(path: Path, files: Sequence[MicrographFile], sources: Mapping[str, 
     Raises:
         SettingsError: if there is not one pair, or two micrographs have a claim to one source.
     """
-    found = [(file, sources.get(file.name, sources.get(stem_of(file.name)))) for file in files]
+    found = [(file, find_by_name(sources, file.name)) for file in files]
     picked = [PickedMicrograph(file, source) for file, source in found if source is not None]
     if not picked:
         there = f"it has those of {', '.join(sorted(sources)[:2])}" if sources else "it has none at all"

@@ -108,13 +108,13 @@ def run_train_job(
         OSError: if results cannot be written; what was written is whole.
     """
     picked, said = find_picks(picks, files)
-    known_negatives = find_picks(negatives, files)[0] if negatives else []
+    known_negatives, said_of_negatives = find_picks(negatives, files) if negatives else ([], [])
     folder = OutputFolder(out, "train", _RESULTS)
     usable, rejected = _read_all(job, picked, known_negatives)
     examples = "".join(f"{each.file.key} {each.digest()}\n" for each in (*picked, *known_negatives))
     made_from = {"examples_sha256": hashlib.sha256(examples.encode()).hexdigest()}
     folder.claim(job.recorded() | made_from, [each.file for each in picked], force=job.force)
-    for line in said:
+    for line in (*said, *said_of_negatives):
         progress.info(line)
     summary = TrainSummary([*rejected.values(), *(MicrographResult(u.file, len(u.positives)) for u in usable)])
     weights = folder.root / WEIGHTS

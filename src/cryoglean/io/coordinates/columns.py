@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -10,7 +11,7 @@ from cryoglean.errors import TableError
 from cryoglean.picks import Picks, ScoreKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 SCORE_WITHOUT_COLUMN = 1.0
 """Score of all picks of a table without scores. Chosen by hand: one value leaves all of them equal, and 1 is no pick
 that a threshold would drop."""
+
+MAX_FAULTS = 20
+"""Broken rows of a file that are named one by one. Chosen by hand: more would push all else off the screen."""
 
 
 def picks_from_columns(
@@ -35,7 +39,7 @@ def picks_from_columns(
     Raises:
         TableError: if a value is not a finite number, or a score leaves the range of its kind.
     """
-    score_kind: ScoreKind = next((known for known in get_args(ScoreKind) if known == kind), "foreign")
+    score_kind = known_score_kind(kind)
     try:
         xs, ys = _floats(x), _floats(y)
         scores = np.full(len(xs), SCORE_WITHOUT_COLUMN) if score is None else _floats(score)
@@ -46,3 +50,42 @@ def picks_from_columns(
 
 def _floats(cells: Iterable[str]) -> NDArray[np.float64]:
     return np.array([float(cell) for cell in cells], dtype=np.float64)
+
+
+def known_score_kind(said: str | None) -> ScoreKind:
+    """Return the score kind that a file says; "foreign" for any other text, and None."""
+    return next((known for known in get_args(ScoreKind) if known == said), "foreign")
+
+
+def sound_rows(
+    path: Path, columns: Mapping[str, Sequence[str]], line_of: Callable[[int], int]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.intp], tuple[str, ...]]:
+    """Convert columns of text into numbers, and set rows aside in which one is none.
+
+    Args:
+        path: their file, for messages.
+        columns: (n,) cells by the column's name.
+        line_of: returns the number of the line of a row; called only if a row is set aside.
+
+    Returns:
+        The numbers of the m sound rows by the column's name, all finite; (m,) which rows these are; and for each other
+        row one line for the user, with file, line, column and value.
+    """
+    numbers = {name: np.array([_number(cell) for cell in cells], dtype=np.float64) for name, cells in columns.items()}
+    is_sound = np.all([np.isfinite(column) for column in numbers.values()], axis=0)
+    rows = np.flatnonzero(is_sound)
+    faults = []
+    broken = np.flatnonzero(~is_sound)
+    for row in broken[:MAX_FAULTS]:
+        name = next(name for name, column in numbers.items() if not np.isfinite(column[row]))
+        faults.append(f"{path}: line {line_of(int(row))}: {name} {columns[name][row]!r} is no number: row left out")
+    if len(broken) > MAX_FAULTS:
+        faults.append(f"{path}: {len(broken) - MAX_FAULTS} more such rows left out")
+    return {name: column[rows] for name, column in numbers.items()}, rows, tuple(faults)
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from cryoglean.errors import TableError
-from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, picks_from_columns
+from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, known_score_kind, sound_rows
 from cryoglean.io.coordinates.format import StoredPicks
+from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,10 +20,11 @@ _SCORE_KIND = "score_kind"
 
 
 class _Table(NamedTuple):
-    """Names of the columns, in lower case, and the rows that are not empty."""
+    """Names of the columns, in lower case, and the rows that are not empty, with their lines."""
 
     names: list[str]
     rows: list[list[str]]
+    lines: list[int]
 
 
 def has_csv_columns(path: Path, x: str, y: str) -> bool:
@@ -42,36 +46,45 @@ def read_csv_columns(path: Path, x: str, y: str) -> dict[str | None, StoredPicks
         x: name of the column of x, in lower case.
         y: name of the column of y.
 
+    A row with a coordinate or score that is no number is left out, and named in `faults`.
+
     Raises:
-        TableError: if the file is no CSV file, a cell is missing, or a value is broken.
+        TableError: if the file is no CSV file, the last row is cut off, or a score leaves the range of its kind.
     """
     table = _read_table(path)
-    xs, ys = (_full_column(path, table, name) for name in (x, y))
-    scores = next((_column(table, name) for name in _SCORES if name in table.names), None)
-    if scores is not None:
-        scores = [cell or str(SCORE_WITHOUT_COLUMN) for cell in scores]
+    _refuse_cut_off(path, table, x, y)
+    names = [x, y, *[name for name in _SCORES if name in table.names][:1]]
+    cells = {name: _column(table, name) for name in names}
+    for name in names[2:]:
+        cells[name] = [cell or str(SCORE_WITHOUT_COLUMN) for cell in cells[name]]
+    numbers, rows, faults = sound_rows(path, cells, lambda row: table.lines[row])
+    scores = numbers[names[2]] if names[2:] else np.full(len(rows), SCORE_WITHOUT_COLUMN)
     kinds = set(_column(table, _SCORE_KIND)) if _SCORE_KIND in table.names else set()
-    kind = kinds.pop() if len(kinds) == 1 else None
-    return {None: StoredPicks(path, picks_from_columns(path, xs, ys, scores, kind))}
+    kind = known_score_kind(kinds.pop() if len(kinds) == 1 else None)
+    try:
+        return {None: StoredPicks(path, Picks(numbers[x], numbers[y], scores, kind), faults=faults)}
+    except ValueError as error:
+        raise TableError(path, f"broken value: {error}") from None
 
 
 def _read_table(path: Path) -> _Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.reader(lines))
+            reader = csv.reader(lines)
+            rows = [(cells, reader.line_num) for cells in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise TableError(path, f"not a CSV file: {error}") from None
     if not rows:
         raise TableError(path, "empty: a table without picks still has a line with the column names")
-    names = [name.strip().lower() for name in rows[0]]
-    return _Table(names, [row for row in rows[1:] if any(cell.strip() for cell in row)])
+    names = [name.strip().lower() for name in rows[0][0]]
+    filled = [(cells, line) for cells, line in rows[1:] if any(cell.strip() for cell in cells)]
+    return _Table(names, [cells for cells, _ in filled], [line for _, line in filled])
 
 
-def _full_column(path: Path, table: _Table, name: str) -> list[str]:
-    cells = _column(table, name)
-    if "" in cells:
-        raise TableError(path, f"row {cells.index('') + 1} has no {name}: the file may be cut off")
-    return cells
+def _refuse_cut_off(path: Path, table: _Table, x: str, y: str) -> None:
+    for name in (x, y):
+        if table.rows and len(table.rows[-1]) <= table.names.index(name):
+            raise TableError(path, f"line {table.lines[-1]} has no {name}: the file may be cut off")
 
 
 def _column(table: _Table, name: str) -> list[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates.registry import format_of, formats_of_suffix, writer_of
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.io.coordinates.format import StoredPicks
     from cryoglean.io.coordinates.y_convention import YConvention
     from cryoglean.picks import Picks
+
+_Table = TypeVar("_Table")
 
 
 def read_picks(path: str | Path, *, y_convention: YConvention | None = None, height_px: int | None = None) -> Picks:
@@ -33,7 +36,19 @@ def read_picks(path: str | Path, *, y_convention: YConvention | None = None, hei
             from the last row and there is no height.
     """
     path = Path(path)
-    tables = read_pick_tables(path, y_convention=y_convention, height_px=height_px)
+    return _only_one(path, read_pick_tables(path, y_convention=y_convention, height_px=height_px))
+
+
+def read_one_stored(path: Path) -> StoredPicks:
+    """Read the picks of one micrograph as `read_picks`, if its height is not known yet; broken rows are set aside.
+
+    Raises:
+        TableError: if the file holds no coordinates, or the picks of several micrographs.
+    """
+    return _only_one(path, read_stored(path))
+
+
+def _only_one(path: Path, tables: dict[str | None, _Table]) -> _Table:
     if not tables:
         expected = " or ".join(form.title for form in formats_of_suffix(path))
         raise TableError(path, f"no coordinates: expected {expected}")
@@ -49,11 +64,18 @@ def read_pick_tables(
 
     Arguments and errors are those of `read_picks`, but a table without coordinates gives an empty dictionary.
     """
-    return {name: stored.from_first_row(height_px) for name, stored in read_stored(path, y_convention).items()}
+    stored = read_stored(path, y_convention)
+    if faults := [fault for each in stored.values() for fault in each.faults]:
+        raise TableError(Path(path), f"{counted(len(faults), 'broken row')}: {faults[0]}")
+    return {name: each.from_first_row(height_px) for name, each in stored.items()}
 
 
 def read_stored(path: str | Path, y_convention: YConvention | None = None) -> dict[str | None, StoredPicks]:
-    """Read all picks of a file as `read_pick_tables`, for micrographs whose heights are not known yet."""
+    """Read all picks of a file, for micrographs whose heights are not known yet; broken rows are set aside.
+
+    Raises:
+        TableError: if the file cannot be read, or holds no table that can.
+    """
     path = Path(path)
     if not path.is_file():
         raise TableError(path, "no such file")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
+
 from cryoglean.errors import TableError
-from cryoglean.io.coordinates.y_convention import YConvention
+from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from cryoglean.picks import Picks
 
@@ -21,29 +25,53 @@ class StoredPicks(NamedTuple):
     Attributes:
         path: the file.
         picks: particle centres in pixels of the micrograph as stored.
-        y_convention: row with y = 0, if the file says so itself; None for that of its format.
+        y_convention: row with y = 0, if the file says so itself; None for that of its format, or as RELION reads it.
         height_px: number of rows of the micrograph, if the file says so itself.
+        faults: a line for the user for each row that could not be read and was left out.
+        micrograph_name: as the file has it, if it has one.
+        shifts_angstrom: (n, 2) origins, x first: the true centre is the coordinate - origin / pixel size; None where
+            the picks are the true centres.
+        pixel_size_angstrom: of the micrograph, if the file says so itself.
     """
 
     path: Path
     picks: Picks
     y_convention: YConvention | None = None
     height_px: int | None = None
+    faults: tuple[str, ...] = ()
+    micrograph_name: str | None = None
+    shifts_angstrom: NDArray[np.float64] | None = None
+    pixel_size_angstrom: float | None = None
 
-    def from_first_row(self, height_px: int | None) -> Picks:
-        """Return the picks with y counted from the first stored row.
+    def from_first_row(
+        self, height_px: int | None, *, micrograph_name: str | None = None, pixel_size_angstrom: float | None = None
+    ) -> Picks:
+        """Return the true centres, y counted from the first stored row.
 
         Args:
             height_px: number of rows of the micrograph, needed if the file counts from the last one.
+            micrograph_name: its name, which tells how RELION reads it; by default the one in the file.
+            pixel_size_angstrom: of the micrograph, needed if there are origins; by default the one in the file.
 
         Raises:
-            TableError: if it is needed and None.
+            TableError: if the height or the pixel size is needed and None.
         """
-        convention, height_px = self.y_convention or YConvention.FIRST_ROW, self.height_px or height_px
+        picks = self._true_centres(pixel_size_angstrom or self.pixel_size_angstrom)
+        height_px = self.height_px or height_px
+        convention = self.y_convention or relion_y_convention(micrograph_name or self.micrograph_name or "")
         if convention is YConvention.LAST_ROW and height_px is None:
             remedy = "give the height of the micrographs, --size HEIGHTxWIDTH in pixels"
             raise TableError(self.path, f"its y counts from the last row: {remedy}")
-        return replace(self.picks, y=convention.convert(self.picks.y, height_px))
+        return replace(picks, y=convention.convert(picks.y, height_px))
+
+    def _true_centres(self, pixel_size_angstrom: float | None) -> Picks:
+        if self.shifts_angstrom is None or not self.shifts_angstrom.any():
+            return self.picks
+        if pixel_size_angstrom is None:
+            remedy = "give --pixel-size (evaluate: with --diameter)"
+            raise TableError(self.path, f"its origins are in angstrom, and the pixel size is not known: {remedy}")
+        shifts = self.shifts_angstrom / pixel_size_angstrom
+        return replace(self.picks, x=self.picks.x - shifts[:, 0], y=self.picks.y - shifts[:, 1])
 
 
 class PicksWriter(Protocol):
@@ -66,7 +94,8 @@ class CoordinateFormat:
         name: one word, by which options and `write_picks` take it.
         title: name for messages and documents.
         suffixes: of its files, in lower case and with the dot.
-        y_convention: row with y = 0 in a file that does not say so itself.
+        y_convention: row with y = 0 in a file that does not say so itself; None if it is the row that RELION reads
+            first in the micrograph (`relion_y_convention`).
         read: reads a file and returns its picks by micrograph name, under None where the file names no micrograph;
             empty if it holds no coordinates. Raises TableError if the file is broken.
         recognises: tells by content whether a file of one of the suffixes is of this format. Raises TableError if it
@@ -77,7 +106,7 @@ class CoordinateFormat:
     name: str
     title: str
     suffixes: tuple[str, ...]
-    y_convention: YConvention
+    y_convention: YConvention | None
     read: Callable[[Path], Mapping[str | None, StoredPicks]]
     recognises: Callable[[Path], bool] = _any_content
     write: PicksWriter | None = None

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates.cryoppp_csv import CRYOPPP_CSV
+from cryoglean.io.coordinates.eman_box import EMAN_BOX
 from cryoglean.io.coordinates.plain_csv import PLAIN_CSV
 from cryoglean.io.coordinates.relion_star import RELION_STAR
+from cryoglean.io.coordinates.topaz_txt import TOPAZ_TXT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +20,24 @@ FORMATS: tuple[CoordinateFormat, ...] = (
     RELION_STAR,
     PLAIN_CSV,
     CRYOPPP_CSV,
+    EMAN_BOX,
+    TOPAZ_TXT,
 )
 """All formats; of those with a common suffix, the first that recognises a file reads it."""
+
+_UNREAD = {
+    ".cs": "a cryoSPARC data set: convert it to STAR, e.g. with csparc2star.py of pyem",
+    ".cbox": "crYOLO's .cbox: give the STAR or EMAN folder that crYOLO writes beside it",
+    ".json": "EMAN2's boxes: save them as .box in e2boxer.py, or convert them to STAR",
+    ".pos": "coordinates of Xmipp or Scipion: export them as RELION's STAR",
+    ".mod": "an IMOD model: convert it with model2point to a CSV with columns x and y",
+    ".spk": "an IMOD model: convert it with model2point to a CSV with columns x and y",
+}
+
+
+def unread_reason(path: Path) -> str | None:
+    """Return what a coordinate file of a format that is not read is, and how to convert it; None for other files."""
+    return _UNREAD.get(path.suffix.lower())
 
 
 def formats_of_suffix(path: Path) -> list[CoordinateFormat]:
@@ -35,6 +53,8 @@ def format_of(path: Path) -> CoordinateFormat | None:
     """
     candidates = formats_of_suffix(path)
     if not candidates:
+        if reason := unread_reason(path):
+            raise TableError(path, reason)
         known = ", ".join(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
         raise TableError(path, f"cannot read coordinates from this kind of file: only {known}")
     return next((form for form in candidates if form.recognises(path)), None)

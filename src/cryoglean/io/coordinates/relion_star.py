@@ -8,37 +8,29 @@ skips. RELION 5 rounds a coordinate when it extracts and keeps the rest as an or
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.coordinates.columns import picks_from_columns
+from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, known_score_kind, sound_rows
 from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
-from cryoglean.io.coordinates.y_convention import YConvention
+from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
+from cryoglean.io.origins import image_pixel_sizes, micrograph_pixel_sizes, origin_columns, origins
 from cryoglean.io.relion_columns import CLASS, MICROGRAPH, PSI, SCORE, X, Y
-from cryoglean.io.star import read_star, star_text
+from cryoglean.io.star import find_table, read_star, refuse_tomography, star_lines, star_text
+from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from cryoglean.picks import Picks
+    from numpy.typing import NDArray
 
 _LAST_ROW = re.compile(r"last row of (\d+)")
-
-
-def relion_y_convention(micrograph_name: str | PurePath) -> YConvention:
-    """Return the row that RELION takes for y = 0 in a micrograph, judged by the suffix of its name.
-
-    An MRC file is read as it is stored. A TIFF is turned upside down on reading, as IMOD, EMAN2 and MotionCor2 do (seen
-    with RELION 3.1.3).
-    """
-    is_tiff = PurePath(micrograph_name).suffix.lower() in (".tif", ".tiff")
-    return YConvention.LAST_ROW if is_tiff else YConvention.FIRST_ROW
 
 
 def _write(path: Path, picks: Picks, micrograph_name: str, height_px: int | None) -> None:
@@ -57,29 +49,68 @@ def _write(path: Path, picks: Picks, micrograph_name: str, height_px: int | None
 
 
 def _read(path: Path) -> dict[str | None, StoredPicks]:
-    notes = _notes(path)
-    last_row = _LAST_ROW.fullmatch(notes.get("y", ""))
-    y_convention, height_px = (YConvention.LAST_ROW, int(last_row[1])) if last_row else (None, None)
+    notes, tables = _notes(path), read_star(path)
+    refuse_tomography(path, tables)
+    optics = find_table(tables, "optics")
     found: dict[str | None, StoredPicks] = {}
-    for table in read_star(path).values():
+    for title, table in tables.items():
         if X not in table.columns or Y not in table.columns:
             continue
-        scores = table[SCORE] if SCORE in table.columns else None
-        picks = picks_from_columns(path, table[X], table[Y], scores, notes.get("score"))
-        for name, part in _by_micrograph(table, picks):
+        whole, rows = _read_table(path, title, table, notes.get("score"), optics)
+        for name, stored in _by_micrograph(table, whole, rows, micrograph_pixel_sizes(table, optics)):
             if name in found:
                 raise TableError(path, f"two tables with coordinates for {name or 'the same micrograph'}: leave one")
-            found[name] = StoredPicks(path, part, y_convention, height_px)
+            found[name] = stored._replace(**_said_above(name, notes))
     return found
 
 
-def _by_micrograph(table: pd.DataFrame, picks: Picks) -> Iterator[tuple[str | None, Picks]]:
+def _said_above(name: str | None, notes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the micrograph's name and how y counts, as far as the table or the comments above it say."""
+    last_row = _LAST_ROW.fullmatch(notes.get("y", ""))
+    counted_from = {"y_convention": YConvention.LAST_ROW, "height_px": int(last_row[1])} if last_row else {}
+    return {"micrograph_name": name or notes.get("micrograph"), **counted_from}
+
+
+def _read_table(
+    path: Path, title: str, table: pd.DataFrame, score_kind: str | None, optics: pd.DataFrame | None
+) -> tuple[StoredPicks, NDArray[np.intp]]:
+    """Read a table as if it were of one micrograph; return which rows are sound, too."""
+    scores = (SCORE,) if SCORE in table.columns else ()
+    lines = cache(lambda: star_lines(path, title))
+    cells = {name: list(table[name]) for name in (X, Y, *scores, *origin_columns(table))}
+    numbers, rows, faults = sound_rows(path, cells, lambda row: lines()[row])
+    pixel_sizes = image_pixel_sizes(table, optics)
+    angstrom, pixels = origins(numbers, None if pixel_sizes is None else pixel_sizes[rows])
+    score = numbers.get(SCORE, np.full(len(rows), SCORE_WITHOUT_COLUMN))
+    try:
+        picks = Picks(numbers[X] - pixels[:, 0], numbers[Y] - pixels[:, 1], score, known_score_kind(score_kind))
+    except ValueError as error:
+        raise TableError(path, f"broken value: {error}") from None
+    return StoredPicks(path, picks, faults=faults, shifts_angstrom=angstrom), rows
+
+
+def _by_micrograph(
+    table: pd.DataFrame, whole: StoredPicks, rows: NDArray[np.intp], pixel_sizes: NDArray[np.float64] | None
+) -> Iterator[tuple[str | None, StoredPicks]]:
+    """Split a table; the faults, which name their lines, stay with the first of its micrographs."""
     if MICROGRAPH not in table.columns:
-        yield None, picks
+        yield None, whole._replace(pixel_size_angstrom=None if pixel_sizes is None else float(pixel_sizes[0]))
         return
-    order, which = np.unique(table[MICROGRAPH].to_numpy(dtype=object).astype(str), return_inverse=True)
-    for index, name in enumerate(order):
-        yield str(name), picks.take(which == index)
+    names = table[MICROGRAPH].astype(str)
+    which = names.iloc[rows].reset_index(drop=True)
+    sound = which.groupby(which).indices
+    faults = whole.faults
+    for name, where in names.groupby(names).indices.items():
+        own = sound.get(name, np.zeros(0, dtype=np.intp))
+        shifts = None if whole.shifts_angstrom is None else whole.shifts_angstrom[own]
+        size = None if pixel_sizes is None else float(pixel_sizes[where[0]])
+        yield (
+            str(name),
+            whole._replace(
+                picks=whole.picks.take(own), shifts_angstrom=shifts, pixel_size_angstrom=size, faults=faults
+            ),
+        )
+        faults = ()
 
 
 def _notes(path: Path) -> dict[str, str]:
@@ -99,7 +130,7 @@ RELION_STAR = CoordinateFormat(
     name="relion",
     title="RELION's STAR with rlnCoordinateX and rlnCoordinateY",
     suffixes=(".star",),
-    y_convention=YConvention.FIRST_ROW,
+    y_convention=None,
     read=_read,
     write=_write,
 )

@@ -7,6 +7,7 @@ rows has the centre of its last row at `height_px - 1`, so the two conventions d
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,3 +36,13 @@ class YConvention(Enum):
         if height_px is None:
             raise ValueError("coordinates that count from the last row need the height of the micrograph in pixels")
         return height_px - 1 - y
+
+
+def relion_y_convention(micrograph_name: str | PurePath) -> YConvention:
+    """Return the row that RELION takes for y = 0 in a micrograph, judged by the suffix of its name.
+
+    An MRC file is read as it is stored. A TIFF is turned upside down on reading, as IMOD, EMAN2 and MotionCor2 do (seen
+    with RELION 3.1.3).
+    """
+    is_tiff = PurePath(micrograph_name).suffix.lower() in (".tif", ".tiff")
+    return YConvention.LAST_ROW if is_tiff else YConvention.FIRST_ROW
