@@ -155,3 +155,38 @@ def test_help_shows_commands_to_copy(folders):
     text = CliRunner().invoke(app, ["--help"], terminal_width=200).stdout
     assert "cryoglean evaluate OUT particles --diameter 191 --pixel-size 1.77" in text
     assert "--only-with-picks" in text
+
+
+def test_broken_rows_are_told_on_standard_error_and_the_others_count(folders):
+    with (folders / "truth" / "b.csv").open("a") as lines:
+        lines.write("nan,5,1,uncalibrated\n")
+    app = typer.Typer()
+    app.command("evaluate")(evaluate)
+    result = CliRunner().invoke(app, [str(folders / "out"), str(folders / "truth"), *PX, "--json"])
+    assert json.loads(result.stdout)["overall"]["n_truth"] == 80
+    assert "b.csv: line 42: x 'nan' is no number: row left out" in result.stderr
+
+
+def test_particles_of_tiffs_are_evaluated_where_they_truly_are(folders):
+    xy = np.random.default_rng(1).uniform(100, 800, (20, 2))
+    write_picks(folders / "tiff" / "b.csv", Picks(*xy.T, np.ones(20)))
+    rows = [f"Movies/b.tif {x - 30:.3f} {899 - y + 60:.3f} -60 120\n" for x, y in xy]
+    columns = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnOriginXAngst", "rlnOriginYAngst")
+    text = "data_particles\nloop_\n" + "".join(f"_{name}\n" for name in columns)
+    (folders / "p.star").write_text(text + "".join(rows))
+    size = ("--size", "900x900")
+    found = as_json(folders, "--diameter", 100, "--pixel-size", 2, *size, picks="p.star", truth="tiff")
+    assert found["overall"]["f1"] == 1
+    assert found["overall"]["mean_iou"] == pytest.approx(1, abs=1e-3)
+    with pytest.raises(CryogleanError, match=r"origins are in angstrom.*--pixel-size"):
+        run(folders, *PX, *size, picks="p.star", truth="tiff")
+
+
+def test_a_table_of_a_tiff_without_comment_is_turned_if_the_other_side_names_the_tiff(folders):
+    xy = np.random.default_rng(1).uniform(100, 800, (20, 2))
+    write_picks(folders / "ours" / "b_autopick.star", Picks(*xy.T, np.ones(20)), "Movies/b.tif", height_px=900)
+    rows = [f"{x:.3f} {899 - y:.3f}\n" for x, y in xy]
+    (folders / "relion").mkdir()
+    text = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n" + "".join(rows)
+    (folders / "relion" / "b_manualpick.star").write_text(text)
+    assert as_json(folders, *PX, "--size", "900x900", picks="ours", truth="relion")["overall"]["f1"] == 1

@@ -273,3 +273,57 @@ def test_other_settings_are_refused_until_forced(project):
 def test_the_box_follows_the_diameter_and_is_even():
     job = ExtractJob(diameter_angstrom=100)
     assert [job.box_px(size) for size in (1.0, 1.5, 1.77, 2.5)] == [150, 100, 84, 60]
+
+
+@pytest.mark.parametrize("folder", ["out", "theirs"])
+def test_a_broken_row_is_told_and_the_sound_ones_are_extracted(project, folder):
+    path = project / ("out/picks/a_autopick.star" if folder == "out" else "theirs/a_autopick.star")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n60 70\n130 nan\n200 90\n")
+    listener = Listener()
+    summary = run(project, listener, picks=folder)
+    assert summary.exit_status == 0
+    assert summary.counts["a"] == 2
+    assert (
+        sum(
+            line.endswith("a_autopick.star: line 6: rlnCoordinateY 'nan' is no number: row left out")
+            for line in listener.lines
+        )
+        == 1
+    )
+
+
+def test_relions_own_coordinates_of_a_tiff_and_emans_boxes_give_the_same_boxes_as_ours(project):
+    run(project)
+    y = SHAPE[0] - 1 - XY[:, 1]
+    (project / "relion").mkdir()
+    rows = [f"{x:.2f} {row:.2f}\n" for x, row in zip(XY[:, 0], y, strict=True)]
+    text = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n"
+    (project / "relion" / "c_manualpick.star").write_text(text + "".join(rows))
+    (project / "eman").mkdir()
+    boxes = [f"{x - 20:.2f} {row - 20:.2f} 40 40\n" for x, row in zip(XY[:, 0], y, strict=True)]
+    (project / "eman" / "c.box").write_text("".join(boxes))
+    for folder in ("relion", "eman"):
+        run(project, picks=folder, out=f"boxes_{folder}")
+        ours, theirs = (read_stack(project / out / "particles/c.mrcs") for out in ("boxes", f"boxes_{folder}"))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_micrographs_of_one_name_from_two_jobs_keep_their_own_particles(project):
+    for job, name in (("job002", "a.mrc"), ("job003", "b.mrc")):
+        (project / "MotionCorr" / job).mkdir(parents=True)
+        (project / "mics" / name).rename(project / "MotionCorr" / job / "m.mrc")
+    names = [f"MotionCorr/{job}/m.mrc" for job in ("job002", "job003")]
+    table = "data_micrographs\nloop_\n_rlnMicrographName\n"
+    (project / "mics.star").write_text(table + "\n".join(names) + "\n")
+    files = find_micrographs([project / "mics.star"])
+    rows = f"{names[0]} 60 70\n{names[1]} 130 60\n{names[1]} 200 90\n"
+    (project / "p.star").write_text("data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n" + rows)
+    assert run(project, picks="p.star", files=files).counts == {"job002/m": 1, "job003/m": 2}
+
+
+def test_cryosparcs_names_are_matched(project):
+    name = "J2/motioncorrected/007437651415402836131_a_patch_aligned_doseweighted.mrc"
+    columns = "_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnOriginX\n_rlnOriginY\n"
+    (project / "p.star").write_text(f"data_images\nloop_\n{columns}{name} 60 70 0 0\n")
+    assert run(project, picks="p.star").counts == {"a": 1}

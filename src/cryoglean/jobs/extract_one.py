@@ -98,6 +98,8 @@ def extract_one(task: ExtractTask, item: PickedMicrograph) -> MicrographResult:
         return MicrographResult(item.file, reason=error.reason)
     except (CryogleanError, ValueError) as error:
         return MicrographResult(item.file, reason=f"its picks cannot be used: {error}")
+    if not len(picks) and (faults := item.faults()):
+        return MicrographResult(item.file, reason=f"its picks cannot be used: {faults[0]}")
     boxes = _Boxes(task, item, micrograph, picks, ctf)
     particles = boxes.write()
     notes = [said for said in (note, boxes.losses()) if said]

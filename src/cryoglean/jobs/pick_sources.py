@@ -103,6 +103,10 @@ class PickedMicrograph:
         """Return the picks, given the image of `file`; see `PickSource.picks`."""
         return self.source.picks(micrograph)
 
+    def faults(self) -> tuple[str, ...]:
+        """Return a line for each row of picks that is left out; see `PickSource.faults`."""
+        return self.source.faults()
+
     def digest(self) -> str:
         """Return the SHA-256 of all that decides the picks, as hexadecimal digits."""
         return hashlib.sha256(self.source.content()).hexdigest()

@@ -94,7 +94,8 @@ def _by_micrograph(
 ) -> Iterator[tuple[str | None, StoredPicks]]:
     """Split a table; the faults, which name their lines, stay with the first of its micrographs."""
     if MICROGRAPH not in table.columns:
-        yield None, whole._replace(pixel_size_angstrom=None if pixel_sizes is None else float(pixel_sizes[0]))
+        size = None if pixel_sizes is None or not len(pixel_sizes) else float(pixel_sizes[0])
+        yield None, whole._replace(pixel_size_angstrom=size)
         return
     names = table[MICROGRAPH].astype(str)
     which = names.iloc[rows].reset_index(drop=True)
