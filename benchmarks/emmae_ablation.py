@@ -24,7 +24,8 @@ from torch.nn import functional
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.pick_folders import read_picks_folder, stem_of
+from cryoglean.io.micrograph_names import stem_of
+from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.latents import hierarchy
 from cryoglean.nets.mae import new_mae
 from cryoglean.pickers.emmae import fit as emmae_fit

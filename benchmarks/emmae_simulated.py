@@ -30,7 +30,8 @@ from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.evaluate.matching import match
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.pick_folders import read_picks_folder, stem_of
+from cryoglean.io.micrograph_names import stem_of
+from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae

@@ -458,3 +458,16 @@ def test_a_folder_of_a_format_that_is_not_read_says_so(tmp_path):
     (tmp_path / "a.cbox").write_text("data_global\n")
     with pytest.raises(TableError, match=r"a\.cbox: crYOLO"):
         read_picks_folder(tmp_path)
+
+
+def test_boxes_beside_star_files_of_the_same_micrographs_do_not_count_twice(tmp_path):
+    for name, text in (("STAR/a.star", HEADER_30 + COORDINATES + "1 2\n"), ("EMAN/a.box", "0 1 2 2\n")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    assert read_picks_folder(tmp_path)["a"].xy.tolist() == [[1, 2]]
+    assert read_picks_folder(tmp_path / "EMAN")["a"].xy.tolist() == [[1, 2]]
+
+
+def test_an_empty_table_with_pixel_sizes_holds_no_picks(tmp_path):
+    (tmp_path / "a.star").write_text(HEADER_30 + "_rlnMicrographPixelSize\n" + COORDINATES)
+    assert len(read_picks(tmp_path / "a.star")) == 0

@@ -284,17 +284,6 @@ def _is_of_particles(table: pd.DataFrame) -> bool:
     return not {X, IMAGE}.isdisjoint(table.columns)
 
 
-def is_particles_star(path: Path) -> bool:
-    """Tell whether a path is one STAR file with the particles of many micrographs.
-
-    Raises:
-        TableError: if it is called STAR and is none.
-    """
-    if path.suffix.lower() != ".star" or not path.is_file():
-        return False
-    return any({MICROGRAPH, X} <= set(table.columns) for table in read_star(path).values())
-
-
 def joined(tables: Iterable[ParticleTable]) -> ParticleTable:
     """Join tables into one; optics groups of equal values become one, numbered from 1.
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 
+_TABLES = (".star", ".csv")
+
+
 def read_picks_folder(path: str | Path, *, height_px: int | None = None) -> dict[str, Picks]:
     """Read the picks of many micrographs.
 
@@ -57,12 +60,18 @@ def read_stored_folder(path: str | Path) -> dict[str, StoredPicks]:
         raise SettingsError(f"{path}: no such file or folder")
     folder = path / "picks" if (path / "picks").is_dir() else path
     if folder.name == "picks":
-        return _collect((f, None) for f in _tables_in(folder, deep=True))
-    shallow = _collect((f, None) for f in _tables_in(folder))
-    found = shallow or _collect((f, None) for f in _tables_in(folder, deep=True))
+        return _collect_folder(_tables_in(folder, deep=True))
+    found = _collect_folder(_tables_in(folder)) or _collect_folder(_tables_in(folder, deep=True))
     if not found:
         _refuse_unread(folder)
     return found
+
+
+def _collect_folder(files: list[Path]) -> dict[str, StoredPicks]:
+    """Read STAR and CSV files, or those of other formats where these hold nothing: crYOLO writes all picks as both."""
+    tables = [file for file in files if file.suffix.lower() in _TABLES]
+    others = [file for file in files if file.suffix.lower() not in _TABLES]
+    return _collect((f, None) for f in tables) or _collect((f, None) for f in others)
 
 
 def _refuse_unread(folder: Path) -> None:
