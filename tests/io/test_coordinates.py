@@ -362,8 +362,9 @@ def test_a_broken_row_takes_nothing_from_other_micrographs_and_many_are_counted(
     found = read_stored_folder(tmp_path / "p.star")
     assert {name: len(stored.picks) for name, stored in found.items()} == {"a": 1, "b": 0, "c": 1}
     faults = [fault for stored in found.values() for fault in stored.faults]
-    assert len(faults) == 21
-    assert faults[-1].endswith("10 more such rows left out")
+    assert len(faults) == 22
+    assert faults[-2].endswith("10 more such rows left out")
+    assert found["b"].faults == (f"{tmp_path / 'p.star'}: not one row of b can be read",)
 
 
 # ---- origins, and TIFF files without our comment

@@ -84,6 +84,11 @@ def sound_rows(
     return {name: column[rows] for name, column in numbers.items()}, rows, tuple(faults)
 
 
+def all_rows_broken(path: Path, micrograph_name: str) -> str:
+    """Return the line for the user about a micrograph of a table of which not one row is sound."""
+    return f"{path}: not one row of {micrograph_name} can be read"
+
+
 def _number(cell: str) -> float:
     try:
         return float(cell)

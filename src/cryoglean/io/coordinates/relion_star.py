@@ -16,7 +16,7 @@ import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, known_score_kind, sound_rows
+from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, all_rows_broken, known_score_kind, sound_rows
 from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
 from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
 from cryoglean.io.origins import image_pixel_sizes, micrograph_pixel_sizes, origin_columns, origins
@@ -105,6 +105,7 @@ def _by_micrograph(
         own = sound.get(name, np.zeros(0, dtype=np.intp))
         shifts = None if whole.shifts_angstrom is None else whole.shifts_angstrom[own]
         size = None if pixel_sizes is None else float(pixel_sizes[where[0]])
+        faults += () if len(own) else (all_rows_broken(whole.path, str(name)),)
         yield (
             str(name),
             whole._replace(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.errors import TableError
-from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, sound_rows
+from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, all_rows_broken, sound_rows
 from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
 from cryoglean.io.coordinates.y_convention import YConvention
 from cryoglean.picks import Picks
@@ -57,7 +57,9 @@ def _by_image(
         places[names[row]].append(place)
     found: dict[str | None, StoredPicks] = {}
     for name, own in places.items():
-        found[name] = StoredPicks(path, picks.take(np.array(own, dtype=np.intp)), faults=() if found else faults)
+        faults += () if own else (all_rows_broken(path, name),)
+        found[name] = StoredPicks(path, picks.take(np.array(own, dtype=np.intp)), faults=faults)
+        faults = ()
     return found
 
 
