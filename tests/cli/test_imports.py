@@ -7,7 +7,11 @@ import mrcfile
 import numpy as np
 import pytest
 
+import perturbations
+
 MAX_MODULES = 45
+
+without_torch = pytest.mark.skipif(bool(perturbations.CHOSEN), reason="a perturbed program loads torch at once")
 
 LOADED = """
 import sys
@@ -45,10 +49,12 @@ def test_ctf_loads_no_picker_and_little_else(tmp_path):
     assert len(loaded) <= MAX_MODULES, loaded
 
 
+@without_torch
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["pick", "--help"], ["mae", "train", "--help"]])
 def test_help_loads_no_torch(arguments):
     assert "torch" not in loaded_by_command(*arguments)
 
 
+@without_torch
 def test_the_package_itself_loads_no_torch():
     assert "torch" not in loaded_by("import cryoglean")

@@ -229,7 +229,7 @@ def test_no_candidates_is_said_with_what_to_try(tmp_path):
         with mrcfile.new(tmp_path / f"noise{seed}.mrc", noise) as file:
             file.voxel_size = 4.0
     result = run(tmp_path, tmp_path / "out" / "run")
-    assert result.exit_code == 4
+    assert result.exit_code == 6
     assert "is --diameter right" in result.stderr
     assert gather(tmp_path / "out" / "run").counts == {"noise0": 0, "noise1": 0}
     assert (tmp_path / "out/run/report.html").exists()

@@ -53,7 +53,7 @@ def test_the_sample_is_spread_over_the_set(many, tmp_path):
 def test_an_empty_first_micrograph_does_not_empty_those_that_come_later(images, tmp_path):
     empty(tmp_path / "empty.mrc")
     summary, _ = run([tmp_path / "empty.mrc"], tmp_path / "out")
-    assert not summary.fit.found_particles
+    assert (summary.fit.found_particles, summary.exit_status) == (False, 6)
     summary, listener = run([tmp_path / "empty.mrc", images], tmp_path / "out")
     assert any("no particles were found before" in line for line in listener.said)
     run([tmp_path / "empty.mrc", images], tmp_path / "at_once")

@@ -1,18 +1,20 @@
-"""Micrographs whose response noise alone may have made, and the threshold that holds there."""
+"""Micrographs that seem empty beside the others of their set, and the threshold that holds there."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from scipy.special import expit
 from scipy.stats import norm
 
 if TYPE_CHECKING:
     from cryoglean.detect.skewness import Skewness
 
 _SURE_ERRORS = 3.0
-"""Skewness, in its standard errors, up to which noise alone may have made a response. Chosen by hand: a thousandth or
-so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with few particles for empty. 1.5 to
-6 change no F1 on simulated sets whose empty micrographs are dirty (`benchmarks/constants_flat.py`)."""
+"""Skewness, in its standard errors, up to which noise alone more probably made a response. Chosen by hand: a thousandth
+or so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with few particles for empty. 1.5
+to 6 change no F1 on simulated sets whose empty micrographs are dirty (`benchmarks/constants_flat.py`)."""
 
 SURE_ERRORS_OF_BEST = 5.0
 """The same for the best of some twenty templates. Chosen by hand: in noise alone the best reaches 4."""
@@ -22,20 +24,39 @@ _FALSE_MAXIMA = 0.05
 empty micrograph in twenty yields a pick; fewer cost particles of sparse micrographs."""
 
 
-def is_consistent_with_noise(skewness: Skewness) -> bool:
-    """Tell whether noise alone may have made a micrograph's response."""
-    return skewness.typical <= _SURE_ERRORS * skewness.noise_error
+_USUAL_SPREAD = 0.2
+"""Standard deviation of the skewness from micrograph to micrograph, as a share of the usual one. Chosen by hand:
+fields of one simulated set differ by 0.03 to 0.1 of it; where particles are hard to see, noise adds to that."""
 
 
-def threshold_for_micrograph(cut: float, skewness: Skewness, capacity: float) -> float:
-    """Return the least height of a particle; where noise may have made the response, one that it does not reach.
+def emptiness(skewness: Skewness, usual: float) -> float:
+    """Return the probability that a micrograph is empty, given that it is either empty or like the others of its set.
+
+    Two things must speak for it: noise alone may have made the response, and the micrograph is less like the others
+    than like noise. Where particles hardly stand out of noise, a full micrograph may pass for empty by the first alone.
+
+    Args:
+        skewness: of the response in the micrograph.
+        usual: typical skewness of the response in the set, above 0.
+    """
+    if not skewness.noise_error:
+        return 1.0  # a flat response
+    deviations = max(skewness.typical, 0.0) / skewness.noise_error
+    by_noise = (_SURE_ERRORS**2 - deviations**2) / 2
+    spread = math.hypot(skewness.error, _USUAL_SPREAD * usual)
+    like_noise = norm.logpdf(skewness.typical, 0, skewness.noise_error)
+    like_others = norm.logpdf(min(skewness.typical, usual), usual, spread)
+    return float(expit(min(by_noise, like_noise - like_others)))
+
+
+def threshold_for_micrograph(cut: float, empty: float, capacity: float) -> float:
+    """Return the least height of a particle: the set's in a full micrograph, what noise does not reach in an empty one.
 
     Args:
         cut: that of the set.
-        skewness: of the response in the micrograph.
+        empty: probability that the micrograph is; in between, the threshold is.
         capacity: how many particles there is room for.
     """
-    if not is_consistent_with_noise(skewness):
-        return cut
     maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
-    return max(cut, float(norm.isf(_FALSE_MAXIMA / maxima)))
+    above_noise = float(norm.isf(_FALSE_MAXIMA / maxima))
+    return cut + empty * max(above_noise - cut, 0.0)

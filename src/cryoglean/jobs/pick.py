@@ -15,12 +15,13 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.fit_renewal import drop_outdated_fit
-from cryoglean.jobs.inputs import read_first, read_usable
+from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import describe_provenance
-from cryoglean.jobs.result import JobSummary
+from cryoglean.jobs.result import ExitStatus, JobSummary
+from cryoglean.jobs.usable import read_usable
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS, FitReport, Preparation
 from cryoglean.pickers.registry import describe
 from cryoglean.pickers.settings import PickerSettings
@@ -115,6 +116,11 @@ class PickSummary(JobSummary):
     """
 
     fit: FitReport | None = None
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """0 all done, 3 some rejected, 4 all rejected, 6 nothing found in any micrograph."""
+        return ExitStatus.nothing_found if self.done and not self.total else super().exit_status
 
 
 def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progress: ProgressListener) -> PickSummary:

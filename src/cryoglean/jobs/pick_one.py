@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.coordinates import write_picks
-from cryoglean.jobs.inputs import read_usable
 from cryoglean.jobs.result import MicrographResult
+from cryoglean.jobs.usable import read_usable
 from cryoglean.report.overlay import draw_overlay
 
 if TYPE_CHECKING:

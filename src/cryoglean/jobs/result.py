@@ -19,6 +19,7 @@ class ExitStatus(IntEnum):
     some_rejected = 3
     nothing_usable = 4
     stopped = 5
+    nothing_found = 6
     interrupted = 130
 
 

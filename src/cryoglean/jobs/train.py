@@ -10,10 +10,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.jobs.inputs import read_all, read_usable
+from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.usable import read_usable
 from cryoglean.pickers.curves import curves_csv
 from cryoglean.pickers.kpicker.figures import training_figure
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.jobs.inputs import read_all, read_usable
+from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.usable import read_usable
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
     NETWORK_RESULTS,

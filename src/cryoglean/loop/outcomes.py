@@ -29,7 +29,9 @@ class Outcome(StrEnum):
         """Exit status of the command, before all micrographs are picked."""
         if self.is_complete:
             return ExitStatus.done
-        nothing = (Outcome.no_usable_micrograph, Outcome.no_candidates, Outcome.no_coordinates)
+        if self is Outcome.no_candidates:
+            return ExitStatus.nothing_found
+        nothing = (Outcome.no_usable_micrograph, Outcome.no_coordinates)
         return ExitStatus.nothing_usable if self in nothing else ExitStatus.stopped
 
     @property

@@ -69,7 +69,7 @@ class LoopSummary:
 
     @property
     def exit_status(self) -> ExitStatus:
-        """0 all done, 3 some micrographs rejected, 4 nothing to work on, 5 stopped on purpose."""
+        """0 all done, 3 some micrographs rejected, 4 nothing to work on, 5 stopped on purpose, 6 nothing found."""
         if self.end.outcome.is_complete and self.picks is not None:
             return self.picks.exit_status
         return self.end.outcome.exit_status

@@ -11,10 +11,11 @@ import numpy as np
 from cryoglean.errors import SettingsError
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
-from cryoglean.jobs.inputs import read_all, read_usable
+from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.pick import run_pick_job
 from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
+from cryoglean.jobs.usable import read_usable
 from cryoglean.limits import is_same_size
 from cryoglean.loop import class_evaluation
 from cryoglean.loop.pick_jobs import PickJobs, copy_fits

@@ -19,7 +19,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST, threshold_for_micrograph
+from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST, emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture, most_particles
 from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks, inside
 from cryoglean.detect.skewness import Skewness, field_skewness
@@ -53,6 +53,10 @@ else. Chosen by hand, while F1 on the labelled sets of `benchmarks/README.md` wa
 
 _SAME_DIAMETERS = 0.5
 """A place this near to one of Localpicker's is the same particle. Derived: as near as two picks may be."""
+
+_PROBABLY_EMPTY = 0.5
+"""Emptiness by Localpicker's response above which only its surest blobs may be particles. Derived: more probable than
+not."""
 
 
 class EmmaeSetFacts(BaseModel):
@@ -99,8 +103,7 @@ class EmmaeSetFacts(BaseModel):
         skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
         if not self.found_particles:
             return f"no particle signal found ({examined}; {skewness}, not clearly above 0)"
-        threshold = f"threshold {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
-        return f"particle signal found ({examined}; {skewness}); {threshold}"
+        return f"particle signal found ({examined}; {skewness}); threshold {self.cut:.2f} standard deviations"
 
 
 class EmmaeSet(NamedTuple):
@@ -232,11 +235,12 @@ class Emmae:
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         found = find_candidates(seen, self.learned, distance, settings.edge_distance_diameters)
         blobs = self._localpicker.find_candidates(micrograph, working=seen.working)
-        if blobs.is_consistent_with_noise:
+        if blobs.emptiness > _PROBABLY_EMPTY:
             sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
             found = found.take(distance_to_nearest(seen.stored(found.peaks), sure) <= radius)
-        cut = threshold_for_micrograph(facts.cut, Skewness.of([found.skewness]), seen.capacity)
+        empty = emptiness(Skewness.of([found.skewness]), facts.skewness)
+        cut = threshold_for_micrograph(facts.cut, empty, seen.capacity)
         peaks = found.clean(cut, facts.contrast)
         score = expit(peaks.height - cut)
         kept = score >= settings.threshold

@@ -133,8 +133,7 @@ def _verdict_panel(model: LocalpickerModel) -> Panel:
 def _summary(model: LocalpickerModel) -> str:
     lines = [
         f"skewness {model.skewness:.3f} ± {model.skewness_error:.3f}: "
-        + ("clearly above 0" if model.found_particles else "not clearly above 0,"),
-        f"expected F1 at the threshold {model.expected_f1:.2f}" if model.found_particles else "so nothing is picked",
+        + ("clearly above 0" if model.found_particles else "not clearly above 0,\nso nothing is picked"),
         f"learned from {counted(len(model.micrographs), 'micrograph')}",
         "(skewness: how far strong responses\noutnumber weak ones; 0 in noise alone)",
     ]

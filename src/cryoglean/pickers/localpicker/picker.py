@@ -17,7 +17,7 @@ from scipy.special import expit
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import (
     SURE_ERRORS_OF_BEST,
-    is_consistent_with_noise,
+    emptiness,
     threshold_for_micrograph,
 )
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
@@ -91,7 +91,7 @@ class LocalpickerModel(BaseModel):
         shape = "learned radial profile" if self.profile else "disc minus ring"
         return (
             f"particle signal found ({skewness}); template: {shape}, best disc {self.disc_diameters:g} diameters; "
-            f"threshold {self.cut:.2f} standard deviations, expected F1 {self.expected_f1:.2f}"
+            f"threshold {self.cut:.2f} standard deviations"
         )
 
     @property
@@ -107,13 +107,13 @@ class PeakCandidates(NamedTuple):
         field: the micrograph, prepared.
         peaks: of the response, weak ones too, highest first.
         cut: least height of a particle; above that of the model where the micrograph seems empty.
-        is_consistent_with_noise: whether noise alone may have made the response.
+        emptiness: probability that the micrograph is empty.
     """
 
     field: FilteredMicrograph
     peaks: Peaks
     cut: float
-    is_consistent_with_noise: bool
+    emptiness: float
 
     def stored(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x and y of some of the peaks, in pixels of the micrograph as stored."""
@@ -166,8 +166,8 @@ class Localpicker:
         margin_px = self.settings.edge_distance_diameters * working.diameter_px
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
-        threshold = threshold_for_micrograph(self.model.cut, skewness, field.capacity)
-        return PeakCandidates(field, peaks, threshold, is_consistent_with_noise(skewness))
+        empty = emptiness(skewness, self.model.skewness)
+        return PeakCandidates(field, peaks, threshold_for_micrograph(self.model.cut, empty, field.capacity), empty)
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
