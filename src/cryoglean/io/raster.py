@@ -1,7 +1,7 @@
 """Reading of one grey image from a TIFF, PNG or JPEG file, rows as stored.
 
-tifffile reads TIFF (Pillow's libtiff takes over for codecs that tifffile lacks), Pillow reads PNG and JPEG. Both are
-lenient with damaged files in places, so that completeness is checked here.
+tifffile reads TIFF (Pillow's libtiff takes over for codecs that tifffile lacks), Pillow reads PNG and the headers of
+JPEG. Both are lenient with damaged files in places, so that completeness is checked here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from cryoglean.errors import MicrographError
+from cryoglean.io.jpeg import decode_jpeg
 from cryoglean.io.mrc import HARMLESS_BYTES, MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ def _read_picture(path: Path, kind: str) -> NDArray[np.float32]:
     try:
         size = path.stat().st_size
         _refuse_unfinished(path, kind, size)
+        if kind == "PNG":
+            _refuse_broken_png(path)
         # The plugin is called itself: Image.open would take a large micrograph for a decompression bomb.
         with path.open("rb") as stream, plugin(stream) as picture:
             return _decode(path, picture, size)
@@ -179,6 +182,12 @@ def _refuse_unfinished(path: Path, kind: str, size: int) -> None:
             raise MicrographError(path, f"truncated: the end mark of a {kind} file is missing")
 
 
+def _refuse_broken_png(path: Path) -> None:
+    """Compare all checksums: Pillow looks at no more than it needs for its rows."""
+    with path.open("rb") as stream:
+        PngImagePlugin.PngImageFile(stream).verify()
+
+
 def _decode(path: Path, picture: ImageFile.ImageFile, size: int) -> NDArray[np.float32]:
     width, height = picture.size
     _refuse_absurd(path, width, height, max(1, len(picture.getbands())), size)
@@ -190,7 +199,13 @@ def _decode(path: Path, picture: ImageFile.ImageFile, size: int) -> NDArray[np.f
         return _grey(path, np.asarray(picture.convert("RGB")))
     if picture.mode not in ("L", "LA", "RGB", "RGBA", "I", "F") and not picture.mode.startswith("I;16"):
         raise MicrographError(path, f"not a grey image (mode {picture.mode}): save it in grey, 8 or 16 bit")
-    return _grey(path, np.asarray(picture))
+    return _grey(path, _jpeg_pixels(path, picture, size) if picture.format == "JPEG" else np.asarray(picture))
+
+
+def _jpeg_pixels(path: Path, picture: ImageFile.ImageFile, size: int) -> NDArray[np.uint8]:
+    if size > HARMLESS_BYTES + math.prod(picture.size) * len(picture.getbands()):
+        raise MicrographError(path, f"{size} bytes for {picture.width} x {picture.height} px: not a micrograph")
+    return decode_jpeg(path.read_bytes(), "GRAY" if picture.mode == "L" else "RGB")
 
 
 def _grey(path: Path, image: NDArray[np.generic]) -> NDArray[np.float32]:
