@@ -1,5 +1,14 @@
 """Laws of the TIFF, PNG and JPEG readers: values and rows as stored; one whole grey image or a reason."""
 
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import tracemalloc
+import zlib
+
+import mrcfile
 import numpy as np
 import pytest
 import tifffile
@@ -198,6 +207,110 @@ PICTURES = {
     "a.png": {},
     "stored.png": {"compress_level": 0},
 }
+
+
+LONG = 2**25
+
+
+def lzw(data):
+    stream = io.BytesIO()
+    Image.fromarray(np.frombuffer(data, "u1").reshape(-1, 2**12)).save(
+        stream, "TIFF", compression="tiff_lzw", tiffinfo={278: len(data)}
+    )
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        (offset,), (count,) = file.pages.first.dataoffsets, file.pages.first.databytecounts
+    return stream.getvalue()[offset : offset + count]
+
+
+ENCODE = {
+    "zlib": zlib.compress,
+    "deflate": zlib.compress,
+    "lzma": lambda data: lzma.compress(data, preset=0),  # a small dictionary
+    "packbits": lambda data: (
+        b"".join(b"\x7f" + data[i : i + 128] for i in range(0, 4096, 128))
+        + b"\x81\x07" * min(len(data) // 128 - 32, 30_000)
+    ),
+    "lzw": lzw,
+}
+
+
+def peak_bytes(path):
+    """Return the image or the reason why there is none, and how much memory was taken at once."""
+    image_or_reason(path)  # loads what is loaded once
+    tracemalloc.start()
+    try:
+        return image_or_reason(path), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def write_segments(path, segments, compression, height, tile):
+    tifffile.imwrite(
+        path,
+        iter(segments),
+        shape=(height, 64),
+        dtype="u1",
+        compression="zlib",  # for tifffile by itself cannot write all
+        photometric="minisblack",
+        **({"tile": (64, 64)} if tile else {"rowsperstrip": 64}),
+    )
+    number = {"zlib": 8, "deflate": 32946, "lzma": 34925, "packbits": 32773, "lzw": 5}[compression]
+    path.write_bytes(with_tag(path.read_bytes(), 259, number))
+
+
+def with_tag(data, tag, value):
+    """Give a tag of a little-endian TIFF another value."""
+    at = min(i for kind in (3, 4) if (i := data.find(struct.pack("<HHI", tag, kind, 1))) >= 0)
+    return data[: at + 8] + struct.pack("<I", value) + data[at + 12 :]
+
+
+@pytest.mark.parametrize("tile", [False, True])
+@pytest.mark.parametrize("compression", ENCODE)
+def test_a_tiff_that_inflates_beyond_its_size_is_not_inflated(tmp_path, compression, tile):
+    sound = ENCODE[compression](pixels(shape=(64, 64)).tobytes())
+    bomb = ENCODE[compression](pixels(shape=(64, 64)).tobytes() + bytes(LONG))
+    path = tmp_path / "a.tif"
+    write_segments(path, [sound, bomb], compression, 128, tile)
+    result, peak = peak_bytes(path)
+    assert peak < LONG / 4
+    if compression == "lzw":  # libtiff stops where the strip is full
+        np.testing.assert_array_equal(result, np.tile(pixels(shape=(64, 64)), (2, 1)))
+    else:
+        assert "inflates to more than 8192 bytes" in result
+
+
+@pytest.mark.parametrize("compression", ENCODE)
+def test_a_last_strip_that_is_filled_up_is_no_harm(tmp_path, compression):
+    rows = pixels(shape=(64, 64))
+    segments = [ENCODE[compression](rows.tobytes()), ENCODE[compression](rows.tobytes())]
+    write_segments(tmp_path / "a.tif", segments, compression, 100, tile=False)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[0], np.concatenate([rows, rows[:36]]))
+
+
+def test_a_tiff_of_absurd_tiles_is_refused(tmp_path):
+    write_segments(tmp_path / "a.tif", [zlib.compress(bytes(100))], "zlib", 64, tile=True)
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(with_tag(with_tag(data, 322, 65_520), 323, 65_520))
+    assert "tiles of 4292870400 bytes" in image_or_reason(tmp_path / "a.tif")
+
+
+def test_a_corrupt_lzma_strip_is_a_reason(tmp_path):
+    write_segments(tmp_path / "a.tif", [lzma.compress(bytes(4096))[:-20] + bytes(20)], "lzma", 64, tile=False)
+    assert "corrupt TIFF" in image_or_reason(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", ENCODE["lzma"])]
+)
+def test_a_compressed_mrc_is_inflated_no_further_than_its_header_says(tmp_path, suffix, compress):
+    with mrcfile.new(tmp_path / "a.mrc", pixels("f4", (64, 64))):
+        pass
+    path = tmp_path / f"a.mrc{suffix}"
+    path.write_bytes(compress((tmp_path / "a.mrc").read_bytes() + bytes(LONG)))
+    result, peak = peak_bytes(path)
+    assert peak < LONG / 4
+    assert "longer than the 17408 bytes" in result
 
 
 @pytest.mark.parametrize("kind", ["cut", "zeroed", "removed"])

@@ -7,6 +7,7 @@ JPEG. Both are lenient with damaged files in places, so that completeness is che
 from __future__ import annotations
 
 import logging
+import lzma
 import math
 import struct
 import warnings
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from tifffile import COMPRESSION
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.jpeg import decode_jpeg
 from cryoglean.io.mrc import HARMLESS_BYTES, MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
+from cryoglean.io.tiff_segments import COUNTED, inflated_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,11 +47,15 @@ _LIBRARY_ERRORS = (
     ValueError,
     Warning,
     Image.DecompressionBombError,
+    lzma.LZMAError,
     struct.error,
     zlib.error,
 )
 _ANGSTROM_PER_UNIT = {2: 2.54e8, 3: 1e8}
 """Format: TIFF's ResolutionUnit, inch and centimetre."""
+
+_FILLED_UP = 2
+"""Ratio by which a strip or tile may be longer than announced. Chosen by hand: some programs fill up the last strip."""
 
 _TAIL_BYTES = 2**16
 """Bytes at the end of a file in which the end mark is sought. Chosen by hand: room for metadata that is appended."""
@@ -77,7 +84,7 @@ def read_tiff(path: Path) -> tuple[NDArray[np.float32], float | None]:
         with tifffile.TiffFile(path) as file:
             page = _single_page(path, file)
             _refuse_incomplete_tiff(path, page, file.filehandle.size)
-            image = _grey(path, _read_by_libtiff(path) if _needs_libtiff(page) else page.asarray(maxworkers=1))
+            image = _grey(path, _tiff_pixels(path, file, page))
             if image.shape != (page.imagelength, page.imagewidth):
                 raise MicrographError(path, f"not a 2-D image: shape {image.shape}")
             return image, _tiff_pixel_size(page)
@@ -105,10 +112,34 @@ def _refuse_incomplete_tiff(path: Path, page: tifffile.TiffPage, size: int) -> N
     if page.dtype is None or page.dtype.kind not in "iuf" or page.dtype.itemsize > 8 or page.bitspersample % 8:
         raise MicrographError(path, f"pixels of {page.bitspersample} bits in a format that is not supported")
     _refuse_absurd(path, page.imagewidth, page.imagelength, page.dtype.itemsize * page.samplesperpixel, size)
+    if _segment_bytes(page) > max(HARMLESS_BYTES, page.nbytes):
+        raise MicrographError(path, f"announces tiles of {_segment_bytes(page)} bytes: corrupt TIFF")
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     is_whole = len(segments) >= math.prod(page.chunked) and all(o > 0 and 0 < n <= size - o for o, n in segments)
     if not is_whole or (page.compression == 1 and sum(n for _, n in segments) < page.nbytes):
         raise MicrographError(path, "truncated or corrupt TIFF: parts of the image are not in the file")
+
+
+def _tiff_pixels(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> NDArray[np.generic]:
+    """Decode the image in no more memory than its tags announce; libtiff stops there by itself."""
+    if _needs_libtiff(page):
+        return _read_by_libtiff(path)
+    if page.compression in COUNTED:
+        _refuse_tiff_bomb(path, file, page)
+    return page.asarray(maxworkers=1)
+
+
+def _segment_bytes(page: tifffile.TiffPage) -> int:
+    """Return the size of an inflated strip or tile."""
+    return math.prod(page.chunks) * (page.dtype.itemsize if page.dtype else 1)
+
+
+def _refuse_tiff_bomb(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+    limit = _FILLED_UP * _segment_bytes(page)
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        file.filehandle.seek(offset)
+        if inflated_bytes(page.compression, file.filehandle.read(count), limit) > limit:
+            raise MicrographError(path, f"a strip or tile inflates to more than {limit} bytes: corrupt TIFF")
 
 
 def _refuse_absurd(path: Path, width: int, height: int, pixel_bytes: int, size: int) -> None:
@@ -119,12 +150,12 @@ def _refuse_absurd(path: Path, width: int, height: int, pixel_bytes: int, size: 
 
 
 def _needs_libtiff(page: tifffile.TiffPage) -> bool:
-    """Tell whether tifffile lacks a codec for this page (without the optional imagecodecs)."""
-    try:
-        _ = tifffile.TIFF.DECOMPRESSORS[page.compression], tifffile.TIFF.UNPREDICTORS[page.predictor]
-    except KeyError:
-        return True
-    return False
+    """Tell whether tifffile by itself, without the optional imagecodecs, lacks a codec for this page."""
+    return (
+        page.compression not in (COMPRESSION.NONE, *COUNTED)
+        or page.compression not in tifffile.TIFF.DECOMPRESSORS
+        or page.predictor not in tifffile.TIFF.UNPREDICTORS
+    )
 
 
 def _read_by_libtiff(path: Path) -> NDArray[np.generic]:
