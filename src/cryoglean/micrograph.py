@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,6 +36,11 @@ class MicrographFile:
     row: Mapping[str, str] = field(default_factory=dict)
     optics: Mapping[str, str] = field(default_factory=dict)
     original_pixel_size_angstrom: float | None = None
+
+    @property
+    def real_path(self) -> Path:
+        """Its path with links followed as far as they lead: one to itself leads nowhere, and is no error here."""
+        return Path(os.path.realpath(self.path))
 
     @property
     def defocus_angstrom(self) -> float | None:

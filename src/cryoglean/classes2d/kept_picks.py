@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 
+from cryoglean.errors import TableError
 from cryoglean.io.coordinates import YConvention, relion_y_convention, write_picks
 from cryoglean.io.images import image_stem
 from cryoglean.io.particles import ParticleTable, located, places_by_micrograph
+from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.relion_columns import GROUP, MICROGRAPH, SCORE, X, Y
 from cryoglean.particles.recentring import recentred
@@ -108,7 +110,9 @@ def _keys(names: Sequence[str]) -> dict[str, str]:
 def _height(name: str, star_path: Path) -> int | None:
     """Return the number of rows of a TIFF, or None if it is not there or cannot be read."""
     try:
-        with tifffile.TiffFile(located(name, star_path)) as file:
+        path = located(name, star_path)
+        size_of_regular(path)
+        with tifffile.TiffFile(path) as file:
             return int(file.pages.first.shape[0])
-    except (OSError, tifffile.TiffFileError, IndexError):
+    except (OSError, TableError, tifffile.TiffFileError, IndexError):
         return None

@@ -12,6 +12,7 @@ from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
+from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes
@@ -154,6 +155,7 @@ def _keep(path: Path, line: int, k: int, text: str) -> bool:
 def _rows(path: Path) -> list[Row]:
     """Return the lines that say something, the header first, cells without blanks around them."""
     try:
+        size_of_regular(path)
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise TableError(path, 'not text in UTF-8: save it as "CSV UTF-8"') from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from cryoglean.errors import SettingsError
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,9 @@ def file_digest(path: Path) -> str:
         SettingsError: if it cannot be read.
     """
     try:
+        size_of_regular(path)
         return hashlib.sha256(path.read_bytes()).hexdigest()
+    except TableError as error:
+        raise SettingsError(str(error)) from error
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import read_mrc
 from cryoglean.io.raster import read_jpeg, read_png, read_tiff
+from cryoglean.io.regular import irregularity
 from cryoglean.limits import is_same_size
 from cryoglean.micrograph import Micrograph
 
@@ -28,6 +29,11 @@ MIN_SIDE_PX = 16
 
 MAX_VALUE = 1e15
 """Maximum magnitude of a pixel. Derived: its square still fits into float32."""
+
+_NAME_BYTES = 255
+"""Maximum length of a file name. Resource: that of the usual file systems."""
+
+_LONGEST_ENDING = "_autopick.star"
 
 _STRIP_PIXELS = 2**20
 """Pixels that are checked at once. Resource: the mask of a strip takes 1 MiB."""
@@ -125,8 +131,11 @@ def _os_reason(error: OSError) -> str:
 def _kind(path: Path) -> str:
     """Return the kind of file by its suffix; refuse what is not readable or holds something else."""
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise MicrographError(path, "a folder, not an image" if path.is_dir() else "not a regular file")
+    reason = irregularity(status)
+    if reason is not None:
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            reason = "a folder that cannot be listed: see its permissions"
+        raise MicrographError(path, reason)
     if status.st_size == 0:
         raise MicrographError(path, "empty: the file has 0 bytes")
     suffix = path.suffix.lower()
@@ -210,6 +219,16 @@ def pixel_size_of(
     return size, f"pixel sizes disagree: {chosen} {size:.4g}, {', '.join(differing)} Å; {chosen} is used"
 
 
+def _refuse_long_name(file: MicrographFile) -> None:
+    size = len(os.fsencode(file.key.rpartition("/")[2]))
+    if size > _NAME_BYTES - len(_LONGEST_ENDING):
+        raise MicrographError(
+            file.path,
+            f"a name of {size} bytes is too long for {_LONGEST_ENDING} behind it: rename it, to at most "
+            f"{_NAME_BYTES - len(_LONGEST_ENDING)}",
+        )
+
+
 def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = None) -> tuple[Micrograph, str | None]:
     """Read a micrograph and choose its pixel size (see `pixel_size_of`).
 
@@ -221,8 +240,10 @@ def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = No
         The micrograph, and one line about pixel sizes that disagree, or None.
 
     Raises:
-        MicrographError: if the image is unusable or its pixel size is unknown.
+        MicrographError: if the image is unusable, its name leaves no room for those of results, or its pixel size is
+            unknown.
     """
+    _refuse_long_name(file)
     image, header_angstrom = read_image(file.path)
     size, note = pixel_size_of(file, pixel_size_angstrom, header_angstrom)
     return Micrograph(image, size, file.name, file.defocus_angstrom), note

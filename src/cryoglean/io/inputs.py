@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
+from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.relion_columns import (
     DEFOCUS_U,
@@ -72,12 +73,14 @@ def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
     found: list[MicrographFile] = []
     loose: list[Path] = []
     for path in map(Path, inputs):
-        if path.suffix.lower() == ".star" and path.is_file():
+        if path.suffix.lower() == ".star" and os.path.lexists(path) and not path.is_dir():
             found += _from_star(path)
         else:
             loose += _loose(path)
     if not found and not loose:
         raise SettingsError("no micrographs given: name a folder, files, a list or a micrographs STAR file")
+    if not found and all(path.is_dir() for path in loose):
+        raise SettingsError(f"{loose[0]}: a folder that cannot be listed: see its permissions")
     found = _each_once([*_apart(found), *_from_paths(loose)])
     _refuse_equal_keys(found)
     return found
@@ -93,15 +96,25 @@ def _loose(path: Path) -> list[Path]:
 
 
 def _from_folder(folder: Path) -> list[Path]:
+    """List the images of a folder; one that may not be listed stands for itself, to be rejected by its name."""
     try:
         entries = sorted(folder.iterdir())
         # Hidden files are other programs' (macOS leaves ._a.mrc beside a.mrc).
-        images = [e for e in entries if image_suffix(e.name) and not e.name.startswith(".") and not e.is_dir()]
+        images = [e for e in entries if image_suffix(e.name) and not e.name.startswith(".") and not _is_folder(e)]
         if not images:
-            raise SettingsError(_nothing_in(folder, [e for e in entries if e.is_dir()]))
+            raise SettingsError(_nothing_in(folder, [e for e in entries if _is_folder(e)]))
+    except PermissionError:
+        return [folder]
     except OSError as error:
         raise SettingsError(f"{folder}: cannot be listed: {error.strerror or error}") from error
     return _without_previews(images)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # nothing can be said of it: reading it will say why
+        return False
 
 
 def _without_previews(images: list[Path]) -> list[Path]:
@@ -124,6 +137,7 @@ def _nothing_in(folder: Path, subfolders: list[Path]) -> str:
 
 def _from_list(path: Path) -> list[Path]:
     try:
+        size_of_regular(path)
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(path, "not a list of micrographs: it is not text in UTF-8") from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import simplejpeg
+import simplejpeg  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def decode_jpeg(data: bytes, colours: Literal["GRAY", "RGB"]) -> NDArray[np.uint
     Raises:
         ValueError: if any part of it is missing or damaged, as far as that can be told.
     """
-    pixels = simplejpeg.decode_jpeg(data, colours, strict=True)  # type: ignore[attr-defined]
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colours, strict=True)
     if _has_hole(data):
         raise ValueError(f"a hole of at least {len(_ZERO_RUN)} zeros in its data")
     return pixels

@@ -14,6 +14,7 @@ from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.io.mrc import plausible_pixel_size
+from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion_columns import (
     GROUP,
     GROUP_NAME,
@@ -151,6 +152,7 @@ def read_stack(
     """
     path = Path(path)
     try:
+        size_of_regular(path)
         with mrcfile.mmap(path, permissive=False) as stack:
             data = stack.data.reshape(-1, *stack.data.shape[-2:])
             images = np.array(data if indices is None else data[list(indices)], dtype=np.float32)
@@ -174,6 +176,7 @@ def stack_pixel_size(path: str | Path) -> float | None:
     """
     path = Path(path)
     try:
+        size_of_regular(path)
         with mrcfile.mmap(path, permissive=False) as stack:
             return plausible_pixel_size(float(stack.voxel_size.x), float(stack.voxel_size.y))
     except (OSError, ValueError) as error:

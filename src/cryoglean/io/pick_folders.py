@@ -15,6 +15,7 @@ from cryoglean.io.coordinates.files import read_stored
 from cryoglean.io.coordinates.registry import formats_of_suffix, unread_reason
 from cryoglean.io.micrograph_names import distinct_names, stem_of
 from cryoglean.io.particles import project_folder
+from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion import COORDS_SUFFIX, read_autopick_star
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def read_stored_folder(path: str | Path) -> dict[str, StoredPicks]:
     if path.is_file():
         listed = _listed_files(path)
         return _collect([(path, None)] if listed is None else listed)
+    if path.exists() and not path.is_dir():
+        size_of_regular(path)
     if not path.is_dir():
         raise SettingsError(f"{path}: no such file or folder")
     folder = path / "picks" if (path / "picks").is_dir() else path

@@ -8,13 +8,13 @@ names into numbers, fills short rows with NaN, cuts values at a "#" and reads an
 from __future__ import annotations
 
 import re
-import stat
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cryoglean.errors import TableError
+from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,11 +120,9 @@ def _read_blocks(path: Path) -> dict[str, _Block]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise TableError(path, "not a regular file")
-        if status.st_size > MAX_STAR_BYTES:
-            raise TableError(path, f"{status.st_size} bytes, and at most {MAX_STAR_BYTES} are read: {_SPLIT}")
+        size = size_of_regular(path)
+        if size > MAX_STAR_BYTES:
+            raise TableError(path, f"{size} bytes, and at most {MAX_STAR_BYTES} are read: {_SPLIT}")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(path, "not a STAR table: it is not text in UTF-8") from error

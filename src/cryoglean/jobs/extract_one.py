@@ -79,7 +79,7 @@ def done(task: ExtractTask, item: PickedMicrograph) -> ParticleTable | None:
 def _digest(item: PickedMicrograph) -> str:
     """Sum up what boxes of one micrograph depend on besides the settings: its picks, its CTF and where it is."""
     file = item.file
-    said = (item.digest(), sorted(file.row.items()), sorted(file.optics.items()), str(file.path.resolve()))
+    said = (item.digest(), sorted(file.row.items()), sorted(file.optics.items()), str(file.real_path))
     return hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 

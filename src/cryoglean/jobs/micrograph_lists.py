@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
+from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +71,7 @@ def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
         TableError: in one line, if a column is missing, a row cannot be understood or the file is no text.
     """
     try:
+        size_of_regular(path)
         with path.open(newline="", encoding="utf-8") as file:
             header, *rows = [row for row in csv.reader(file) if row] or [[]]
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -101,7 +102,7 @@ class OutputFolder:
                 schema_version=1,
                 job=self.job,
                 settings=dict(settings),
-                inputs=self.inputs() | {file.key: str(file.path.resolve()) for file in files},
+                inputs=self.inputs() | {file.key: str(file.real_path) for file in files},
                 version=cryoglean.__version__,
                 provenance=dict(provenance or {}),
             )
@@ -133,7 +134,7 @@ class OutputFolder:
     def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
         """Give micrographs the keys that they had in earlier calls: a key may depend on what else is named."""
         key_of = {path: key for key, path in self.inputs().items()}
-        return [replace(file, key=key_of.get(str(file.path.resolve()), file.key)) for file in files]
+        return [replace(file, key=key_of.get(str(file.real_path), file.key)) for file in files]
 
     def result_path(self, key: str) -> Path | None:  # noqa: ARG002 (a folder of micrographs' results has one)
         """Return the file that shows that a micrograph is done, if there is one."""
@@ -158,12 +159,13 @@ class OutputFolder:
         known = self.inputs()
         for file in files:
             before = known.get(file.key)
-            if before is not None and before != str(file.path.resolve()):
+            if before is not None and before != str(file.real_path):
                 raise SettingsError(
                     f"{self.root} holds results of {before} as {file.key!r}, the name of {file.path}: "
                     "name another --out"
                 )
-            if before is None and (path := self.result_path(file.key)) is not None and path.exists():
+            path = self.result_path(file.key)
+            if before is None and path is not None and os.path.exists(path):  # noqa: PTH110 (no error for a long name)
                 raise SettingsError(f"{path} is there and was not made here: move it away, or name another --out")
 
     def _forget(self) -> None:
@@ -191,7 +193,7 @@ class OutputFolder:
         for each in results:
             file = each.file
             if each.reason is None:
-                path = str(file.path.resolve())
+                path = str(file.real_path)
                 known[file.key] = LedgerRow(key=file.key, micrograph=file.name, path=path, picks=each.count)
             else:
                 rejected.append(RejectedRow(micrograph=file.name, path=str(file.path), reason=each.reason))

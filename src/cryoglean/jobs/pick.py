@@ -141,7 +141,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
         CryogleanError: if a worker process is killed.
     """
     folder = PickFolder(out)
-    if any(file.path.resolve().parent == out.resolve() for file in files):
+    if any(file.real_path.parent == out.resolve() for file in files):
         raise SettingsError(
             f"--out {out} is where the micrographs are: pictures there would pass for some; name another"
         )

@@ -13,6 +13,7 @@ from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates.files import read_one_stored
 from cryoglean.io.micrograph_names import find_by_name
 from cryoglean.io.pick_folders import read_stored_folder
+from cryoglean.io.regular import size_of_regular
 from cryoglean.jobs.pick_folder import PickFolder
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class _CoordinateFile:
 
     def content(self) -> bytes:
         try:
+            size_of_regular(self.path)
             return self.path.read_bytes()
         except OSError as error:
             raise TableError(self.path, error.strerror or str(error)) from error

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cryoglean.errors import SettingsError
+from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +40,12 @@ def read_record(path: Path, kind: type[AnyRecord], advice: str) -> AnyRecord | N
         SettingsError: in one line, if it cannot be read, is damaged or of another version.
     """
     try:
+        size_of_regular(path)
         return kind.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except TableError as error:
+        raise SettingsError(f"{error}: {advice}") from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror or error}): {advice}") from error
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -98,7 +99,7 @@ def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:
 
 def _rejected_rows(path: Path) -> dict[str, str]:
     """Return the reasons by file."""
-    return {str(Path(row.path).resolve()): row.reason for row in read_rows(path, RejectedRow)}
+    return {os.path.realpath(row.path): row.reason for row in read_rows(path, RejectedRow)}
 
 
 def repick_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:
@@ -119,11 +120,11 @@ def repick_command(root: Path, files: Iterable[Path], options: Mapping[str, obje
 def _named_together(root: Path, files: set[Path]) -> str:
     """Return one word that names all micrographs: their table, or their folder if it holds no others."""
     table = root / MICROGRAPHS_STAR
-    if table.exists() and {file.path.resolve() for file in find_micrographs([table])} == files:
+    if table.exists() and {file.real_path for file in find_micrographs([table])} == files:
         return str(table.resolve())
     folder = next(iter(files)).parent
     try:
-        same = {file.path.resolve() for file in find_micrographs([folder])} == files
+        same = {file.real_path for file in find_micrographs([folder])} == files
     except SettingsError:
         same = False
     return str(folder) if same else "MICROGRAPHS"

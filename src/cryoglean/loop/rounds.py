@@ -90,7 +90,7 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
         OSError: if results cannot be written; what was written is whole.
         CryogleanError: if a worker process is killed, or RELION fails.
     """
-    if any(file.path.resolve().parent == out.resolve() for file in files):
+    if any(file.real_path.parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
     run, files = open_run(out, job.settings, files)
     run.set(status=RunStatus.running, provenance=job.provenance())

@@ -241,7 +241,7 @@ def _refuse_other_run(root: Path, state: RunState, settings: LoopSettings) -> No
 
 
 def _path(file: MicrographFile) -> str:
-    return str(file.path.resolve())
+    return str(file.real_path)
 
 
 def _new_keys(root: Path, known: Mapping[str, str], files: Sequence[MicrographFile]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates.registry import format_of, formats_of_suffix, writer_of
+from cryoglean.io.regular import size_of_regular
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -77,13 +78,20 @@ def read_stored(path: str | Path, y_convention: YConvention | None = None) -> di
         TableError: if the file cannot be read, or holds no table that can.
     """
     path = Path(path)
-    if not path.is_file():
-        raise TableError(path, "no such file")
+    try:
+        size_of_regular(path)
+    except OSError as error:
+        raise TableError(path, _missing(error)) from error
     form = format_of(path)
     if form is None:
         return {}
     default = y_convention or form.y_convention
     return {name: s._replace(y_convention=s.y_convention or default) for name, s in form.read(path).items()}
+
+
+def _missing(error: OSError) -> str:
+    is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return "no such file" if is_missing else f"cannot be read: {error.strerror or error}"
 
 
 def write_picks(
