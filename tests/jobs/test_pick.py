@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -165,6 +166,22 @@ def test_bad_micrographs_are_named_with_their_reasons_and_the_others_go_on(micro
     for name, word in said.items():
         assert word.lower() in reasons[name].lower()
     assert len(contents(tmp_path / "out")) == len(FIELDS)
+
+
+def test_entries_that_are_no_files_are_named_and_the_others_go_on(micrographs, tmp_path):
+    (micrographs / "loop.mrc").symlink_to("loop.mrc")
+    (micrographs / "lost.mrc").symlink_to("nowhere.mrc")
+    (micrographs / "zero.mrc").symlink_to("/dev/zero")
+    os.mkfifo(micrographs / "pipe.mrc")
+    shutil.copy(micrographs / "grid.0.mrc", micrographs / f"{'l' * 245}.mrc")
+    said = {"loop": "links", "lost": "missing", "zero": "a device", "pipe": "a pipe", "l" * 245: "a name of 245 bytes"}
+    for _ in range(2):  # the second job finds the results of the first
+        summary, _ = run([micrographs], tmp_path / "out")
+        assert summary.exit_status == 3
+        reasons = {Path(name).stem: reason for name, reason in rejected(tmp_path / "out").items()}
+        assert reasons.keys() == said.keys()
+        assert all(word in reasons[name] for name, word in said.items())
+        assert len(contents(tmp_path / "out")) == len(FIELDS)
 
 
 def test_when_all_are_bad_the_status_says_so_and_there_are_no_picks(tmp_path):
