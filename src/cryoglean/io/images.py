@@ -10,7 +10,6 @@ import numpy as np
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import read_mrc
-from cryoglean.io.raster import read_jpeg, read_png, read_tiff
 from cryoglean.io.regular import irregularity
 from cryoglean.limits import is_same_size
 from cryoglean.micrograph import Micrograph
@@ -52,7 +51,6 @@ _KINDS = {
 SUFFIXES = tuple(_KINDS)
 """Suffixes of micrographs, in lower case, for which folders are searched."""
 
-_READERS: dict[str, Reader] = {"TIFF": read_tiff, "PNG": read_png, "JPEG": read_jpeg}
 _OTHER_MRC = (".mrcs", ".map", ".st", ".rec", ".ali")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -113,13 +111,21 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], float | None]:
     path = Path(path)
     try:
         kind = _kind(path)
-        image, pixel_size = _READERS.get(kind, read_mrc)(path)
+        image, pixel_size = _reader(kind)(path)
         _check_content(path, image)
     except OSError as error:
         raise MicrographError(path, _os_reason(error)) from error
     except MemoryError as error:
         raise MicrographError(path, "not enough memory to read it") from error
     return image, pixel_size
+
+
+def _reader(kind: str) -> Reader:
+    if kind not in ("TIFF", "PNG", "JPEG"):
+        return read_mrc
+    from cryoglean.io.raster import read_jpeg, read_png, read_tiff  # late: their libraries take time that MRC need not
+
+    return {"TIFF": read_tiff, "PNG": read_png, "JPEG": read_jpeg}[kind]
 
 
 def _os_reason(error: OSError) -> str:
