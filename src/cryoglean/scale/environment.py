@@ -31,6 +31,7 @@ REQUIRED_PACKAGES = {
     "safetensors": "safetensors",
     "scikit-image": "skimage",
     "scipy": "scipy",
+    "simplejpeg": "simplejpeg",
     "threadpoolctl": "threadpoolctl",
     "tifffile": "tifffile",
     "torch": "torch",
