@@ -8,7 +8,10 @@ from tests.fields import f1_score
 from tests.jobs.test_pick import rejected, run
 
 from cryoglean.io.coordinates import read_picks
+from perturbations import jittered
 from shells import ShellField
+
+pytestmark = pytest.mark.numerical
 
 SHAPE = (300, 360)
 FIELD = {"height_px": 300, "width_px": 360, "particles": 16, "pixel_size_angstrom": 4}
@@ -33,7 +36,7 @@ PARTLY = {"side": COLUMNS > 0.6 * 360, "middle": np.hypot(ROWS - 150, COLUMNS - 
 
 
 def write(path, image):
-    with mrcfile.new(path, image.astype(np.float32), overwrite=True) as file:
+    with mrcfile.new(path, jittered(image.astype(np.float32)), overwrite=True) as file:
         file.voxel_size = 4
 
 
@@ -68,7 +71,7 @@ def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without
     assert name.endswith("a.mrc")
     assert "shows nothing" in reason
     for name, xy in picks_in(tmp_path / "out").items():
-        np.testing.assert_array_equal(xy, alone[name])
+        np.testing.assert_allclose(xy, alone[name], atol=1e-3)  # sums may depend on memory by their last bits
 
 
 @pytest.mark.parametrize("kind", PARTLY)

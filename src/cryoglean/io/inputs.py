@@ -15,6 +15,7 @@ from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.relion_columns import (
+    ANGSTROM_PER_MICROMETRE,
     DEFOCUS_U,
     DEFOCUS_V,
     DETECTOR_PIXEL_SIZE,
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 _PICTURES = (".png", ".jpg", ".jpeg")
 _LIST_SUFFIXES = (".txt", ".lst")
 _NUMERIC = (DEFOCUS_U, DEFOCUS_V)
-_ANGSTROM_PER_MICROMETRE = 1e4
-"""Format: `rlnDetectorPixelSize` is in micrometres."""
-
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
 _NO_NAMES = ("", ".", "..")
 _OF_PARTICLES = (IMAGE, X)
@@ -330,7 +328,7 @@ def _pixel_size(path: Path, name: str, values: Mapping[str, str]) -> float | Non
         return _positive(path, name, PIXEL_SIZE, values)
     if DETECTOR_PIXEL_SIZE in values and MAGNIFICATION in values:
         detector = _positive(path, name, DETECTOR_PIXEL_SIZE, values)
-        return detector * _ANGSTROM_PER_MICROMETRE / _positive(path, name, MAGNIFICATION, values)
+        return detector * ANGSTROM_PER_MICROMETRE / _positive(path, name, MAGNIFICATION, values)
     return None
 
 

@@ -3,7 +3,7 @@
 simplejpeg makes errors of libjpeg's warnings: elsewhere a file with a hole gives an image half of which is grey or
 displaced, and no error. What libjpeg cannot tell is a hole after which it finds its way by chance to the right number
 of blocks; so zeros, of which holes on disks consist, are looked for as well. A progressive file may still hide one in
-its later scans, which add the last bits of each value.
+its later scans: they mostly add the last bits of each value, but not always.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.io.relion_columns import (
+    ANGSTROM_PER_MICROMETRE,
     DETECTOR_PIXEL_SIZE,
     GROUP,
     IMAGE_PIXEL_SIZE,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
-
-_ANGSTROM_PER_MICROMETRE = 1e4
-"""Format: `rlnDetectorPixelSize` is in micrometres."""
 
 
 def origin_columns(table: pd.DataFrame) -> tuple[str, ...]:
@@ -64,7 +62,7 @@ def image_pixel_sizes(table: pd.DataFrame, optics: pd.DataFrame | None) -> NDArr
     size = _values(table, optics, IMAGE_PIXEL_SIZE)
     detector, magnification = (_values(table, optics, name) for name in (DETECTOR_PIXEL_SIZE, MAGNIFICATION))
     if size is None and detector is not None and magnification is not None:
-        return _sound(detector * _ANGSTROM_PER_MICROMETRE / magnification)
+        return _sound(detector * ANGSTROM_PER_MICROMETRE / magnification)
     return size
 
 

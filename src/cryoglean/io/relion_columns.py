@@ -28,6 +28,9 @@ AMPLITUDE_CONTRAST = "rlnAmplitudeContrast"
 DETECTOR_PIXEL_SIZE = "rlnDetectorPixelSize"
 """In micrometres; before RELION 3.1, with `MAGNIFICATION`."""
 
+ANGSTROM_PER_MICROMETRE = 1e4
+"""Format: unit of `DETECTOR_PIXEL_SIZE`."""
+
 MAGNIFICATION = "rlnMagnification"
 IMAGE_PIXEL_SIZE = "rlnImagePixelSize"
 IMAGE_SIZE = "rlnImageSize"

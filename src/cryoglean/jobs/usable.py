@@ -27,7 +27,7 @@ def read_usable(
         The micrograph, and the note on its pixel size, if there is one.
 
     Raises:
-        MicrographError: if it cannot be read, or the diameter does not fit it.
+        MicrographError: if it cannot be read, nothing in it was exposed, or the diameter does not fit it.
     """
     try:
         micrograph, note = read_micrograph(file, pixel_size_angstrom)
