@@ -195,6 +195,18 @@ def test_the_command_is_copied_or_marked(page, known):
     expect(page.locator("#viewer-copy")).not_to_have_text("Copy")
 
 
+def test_no_button_of_a_chart_sends_anything(page):
+    """The buttons are those that are known to change the view, or to save a picture on this machine."""
+    names = page.evaluate("[...document.querySelectorAll('.modebar-btn')].map((each) => each.dataset.title)")
+    assert set(names) <= {"Download plot", "Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+    assert "Zoom in" in names
+    context = page.evaluate(
+        "(({plotlyServerURL, topojsonURL}) => [plotlyServerURL, topojsonURL])"
+        "(document.getElementById('chart-scores')._context)"
+    )
+    assert context == ["", "data:,"]
+
+
 def test_tables_and_galleries_are_sorted(page, known):
     page.locator("#counts summary").click()
     page.locator("#counts th button", has_text="picks").click()

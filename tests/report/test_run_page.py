@@ -13,13 +13,14 @@ from plotly.offline import get_plotlyjs
 from cryoglean.picks import Picks
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_charts import pick_charts
+from cryoglean.report.pick_page import pick_page
 from cryoglean.report.round_charts import run_charts
 from cryoglean.report.run_notices import key_numbers, notices
 from cryoglean.report.run_page import run_page
 from cryoglean.report.spacing_audit import spacing_audit
 from cryoglean.report.viewer_data import MAX_IMAGE_BYTES, MAX_VIEWS, jpeg, viewer_data
 from html_page import Page
-from report_facts import NAMES, facts, gallery, nothing, places
+from report_facts import NAMES, facts, gallery, nothing, pick_facts, places
 
 
 def charts(known):
@@ -45,6 +46,24 @@ def test_nothing_is_asked_of_a_network(page):
     style = re.search(r"<style>(.*?)</style>", run_page(nothing(), ""), re.DOTALL)[1]
     assert "url(" not in style
     assert "@import" not in style
+
+
+@pytest.mark.parametrize("made", [lambda: run_page(facts(), ""), lambda: pick_page(pick_facts(), "")])
+def test_nothing_in_a_page_leads_out_of_the_machine(made):
+    """Not one address besides those in plotly's own text, whose controls that send something are off."""
+    html = made()
+    own = html.replace(get_plotlyjs(), "")
+    assert re.findall(r"(?:https?|wss?|ftp):|[\"'(=]//\w", own) == []
+    assert not re.search(r"fetch\(|XMLHttpRequest|sendBeacon|WebSocket|EventSource|window\.open|\bimport\(", own)
+    assert not {"form", "iframe", "object", "embed"} & {tag for tag, _ in Page(html).elements}
+    config = re.search(r"const config = \{(.*?)\n  \};", own, re.DOTALL)[1]
+    told = dict(re.findall(r"^    (\w+): (.*),$", config, re.MULTILINE))
+    assert told["showSendToCloud"] == "false"
+    assert told["plotlyServerURL"] == '""'
+    assert told["topojsonURL"] == '"data:,"'
+    assert own.count("Plotly.react(") == own.count(", config)") == 1
+    addresses = set(re.findall(r"(\w*(?:URL|Url|Server|Cloud)\w*):\{valType", get_plotlyjs()))
+    assert addresses <= told.keys(), "plotly has another setting of an address, or another control that sends"
 
 
 def test_every_name_is_shown_letter_by_letter(page):

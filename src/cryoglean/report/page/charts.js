@@ -2,8 +2,12 @@
 // Charts: the data come with the page; colours named var(--x) are those of the page, light or dark.
 (() => {
   const charts = JSON.parse(document.getElementById("charts-data").textContent);
+  // Nothing leaves the page: no button that sends a chart to a server, and no address for it or for maps.
   const config = {
     displaylogo: false,
+    showSendToCloud: false,
+    plotlyServerURL: "",
+    topojsonURL: "data:,",
     responsive: true,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     toImageButtonOptions: { format: "svg" },
