@@ -43,7 +43,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: if the file cannot be written; `path` is then still whole, and the error names it.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:40]}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = _temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -76,6 +76,48 @@ def write_atomic_text(path: str | os.PathLike[str], text: str) -> None:
         OSError: as `atomic_path`.
     """
     write_atomic_bytes(path, text.encode("utf-8"))
+
+
+def create_exclusively(path: Path, data: bytes) -> bool:
+    """Create a file with its content, unless it is there; of several that try, one does, on NFS as well.
+
+    A hard link makes it appear whole. A server may have made the link although its answer was lost, so the number of
+    links decides. Where there are no links the file is created as new, and filled afterwards.
+
+    Returns:
+        Whether it was created here.
+
+    Raises:
+        OSError: if no file can be made there.
+    """
+    temporary = _temporary_beside(path)
+    try:
+        temporary.write_bytes(data)
+        _sync(temporary, os.O_RDWR)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return temporary.stat().st_nlink > 1
+        except OSError:
+            return _create_new(path, data)
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _create_new(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:40]}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def clean_leftovers(folder: str | os.PathLike[str]) -> list[Path]:

@@ -18,6 +18,7 @@ from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import ExitStatus, exit_status
 from cryoglean.report.gallery import draw_gallery
@@ -83,6 +84,7 @@ class ClassifySummary:
         return exit_status(is_any_done=self.classification is not None, is_any_rejected=bool(self.rejected))
 
 
+@locks_output
 def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: IterationListener) -> ClassifySummary:
     """Sort the particles of a STAR file into classes, unless that is done.
 

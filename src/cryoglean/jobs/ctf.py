@@ -19,6 +19,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.relion import write_micrographs_star
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.processes import map_processes
@@ -66,6 +67,7 @@ class CtfTask:
         return columns if self.plot_path(file).exists() or not self.job.plots else None
 
 
+@locks_output
 def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progress: ProgressListener) -> JobSummary:
     """Find the CTF of all micrographs, and write `micrographs_ctf.star` with those that have one.
 

@@ -10,6 +10,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.particles import joined, read_particles, write_particles
 from cryoglean.jobs.extract_one import ExtractTask, done, extract_one, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_picks
@@ -29,6 +30,7 @@ __all__ = ["ExtractJob", "run_extract_job"]
 _RESULTS = ("particles/**/*.mrcs", "particles/**/*.star", "particles.star")
 
 
+@locks_output
 def run_extract_job(
     picks: Path, files: Sequence[MicrographFile], job: ExtractJob, out: Path, progress: ProgressListener
 ) -> JobSummary:

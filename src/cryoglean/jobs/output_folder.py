@@ -11,6 +11,7 @@ from pydantic import Field
 import cryoglean
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
+from cryoglean.jobs.folder_lock import refuse_if_lost
 from cryoglean.jobs.micrograph_lists import LedgerRow, RejectedRow, read_rows, write_rows
 from cryoglean.jobs.records import Record, read_record
 
@@ -188,7 +189,11 @@ class OutputFolder:
 
         Returns:
             The micrographs with results by key, in order of their keys.
+
+        Raises:
+            CryogleanError: if the folder is gone, or another job's by now.
         """
+        refuse_if_lost(self.root)
         known, rejected = self.ledger(), list[RejectedRow]()
         for each in results:
             file = each.file

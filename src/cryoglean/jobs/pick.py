@@ -15,6 +15,7 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.fit_renewal import drop_outdated_fit
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_one import PickTask, pick_one
@@ -123,6 +124,7 @@ class PickSummary(JobSummary):
         return ExitStatus.nothing_found if self.done and not self.total else super().exit_status
 
 
+@locks_output
 def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progress: ProgressListener) -> PickSummary:
     """Pick all micrographs that are not picked yet, and write the lists that name them all.
 

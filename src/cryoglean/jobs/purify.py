@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from cryoglean.classes2d.reading import read_usable
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.particles import ParticleTable, read_particles
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.select import Selected, write_decisions
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from cryoglean.jobs.select import SelectFolder, SelectJob
 
 
+@partial(locks_output, out=lambda given: given["folder"].out)
 def run_purify_job(
     source: Source,
     job: SelectJob,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from cryoglean.classes2d.selection import Rule, Selection, select, selected_part
 from cryoglean.classes2d.selection_file import edited, is_edited, write_selection
 from cryoglean.errors import SettingsError
 from cryoglean.io.particles import ParticleTable, write_particles, write_stack
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.report.gallery import draw_gallery
 
@@ -150,6 +152,7 @@ def write_decisions(folder: Path, source: Source, job: SelectJob, selection: Sel
     write_selection(folder / SELECTION, classes, selection)
 
 
+@partial(locks_output, out=lambda given: given["folder"].out)
 def run_select_job(source: Source, job: SelectJob, folder: SelectFolder) -> Selected:
     """Select classes and write what comes of it.
 

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.jobs.simulation_folder import SimulationFolder
@@ -39,6 +40,7 @@ class SimulationSummary(JobSummary):
     species: list[Particle] = field(default_factory=list)
 
 
+@locks_output
 def run_simulation(
     simulation: Simulation,
     out: Path,

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.io.atomic import write_atomic_text
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_picks
@@ -83,6 +84,7 @@ class _Usable:
     negatives: Picks
 
 
+@locks_output
 def run_train_job(
     files: Sequence[MicrographFile],
     picks: Path,

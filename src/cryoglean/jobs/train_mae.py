@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import JobSummary, MicrographResult
@@ -99,6 +100,7 @@ class _Source:
     of: MicrographSet
 
 
+@locks_output
 def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: ProcessGroup = SINGLE_PROCESS) -> MaeSummary:
     """Train a network and write its weights, the curves and a picture of its predictions, unless that is done.
 

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
+from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.result import ExitStatus
 from cryoglean.jobs.select import SELECTION
@@ -75,6 +76,7 @@ class LoopSummary:
         return self.end.outcome.exit_status
 
 
+@locks_output
 def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress: LoopListener) -> LoopSummary:
     """Run the loop, or resume it.
 

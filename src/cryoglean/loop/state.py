@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 import cryoglean
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
+from cryoglean.jobs.folder_lock import refuse_if_lost
 from cryoglean.jobs.output_folder import difference
 from cryoglean.jobs.records import Record, read_record
 from cryoglean.loop.decisions import AnyDecision
@@ -158,6 +159,7 @@ class RunFile:
         Raises:
             OSError: if it cannot be written.
         """
+        refuse_if_lost(self.root)
         write_atomic_text(self.path, self.state.model_dump_json(indent=1) + "\n")
 
 
