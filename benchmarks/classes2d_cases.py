@@ -32,12 +32,13 @@ from PIL import Image
 
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.particles import ParticleTable, joined, write_particles, write_stack
+from cryoglean.io.particles import ParticleTable, write_particles, write_stack
 from cryoglean.io.relion_columns import IMAGE
 from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS, ExtractJob
 from cryoglean.jobs.simulate import read_species
 from cryoglean.micrograph import Micrograph, MicrographFile
 from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
+from cryoglean.particles.joining import joined
 from cryoglean.particles.tables import particle_table
 from cryoglean.simulate.plan import Kind
 from cryoglean.simulate.render import Renderer

@@ -44,12 +44,12 @@ class MicrographFile:
 
     @property
     def defocus_angstrom(self) -> float | None:
-        """Mean defocus (positive is underfocus) from the CTF columns, or None where it could not be estimated."""
+        """Mean defocus (positive is underfocus) from the CTF columns, or None where it is not known: 0 says so."""
         columns = ("rlnDefocusU", "rlnDefocusV")
         if not all(c in self.row for c in columns):
             return None
-        defocus = sum(float(self.row[c]) for c in columns) / 2
-        return defocus if math.isfinite(defocus) else None
+        u, v = (float(self.row[c]) for c in columns)
+        return (u + v) / 2 if math.isfinite(u + v) and u != 0 and v != 0 else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ import starfile
 from cryoglean.errors import TableError
 from cryoglean.io.particles import (
     ParticleTable,
-    joined,
     places_by_micrograph,
     read_images,
     read_particles,
@@ -92,23 +91,6 @@ def test_starfile_reads_what_is_written(tmp_path):
     tables = starfile.read(tmp_path / "p.star", always_dict=True)
     assert list(tables["particles"]["rlnImageName"]) == ["1@a.mrcs", "2@a.mrcs"]
     assert float(tables["optics"]["rlnImagePixelSize"].iloc[0]) == 2
-
-
-def test_joining_renumbers_groups_and_keeps_equal_ones_together():
-    whole = joined([table(["1@a"]), table(["1@b"], size="3.0"), table([]), table(["1@c"])])
-    assert list(whole.particles["rlnOpticsGroup"]) == ["1", "2", "1"]
-    assert list(whole.optics["rlnOpticsGroup"]) == ["1", "2"]
-    assert list(whole.optics["rlnImagePixelSize"]) == ["2.0", "3.0"]
-    assert list(whole.particles["rlnImageName"]) == ["1@a", "1@b", "1@c"]
-
-
-def test_what_only_some_tables_know_is_left_out():
-    other = table(["1@b"], rlnVoltage="300")
-    other = ParticleTable(other.optics, other.particles.assign(rlnDefocusU="1"))
-    whole = joined([table(["1@a"]), other])
-    assert "rlnDefocusU" not in whole.particles.columns
-    assert "rlnVoltage" not in whole.optics.columns
-    assert len(whole.particles) == 2
 
 
 def test_places_by_micrograph_carry_origins(tmp_path):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cryoglean.ctf.model import ctf_of
+from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import pipeline_stem, write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.io.star import read_star
 from cryoglean.micrograph import MicrographFile
@@ -130,6 +132,24 @@ def test_micrographs_that_no_table_describes_get_a_group_of_their_pixel_size(tmp
     assert [r["rlnOpticsGroup"] for r in rows] == ["1", "2", "1"]
 
 
-def test_a_column_that_one_micrograph_lacks_is_left_out(tmp_path):
-    _, rows = written(tmp_path, [micrograph("a.mrc", **CTF), micrograph("b.mrc", rlnDefocusU="1")])
-    assert [list(r) for r in rows] == [["rlnMicrographName", "rlnOpticsGroup", "rlnDefocusU"]] * 2
+def test_a_micrograph_without_a_ctf_or_a_microscope_leaves_the_others_theirs(tmp_path):
+    loose = MicrographFile(Path("c.mrc"), "c.mrc", "c", 0.885)
+    files = [micrograph("a.mrc", **CTF, rlnPhaseShift="90"), micrograph("b.mrc", rlnDefocusU="1"), loose]
+    optics, rows = written(tmp_path, files)
+    assert rows[0] == {**files[0].row}
+    assert optics[0] == OPTICS
+    nothing = {**dict.fromkeys([*CTF, "rlnPhaseShift"], "0"), "rlnCtfMaxResolution": "999"}
+    assert rows[2] == {**nothing, "rlnOpticsGroup": "2", "rlnMicrographName": "c.mrc"}
+    again = find_micrographs([tmp_path / "m.star"])
+    assert [ctf_of(file) is not None for file in again] == [True, False, False]
+    assert [file.defocus_angstrom is not None for file in again] == [True, False, False]
+    assert [file.pixel_size_angstrom for file in again] == [0.885] * 3
+    assert again[2].optics.keys() & {"rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"} == set()
+    write_micrographs_star(tmp_path / "again.star", again)
+    assert (tmp_path / "again.star").read_text() == (tmp_path / "m.star").read_text()
+
+
+def test_pixel_sizes_of_micrograph_and_movie_stand_for_each_other(tmp_path):
+    binned = {**OPTICS, "rlnOpticsGroup": "2", "rlnMicrographOriginalPixelSize": "0.4425"}
+    optics, _ = written(tmp_path, [micrograph("a.mrc"), micrograph("b.mrc", binned)])
+    assert [group["rlnMicrographOriginalPixelSize"] for group in optics] == ["0.885", "0.4425"]

@@ -167,3 +167,44 @@ def test_relion_classifies_what_we_write(project):
     assert set(data["cryogleanPickId"].astype(int)) == set(range(1, len(ours) + 1)), "RELION keeps what it knows not"
     average = mrcfile.read(project / "run" / "c_it001_classes.mrcs").reshape(40, 40)
     assert np.corrcoef(average.ravel(), ours.mean(axis=0).ravel())[0, 1] > 0.5
+
+
+@pytest.mark.skipif(shutil.which("relion_project") is None, reason="relion_project is not on PATH")
+def test_the_ctf_of_particles_without_one_is_one_to_relion_too_and_the_others_keep_theirs(project):
+    """Of a table of both kinds RELION projects a volume with the CTF of each particle, or without any."""
+    loose = MicrographFile(project / NAME, NAME.replace("a.mrc", "b.mrc"), "Movies/b", PIXEL)
+    write_picks("picks/Movies/b_autopick.star", Picks([200.0], [200.0], [1.0]), "b.mrc")
+    job = ExtractJob(box_size_px=80, scale_to=40, background_radius=0.75)
+    run_extract_job(project / "picks", [loose, micrograph_file(project)], job, project / "ours", Deaf())
+    rows = read_particles(project / "ours" / "particles.star").particles
+    is_loose = rows["rlnMicrographName"].str.endswith("b.mrc").to_numpy()
+    assert is_loose.any()
+    assert not is_loose.all()
+    volume = np.random.default_rng(0).normal(size=(40, 40, 40)).astype(np.float32)
+    with mrcfile.new("volume.mrc") as file:
+        file.set_data(volume)
+        file.voxel_size = 4
+    words = ["relion_project", "--i", "volume.mrc", "--ang", "ours/particles.star", "--angpix", 4]
+    relion(*words, "--o", "plain")
+    relion(*words, "--o", "with_ctf", "--ctf")
+    plain, with_ctf = read_stack("plain.mrcs"), read_stack("with_ctf.mrcs")
+    np.testing.assert_allclose(with_ctf[is_loose], plain[is_loose], atol=1e-4 * np.abs(plain).max())
+    assert np.abs(with_ctf - plain)[~is_loose].max(axis=(1, 2)).min() > 0.1 * np.abs(plain).max()
+
+
+@pytest.mark.skipif(shutil.which("relion_star_handler") is None, reason="relion_star_handler is not on PATH")
+def test_relion_keeps_what_we_carry(project):
+    optics = {**OPTICS, "rlnBeamTiltX": "0.1", "rlnMagMat00": "1.01", "rlnOddZernike": "[0.1,0.2,0.3]"}
+    row = {"rlnMicrographName": NAME, "rlnOpticsGroup": "1", **CTF, "rlnPhaseShift": "90.0"}
+    known = MicrographFile(project / NAME, NAME, "Movies/a", PIXEL, row, optics)
+    loose = MicrographFile(project / NAME, NAME.replace("a.mrc", "b.mrc"), "Movies/b", PIXEL)
+    write_picks("picks/Movies/b_autopick.star", Picks([200.0], [200.0], [1.0]), "b.mrc")
+    job = ExtractJob(box_size_px=80, scale_to=40)
+    run_extract_job(project / "picks", [loose, known], job, project / "ours", Deaf())
+    relion("relion_star_handler", "--i", "ours/particles.star", "--o", "theirs.star", "--select", "rlnDefocusU")
+    ours, theirs = read_particles(project / "ours" / "particles.star"), read_particles(project / "theirs.star")
+    for mine, their in zip(ours, theirs, strict=True):
+        assert set(mine.columns) == set(their.columns)
+        for column in mine.columns:
+            for one, other in zip(mine[column], their[column], strict=True):
+                assert one == other or float(one) == pytest.approx(float(other), abs=1e-5)

@@ -299,6 +299,27 @@ def test_a_star_input_keeps_optics_and_ctf_and_mirrors_its_folders(micrographs, 
     assert (out / "picks/coords_suffix_autopick.star").read_text().strip() == "AutoPick/job003/micrographs.star"
 
 
+def test_loose_images_stand_in_the_table_of_micrographs_beside_those_of_a_star_file(micrographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, *others = sorted(FIELDS)
+    (tmp_path / "one.star").write_text(
+        "data_optics\nloop_\n_rlnOpticsGroupName\n_rlnOpticsGroup\n_rlnMicrographPixelSize\n_rlnVoltage\n"
+        "_rlnSphericalAberration\n_rlnAmplitudeContrast\nog1 1 4.0 300 2.7 0.1\n\ndata_micrographs\nloop_\n"
+        "_rlnMicrographName\n_rlnOpticsGroup\n_rlnDefocusU\n_rlnDefocusV\n_rlnDefocusAngle\n"
+        f"micrographs/{first}.mrc 1 15000 14000 30\n"
+    )
+    loose = [Path(f"micrographs/{name}.mrc") for name in others]
+    run([Path("one.star"), *loose], Path("out"))
+    listed = {file.name: file for file in find_micrographs([Path("out/micrographs.star")])}
+    assert set(listed) == {f"micrographs/{name}.mrc" for name in FIELDS}
+    assert [file.pixel_size_angstrom for file in listed.values()] == pytest.approx([4.0] * 3)
+    assert listed[f"micrographs/{first}.mrc"].defocus_angstrom == 14500
+    assert {listed[path.as_posix()].defocus_angstrom for path in loose} == {None}
+    before = Path("out/micrographs.star").read_text()
+    run([Path("one.star"), *loose], Path("out"))
+    assert Path("out/micrographs.star").read_text() == before
+
+
 def test_nothing_but_picks_lies_in_the_folder_of_picks(images, tmp_path):
     run([images / "grid.0.mrc"], tmp_path / "out", plots=True, csv=True)
     names = [p.name for p in (tmp_path / "out/picks").rglob("*") if p.is_file()]

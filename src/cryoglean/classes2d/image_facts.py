@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT, Ctf, ctf_from_columns
+from cryoglean.ctf.model import (
+    CTF_DEFOCUS,
+    CTF_OF_ONE,
+    CTF_OPTICS,
+    CTF_PHASE_SHIFT,
+    Ctf,
+    ctf_from_columns,
+    stands_for_no_ctf,
+)
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.particles import ParticleTable
-from cryoglean.io.relion_columns import DIMENSIONALITY, GROUP, GROUP_NAME, IMAGE, IMAGE_PIXEL_SIZE, IMAGE_SIZE
+from cryoglean.io.relion_columns import (
+    DIMENSIONALITY,
+    GROUP,
+    GROUP_NAME,
+    IMAGE,
+    IMAGE_PIXEL_SIZE,
+    IMAGE_SIZE,
+    PHASE_FLIPPED,
+    PREMULTIPLIED,
+)
 from cryoglean.limits import is_same_size
 
 if TYPE_CHECKING:
@@ -19,7 +36,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PHASE_FLIPPED, PREMULTIPLIED = "rlnCtfDataArePhaseFlipped", "rlnCtfDataAreCtfPremultiplied"
 NO_CTF = "no CTF: phases stay as they are, low resolution only"
 
 _DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
@@ -159,16 +175,22 @@ def _ctfs(path: Path, table: ParticleTable) -> tuple[Ctf, ...] | None:
     for number, row in enumerate(rows):
         if row not in of_row:
             try:
-                of_row[row] = ctf_from_columns(dict(zip(known, row, strict=True)))
+                of_row[row] = _ctf(dict(zip(known, row, strict=True)))
             except ValueError as error:
                 raise TableError(path, f"{_image(table, number)}: {error}") from None
     ctfs = [of_row[row] for row in rows]
     present = tuple(ctf for ctf in ctfs if ctf is not None)
-    if present and len(present) < len(ctfs):
+    if all(ctf is CTF_OF_ONE for ctf in present):
+        return None
+    if len(present) < len(ctfs):
         first = _image(table, ctfs.index(None))
         missing = f"{len(ctfs) - len(present)} of {len(ctfs)} particles have no CTF, the first is {first}"
         raise TableError(path, f"{missing}: leave those out, or run cryoglean ctf and extract again")
-    return present or None
+    return present
+
+
+def _ctf(known: dict[str, str]) -> Ctf | None:
+    return CTF_OF_ONE if stands_for_no_ctf(known) else ctf_from_columns(known)
 
 
 def _image(table: ParticleTable, number: int) -> str:

@@ -10,6 +10,8 @@ import torch
 from torch_ctf import calculate_total_phase_shift
 
 from cryoglean.errors import MicrographError
+from cryoglean.io.optics_groups import has_microscope
+from cryoglean.io.relion_columns import DEFOCUS_ANGLE, DEFOCUS_U, DEFOCUS_V, MICROSCOPE, PHASE_SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 ANGSTROM_PER_MICROMETRE = 1e4
 """Derived from the units."""
 
-CTF_DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
-CTF_OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
-CTF_PHASE_SHIFT = "rlnPhaseShift"
+CTF_DEFOCUS = (DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE)
+CTF_OPTICS = MICROSCOPE
+CTF_PHASE_SHIFT = PHASE_SHIFT
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class Ctf:
     def astigmatism_angstrom(self) -> float:
         """DefocusU minus DefocusV."""
         return self.defocus_u_angstrom - self.defocus_v_angstrom
+
+
+CTF_OF_ONE = Ctf(0.0, 0.0, 0.0, Microscope(spherical_aberration_mm=0.0, amplitude_contrast=1.0))
+"""The CTF of particles that have none, in a table in which others have one: 1 at every frequency."""
 
 
 def ctf_phase(defocus_angstrom: Tensor, squared_frequency: Tensor, microscope: Microscope) -> Tensor:
@@ -144,8 +150,15 @@ def ctf_of(file: MicrographFile) -> Ctf | None:
         raise MicrographError(file.path, str(error)) from error
 
 
+def stands_for_no_ctf(known: Mapping[str, str]) -> bool:
+    """Tell whether columns of a particle are those that extraction writes where only others have a CTF."""
+    return ctf_from_columns(known) is None and all(c in known for c in MICROSCOPE) and not has_microscope(known)
+
+
 def ctf_from_columns(known: Mapping[str, str]) -> Ctf | None:
     """Return the CTF that columns of a STAR file give, or None where they give none or it could not be estimated.
+
+    A defocus of 0 is none: RELION reads 0 where a cell has no number, and tables have it where only others have a CTF.
 
     Args:
         known: values by column of one micrograph or particle, with those of its optics group.
@@ -158,7 +171,7 @@ def ctf_from_columns(known: Mapping[str, str]) -> Ctf | None:
         return None
     try:
         u, v, angle = (float(known[column]) for column in CTF_DEFOCUS)
-        if not all(map(math.isfinite, (u, v, angle))):
+        if not all(map(math.isfinite, (u, v, angle))) or u == 0 or v == 0:
             return None
         voltage, cs, amplitude = (float(known[column]) for column in CTF_OPTICS)
         microscope = Microscope(voltage, cs, amplitude, float(known.get(CTF_PHASE_SHIFT, 0)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
+from cryoglean.io.optics_groups import optics_by_number, without_mark
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.relion_columns import (
@@ -245,7 +246,8 @@ def _refuse_equal_keys(files: list[MicrographFile]) -> None:
 def _from_star(path: Path) -> list[MicrographFile]:
     tables = read_star(path)
     table = _micrographs_table(path, tables)
-    optics = _optics_rows(path, tables)
+    groups = optics_by_number(path, find_table(tables, "optics"))
+    optics = {number: without_mark(group) for number, group in groups.items()}
     folders = [Path(), *path.resolve().parents]
     return [_from_row(path, row, optics, folders) for row in _records(table)]
 
@@ -273,22 +275,6 @@ def _micrographs_table(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFr
     if table.empty:
         raise SettingsError(f"{path}: lists no micrographs")
     return table
-
-
-def _optics_rows(path: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
-    """Return the optics groups by their number."""
-    optics = find_table(tables, "optics")
-    if optics is None:
-        return {}
-    groups: dict[str, dict[str, str]] = {}
-    for row in _records(optics):
-        if GROUP not in row:
-            raise TableError(path, "the optics table has no column rlnOpticsGroup")
-        number = row[GROUP]
-        if groups.get(number, row) != row:
-            raise TableError(path, f"optics group {number} twice, with different values: leave one of the two")
-        groups[number] = row
-    return groups
 
 
 def _from_row(

@@ -16,8 +16,6 @@ from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.io.mrc import plausible_pixel_size
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion_columns import (
-    GROUP,
-    GROUP_NAME,
     IMAGE,
     MICROGRAPH,
     ORIGIN_X,
@@ -285,27 +283,6 @@ def read_particles(path: str | Path) -> ParticleTable:
 
 def _is_of_particles(table: pd.DataFrame) -> bool:
     return not {X, IMAGE}.isdisjoint(table.columns)
-
-
-def joined(tables: Iterable[ParticleTable]) -> ParticleTable:
-    """Join tables into one; optics groups of equal values become one, numbered from 1.
-
-    A column that not all tables with particles have cannot be written and is left out.
-    """
-    groups: dict[tuple[tuple[str, str], ...], str] = {}
-    parts: list[pd.DataFrame] = []
-    for optics, particles in tables:
-        numbers = {}
-        for row in optics.to_dict("records"):
-            values = tuple((str(c), str(v)) for c, v in row.items() if c not in (GROUP, GROUP_NAME))
-            numbers[str(row[GROUP])] = groups.setdefault(values, str(len(groups) + 1))
-        parts.append(particles.assign(**{GROUP: particles[GROUP].map(numbers)}))
-    filled = [part for part in parts if len(part)] or parts[:1]
-    columns = [c for c in filled[0].columns if all(c in part.columns for part in filled)] if filled else []
-    rows = [{GROUP_NAME: f"opticsGroup{n}", GROUP: n, **dict(values)} for values, n in groups.items()]
-    shared = [c for c in (rows[0] if rows else ()) if all(c in row for row in rows)]
-    whole = pd.concat([part[columns] for part in filled], ignore_index=True) if filled else pd.DataFrame()
-    return ParticleTable(pd.DataFrame([[row[c] for c in shared] for row in rows], columns=shared, dtype=object), whole)
 
 
 def places_by_micrograph(path: str | Path, table: ParticleTable) -> dict[str, ParticlePlaces]:

@@ -14,20 +14,13 @@ import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.relion_columns import (
-    AMPLITUDE_CONTRAST,
-    COORDINATE_FILE,
-    GROUP,
-    GROUP_NAME,
-    MICROGRAPH,
-    PIXEL_SIZE,
-    SPHERICAL_ABERRATION,
-    VOLTAGE,
-)
+from cryoglean.io.missing_cells import table_of
+from cryoglean.io.optics_groups import OpticsGroups
+from cryoglean.io.relion_columns import COORDINATE_FILE, GROUP, MICROGRAPH, MICROSCOPE, PIXEL_SIZE
 from cryoglean.io.star import find_table, read_star, star_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cryoglean.micrograph import MicrographFile
 
@@ -38,7 +31,6 @@ _JOB_FOLDER = re.compile(r"(?:^|/)job\d{3}[^/]*/")
 _PACKED = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[^./]*$")
 _COORDINATE_FILES = "coordinate_files"
-_OPTICS_OF_A_ROW = (VOLTAGE, SPHERICAL_ABERRATION, AMPLITUDE_CONTRAST)
 
 
 def pipeline_stem(micrograph_name: str) -> str:
@@ -115,10 +107,9 @@ def write_coords_suffix(folder: str | Path, micrographs_star: str) -> Path:
 def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) -> None:
     """Write micrographs with their optics groups and CTF columns as RELION 3.1 and later have them.
 
-    The numbers of optics groups are kept, unless two different groups (of two tables) share one: the later gets the
-    next free number. A micrograph without optics gets a group of its pixel size and of the microscope's columns
-    of its row (RELION 3.0 has them there). A column that is not known for every micrograph cannot be written, as STAR
-    has no empty cell, and is left out.
+    Optics groups are put together as `OpticsGroups` does. A micrograph without optics gets a group of its pixel size
+    and of the microscope's columns of its row (RELION 3.0 has them there). What one micrograph lacks and others have
+    is written as `completed` says: without a CTF its defocus is 0, which our reader takes for none.
 
     Args:
         path: the file; written whole or not at all.
@@ -127,57 +118,20 @@ def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) ->
     Raises:
         OSError: if the file cannot be written.
     """
-    groups: dict[str, Mapping[str, str]] = {}
-    rows: list[dict[str, str]] = []
+    groups, rows = OpticsGroups(), list[dict[str, str]]()
     for file in files:
-        optics = file.optics or _optics_from_row(file)
-        number = _group_number(groups, optics)
-        groups[number] = {**optics, GROUP: number}
+        number = groups.number_of(file.optics or _optics_from_row(file))
         rows.append({**_row_without_optics(file), GROUP: number})
-    tables = {
-        "optics": _shared_columns(_named(groups), first=(GROUP_NAME, GROUP)),
-        "micrographs": _shared_columns(rows, first=(MICROGRAPH, GROUP)),
-    }
+    tables = {"optics": groups.table(), "micrographs": table_of(rows, first=(MICROGRAPH, GROUP))}
     write_atomic_text(path, star_text(tables))
 
 
 def _optics_from_row(file: MicrographFile) -> dict[str, str]:
     pixel_size = file.pixel_size_angstrom
     known = {PIXEL_SIZE: f"{pixel_size:.6g}"} if pixel_size is not None else {}
-    return known | {c: file.row[c] for c in _OPTICS_OF_A_ROW if c in file.row}
+    return known | {c: file.row[c] for c in MICROSCOPE if c in file.row}
 
 
 def _row_without_optics(file: MicrographFile) -> dict[str, str]:
-    moved = () if file.optics else _OPTICS_OF_A_ROW
+    moved = () if file.optics else MICROSCOPE
     return {**{c: v for c, v in file.row.items() if c not in moved}, MICROGRAPH: file.name}
-
-
-def _group_number(groups: Mapping[str, Mapping[str, str]], optics: Mapping[str, str]) -> str:
-    """Return the group's own number, unless another group has it; then that of an equal group, or the next free."""
-    values, wanted = _values(optics), optics.get(GROUP, "")
-    same = [number for number, group in groups.items() if _values(group) == values]
-    if wanted and (wanted in same or wanted not in groups):
-        return wanted
-    if same:
-        return same[0]
-    return str(1 + max((int(number) for number in groups if number.isdigit()), default=0))
-
-
-def _values(optics: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of a group: all but its labels."""
-    return {c: v for c, v in optics.items() if c not in (GROUP, GROUP_NAME)}
-
-
-def _named(groups: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return the groups with a name each; RELION takes two of one name for one group."""
-    named: dict[str, dict[str, str]] = {}
-    for number, group in groups.items():
-        name = group.get(GROUP_NAME, f"opticsGroup{number}")
-        named[name if name not in named else f"{name}_{number}"] = {**group}
-    return [{**group, GROUP_NAME: name} for name, group in named.items()]
-
-
-def _shared_columns(rows: Sequence[Mapping[str, str]], first: Sequence[str]) -> pd.DataFrame:
-    columns = [*first, *(c for c in (rows[0] if rows else ()) if c not in first)]
-    shared = [c for c in columns if all(c in row for row in rows)]
-    return pd.DataFrame([[row[c] for c in shared] for row in rows], columns=shared, dtype=object)

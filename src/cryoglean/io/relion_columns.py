@@ -36,5 +36,18 @@ IMAGE_PIXEL_SIZE = "rlnImagePixelSize"
 IMAGE_SIZE = "rlnImageSize"
 DIMENSIONALITY = "rlnImageDimensionality"
 
+CTF_IMAGE = "rlnCtfImage"
+"""In a table of micrographs the picture of a spectrum; in one of particles a volume, the CTF of a subtomogram."""
+
+PHASE_FLIPPED = "rlnCtfDataArePhaseFlipped"
+PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+
 DEFOCUS_U = "rlnDefocusU"
 DEFOCUS_V = "rlnDefocusV"
+DEFOCUS_ANGLE = "rlnDefocusAngle"
+PHASE_SHIFT = "rlnPhaseShift"
+CTF_SCALE = "rlnCtfScalefactor"
+CTF_B_FACTOR = "rlnCtfBfactor"
+
+MICROSCOPE = (VOLTAGE, SPHERICAL_ABERRATION, AMPLITUDE_CONTRAST)
+"""Parameters of the CTF that belong to the microscope: RELION asks each optics group for them."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cryoglean.ctf.model import ctf_of
-from cryoglean.errors import MicrographError, SettingsError
-from cryoglean.io.particles import joined, read_particles, write_particles
-from cryoglean.jobs.extract_one import ExtractTask, done, extract_one, read_fitting
+from cryoglean.errors import SettingsError
+from cryoglean.io.particles import read_particles, write_particles
+from cryoglean.jobs.extract_one import ExtractTask, done, extract_one, has_ctf, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
@@ -16,9 +15,11 @@ from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.particles.joining import joined, without_ctf
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cryoglean.jobs.pick_sources import PickedMicrograph
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 __all__ = ["ExtractJob", "run_extract_job"]
+
+_NAMED = 3
+"""Micrographs that a message names one by one. Chosen by hand: a line of the terminal has room for no more."""
 
 _RESULTS = ("particles/**/*.mrcs", "particles/**/*.star", "particles.star")
 
@@ -74,7 +78,7 @@ def run_extract_job(
             progress.report(result)
     finally:
         summary.results = [results[each.file.key] for each in picked if each.file.key in results]
-        _write_lists(folder, task, summary)
+        _write_lists(folder, task, summary, progress)
     return summary
 
 
@@ -85,27 +89,38 @@ def _advice(job: ExtractJob, picked: Sequence[PickedMicrograph], pixel_size_angs
         SettingsError: if phases are to be turned and not one CTF is known.
     """
     said = []
-    without = sum(not _has_ctf(each.file) for each in picked)
-    if without == len(picked) and job.phase_flip:
+    without = [each.file.name for each in picked if not has_ctf(each)]
+    if len(without) == len(picked) and job.phase_flip:
         raise SettingsError("--phase-flip needs a CTF, and no micrograph has one: run cryoglean ctf first")
     if without and not job.phase_flip:
-        said.append(f"{without} of {len(picked)} micrographs have no CTF: phases stay as they are, low resolution only")
+        few = f" ({_first_of(without)})" if len(without) < len(picked) else ""
+        advice = "phases stay as they are, low resolution only"
+        said.append(f"{len(without)} of {len(picked)} micrographs have no CTF{few}: {advice}")
     box = job.box_px(pixel_size_angstrom) if pixel_size_angstrom else None
     if box and job.scale_to and box < job.scale_to:
         said.append(f"boxes of {box} px are enlarged to {job.scale_to} px: that adds no detail")
     return said
 
 
-def _has_ctf(file: MicrographFile) -> bool:
-    try:
-        return ctf_of(file) is not None
-    except MicrographError:
-        return False
+def _first_of(names: Sequence[str]) -> str:
+    """Name up to three, and count the rest."""
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + rest
 
 
-def _write_lists(folder: OutputFolder, task: ExtractTask, summary: JobSummary) -> None:
+def _write_lists(folder: OutputFolder, task: ExtractTask, summary: JobSummary, progress: ProgressListener) -> None:
     """Write what names all micrographs and all particles."""
     folder.record_results(summary.results)
     if summary.done:
-        tables = joined(read_particles(task.star_path(o.file)) for o in summary.done)
-        write_particles(task.root / "particles.star", tables)
+        table = joined(read_particles(task.star_path(o.file)) for o in summary.done)
+        missing = without_ctf(table)
+        notes = [_about_missing(missing, len(table.particles))] if missing else []
+        write_particles(task.root / "particles.star", table, notes)
+        for note in notes:
+            progress.info(note)
+
+
+def _about_missing(missing: Mapping[str, int], total: int) -> str:
+    """Say which particles have no CTF, where others have one."""
+    of_them = f"{sum(missing.values())} of {counted(total, 'particle')} have no CTF, those of {_first_of([*missing])}"
+    return f"{of_them}: they are in optics groups of their own (..._no_ctf), whose CTF is 1 at every frequency"

@@ -19,7 +19,7 @@ from cryoglean.io.particles import ParticleTable, read_particles, write_particle
 from cryoglean.io.relion import path_from_project
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
-from cryoglean.particles.tables import PICK_ID, particle_table
+from cryoglean.particles.tables import PICK_ID, ToldOfParticles, particle_table, told_of
 from cryoglean.picks import Picks
 from cryoglean.preprocess.borders import live_area
 from cryoglean.preprocess.fourier import filtered, padded_spectrum
@@ -92,15 +92,16 @@ def extract_one(task: ExtractTask, item: PickedMicrograph) -> MicrographResult:
     start = perf_counter()
     try:
         micrograph, note = read_fitting(task.job, item.file)
-        ctf = _ctf(task.job, item.file)
         picks = item.picks(micrograph)
+        told = told_of(item.file, item.carried(), len(picks))
+        ctfs = _ctfs(task.job, item, told)
     except MicrographError as error:
         return MicrographResult(item.file, reason=error.reason)
     except (CryogleanError, ValueError) as error:
         return MicrographResult(item.file, reason=f"its picks cannot be used: {error}")
     if not len(picks) and (faults := item.faults()):
         return MicrographResult(item.file, reason=f"its picks cannot be used: {faults[0]}")
-    boxes = _Boxes(task, item, micrograph, picks, ctf)
+    boxes = _Boxes(task, item, micrograph, picks, told, ctfs)
     particles = boxes.write()
     notes = [said for said in (note, boxes.losses()) if said]
     return MicrographResult(item.file, particles, perf_counter() - start, note="; ".join(notes) or None)
@@ -125,18 +126,32 @@ def read_fitting(job: ExtractJob, file: MicrographFile) -> tuple[Micrograph, str
     return micrograph, note
 
 
-def _ctf(job: ExtractJob, file: MicrographFile) -> Ctf | None:
-    """Return the CTF if it is needed.
+def _ctfs(job: ExtractJob, item: PickedMicrograph, told: ToldOfParticles) -> list[Ctf | None] | None:
+    """Return the CTF of each pick if it is needed.
 
     Raises:
-        MicrographError: if it is needed and not known.
+        MicrographError: if it is needed and not one is known, or one is broken.
     """
     if not job.phase_flip:
         return None
-    ctf = ctf_of(file)
-    if ctf is None:
-        raise MicrographError(file.path, "no CTF, and --phase-flip needs one: run cryoglean ctf first")
-    return ctf
+    try:
+        ctfs = told.ctfs() or [ctf_of(item.file)]
+    except ValueError as error:
+        raise MicrographError(item.file.path, str(error)) from error
+    if not any(ctfs):
+        raise MicrographError(item.file.path, "no CTF, and --phase-flip needs one: run cryoglean ctf first")
+    return ctfs if len(told.rows) else []
+
+
+def has_ctf(item: PickedMicrograph) -> bool:
+    """Tell whether a micrograph, or any of its particles by the table of picks, has a CTF that can be used."""
+    try:
+        if ctf_of(item.file) is not None:
+            return True
+        carried = item.carried()
+        return carried is not None and any(told_of(item.file, carried, len(carried.rows)).ctfs())
+    except (CryogleanError, ValueError):
+        return False
 
 
 class _Boxes:
@@ -147,9 +162,15 @@ class _Boxes:
     """
 
     def __init__(
-        self, task: ExtractTask, item: PickedMicrograph, micrograph: Micrograph, picks: Picks, ctf: Ctf | None
+        self,
+        task: ExtractTask,
+        item: PickedMicrograph,
+        micrograph: Micrograph,
+        picks: Picks,
+        told: ToldOfParticles,
+        ctfs: list[Ctf | None] | None,
     ) -> None:
-        self._task, self._job, self._item, self._picks = task, task.job, item, picks
+        self._task, self._job, self._item, self._picks, self._told = task, task.job, item, picks, told
         self._pixel_size = micrograph.pixel_size_angstrom
         self._box = self._job.box_px(self._pixel_size)
         self._size = self._job.scale_to or self._box
@@ -159,10 +180,15 @@ class _Boxes:
         y = convention.convert(picks.y, micrograph.shape[0])
         self._anchors = _anchors(image, picks.x, y, self._box)
         whole = self._anchors.centre_inside if self._job.pad else self._anchors.inside
+        self._outside = int((~whole).sum())
+        if ctfs is not None:
+            whole = whole & torch.tensor([ctf is not None for ctf in ctfs], dtype=torch.bool)
         self._kept = torch.nonzero(whole)[:, 0]
         self._image = torch.from_numpy(image)
-        if ctf is not None:
-            self._image = phases_flipped(self._image, ctf, self._pixel_size, margin_px=self._box)
+        self._ctfs = None if ctfs is None else [ctf for n in self._kept if (ctf := ctfs[int(n)]) is not None]
+        if self._ctfs and len({*self._ctfs}) == 1:  # of the micrograph: what is spread beyond the box comes back, too
+            self._image = phases_flipped(self._image, self._ctfs[0], self._pixel_size, margin_px=self._box)
+            self._ctfs = None
         self._usable: list[Tensor] = []
 
     def write(self) -> int:
@@ -186,15 +212,18 @@ class _Boxes:
             pixel_size,
             self._size,
             self._job.phase_flip,
+            self._told,
         )
         write_particles(task.star_path(file), table, [_DIGEST + _digest(self._item)])
         return count
 
     def losses(self) -> str | None:
         """Return how many particles were left out, and why; None if none."""
-        total, kept = len(self._picks), len(self._kept)
+        total, kept, outside = len(self._picks), len(self._kept), self._outside
         flat = kept - sum(int(usable.sum()) for usable in self._usable)
-        said = [f"{total - kept} of {total} left out, as their boxes leave the micrograph"] if total > kept else []
+        said = [f"{outside} of {total} left out, as their boxes leave the micrograph"] if outside else []
+        if total - outside > kept:
+            said.append(f"{total - outside - kept} of {total} left out, as phases cannot be flipped without a CTF")
         if flat:
             said.append(f"{flat} of {total} left out, as their background is flat")
         return "; ".join(said) or None
@@ -203,11 +232,23 @@ class _Boxes:
         xy = self._anchors.xy[self._kept]
         most = max(1, _CHUNK_PIXELS // self._box**2)
         for start in range(0, len(xy), most):
-            boxes = scale_boxes(cut_boxes(self._image, xy[start : start + most], self._box), self._size)
+            boxes = scale_boxes(self._cut(xy, slice(start, start + most)), self._size)
             radius = self._job.background_radius * self._size / 2
             boxes, usable = normalise_background(-boxes if self._job.invert else boxes, radius, ramp=self._job.ramp)
             self._usable.append(usable)
             yield boxes[usable].numpy()
+
+    def _cut(self, xy: Tensor, which: slice) -> Tensor:
+        """Cut boxes; where each particle has a CTF of its own, its phases are flipped in a field of three boxes."""
+        if not self._ctfs:
+            return cut_boxes(self._image, xy[which], self._box)
+        middle = torch.tensor([[3 * self._box // 2, 3 * self._box // 2]])
+        fields = (cut_boxes(self._image, place[None], 3 * self._box)[0] for place in xy[which])
+        flipped = (
+            phases_flipped(field, ctf, self._pixel_size, margin_px=0)
+            for field, ctf in zip(fields, self._ctfs[which], strict=True)
+        )
+        return torch.cat([cut_boxes(field, middle, self._box) for field in flipped])
 
 
 def _anchors(image: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], box: int) -> Anchors:

@@ -22,7 +22,7 @@ from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.result import ExitStatus, JobSummary
-from cryoglean.jobs.usable import read_usable
+from cryoglean.jobs.usable import read_usable, with_pixel_size
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS, FitReport, Preparation
 from cryoglean.pickers.registry import describe
 from cryoglean.pickers.settings import PickerSettings
@@ -171,7 +171,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
                 progress.report(result)
     finally:
         summary.results = [results[f.key] for f in files if f.key in results]
-        _write_lists(folder, summary)
+        _write_lists(folder, summary, task.pixel_size_angstrom)
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary
@@ -196,15 +196,22 @@ def _sample(files: Sequence[MicrographFile], task: PickTask, first: Sequence[Mic
             return
 
 
-def _write_lists(folder: PickFolder, summary: PickSummary) -> None:
+def _write_lists(folder: PickFolder, summary: PickSummary, pixel_size_angstrom: float | None) -> None:
     """Write what names all micrographs: the ledger, the rejected ones, and the files by which RELION finds picks."""
     entries = folder.record_results(summary.results)
     listed = [(e.micrograph, path_from_project(folder.picks_path(e.key))) for e in entries.values()]
     write_autopick_star(folder.autopick_path, listed)
-    in_tables = {o.file.name: o.file for o in summary.done if o.file.row}
-    if in_tables:
-        micrographs_star = folder.root / "micrographs.star"
-        before = find_micrographs([micrographs_star]) if micrographs_star.exists() else []
-        all_runs = {file.name: file for file in before} | in_tables
-        write_micrographs_star(micrographs_star, list(all_runs.values()))
-        write_coords_suffix(folder.root / "picks", path_from_project(micrographs_star))
+    _write_micrographs(folder, [result.file for result in summary.done], pixel_size_angstrom)
+
+
+def _write_micrographs(folder: PickFolder, files: Sequence[MicrographFile], pixel_size_angstrom: float | None) -> None:
+    """Write the micrographs of all runs as RELION has them: with what their tables say, or with their pixel size."""
+    path = folder.root / "micrographs.star"
+    known = {file.name: file for file in (find_micrographs([path]) if path.exists() else [])}
+    loose = (file for file in files if not file.row and file.name not in known)
+    known |= {file.name: file for each in loose if (file := with_pixel_size(each, pixel_size_angstrom)) is not None}
+    known |= {file.name: file for file in files if file.row}
+    if known:
+        write_micrographs_star(path, list(known.values()))
+    if any(file.row for file in files):  # RELION 3.1 takes no others: it asks for their microscope
+        write_coords_suffix(folder.root / "picks", path_from_project(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,8 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
         write_picks(task.folder.csv_path(file.key), picks)
     if task.plots:
         _draw(task, file, micrograph, picks)
-    return MicrographResult(file, len(picks), perf_counter() - start, note=note)
+    known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
+    return MicrographResult(known, len(picks), perf_counter() - start, note=note)
 
 
 def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cryoglean.io.coordinates.format import StoredPicks
+    from cryoglean.io.coordinates.format import CarriedRows, StoredPicks
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.picks import Picks
 
@@ -48,6 +48,14 @@ class PickSource(Protocol):
         """Return a line for the user for each row that cannot be read and is left out."""
         ...
 
+    def carried(self) -> CarriedRows | None:
+        """Return what the table says of the picks besides, in their order; None if it says nothing.
+
+        Raises:
+            TableError: if the coordinate file is broken.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class _CoordinateFile:
@@ -71,6 +79,9 @@ class _CoordinateFile:
         except TableError:  # told with the micrograph's result
             return ()
 
+    def carried(self) -> CarriedRows | None:
+        return read_one_stored(self.path).carried
+
 
 @dataclass(frozen=True, eq=False)
 class _TablePicks:
@@ -82,11 +93,15 @@ class _TablePicks:
         return _true_picks(self.stored, micrograph)
 
     def content(self) -> bytes:
-        picks, shifts = self.stored.picks, self.stored.shifts_angstrom
-        return np.stack([picks.x, picks.y, picks.score]).tobytes() + (b"" if shifts is None else shifts.tobytes())
+        picks, shifts, carried = self.stored.picks, self.stored.shifts_angstrom, self.stored.carried
+        places = np.stack([picks.x, picks.y, picks.score]).tobytes() + (b"" if shifts is None else shifts.tobytes())
+        return places + (b"" if carried is None else carried.digest_text().encode())
 
     def faults(self) -> tuple[str, ...]:
         return self.stored.faults
+
+    def carried(self) -> CarriedRows | None:
+        return self.stored.carried
 
 
 def _true_picks(stored: StoredPicks, micrograph: Micrograph) -> Picks:
@@ -109,6 +124,10 @@ class PickedMicrograph:
         """Return a line for each row of picks that is left out; see `PickSource.faults`."""
         return self.source.faults()
 
+    def carried(self) -> CarriedRows | None:
+        """Return what their table says of the picks besides; see `PickSource.carried`."""
+        return self.source.carried()
+
     def digest(self) -> str:
         """Return the SHA-256 of all that decides the picks, as hexadecimal digits."""
         return hashlib.sha256(self.source.content()).hexdigest()
@@ -129,7 +148,8 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
         SettingsError: if the path does not exist, or not one micrograph has picks.
         TableError: if a table is broken.
     """
-    own = [(file, PickFolder(path).picks_path(file.key)) for file in files]
+    folder = PickFolder(path)
+    own = [(file, folder.picks_path(key)) for file, key in zip(files, _own_keys(folder, files), strict=True)]
     picked = [PickedMicrograph(file, _CoordinateFile(picks)) for file, picks in own if picks.is_file()]
     unused = 0
     if not picked:
@@ -146,6 +166,14 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
     if unused > 0:
         lines.append(f"picks in {path} for micrographs that are not given: {unused} left out")
     return picked, lines
+
+
+def _own_keys(folder: PickFolder, files: Sequence[MicrographFile]) -> list[str]:
+    """Return the names by which micrographs were picked: a STAR file may name one otherwise than a folder does."""
+    try:
+        return [file.key for file in folder.with_known_keys(files)]
+    except SettingsError:  # another program's folder, with other settings
+        return [file.key for file in files]
 
 
 def _matched(path: Path, files: Sequence[MicrographFile], sources: Mapping[str, PickSource]) -> list[PickedMicrograph]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import MicrographError
@@ -39,6 +40,17 @@ def read_usable(
     if misfit:
         raise MicrographError(file.path, misfit, by_settings=True)
     return micrograph, note
+
+
+def with_pixel_size(file: MicrographFile, pixel_size_angstrom: float | None) -> MicrographFile | None:
+    """Return a micrograph with its pixel size, read from the image if nothing else tells; None if it is gone."""
+    if file.pixel_size_angstrom is not None:
+        return file
+    try:
+        known = pixel_size_angstrom or read_micrograph(file)[0].pixel_size_angstrom
+    except MicrographError:  # was picked, and is not there any more
+        return None
+    return replace(file, pixel_size_angstrom=known)
 
 
 def diameter_misfit(micrograph: Micrograph, diameter_angstrom: float) -> str | None:

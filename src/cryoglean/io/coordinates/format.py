@@ -14,9 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from cryoglean.picks import Picks
+
+
+class CarriedRows(NamedTuple):
+    """What a table says of n particles besides their places, scores and micrograph; values are text, as in the file.
+
+    Attributes:
+        rows: (n, columns) of the particles, in the order of the picks.
+        optics: optics groups by their number; empty where the file has no table of them.
+    """
+
+    rows: pd.DataFrame
+    optics: Mapping[str, Mapping[str, str]]
+
+    def digest_text(self) -> str:
+        """Return all of it as one text."""
+        return repr((list(self.rows.columns), self.rows.to_numpy().tolist(), [dict(o) for o in self.optics.values()]))
 
 
 class StoredPicks(NamedTuple):
@@ -32,6 +49,7 @@ class StoredPicks(NamedTuple):
         shifts_angstrom: (n, 2) origins, x first: the true centre is the coordinate - origin / pixel size; None where
             the picks are the true centres.
         pixel_size_angstrom: of the micrograph, if the file says so itself.
+        carried: what the file says of the particles besides, if it is a table with more columns.
     """
 
     path: Path
@@ -42,6 +60,7 @@ class StoredPicks(NamedTuple):
     micrograph_name: str | None = None
     shifts_angstrom: NDArray[np.float64] | None = None
     pixel_size_angstrom: float | None = None
+    carried: CarriedRows | None = None
 
     def from_first_row(
         self, height_px: int | None, *, micrograph_name: str | None = None, pixel_size_angstrom: float | None = None

@@ -17,10 +17,11 @@ import pandas as pd
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, all_rows_broken, known_score_kind, sound_rows
-from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
+from cryoglean.io.coordinates.format import CarriedRows, CoordinateFormat, StoredPicks
 from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
+from cryoglean.io.optics_groups import optics_by_number
 from cryoglean.io.origins import image_pixel_sizes, micrograph_pixel_sizes, origin_columns, origins
-from cryoglean.io.relion_columns import CLASS, MICROGRAPH, PSI, SCORE, X, Y
+from cryoglean.io.relion_columns import CLASS, GROUP, MICROGRAPH, PSI, SCORE, X, Y
 from cryoglean.io.star import find_table, read_star, refuse_tomography, star_lines, star_text
 from cryoglean.picks import Picks
 
@@ -52,11 +53,15 @@ def _read(path: Path) -> dict[str | None, StoredPicks]:
     notes, tables = _notes(path), read_star(path)
     refuse_tomography(path, tables)
     optics = find_table(tables, "optics")
+    if optics is not None and len(optics) == 1 and GROUP not in optics.columns:
+        optics = optics.assign(**{GROUP: "1"})
+    groups = optics_by_number(path, optics)
     found: dict[str | None, StoredPicks] = {}
     for title, table in tables.items():
         if X not in table.columns or Y not in table.columns:
             continue
         whole, rows = _read_table(path, title, table, notes.get("score"), optics)
+        whole = whole._replace(carried=_carried(table.iloc[rows], groups))
         for name, stored in _by_micrograph(table, whole, rows, micrograph_pixel_sizes(table, optics)):
             if name in found:
                 raise TableError(path, f"two tables with coordinates for {name or 'the same micrograph'}: leave one")
@@ -89,6 +94,13 @@ def _read_table(
     return StoredPicks(path, picks, faults=faults, shifts_angstrom=angstrom), rows
 
 
+def _carried(rows: pd.DataFrame, optics: Mapping[str, Mapping[str, str]]) -> CarriedRows | None:
+    """Return what is not read here, but for the two dummies; None where that is nothing."""
+    dummies = [c for c in (CLASS, PSI) if c in rows.columns and bool((rows[c] == "0").all())]
+    left = rows.drop(columns=[X, Y, SCORE, MICROGRAPH, *dummies], errors="ignore").reset_index(drop=True)
+    return CarriedRows(left, optics) if len(left.columns) or optics else None
+
+
 def _by_micrograph(
     table: pd.DataFrame, whole: StoredPicks, rows: NDArray[np.intp], pixel_sizes: NDArray[np.float64] | None
 ) -> Iterator[tuple[str | None, StoredPicks]]:
@@ -106,12 +118,9 @@ def _by_micrograph(
         shifts = None if whole.shifts_angstrom is None else whole.shifts_angstrom[own]
         size = None if pixel_sizes is None else float(pixel_sizes[where[0]])
         faults += () if len(own) else (all_rows_broken(whole.path, str(name)),)
-        yield (
-            str(name),
-            whole._replace(
-                picks=whole.picks.take(own), shifts_angstrom=shifts, pixel_size_angstrom=size, faults=faults
-            ),
-        )
+        carried = whole.carried and whole.carried._replace(rows=whole.carried.rows.iloc[own].reset_index(drop=True))
+        part = whole._replace(picks=whole.picks.take(own), shifts_angstrom=shifts, carried=carried)
+        yield str(name), part._replace(pixel_size_angstrom=size, faults=faults)
         faults = ()
 
 
