@@ -17,7 +17,8 @@ from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.cli.main import guarded
 from cryoglean.cli.select import select
 from cryoglean.io.coordinates import read_picks
-from cryoglean.io.particles import ParticleTable, read_particles, read_stack, stack_pixel_size, write_stack
+from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
+from cryoglean.io.particles import ParticleTable, read_particles, write_stack
 
 app = typer.Typer()
 app.command()(guarded(select))

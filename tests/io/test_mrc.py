@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mrcfile.dtypes import HEADER_DTYPE
+from scipy.ndimage import gaussian_filter
 
-from cryoglean.errors import MicrographError
-from cryoglean.io.images import read_image
+from cryoglean.errors import MicrographError, TableError
+from cryoglean.io.images import read_image, read_micrograph
 from cryoglean.io.mrc import read_mrc
+from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
+from cryoglean.micrograph import MicrographFile
 from examples import some
 
 DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -153,6 +156,45 @@ def test_bytes_are_unsigned_where_imod_or_the_statistics_say_so(tmp_path):
         np.testing.assert_array_equal(read_image(write(tmp_path, signed))[0], image.astype(np.uint8).view(np.int8))
 
 
+def field(smooth, shape=(150, 170)):
+    """White noise or a smooth image, of mean 0 and deviation 1."""
+    noise = np.random.default_rng(1).normal(size=shape)
+    image = gaussian_filter(noise, smooth) if smooth else noise
+    return (image - image.mean()) / image.std()
+
+
+@pytest.mark.parametrize("smooth", [0, 1, 5])
+@pytest.mark.parametrize("spread", [0.5, 3, 15, 40, 60])
+@pytest.mark.parametrize("header", [(0, 0), (0, -1), (-3.5, 4.2), (np.nan, np.nan)])
+def test_bytes_read_as_the_same_image_in_numbers_of_more_bits_whatever_their_level(tmp_path, smooth, spread, header):
+    """Nobody has said whether they are signed: no stamp, and statistics that are absent or of another image."""
+    for level in (20, 70, 110, 127.5, 150, 235):
+        image = np.clip(np.rint(level + spread * field(smooth)), 0, 255).astype(np.uint8)
+        data = patched(mrc_bytes(image.view(np.int8), 0), 76, "<2f", *header)
+        np.testing.assert_array_equal(read_image(write(tmp_path, data))[0], image, err_msg=f"level {level}")
+    for level in (-60, -20, 0, 20, 60):
+        image = np.clip(np.rint(level + spread * field(smooth)), -128, 127).astype(np.int8)
+        data = patched(mrc_bytes(image, 0), 76, "<2f", *header)
+        read = read_image(write(tmp_path, data))[0]
+        offset = 256 if image.max() < 0 else 0  # of negative values alone it cannot be told, and nothing is inverted
+        np.testing.assert_array_equal(read - offset, image, err_msg=f"signed level {level}")
+
+
+def test_statistics_that_are_those_of_the_image_go_before_how_it_looks(tmp_path):
+    image = np.clip(np.rint(128 + 5 * field(3)), 0, 255).astype(np.uint8).view(np.int8)
+    data = patched(mrc_bytes(image, 0), 76, "<2f", image.min(), image.max())
+    np.testing.assert_array_equal(read_image(write(tmp_path, data))[0], image)
+
+
+def test_what_the_image_decided_is_told_and_nothing_else(tmp_path):
+    image = np.clip(np.rint(128 + 5 * field(3)), 0, 255).astype(np.uint8).view(np.int8)
+    path = write(tmp_path, mrc_bytes(image, 0))
+    _, note = read_micrograph(MicrographFile(path, "a.mrc", "a"))
+    assert "read as unsigned, by how the image looks" in note
+    for data in (patched(mrc_bytes(image, 0), 152, "<2i", 1146047817, 0), mrc_bytes(pixels(2))):
+        assert read_micrograph(MicrographFile(write(tmp_path, data), "a.mrc", "a"))[1] is None
+
+
 @pytest.mark.parametrize("suffix", PACKERS)
 @pytest.mark.parametrize("cut", [1, 2, 207, 1023, 1024, 1030, 1034, 1035, 1035 + 31 * 4, 2000, -5, -1])
 def test_a_body_that_is_not_whole_is_refused_wherever_it_was_cut(tmp_path, cut, suffix):
@@ -264,3 +306,40 @@ def test_a_damaged_file_gives_a_clear_error_or_an_image_of_the_size_it_announces
 def test_noise_is_no_micrograph(tmp_path, noise):
     with pytest.raises(MicrographError):
         read_image(write(tmp_path, noise))
+
+
+FORGIVEN = [
+    {"map": b""},
+    {"machst": (0, 0, 0, 0)},
+    {"machst": (9, 9, 9, 9), "map": b""},
+    {"machst": "other"},
+    {"dmin": np.nan},
+    {"mapc": 7},
+]
+
+
+@pytest.mark.parametrize("fields", FORGIVEN)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("mode", [*DTYPES, 101])
+def test_a_stack_is_read_as_forgivingly_as_one_image(tmp_path, mode, order, fields):
+    if fields.get("machst") == "other":
+        fields = {"machst": STAMPS["<" if order == ">" else ">"]}
+    images = [np.roll(pixels(mode), n) for n in range(3)]
+    one = mrc_bytes(images[0], mode, order, b"x" * 77, nz=3, mz=1, **fields)
+    data = one + b"".join(mrc_bytes(image, mode, order)[1024:] for image in images[1:])
+    path = write(tmp_path, data, "a.mrcs")
+    np.testing.assert_array_equal(read_stack(path), images)
+    np.testing.assert_array_equal(read_stack(path, [2, 0]), [images[2], images[0]])
+    assert stack_pixel_size(path) == pytest.approx(1.5)
+    for broken in (data[:-1], data[:1000], data + b"\1", data + bytes(5000)):
+        with pytest.raises(TableError, match="not a whole MRC stack"):
+            read_stack(write(tmp_path, broken, "b.mrcs"))
+
+
+def test_bytes_of_a_stack_have_the_sign_of_the_whole_stack_whichever_images_are_read(tmp_path):
+    images = np.clip(np.rint(128 + 10 * field(2, (3 * 40, 50))), 0, 255).astype(np.uint8).reshape(3, 40, 50)
+    flat = images.view(np.int8)
+    data = mrc_bytes(flat[0], 0, nz=3) + flat[1:].tobytes()
+    path = write(tmp_path, data, "a.mrcs")
+    np.testing.assert_array_equal(read_stack(path), images)
+    np.testing.assert_array_equal(read_stack(path, [1]), images[1:2])

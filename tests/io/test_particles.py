@@ -7,12 +7,12 @@ import pytest
 import starfile
 
 from cryoglean.errors import TableError
+from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.particles import (
     ParticleTable,
     places_by_micrograph,
     read_images,
     read_particles,
-    read_stack,
     write_particles,
     write_stack,
 )

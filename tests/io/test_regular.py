@@ -17,7 +17,8 @@ from cryoglean.io.digests import file_digest
 from cryoglean.io.images import read_image
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.models import read_model
-from cryoglean.io.particles import read_particles, read_stack, stack_pixel_size
+from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
+from cryoglean.io.particles import read_particles
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.io.star import read_star
 from cryoglean.jobs.micrograph_lists import LedgerRow, read_rows

@@ -11,7 +11,8 @@ import tifffile
 from cryoglean.errors import SettingsError
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.particles import ParticleTable, read_images, read_particles, read_stack, write_particles
+from cryoglean.io.mrc_stack import read_stack
+from cryoglean.io.particles import ParticleTable, read_images, read_particles, write_particles
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.pick_folder import PickFolder

@@ -9,7 +9,8 @@ import pytest
 
 from cryoglean.ctf.model import Ctf, ctf_2d
 from cryoglean.io.coordinates import write_picks
-from cryoglean.io.particles import ParticleTable, read_particles, read_stack, write_particles
+from cryoglean.io.mrc_stack import read_stack
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles
 from cryoglean.io.relion import write_coords_suffix, write_micrographs_star
 from cryoglean.io.star import read_star
 from cryoglean.jobs.extract import run_extract_job

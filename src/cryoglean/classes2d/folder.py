@@ -11,7 +11,8 @@ from cryoglean.classes2d.class_tables import classes_csv, iterations_csv, model_
 from cryoglean.classes2d.classification import Assignments, Classes, Classification
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.particles import ParticleTable, read_particles, read_stack, write_particles, write_stack
+from cryoglean.io.mrc_stack import read_stack
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
 from cryoglean.io.relion import path_from_project
 from cryoglean.io.relion_columns import ORIGIN_X, ORIGIN_Y
 from cryoglean.io.star import star_floats

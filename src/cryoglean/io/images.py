@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.errors import MicrographError
-from cryoglean.io.mrc import read_mrc
+from cryoglean.io.mrc import read_noted_mrc
 from cryoglean.io.regular import irregularity
 from cryoglean.limits import is_same_size
 from cryoglean.micrograph import Micrograph
@@ -51,6 +51,7 @@ _KINDS = {
 SUFFIXES = tuple(_KINDS)
 """Suffixes of micrographs, in lower case, for which folders are searched."""
 
+_RASTERS = ("TIFF", "PNG", "JPEG")
 _OTHER_MRC = (".mrcs", ".map", ".st", ".rec", ".ali")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -108,21 +109,23 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], float | None]:
         MicrographError: if it is missing, unreadable, damaged, not one grey image, constant, too small, or holds
             values that are not finite. Nothing else is raised for a bad file.
     """
-    path = Path(path)
+    return _read(Path(path))[:2]
+
+
+def _read(path: Path) -> tuple[NDArray[np.float32], float | None, str | None]:
+    """Read as `read_image`, and return a line for the user, if there is something to say."""
     try:
         kind = _kind(path)
-        image, pixel_size = _reader(kind)(path)
+        image, pixel_size, note = read_noted_mrc(path) if kind not in _RASTERS else (*_raster_reader(kind)(path), None)
         _check_content(path, image)
     except OSError as error:
         raise MicrographError(path, _os_reason(error)) from error
     except MemoryError as error:
         raise MicrographError(path, "not enough memory to read it") from error
-    return image, pixel_size
+    return image, pixel_size, note
 
 
-def _reader(kind: str) -> Reader:
-    if kind not in ("TIFF", "PNG", "JPEG"):
-        return read_mrc
+def _raster_reader(kind: str) -> Reader:
     from cryoglean.io.raster import read_jpeg, read_png, read_tiff  # late: their libraries take time that MRC need not
 
     return {"TIFF": read_tiff, "PNG": read_png, "JPEG": read_jpeg}[kind]
@@ -243,13 +246,14 @@ def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = No
         pixel_size_angstrom: pixel size given by the user, or None.
 
     Returns:
-        The micrograph, and one line about pixel sizes that disagree, or None.
+        The micrograph, and one line about pixel sizes that disagree or how it was read, or None.
 
     Raises:
         MicrographError: if the image is unusable, its name leaves no room for those of results, or its pixel size is
             unknown.
     """
     _refuse_long_name(file)
-    image, header_angstrom = read_image(file.path)
-    size, note = pixel_size_of(file, pixel_size_angstrom, header_angstrom)
+    image, header_angstrom, of_reading = _read(file.path)
+    size, of_size = pixel_size_of(file, pixel_size_angstrom, header_angstrom)
+    note = "; ".join(each for each in (of_reading, of_size) if each is not None) or None
     return Micrograph(image, size, file.name, file.defocus_angstrom), note

@@ -6,15 +6,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import mrcfile  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
 from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import atomic_path, write_atomic_text
-from cryoglean.io.mrc import plausible_pixel_size
-from cryoglean.io.regular import size_of_regular
+from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.relion_columns import (
     IMAGE,
     MICROGRAPH,
@@ -28,7 +26,7 @@ from cryoglean.io.relion_columns import (
 from cryoglean.io.star import find_table, read_star, refuse_tomography, star_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -130,55 +128,6 @@ def _header(
     header["dmin"], header["dmax"], header["dmean"], header["rms"] = statistics
     header["map"], header["machst"] = b"MAP ", _LITTLE_ENDIAN
     return bytes(header.tobytes())
-
-
-def read_stack(
-    path: str | Path, indices: Sequence[int] | None = None, *, must_be_finite: bool = True
-) -> NDArray[np.float32]:
-    """Read images of a stack.
-
-    Args:
-        path: an MRC stack; one image is a stack of one.
-        indices: images to read, counted from 0, in this order; all by default.
-        must_be_finite: refuse images with values that are not finite.
-
-    Returns:
-        (n, h, w) float32.
-
-    Raises:
-        TableError: if it cannot be read, has no such image, or holds values that are not finite and must not.
-    """
-    path = Path(path)
-    try:
-        size_of_regular(path)
-        with mrcfile.mmap(path, permissive=False) as stack:
-            data = stack.data.reshape(-1, *stack.data.shape[-2:])
-            images = np.array(data if indices is None else data[list(indices)], dtype=np.float32)
-    except FileNotFoundError:
-        raise TableError(path, "missing: no such stack of images") from None
-    except IndexError:
-        raise TableError(path, f"has {len(data)} images, but number {max(indices or ()) + 1} is asked for") from None
-    except (OSError, ValueError) as error:
-        raise TableError(path, f"not a whole MRC stack: {error}") from None
-    bad = int((~np.isfinite(images).all(axis=(1, 2))).sum())
-    if bad and must_be_finite:
-        raise TableError(path, f"{bad} of {len(images)} images hold NaN or infinite values")
-    return images
-
-
-def stack_pixel_size(path: str | Path) -> float | None:
-    """Return the pixel size in angstrom of a stack's header; None if there is none that can be believed.
-
-    Raises:
-        TableError: if it cannot be read.
-    """
-    path = Path(path)
-    try:
-        size_of_regular(path)
-        with mrcfile.mmap(path, permissive=False) as stack:
-            return plausible_pixel_size(float(stack.voxel_size.x), float(stack.voxel_size.y))
-    except (OSError, ValueError) as error:
-        raise TableError(path, f"not a whole MRC stack: {error}") from None
 
 
 def read_images(table: ParticleTable, star_path: str | Path, *, must_be_finite: bool = True) -> NDArray[np.float32]:

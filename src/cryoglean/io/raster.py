@@ -21,7 +21,8 @@ from tifffile import COMPRESSION
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.jpeg import decode_jpeg
-from cryoglean.io.mrc import HARMLESS_BYTES, MAX_EXPANSION, MAX_PIXELS, plausible_pixel_size, stack_reason
+from cryoglean.io.mrc import HARMLESS_BYTES, MAX_EXPANSION, MAX_PIXELS, stack_reason
+from cryoglean.io.mrc_header import plausible_pixel_size
 from cryoglean.io.tiff_segments import COUNTED, inflated_bytes
 
 if TYPE_CHECKING:

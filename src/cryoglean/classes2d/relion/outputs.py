@@ -13,7 +13,8 @@ from cryoglean.classes2d.classification import Assignments, Classes, Classificat
 from cryoglean.classes2d.folder import CLASS, POSTERIOR, PSI
 from cryoglean.classes2d.progress import Iteration
 from cryoglean.errors import TableError
-from cryoglean.io.particles import ParticleTable, image_places, read_stack
+from cryoglean.io.mrc_stack import read_stack
+from cryoglean.io.particles import ParticleTable, image_places
 from cryoglean.io.relion_columns import IMAGE, ORIGIN_X, ORIGIN_Y
 from cryoglean.io.star import read_star, star_floats
 

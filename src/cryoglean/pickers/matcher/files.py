@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.particles import read_stack, stack_pixel_size
+from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 
 if TYPE_CHECKING:
