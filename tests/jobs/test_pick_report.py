@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.known_inputs import KnownInput
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
 from cryoglean.jobs.report_micrographs import rejected_reasons
@@ -114,12 +116,15 @@ def test_what_was_set_aside_is_told_as_in_the_table(fake):
 
 def test_a_file_of_the_same_name_elsewhere_is_not_the_one_that_was_set_aside(fake):
     fake.write()
-    path = fake.root.parent / "images/bad.mrc"
-    files = {"bad": path, "other/bad": fake.root.parent / "other/bad.mrc"}
-    table = fake.root / "rejected.csv"
-    assert rejected_reasons(table, files) == {"bad": "empty: the file has 0 bytes"}
-    table.write_text(table.read_text().replace(str(path), "somewhere/else/bad.mrc"))
-    assert set(rejected_reasons(table, {"bad": path})) == {"bad"}, "told from another folder"
+    known = {key: KnownInput(path="/", name=f"{key}.mrc") for key in ("bad", "other/bad")}
+    assert rejected_reasons(fake.root / "rejected.csv", known) == {"bad": "empty: the file has 0 bytes"}
+
+
+def test_a_rejected_micrograph_is_told_as_such_though_a_file_of_picks_is_there(fake):
+    folder = fake.write()
+    shutil.copyfile(folder.picks_path("a"), folder.picks_path("bad"))
+    assert [m.key for m in gather(fake.root).rejected] == ["bad"]
+    assert "bad" not in gather(fake.root).picks
 
 
 def test_picks_that_a_killed_job_left_count_though_no_list_names_them(fake):

@@ -3,12 +3,16 @@
 import json
 from pathlib import Path
 
+import mrcfile
+import numpy as np
 import pytest
 
+from cryoglean.cli.loop_progress import LoopProgress
 from cryoglean.errors import SettingsError
 from cryoglean.loop.decisions import Alarm, AlarmDecision, ClassEvaluationDecision, SpacingDecision, SubsetDecision
 from cryoglean.loop.outcomes import Outcome
-from cryoglean.loop.settings import LoopSettings
+from cryoglean.loop.rounds import run_loop
+from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.loop.spacing import SpacingFinding
 from cryoglean.loop.stage_results import CANDIDATES, MICROGRAPHS, MicrographsFound, PicksFound
 from cryoglean.loop.state import RunStatus, open_run, read_run
@@ -131,3 +135,32 @@ def test_a_folder_of_another_command_is_refused(tmp_path, name):
 def test_candidates_are_of_a_picker_that_needs_no_file(candidates):
     with pytest.raises(SettingsError, match=candidates):
         LoopSettings(diameter_angstrom=120, candidates=candidates)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (SettingsError("no room"), "failed", "no room"),
+        (KeyError("a"), "failed", "KeyError: 'a'"),
+        (ValueError("two\nlines"), "failed", "ValueError: two lines"),
+        (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt"),
+    ],
+)
+def test_a_run_that_failed_says_so_and_may_be_resumed(run, tmp_path, error, status, message):
+    run.set_failed(error)
+    stored = json.loads(run.path.read_text())
+    assert (stored["status"], stored["message"]) == (status, message)
+    again, _ = open_run(run.root, SETTINGS, files(tmp_path, "a", "b"))
+    assert again.found(0, CANDIDATES, PicksFound).counts == {"a": 7}
+
+
+def test_the_loop_records_what_ends_it(tmp_path):
+    for name, pixel_size in (("a", 4.0), ("b", 5.0)):
+        image = np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)
+        mrcfile.write(tmp_path / f"{name}.mrc", image, voxel_size=pixel_size)
+    job = LoopJob(settings=SETTINGS)
+    with pytest.raises(SettingsError, match="different pixel sizes"):
+        run_loop(files(tmp_path, "a", "b"), job, tmp_path / "run", LoopProgress(verbose=False))
+    state = read_run(tmp_path / "run").state
+    assert state.status is RunStatus.failed
+    assert "different pixel sizes" in state.message

@@ -14,7 +14,7 @@ from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
 from cryoglean.io.optics_groups import optics_by_number, without_mark
 from cryoglean.io.regular import size_of_regular
-from cryoglean.io.relion import pipeline_stem
+from cryoglean.io.relion import path_from_project, pipeline_stem, project_above
 from cryoglean.io.relion_columns import (
     ANGSTROM_PER_MICROMETRE,
     DEFOCUS_U,
@@ -195,9 +195,17 @@ def _from_paths(paths: list[Path]) -> list[MicrographFile]:
     if len(set(keys)) < len(keys):
         common = Path(os.path.commonpath([path.parent for path in absolute]))
         keys = [(path.parent / image_stem(path.name)).relative_to(common).as_posix() for path in absolute]
+    names = _names(paths)
     return [
-        MicrographFile(path, path.as_posix(), _checked_key(path, key)) for path, key in zip(paths, keys, strict=True)
+        MicrographFile(path, name, _checked_key(path, key)) for path, name, key in zip(paths, names, keys, strict=True)
     ]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the names in tables: from the folder of the RELION project, or as they were given where there is none."""
+    projects = {folder: project_above(folder / "any") for folder in {path.parent for path in paths}}
+    given = [(path, projects[path.parent]) for path in paths]
+    return [path.as_posix() if project is None else path_from_project(path, project) for path, project in given]
 
 
 def _checked_key(path: Path, key: str) -> str:

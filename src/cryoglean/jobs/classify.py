@@ -106,7 +106,8 @@ def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: Iteratio
     reading = read_usable(star)
     _refuse_misfits(reading, job, out)
     folder = OutputFolder(out, "classify", _RESULTS)
-    folder.claim(job.recorded() | _inputs(reading), [], force=job.force)
+    provenance = {"input": str(reading.path.resolve())}
+    folder.claim(job.recorded() | {"content": _content(reading)}, [], force=job.force, provenance=provenance)
     summary = ClassifySummary(reading.rejected)
     _write_rejected(folder, reading, progress)
     if not len(reading.particles):
@@ -144,9 +145,9 @@ def _refuse_misfits(reading: Reading, job: ClassifyJob, out: Path) -> None:
         installed_relion(job.relion)
 
 
-def _inputs(reading: Reading) -> dict[str, str]:
-    """Return what names the particles in the folder's record."""
-    return {"input": str(reading.path.resolve()), "content": f"{len(reading.particles)} particles, {reading.digest}"}
+def _content(reading: Reading) -> str:
+    """Return what tells the particles from others in the folder's record; where they lie does not."""
+    return f"{len(reading.particles)} particles, {reading.digest}"
 
 
 def _write_rejected(folder: OutputFolder, reading: Reading, progress: IterationListener) -> None:

@@ -89,6 +89,7 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
         raise SettingsError(said)
     task = CtfTask(out, job)
     folder = OutputFolder(out, "ctf", ("ctf/**/*.json", "plots/**/*.png", "micrographs_*.star"))
+    files = files if job.force else folder.with_known_keys(files)
     results = {file.key: MicrographResult(file, note=_FROM_TABLE) for file in files if _is_known(file)}
     unknown = [file for file in files if file.key not in results]
     _, unreadable = read_first(unknown, lambda file: read_micrograph(file, job.pixel_size_angstrom))

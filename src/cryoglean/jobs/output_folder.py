@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -11,13 +12,14 @@ from pydantic import Field
 import cryoglean
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
+from cryoglean.io.relion import path_from_project, project_above
 from cryoglean.jobs.folder_lock import refuse_if_lost
+from cryoglean.jobs.known_inputs import KnownInput, describe_inputs, find_replaced, find_stranger, with_known_keys
 from cryoglean.jobs.micrograph_lists import LedgerRow, RejectedRow, read_rows, write_rows
 from cryoglean.jobs.records import Record, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from cryoglean.jobs.result import MicrographResult
     from cryoglean.micrograph import MicrographFile
@@ -31,14 +33,16 @@ class FolderRecord(Record):
         job: the command whose results are in the folder.
         settings: all that decides the result.
         inputs: the micrographs' files by key, of all calls.
+        project: the folder that names in tables count from, from the output folder.
         version: of cryoglean.
         provenance: the call, the device and the versions of the last call, where the job tells them.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     job: str
     settings: dict[str, Any]
-    inputs: dict[str, str]
+    inputs: dict[str, KnownInput]
+    project: str
     version: str
     provenance: dict[str, Any] = Field(default_factory=dict)
 
@@ -98,12 +102,15 @@ class OutputFolder:
             self._refuse_other_results(settings, force=force)
             if force and self.recorded() is not None:
                 self._forget()
-            self._refuse_others_of_same_name(files)
+            known = self.known_inputs()
+            self._refuse_others_of_same_name(known, files)
+            self._forget_replaced(find_replaced(known, files))
             record = FolderRecord(
-                schema_version=1,
+                schema_version=2,
                 job=self.job,
                 settings=dict(settings),
-                inputs=self.inputs() | {file.key: str(file.real_path) for file in files},
+                inputs=describe_inputs(known, files),
+                project=os.path.relpath(self.project(files).resolve(), self.root.resolve()),
                 version=cryoglean.__version__,
                 provenance=dict(provenance or {}),
             )
@@ -119,10 +126,31 @@ class OutputFolder:
         """
         return read_record(self.settings_path, FolderRecord, "name another --out")
 
-    def inputs(self) -> dict[str, str]:
-        """Return the files of all calls in this folder by key; written before work begins, so a kill loses none."""
+    def known_inputs(self) -> dict[str, KnownInput]:
+        """Return the micrographs of all calls in this folder by key; written before work begins: a kill loses none."""
         record = self.recorded()
         return {} if record is None else dict(record.inputs)
+
+    def inputs(self) -> dict[str, str]:
+        """Return the files of all calls in this folder by key."""
+        return {key: each.path for key, each in self.known_inputs().items()}
+
+    def project(self, files: Sequence[MicrographFile] = ()) -> Path:
+        """Return the folder that names in tables count from.
+
+        It is that of the first call in this folder; then that of the RELION project that the folder or the
+        micrographs lie in, else the working folder.
+        """
+        record = self.recorded()
+        if record is not None:
+            return Path(os.path.normpath(self.root.resolve() / record.project))
+        above = (project_above(path) for path in (self.root, *(file.path for file in files[:1])))
+        return next((folder for folder in above if folder is not None), Path.cwd())
+
+    def name_in_tables(self, path: Path) -> str:
+        """Return the name of a file of this folder in tables; by another spelling of the folder's it is the same."""
+        project, whole = self.project(), path.resolve()
+        return path_from_project(whole if whole.is_relative_to(project) else path, project)
 
     def provenance(self) -> dict[str, str]:
         """Return what the last job here was made with besides its settings, the version first, as text."""
@@ -133,13 +161,23 @@ class OutputFolder:
         return {"cryoglean": record.version} | known
 
     def with_known_keys(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
-        """Give micrographs the keys that they had in earlier calls: a key may depend on what else is named."""
-        key_of = {path: key for key, path in self.inputs().items()}
-        return [replace(file, key=key_of.get(str(file.real_path), file.key)) for file in files]
+        """Give micrographs the keys and names of earlier calls; new names count from where those of before do."""
+        known = self.known_inputs()
+        if not known:
+            return list(files)
+        found, project = with_known_keys(known, files), self.project()
+        return [
+            file if file.key in known or file.row else replace(file, name=path_from_project(file.path, project))
+            for file in found
+        ]
 
     def result_path(self, key: str) -> Path | None:  # noqa: ARG002 (a folder of micrographs' results has one)
         """Return the file that shows that a micrograph is done, if there is one."""
         return None
+
+    def results_of(self, key: str) -> tuple[Path, ...]:  # noqa: ARG002 (as above)
+        """Return all files that are a micrograph's own; none where results are of all micrographs together."""
+        return ()
 
     def _refuse_other_results(self, settings: Mapping[str, Any], *, force: bool) -> None:
         recorded = self.recorded()
@@ -155,19 +193,34 @@ class OutputFolder:
                 "name another --out, or --force to make them again"
             )
 
-    def _refuse_others_of_same_name(self, files: Iterable[MicrographFile]) -> None:
+    def _refuse_others_of_same_name(self, known: Mapping[str, KnownInput], files: Sequence[MicrographFile]) -> None:
         """See that no result is of another micrograph of equal name: it would pass for this one's."""
-        known = self.inputs()
+        stranger = find_stranger(known, files)
+        if stranger is not None:
+            raise SettingsError(
+                f"{self.root} holds results of {known[stranger.key].path} as {stranger.key!r}, the name of "
+                f"{stranger.path}: name another --out"
+            )
         for file in files:
-            before = known.get(file.key)
-            if before is not None and before != str(file.real_path):
-                raise SettingsError(
-                    f"{self.root} holds results of {before} as {file.key!r}, the name of {file.path}: "
-                    "name another --out"
-                )
             path = self.result_path(file.key)
-            if before is None and path is not None and os.path.exists(path):  # noqa: PTH110 (no error for a long name)
+            if file.key not in known and path is not None and os.path.exists(path):  # noqa: PTH110 (a long name)
                 raise SettingsError(f"{path} is there and was not made here: move it away, or name another --out")
+
+    def _forget_replaced(self, replaced: Sequence[MicrographFile]) -> None:
+        """Remove the results of micrographs whose files hold other images by now, where each has results of its own.
+
+        Raises:
+            SettingsError: if results are of all micrographs together.
+        """
+        for file in replaced:
+            results = self.results_of(file.key)
+            if not results:
+                raise SettingsError(
+                    f"{file.path} holds another image than when {self.root} was made: name another --out, or --force "
+                    "to make all results again"
+                )
+            for path in results:
+                path.unlink(missing_ok=True)
 
     def _forget(self) -> None:
         """Remove the results of earlier runs, all of them: an old file left over would pass for a new one."""
@@ -184,8 +237,19 @@ class OutputFolder:
         """
         return {row.key: row for row in read_rows(self.ledger_path, LedgerRow)}
 
+    def rejected_before(self, files: Iterable[MicrographFile]) -> set[str]:
+        """Return the keys of micrographs that are listed as rejected: whatever lies here of them does not count.
+
+        Raises:
+            TableError: in one line, if the list is there and cannot be understood.
+        """
+        names = {row.micrograph for row in read_rows(self.rejected_path, RejectedRow)}
+        return {file.key for file in files if file.name in names}
+
     def record_results(self, results: Iterable[MicrographResult]) -> dict[str, LedgerRow]:
-        """Write the lists of micrographs with results, those of earlier calls too, and of those rejected in this one.
+        """Write the lists of micrographs with results and of rejected ones, those of earlier calls too.
+
+        A micrograph is in one of them, as this call has found it; with results are those whose files are there.
 
         Returns:
             The micrographs with results by key, in order of their keys.
@@ -194,18 +258,25 @@ class OutputFolder:
             CryogleanError: if the folder is gone, or another job's by now.
         """
         refuse_if_lost(self.root)
-        known, rejected = self.ledger(), list[RejectedRow]()
+        known = {key: row for key, row in self.ledger().items() if self._is_there(key)}
+        rejected = {row.micrograph: row for row in read_rows(self.rejected_path, RejectedRow)}
         for each in results:
             file = each.file
+            rejected.pop(file.name, None)
             if each.reason is None:
                 path = str(file.real_path)
                 known[file.key] = LedgerRow(key=file.key, micrograph=file.name, path=path, picks=each.count)
             else:
-                rejected.append(RejectedRow(micrograph=file.name, path=str(file.path), reason=each.reason))
+                known.pop(file.key, None)
+                rejected[file.name] = RejectedRow(micrograph=file.name, path=str(file.path), reason=each.reason)
         known = dict(sorted(known.items()))
         write_rows(self.ledger_path, LedgerRow, known.values())
-        write_rows(self.rejected_path, RejectedRow, rejected)
+        write_rows(self.rejected_path, RejectedRow, rejected.values())
         return known
+
+    def _is_there(self, key: str) -> bool:
+        path = self.result_path(key)
+        return path is None or path.exists()
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.relion import path_from_project, write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.fit_renewal import drop_outdated_fit
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
@@ -155,7 +155,8 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     folder.claim(job.recorded(), files, force=job.force, provenance=job.provenance())
     if not job.keep_fit:
         drop_outdated_fit(folder, job.description, (f.key for f in files if f.key not in known), progress.info)
-    done = [result for file in files if (result := task.done(file)) is not None]
+    looked_at = unreadable.keys() | folder.rejected_before(files)
+    done = [r for file in files if file.key not in looked_at and (r := task.done(file)) is not None]
     results = unreadable | {result.file.key: result for result in done}
     todo = [f for f in files if f.key not in results]
     summary = PickSummary()
@@ -199,7 +200,7 @@ def _sample(files: Sequence[MicrographFile], task: PickTask, first: Sequence[Mic
 def _write_lists(folder: PickFolder, summary: PickSummary, pixel_size_angstrom: float | None) -> None:
     """Write what names all micrographs: the ledger, the rejected ones, and the files by which RELION finds picks."""
     entries = folder.record_results(summary.results)
-    listed = [(e.micrograph, path_from_project(folder.picks_path(e.key))) for e in entries.values()]
+    listed = [(e.micrograph, folder.name_in_tables(folder.picks_path(e.key))) for e in entries.values()]
     write_autopick_star(folder.autopick_path, listed)
     _write_micrographs(folder, [result.file for result in summary.done], pixel_size_angstrom)
 
@@ -211,7 +212,8 @@ def _write_micrographs(folder: PickFolder, files: Sequence[MicrographFile], pixe
     loose = (file for file in files if not file.row and file.name not in known)
     known |= {file.name: file for each in loose if (file := with_pixel_size(each, pixel_size_angstrom)) is not None}
     known |= {file.name: file for file in files if file.row}
-    if known:
+    listed = {entry.micrograph for entry in folder.ledger().values()}
+    if known := {name: file for name, file in known.items() if name in listed}:
         write_micrographs_star(path, list(known.values()))
     if any(file.row for file in files):  # RELION 3.1 takes no others: it asks for their microscope
-        write_coords_suffix(folder.root / "picks", path_from_project(path))
+        write_coords_suffix(folder.root / "picks", folder.name_in_tables(path))

@@ -40,6 +40,10 @@ class PickFolder(OutputFolder):
         """Return the file that shows that a micrograph is done."""
         return self.picks_path(key)
 
+    def results_of(self, key: str) -> tuple[Path, ...]:
+        """Return all files of a micrograph."""
+        return self.picks_path(key), self.csv_path(key), self.plot_path(key)
+
     def csv_path(self, key: str) -> Path:
         """Return the file of the same picks as CSV, if asked for."""
         return self.root / "csv" / f"{key}.csv"

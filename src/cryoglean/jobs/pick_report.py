@@ -63,9 +63,8 @@ class PickedMicrographs:
 
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order in which they were given; picks are those on disk."""
-        picks = {key: self._folder.done_picks(key) for key in self.files}
-        left = {key: path for key, path in self.files.items() if picks[key] is None}
-        rejected = rejected_reasons(self._folder.rejected_path, left)
+        rejected = rejected_reasons(self._folder.rejected_path, self._folder.known_inputs())
+        picks = {key: None if key in rejected else self._folder.done_picks(key) for key in self.files}
         return tuple(
             MicrographFacts(
                 key=key,

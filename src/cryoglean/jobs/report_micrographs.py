@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +20,7 @@ from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MAX_VIEWS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cryoglean.jobs.known_inputs import KnownInput
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
 
@@ -75,31 +75,18 @@ def listed_in(tables: Iterable[Path]) -> dict[str, MicrographFile]:
     return {file.key: file for table in tables if table.exists() for file in find_micrographs([table])}
 
 
-def rejected_reasons(table: Path, files: Mapping[str, Path]) -> dict[str, str]:
+def rejected_reasons(table: Path, known: Mapping[str, KnownInput]) -> dict[str, str]:
     """Return why micrographs were rejected, by key.
 
     Args:
         table: `rejected.csv`, which may be missing.
-        files: the micrographs by key.
+        known: the micrographs by key.
 
     Raises:
         TableError: if the table cannot be understood.
     """
-    reasons = _rejected_rows(table)
-    others = {path: reason for path, reason in reasons.items() if Path(path) not in files.values()}
-    found = {key: reasons.get(str(path)) or _by_name(path, others) for key, path in files.items()}
-    return {key: reason for key, reason in found.items() if reason is not None}
-
-
-def _by_name(path: Path, reasons: Mapping[str, str]) -> str | None:
-    """Return the reason of the only file of this name: paths in the list may be relative to another folder."""
-    same = [reason for other, reason in reasons.items() if Path(other).name == path.name]
-    return same[0] if len(same) == 1 else None
-
-
-def _rejected_rows(path: Path) -> dict[str, str]:
-    """Return the reasons by file."""
-    return {os.path.realpath(row.path): row.reason for row in read_rows(path, RejectedRow)}
+    reasons = {row.micrograph: row.reason for row in read_rows(table, RejectedRow)}
+    return {key: reasons[each.name] for key, each in known.items() if each.name in reasons}
 
 
 def repick_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:

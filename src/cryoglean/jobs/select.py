@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -97,7 +98,8 @@ class SelectFolder:
             SettingsError: if the folder holds other results or edits, or cannot be written.
         """
         folder = OutputFolder(self.out, "select", _RESULTS)
-        before, named, table = folder.recorded(), str(self.classes.resolve()), self.out / SELECTION
+        named = os.path.relpath(self.classes.resolve(), self.out.resolve())  # the same when a project has moved
+        before, table = folder.recorded(), self.out / SELECTION
         is_same = before is not None and before.job == folder.job and before.settings.get("classes") == named
         if is_same and not self.force and job.selection is None and table.exists() and is_edited(table):
             raise SettingsError(f"{table} was edited: --selection {table} obeys it, --force forgets it")

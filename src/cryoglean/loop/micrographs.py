@@ -41,7 +41,7 @@ class RunMicrographs:
 
     def __init__(self, run: RunFile, settings: LoopSettings) -> None:
         self._run, self._settings = run, settings
-        self._files: Mapping[str, str] = run.state.micrographs
+        self._files = {key: each.path for key, each in run.state.micrographs.items()}
         self._number = None if run.state.production is not None else _last_picked(run)
         self._folder = PickFolder(run.root if self._number is None else _picks_folder(run, self._number))
 
@@ -148,9 +148,7 @@ class RunMicrographs:
         reasons = {} if found is None else dict(found.rejected)
         if self._number is not None:
             return reasons
-        done = set(self._folder.ledger())
-        left = {key: Path(path) for key, path in self._files.items() if key not in done}
-        return rejected_reasons(self._folder.rejected_path, left)
+        return rejected_reasons(self._folder.rejected_path, self._run.state.micrographs)
 
 
 def _last_picked(run: RunFile) -> int:

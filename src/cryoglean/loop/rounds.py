@@ -95,7 +95,15 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
     if any(file.real_path.parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
     run, files = open_run(out, job.settings, files)
-    run.set(status=RunStatus.running, provenance=job.provenance())
+    run.set(status=RunStatus.running, outcome=None, message="", provenance=job.provenance())
+    try:
+        return _run_to_end(run, files, job, progress)
+    except BaseException as error:
+        run.set_failed(error)
+        raise
+
+
+def _run_to_end(run: RunFile, files: Sequence[MicrographFile], job: LoopJob, progress: LoopListener) -> LoopSummary:
     loop = _Loop(run, files, job, progress)
     try:
         end = loop.do_rounds()

@@ -5,16 +5,25 @@ A stage that it lists is done. One that it does not list is begun again in its f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 
 import cryoglean
-from cryoglean.errors import SettingsError
+from cryoglean.errors import CryogleanError, SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
 from cryoglean.jobs.folder_lock import refuse_if_lost
+from cryoglean.jobs.known_inputs import (
+    KnownInput,
+    describe_inputs,
+    find_replaced,
+    find_stranger,
+    with_known_keys,
+)
 from cryoglean.jobs.output_folder import difference
 from cryoglean.jobs.records import Record, read_record
 from cryoglean.loop.decisions import AnyDecision
@@ -24,12 +33,12 @@ from cryoglean.loop.stage_results import AnyStage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from cryoglean.micrograph import MicrographFile
 
-SCHEMA: Final = 2
-"""Version of the layout of `run.json`. Format: of this program; 2 since decisions are values."""
+SCHEMA: Final = 3
+"""Version of the layout of `run.json`. Format: of this program; 2 since decisions are values, 3 since files
+are known by their content."""
 
 NAME = "run.json"
 
@@ -42,6 +51,8 @@ class RunStatus(StrEnum):
     running = "running"
     stopped = "stopped"
     done = "done"
+    failed = "failed"
+    interrupted = "interrupted"
 
 
 class Production(Record):
@@ -78,10 +89,10 @@ class RunState(Record):
         decisions: in the order in which they were made.
     """
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     version: str
     settings: LoopSettings
-    micrographs: dict[str, str]
+    micrographs: dict[str, KnownInput]
     status: RunStatus
     outcome: Outcome | None = None
     message: str = ""
@@ -153,6 +164,13 @@ class RunFile:
                 setattr(self.state, name, value)
             self.write()
 
+    def set_failed(self, error: BaseException) -> None:
+        """Record that the run has failed, and why, or that it was interrupted; the same call resumes it."""
+        status = RunStatus.interrupted if isinstance(error, KeyboardInterrupt) else RunStatus.failed
+        said = str(error) if isinstance(error, CryogleanError) else f"{type(error).__name__}: {error}"
+        with suppress(OSError, CryogleanError):  # the folder may be why
+            self.set(status=status, message=" ".join(said.removesuffix(": ").split()))
+
     def write(self) -> None:
         """Write the file, whole or not at all.
 
@@ -195,9 +213,9 @@ def open_run(
         )
     else:
         _refuse_other_run(root, state, settings)
-    known = {path: key for key, path in state.micrographs.items()}
-    files = [replace(file, key=known.get(_path(file), file.key)) for file in files]
-    state.micrographs |= _new_keys(root, state.micrographs, files)
+    files = with_known_keys(state.micrographs, files)
+    _refuse_other_micrographs(root, state.micrographs, files)
+    state.micrographs = describe_inputs(state.micrographs, files)
     try:
         root.mkdir(parents=True, exist_ok=True)
         clean_leftovers(root)
@@ -236,29 +254,37 @@ def _refuse_other_run(root: Path, state: RunState, settings: LoopSettings) -> No
             f"version; {_ADVICE}"
         )
     before, now = state.settings.recorded(), settings.recorded()
+    if _is_moved(before["start_from"], now["start_from"]):
+        before["start_from"] = now["start_from"]
     if before != now:
         raise SettingsError(
             f"{root} holds a run of other settings ({difference(before, now)}): repeat them to resume it; {_ADVICE}"
         )
 
 
-def _path(file: MicrographFile) -> str:
-    return str(file.real_path)
+def _is_moved(before: str | None, now: str | None) -> bool:
+    """Tell whether coordinates of a name lie elsewhere now, and not where they were."""
+    return before is not None and now is not None and Path(before).name == Path(now).name and not Path(before).exists()
 
 
-def _new_keys(root: Path, known: Mapping[str, str], files: Sequence[MicrographFile]) -> dict[str, str]:
-    """Return the micrographs that are new, by key.
+def _refuse_other_micrographs(root: Path, known: Mapping[str, KnownInput], files: Sequence[MicrographFile]) -> None:
+    """See that all micrographs of a run are given again, as they were.
 
     Raises:
-        SettingsError: if some of the run are missing now, or one has the key of another.
+        SettingsError: if some are missing, one has the key of another, or holds another image by now.
     """
-    now = {file.key: _path(file) for file in files}
-    missing = [path for path in known.values() if path not in now.values()]
+    keys = {file.key for file in files}
+    missing = [each.path for key, each in known.items() if key not in keys]
     if missing:
         raise SettingsError(
             f"{root} is a run with {missing[0]}, which is not given now: give it, too, or another --out"
         )
-    clash = next((key for key, path in now.items() if known.get(key, path) != path), None)
-    if clash is not None:
-        raise SettingsError(f"{root} has a micrograph {clash!r} from {known[clash]}, not {now[clash]}: another --out")
-    return now
+    stranger = find_stranger(known, files)
+    if stranger is not None:
+        before = known[stranger.key].path
+        raise SettingsError(
+            f"{root} has a micrograph {stranger.key!r} from {before}, not {stranger.path}: name another --out"
+        )
+    replaced = find_replaced(known, files)
+    if replaced:
+        raise SettingsError(f"{replaced[0].path} holds another image than when {root} was begun: name another --out")

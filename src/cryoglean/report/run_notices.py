@@ -20,7 +20,9 @@ def notices(facts: RunFacts, audit: Audit) -> list[Notice]:
         found.append(Notice("alarm", f"The run stopped: {facts.reason}"))
     if facts.status == "review":
         found.append(Notice("note", f"The run is waiting for review: {facts.reason}"))
-    if facts.status == "running":
+    if facts.status == "failed":
+        found.append(Notice("alarm", f"The run failed: {facts.reason}: the same command resumes it."))
+    if facts.status in ("running", "interrupted"):
         found.append(Notice("note", "The run has not ended: the same command resumes it."))
     return found + notices_of_picks(facts, audit)
 
