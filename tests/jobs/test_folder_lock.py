@@ -55,7 +55,7 @@ def holder(out):
 
 def lock_of_another_machine(out, host="elsewhere"):
     out.mkdir(exist_ok=True)
-    other = this_process().model_copy(update={"host": host, "machine": "another", "token": "aa"})
+    other = this_process(out).model_copy(update={"host": host, "machine": "another", "token": "aa"})
     (out / NAME).write_text(other.model_dump_json())
     return out / NAME
 
@@ -65,7 +65,7 @@ def test_a_second_process_is_refused_by_name_and_changes_nothing(tmp_path):
         second = start(tmp_path)
         out, said = second.communicate(timeout=60)
         assert (second.returncode, out) == (2, "")
-        assert f"process {first.pid} on {this_process().host}" in said
+        assert f"process {first.pid} on {this_process(tmp_path).host}" in said
         assert str(tmp_path) in said
         assert "wait for its end, or name another --out" in said
         assert said.count("\n") == 1
@@ -90,7 +90,7 @@ def test_of_many_that_find_a_dead_holder_one_takes_over(tmp_path):
     for number in range(10):
         with subprocess.Popen([sys.executable, "-c", ""]) as gone:
             gone.wait()
-        dead = this_process().model_copy(update={"pid": gone.pid, "token": f"dead{number}"})
+        dead = this_process(tmp_path).model_copy(update={"pid": gone.pid, "token": f"dead{number}"})
         (tmp_path / NAME).write_text(dead.model_dump_json())
         locks, refused, ready = [FolderLock(tmp_path) for _ in range(8)], [], threading.Barrier(8)
 
@@ -114,7 +114,7 @@ def test_of_many_that_find_a_dead_holder_one_takes_over(tmp_path):
 
 
 def test_a_taker_that_was_killed_while_taking_over_is_no_obstacle(tmp_path):
-    dead = this_process().model_copy(update={"started": "0", "token": "dead"})
+    dead = this_process(tmp_path).model_copy(update={"started": "0", "token": "dead"})
     (tmp_path / NAME).write_text(dead.model_dump_json())
     (tmp_path / f"{NAME}.dead").write_text(dead.model_copy(update={"token": "taker"}).model_dump_json())
     with only_writer(tmp_path):
@@ -216,18 +216,25 @@ def test_a_job_that_has_lost_its_folder_is_ended(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"[" * 100_000, b"\xff", b'{"pid": 1}'])
 def test_a_lock_that_cannot_be_read_is_one_without_a_sign_of_life(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
-    assert holder_from(content).life() is Life.unknown
+    assert holder_from(content).life(tmp_path) is Life.unknown
     lock = FolderLock(tmp_path, beat_s=0.01)
     lock.acquire()
     assert lock.is_ours()
     lock.release()
 
 
-def test_a_process_of_the_same_number_is_not_the_holder():
-    here = this_process()
-    assert here.life() is Life.alive
-    assert here.model_copy(update={"started": "1"}).life() is Life.gone
-    assert here.model_copy(update={"machine": "container"}).life() is Life.unknown
+def test_a_process_of_the_same_number_is_not_the_holder(tmp_path):
+    here = this_process(tmp_path)
+    assert here.life(tmp_path) is Life.alive
+    assert here.model_copy(update={"started": "1"}).life(tmp_path) is Life.gone
+    assert here.model_copy(update={"machine": "container"}).life(tmp_path) is Life.unknown
+
+
+def test_a_copy_of_a_folder_in_use_is_not_in_use(tmp_path):
+    with only_writer(tmp_path / "out"):
+        shutil.copytree(tmp_path / "out", tmp_path / "copy")
+        with only_writer(tmp_path / "copy"):
+            pass
 
 
 def test_where_there_are_no_links_the_lock_is_created_as_new(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ class FolderLock:
 
     def __init__(self, root: Path, info: Callable[[str], None] | None = None, beat_s: float = BEAT_S) -> None:
         self.root, self.path, self._info, self._beat_s = root, root.absolute() / NAME, info, beat_s
-        self.holder = this_process()
+        self.holder: Holder | None = None
         self._made = list[Path]()
         self._ended = threading.Event()
         self._owner = threading.get_ident()
@@ -88,7 +88,7 @@ class FolderLock:
 
     def is_ours(self) -> bool:
         """Tell whether the lock is there, and this job's."""
-        return _token(self.path) == self.holder.token
+        return self.holder is not None and _token(self.path) == self.holder.token
 
     def refuse_if_lost(self) -> None:
         """See that the folder is still the one that was locked.
@@ -108,8 +108,8 @@ class FolderLock:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._made = missing
-            self._take(self.path)
+            self._made, self.holder = missing, this_process(folder)
+            self._take(self.path, self.holder.model_dump_json())
         except FileNotFoundError:  # a job that was refused may have removed the folder that it had made
             if attempts == 1:
                 raise
@@ -120,9 +120,8 @@ class FolderLock:
             for folder in self._made:
                 folder.rmdir()
 
-    def _take(self, path: Path) -> None:
+    def _take(self, path: Path, text: str) -> None:
         """Create a lock, or take it over from a holder that is gone."""
-        text = self.holder.model_dump_json()
         while not create_exclusively(path, text.encode()):
             other = _read(path)
             if other is None:  # released in the meantime
@@ -130,7 +129,7 @@ class FolderLock:
             if self._is_alive(path, other):
                 raise SettingsError(other.complaint(self.root))
             claim = path.with_name(f"{NAME}.{other.token}")
-            self._take(claim)
+            self._take(claim, text)
             try:
                 if _token(path) == other.token:
                     write_atomic_text(path, text)
@@ -140,7 +139,7 @@ class FolderLock:
 
     def _is_alive(self, path: Path, other: Holder) -> bool:
         """Tell whether the holder of a lock lives: its process, or the time of the lock, which goes on."""
-        life = other.life()
+        life = other.life(path.parent)
         if life is not Life.unknown:
             return life is Life.alive
         wait_s = self._beat_s * MISSED_BEATS

@@ -38,6 +38,8 @@ class Holder(BaseModel):
         machine: what tells machines of one name apart, and containers on one machine, as far as it is known.
         pid: of the process.
         started: start of the process in ticks since the machine started; "" where that is not known.
+        folder: the number of the locked folder on its disk, by whatever path: a copy of a folder holds a copy
+            of its lock.
         since: when it took the lock, by its own clock.
         command: the call.
     """
@@ -49,6 +51,7 @@ class Holder(BaseModel):
     machine: str
     pid: int
     started: str
+    folder: str
     since: str
     command: str
 
@@ -63,11 +66,13 @@ class Holder(BaseModel):
         command = f" ({self.command})" if self.command else ""
         return f"{root} is in use by {self.name}{since}{command}: wait for its end, or name another --out"
 
-    def life(self) -> Life:
-        """Tell whether the process lives, where it can be asked."""
-        here = this_process()
+    def life(self, folder: Path) -> Life:
+        """Tell whether the process that has locked a folder lives, where it can be asked."""
+        here = this_process(folder)
         if not self.pid or (self.host, self.machine) != (here.host, here.machine):
             return Life.unknown
+        if self.folder != here.folder:
+            return Life.gone
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -80,14 +85,15 @@ class Holder(BaseModel):
         return Life.alive if started == self.started else Life.gone
 
 
-def this_process() -> Holder:
-    """Return this process as the holder of a new lock."""
+def this_process(folder: Path) -> Holder:
+    """Return this process as the holder of a new lock on a folder."""
     return Holder(
         token=secrets.token_hex(8),
         host=socket.gethostname(),
         machine=_machine(),
         pid=os.getpid(),
         started=_started(os.getpid()) or "",
+        folder=str(folder.stat().st_ino),
         since=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         command=_printable(shlex.join(sys.argv)),
     )
@@ -99,7 +105,7 @@ def holder_from(content: bytes) -> Holder:
         return Holder.model_validate_json(content)
     except ValidationError:
         token = hashlib.blake2b(content, digest_size=8).hexdigest()
-        return Holder(token=token, host="", machine="", pid=0, started="", since="", command="")
+        return Holder(token=token, host="", machine="", pid=0, started="", folder="", since="", command="")
 
 
 def _printable(text: str) -> str:
