@@ -4,7 +4,8 @@ usage: python benchmarks/classes2d_relion.py CASES OUT [CASE ...] [--results FOL
 
 CASES is the folder that classes2d_cases.py has filled; RELION (3.1 or later) must be installed. Of each case the part
 that truth.csv calls the subset is classified, at most 2,000 particles, into 10 classes in 15 iterations, with the flags
-that RELION's own interface gives; `species` into one class for each of its three species. OUT/<case> keeps `data.star`,
+that RELION's own interface gives, and with a CTF that is ignored until its first peak, as `cryoglean classify --engine
+relion` does; `species` into one class for each of its three species. OUT/<case> keeps `data.star`,
 `model.star`, `classes.mrcs`, `command.txt` and `time.json`: wall seconds, and processor seconds of all threads. The
 first three go to FOLDER, too (by default the folder `relion_2d` beside this script), as <case>.tar.gz, so that
 comparisons can be repeated without RELION; and times.csv, seconds and processor seconds of each case.
@@ -92,7 +93,7 @@ def relion_command(table: ParticleTable, classes: int, threads: int) -> list[str
     command = ["relion_refine", "--i", "subset.star", "--o", "./run", "--K", str(classes), "--iter", str(ITERATIONS)]
     command += ["--particle_diameter", f"{diameter:.1f}", *FLAGS.split()]
     command += ["--random_seed", str(SEED), "--j", str(threads)]
-    return [*command, "--ctf"] if "rlnDefocusU" in table.particles else command
+    return [*command, "--ctf", "--ctf_intact_first_peak"] if "rlnDefocusU" in table.particles else command
 
 
 def timed(command: list[str], folder: Path, log: Path) -> dict[str, float]:
