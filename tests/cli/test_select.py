@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from cryoglean.cli.main import guarded
 from cryoglean.cli.select import select
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
-from cryoglean.io.particles import ParticleTable, read_particles, write_stack
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
 
 app = typer.Typer()
 app.command()(guarded(select))
@@ -102,6 +104,45 @@ def test_picks_lie_at_true_centres_in_every_micrograph_and_tiff_are_read_back_ri
         assert picks.x == pytest.approx(true[:, 0], abs=1e-5)
         assert picks.y == pytest.approx(y, abs=1e-5)
         assert picks.score == pytest.approx(found.particles.quality[rows])
+
+
+def test_a_broken_row_is_named_by_its_line_and_only_its_pick_is_missing(project):
+    path = Path("classes/particles.star")
+    lines = path.read_text().splitlines()
+    rows = [n for n, line in enumerate(lines) if "stack.mrcs" in line]
+    for row, cell in ((3, "nan"), (40, "left")):  # the second is dropped with its class, and nobody misses it
+        lines[rows[row]] = re.sub(r"\b(100|1\d\d)(\.0+)?\b", cell, lines[rows[row]], count=1)
+        assert cell in lines[rows[row]]
+    path.write_text("\n".join(lines) + "\n")
+    result = cryoglean("classes", "--out", "out")
+    assert result.exit_code == 0, result.output
+    told = f"classes/particles.star: line {rows[3] + 1}: rlnCoordinateX 'nan' is no number"
+    assert told in " ".join(result.stderr.split())
+    counts = [len(read_picks(f"out/picks/{name}_autopick.star")) for name in "abc"]
+    assert counts == [9, 10, 10]
+    assert len(kept_rows("out/particles.star")) == 30
+
+
+@pytest.mark.parametrize("said", ["optics", "rows", "option", "nowhere"])
+def test_pixel_sizes_and_origins_are_those_of_every_other_reader_of_picks(project, said):
+    """The pixel size of the micrographs may stand in rows or in optics groups, or be given."""
+    _, found = project
+    before = read_particles("classes/particles.star")
+    optics = before.optics.drop(columns=["rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize"], errors="ignore")
+    size = {"rlnMicrographPixelSize": "2.0"}
+    optics = optics.assign(**size) if said == "optics" else optics
+    rows = before.particles.assign(**size) if said == "rows" else before.particles
+    write_particles("classes/particles.star", ParticleTable(optics, rows))
+    result = cryoglean("classes", "--out", "out", *(["--pixel-size", 2] if said == "option" else []))
+    assert result.exit_code == 0, result.output
+    if said == "nowhere":
+        assert "pixel size of the micrographs is not known" in result.stderr
+        assert not Path("out/picks").exists()
+        return
+    rows = np.arange(0, 30, 3)
+    picks = read_picks("out/picks/a_autopick.star")
+    true = np.stack([100 + rows, 200 + rows], axis=1) - found.particles.shift_angstrom[rows] / 2.0
+    np.testing.assert_allclose(picks.xy, true, atol=1e-5)
 
 
 def test_a_micrograph_of_which_nothing_is_kept_has_an_empty_file(project):

@@ -10,7 +10,6 @@ from cryoglean.errors import TableError
 from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.particles import (
     ParticleTable,
-    places_by_micrograph,
     read_images,
     read_particles,
     write_particles,
@@ -91,19 +90,6 @@ def test_starfile_reads_what_is_written(tmp_path):
     tables = starfile.read(tmp_path / "p.star", always_dict=True)
     assert list(tables["particles"]["rlnImageName"]) == ["1@a.mrcs", "2@a.mrcs"]
     assert float(tables["optics"]["rlnImagePixelSize"].iloc[0]) == 2
-
-
-def test_places_by_micrograph_carry_origins(tmp_path):
-    places = places_by_micrograph(tmp_path, table(["1@a", "2@a"]))["a.mrc"]
-    np.testing.assert_allclose(places.x, [10.5, 11.5])
-    np.testing.assert_allclose(places.shifts_angstrom, [[1.5, -3], [1.5, -3]])
-
-
-def test_origins_in_pixels_and_broken_values_are_refused(tmp_path):
-    good = table(["1@a"])
-    for column, value in (("rlnOriginX", "1"), ("rlnCoordinateX", "nan"), ("rlnCoordinateY", "left")):
-        with pytest.raises(TableError, match=r"rlnOriginX|rlnCoordinate"):
-            places_by_micrograph(tmp_path, ParticleTable(good.optics, good.particles.assign(**{column: value})))
 
 
 def test_a_micrographs_star_is_not_a_particles_star(tmp_path):

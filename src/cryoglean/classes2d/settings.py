@@ -31,8 +31,8 @@ class ClassifySettings(BaseModel):
         iterations: of expectation and maximisation; 25 as in RELION.
         max_shift_diameters: how far a particle may be from the middle of its box.
         resolution_limit_angstrom: finer detail is not looked at.
-        regularisation: the T of RELION (Scheres, J. Struct. Biol. 180, 519, 2012), a factor of the signal's power in its
-            regularised likelihood (Scheres, J. Mol. Biol. 415, 406, 2012): how much the signal is trusted.
+        regularisation: the T of RELION (Scheres, J. Struct. Biol. 180, 519, 2012), a factor of the signal's power in
+            its regularised likelihood (Scheres, J. Mol. Biol. 415, 406, 2012): how much the signal is trusted.
         seed: of the only random choices, those of the start.
     """
 

@@ -15,18 +15,12 @@ from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.relion_columns import (
     IMAGE,
-    MICROGRAPH,
-    ORIGIN_X,
-    ORIGIN_X_PX,
-    ORIGIN_Y,
-    SCORE,
     X,
-    Y,
 )
-from cryoglean.io.star import find_table, read_star, refuse_tomography, star_text
+from cryoglean.io.star import find_table, read_star, refuse_tomography, star_lines, star_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -50,22 +44,6 @@ class ParticleTable(NamedTuple):
 
     optics: pd.DataFrame
     particles: pd.DataFrame
-
-
-class ParticlePlaces(NamedTuple):
-    """Places of the particles of one micrograph, as a particles STAR has them.
-
-    Attributes:
-        x: (n,) `rlnCoordinateX` in pixels of the micrograph.
-        y: (n,) `rlnCoordinateY`; counts from the last row if the micrograph is a TIFF.
-        score: (n,) figure of merit, 1 where there is none.
-        shifts_angstrom: (n, 2) `rlnOriginX/YAngst`, 0 where there is none.
-    """
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    score: NDArray[np.float64]
-    shifts_angstrom: NDArray[np.float64]
 
 
 def write_stack(
@@ -219,53 +197,35 @@ def read_particles(path: str | Path) -> ParticleTable:
     """
     path = Path(path)
     tables = read_star(path)
-    refuse_tomography(path, tables)
-    particles = find_table(tables, *_PARTICLE_TABLES)
-    if particles is None:  # other programs call it otherwise, as data_model_class_1
-        others = [table for table in tables.values() if _is_of_particles(table)]
-        particles = others[0] if len(others) == 1 else None
-    if particles is None or not _is_of_particles(particles):
-        raise TableError(path, f"not a STAR file of particles: no one table with {X} or {IMAGE}")
+    title = _particles_title(path, tables)
     optics = find_table(tables, "optics")
-    return ParticleTable(pd.DataFrame() if optics is None else optics, particles)
+    return ParticleTable(pd.DataFrame() if optics is None else optics, tables[title])
+
+
+def particle_lines(path: Path) -> list[int]:
+    """Return the number of the line of each particle in its STAR file, counted from 1, for messages.
+
+    Raises:
+        TableError: as `read_particles`.
+    """
+    return star_lines(path, _particles_title(path, read_star(path)))
+
+
+def _particles_title(path: Path, tables: Mapping[str, pd.DataFrame]) -> str:
+    """Return the name of the table of particles.
+
+    Raises:
+        TableError: if there is none, or more than one may be it.
+    """
+    refuse_tomography(path, tables)
+    named = find_table(tables, *_PARTICLE_TABLES)
+    found = [title for title, table in tables.items() if table is named]
+    if named is None:  # other programs call it otherwise, as data_model_class_1
+        found = [title for title, table in tables.items() if _is_of_particles(table)]
+    if len(found) != 1 or not _is_of_particles(tables[found[0]]):
+        raise TableError(path, f"not a STAR file of particles: no one table with {X} or {IMAGE}")
+    return found[0]
 
 
 def _is_of_particles(table: pd.DataFrame) -> bool:
     return not {X, IMAGE}.isdisjoint(table.columns)
-
-
-def places_by_micrograph(path: str | Path, table: ParticleTable) -> dict[str, ParticlePlaces]:
-    """Return the places of the particles by `rlnMicrographName`.
-
-    Args:
-        path: of the table, for messages.
-        table: with coordinates and, after an alignment, origins in angstrom.
-
-    Raises:
-        TableError: if a column is missing or broken, or origins are in pixels, as before RELION 3.1.
-    """
-    path, particles = Path(path), table.particles
-    if MICROGRAPH not in particles.columns:
-        raise TableError(path, f"the table of particles has no column {MICROGRAPH}")
-    if ORIGIN_X_PX in particles.columns:
-        raise TableError(path, "origins in pixels (rlnOriginX): rewrite it first with relion_convert_star")
-    x, y = _floats(path, particles, X), _floats(path, particles, Y)
-    score = _floats(path, particles, SCORE, 1.0)
-    shifts = np.stack([_floats(path, particles, c, 0.0) for c in (ORIGIN_X, ORIGIN_Y)], axis=1)
-    names = particles[MICROGRAPH].astype(str)
-    groups = names.groupby(names, sort=False).indices
-    return {str(n): ParticlePlaces(x[rows], y[rows], score[rows], shifts[rows]) for n, rows in groups.items()}
-
-
-def _floats(path: Path, table: pd.DataFrame, column: str, default: float | None = None) -> NDArray[np.float64]:
-    if column not in table.columns:
-        if default is None:
-            raise TableError(path, f"the table of particles has no column {column}")
-        return np.full(len(table), default)
-    try:
-        values = np.array(table[column], dtype=np.float64)
-    except ValueError as error:
-        raise TableError(path, f"{column}: {error}") from None
-    if not np.isfinite(values).all():
-        raise TableError(path, f"{column} holds a value that is not finite")
-    return values
