@@ -2,6 +2,7 @@
 
 import json
 
+import mrcfile
 import numpy as np
 import pytest
 import typer
@@ -11,6 +12,7 @@ from cryoglean.cli.evaluate import evaluate
 from cryoglean.errors import CryogleanError, SettingsError
 from cryoglean.io.coordinates import write_picks
 from cryoglean.picks import Picks
+from fields import disc, particle_field
 
 PX = ["--diameter-px", "50"]
 
@@ -190,3 +192,85 @@ def test_a_table_of_a_tiff_without_comment_is_turned_if_the_other_side_names_the
     text = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n" + "".join(rows)
     (folders / "relion" / "b_manualpick.star").write_text(text)
     assert as_json(folders, *PX, "--size", "900x900", picks="ours", truth="relion")["overall"]["f1"] == 1
+
+
+@pytest.fixture
+def imaged(tmp_path):
+    """Micrographs, their true centres, and picks of another program that are upside down or at half the scale."""
+    for seed, stem in enumerate("ab"):
+        field = particle_field((300, 380), 30.0, disc, n=30, noise=0.7, seed=seed)
+        (tmp_path / "mics").mkdir(exist_ok=True)
+        with mrcfile.new(tmp_path / f"mics/{stem}.mrc", field.image) as file:
+            file.voxel_size = 2.0
+        xy = np.asarray(field.xy, float)
+        flipped = np.stack([xy[:, 0], 299 - xy[:, 1]], axis=1)
+        for name, places, header in (
+            ("truth", xy, "x,y"),
+            ("flipped", flipped, "x,y"),
+            ("cryoppp", xy, "X-Coordinate,Y-Coordinate"),
+            ("half", xy / 2, "x,y"),
+            ("twice", np.concatenate([xy, xy]), "x,y"),
+        ):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{stem}.csv").write_text(f"{header}\n" + "".join(f"{x},{y}\n" for x, y in places))
+    return tmp_path
+
+
+@pytest.mark.parametrize("picks", ["truth", "flipped", "cryoppp"])
+@pytest.mark.parametrize("truth", ["truth", "flipped", "cryoppp"])
+def test_the_micrographs_decide_how_both_sides_are_turned(imaged, picks, truth):
+    found = as_json(imaged, "--diameter-px", 30, "--micrographs", imaged / "mics", picks=picks, truth=truth)
+    assert found["overall"]["f1"] == 1
+    for side, name in (("picks", picks), ("truth", truth)):
+        check = found["coordinates"][side]
+        assert check["verdict"] == ("fits" if name == "truth" else "turned")
+        assert check["orientation"] == ("identity" if name == "truth" else "flip-y")
+        assert check["signal"] > 3.5
+        assert "signal" in check["messages"][0]
+
+
+@pytest.mark.parametrize(("picks", "truth"), [("flipped", "truth"), ("truth", "flipped"), ("truth", "cryoppp")])
+def test_without_micrographs_the_sides_are_turned_to_agree(imaged, picks, truth):
+    found = as_json(imaged, "--diameter-px", 30, "--size", "300x380", picks=picks, truth=truth)
+    assert found["overall"]["f1"] == 1
+    assert found["coordinates"]["picks"]["verdict"] == "turned to agree"
+    assert "--micrographs tells" in found["coordinates"]["picks"]["messages"][0]
+
+
+def test_a_turn_may_be_forbidden_or_asked_for(imaged):
+    options = ["--diameter-px", 30, "--micrographs", imaged / "mics"]
+    forbidden = as_json(imaged, *options, "--orientation", "as-is", picks="flipped")
+    assert forbidden["overall"]["f1"] < 0.3
+    assert forbidden["coordinates"]["picks"]["verdict"] == "as asked"
+    asked = as_json(imaged, "--diameter-px", 30, "--size", "300x380", "--orientation", "flip-y", picks="flipped")
+    assert asked["overall"]["f1"] == 1
+    truth = as_json(imaged, *options, "--truth-orientation", "flip-y", truth="flipped", picks="truth")
+    assert truth["overall"]["f1"] == 1
+    with pytest.raises(SettingsError, match="--micrographs or --size"):
+        as_json(imaged, "--diameter-px", 30, "--orientation", "flip-y", picks="flipped")
+
+
+def test_another_scale_is_told_and_nothing_is_changed(imaged):
+    found = as_json(imaged, "--diameter-px", 30, "--micrographs", imaged / "mics", picks="half")
+    assert found["coordinates"]["picks"]["verdict"] == "rescaled"
+    assert found["coordinates"]["picks"]["scale"] == 2
+    assert found["overall"]["f1"] < 0.3
+    without = as_json(imaged, "--diameter-px", 30, picks="half")
+    assert without["coordinates"]["picks"]["scale"] == 2
+
+
+def test_repeated_particles_are_counted_and_all_of_them_compared(imaged):
+    found = as_json(imaged, "--diameter-px", 30, "--orientation", "as-is", picks="twice")
+    assert found["coordinates"]["picks"]["repeated"] == 60
+    assert found["overall"]["n_picks"] == 120
+
+
+def test_micrographs_give_the_size_that_a_margin_needs(imaged):
+    found = as_json(imaged, "--diameter-px", 30, "--margin", 20, "--micrographs", imaged / "mics", picks="truth")
+    assert found["size_px"] == [300, 380]
+
+
+def test_micrographs_without_coordinates_are_refused(imaged):
+    (imaged / "mics/a.mrc").rename(imaged / "other.mrc")
+    with pytest.raises(SettingsError, match="none has coordinates"):
+        run(imaged, "--diameter-px", 30, "--micrographs", imaged / "other.mrc", picks="truth")

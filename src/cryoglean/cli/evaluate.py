@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cryoglean.cli.orientation import Orientation
 from cryoglean.errors import SettingsError
+from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.evaluate import Evaluation
     from cryoglean.evaluate.metrics import Counts
-    from cryoglean.io.coordinates.format import StoredPicks
-    from cryoglean.picks import Picks
 
 _DISTANCES_DIAMETERS = (0.1, 0.25, 0.5)
 """Distances that are reported unless others are asked for, in particle diameters. Chosen by hand: well centred, as far
@@ -38,6 +38,16 @@ def evaluate(
     margin: Annotated[float, typer.Option(help="Ignore centres nearer than this to the border, in pixels.")] = 0.0,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the micrographs, px.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Count only picks that score this or more.")] = None,
+    micrographs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The micrographs, by which coordinates are checked: a folder, an image, a list or a STAR file."
+        ),
+    ] = None,
+    orientation: Orientation = OrientationChoice.auto,
+    truth_orientation: Annotated[
+        OrientationChoice, typer.Option(help="The same of the true centres.")
+    ] = OrientationChoice.auto,
     best: Annotated[
         bool, typer.Option("--best", help="Also show the best threshold, found with the truth: an oracle.")
     ] = False,
@@ -58,6 +68,9 @@ def evaluate(
 
     A micrograph without a file of picks counts as empty.
 
+    Coordinates that other programs wrote are checked against the micrographs, if they are given, else picks against
+    truth: what is upside down or mirrored is turned, and what was found is told.
+
     For example:
 
         cryoglean evaluate OUT particles --diameter 191 --pixel-size 1.77
@@ -68,24 +81,29 @@ def evaluate(
     """
     from cryoglean.evaluate import Protocol, evaluate_picks
     from cryoglean.io.atomic import write_atomic_text
-    from cryoglean.io.pick_folders import read_stored_folder
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.jobs.evaluate_inputs import Shapes, files_by_stem, fit_coordinates, read_coordinates
     from cryoglean.report.evaluation_picture import check_plot_path, plot_curve
 
     unit = _pixels_per_unit(diameter, pixel_size, diameter_px)
-    protocol = Protocol((diameter or diameter_px or 0) * unit, margin, _size(size))
-    height_px = protocol.size_px[0] if protocol.size_px else None
-    distances = _distances(within, protocol.diameter_px / unit)
+    size_px = _size(size)
+    diameter_in_px = Protocol((diameter or diameter_px or 0) * unit).diameter_px
+    distances = _distances(within, diameter_in_px / unit)
     if threshold is not None and not math.isfinite(threshold):
         raise SettingsError(f"--threshold must be a finite number, got {threshold}")
     if plot is not None:
         check_plot_path(plot)
-    stored_truth, stored_picks = read_stored_folder(truth), read_stored_folder(picks)
-    for stored in (*stored_truth.values(), *stored_picks.values()):
-        for fault in stored.faults:
-            typer.echo(fault, err=True)
+    files = find_micrographs(micrographs) if micrographs else []
+    true = read_coordinates("true centres", truth, truth_orientation)
+    picked = read_coordinates("picks", picks, orientation)
+    shapes = Shapes(files_by_stem(files, (true, picked)), size_px)
+    protocol = Protocol(diameter_in_px, margin, shapes.common() if margin else size_px)
+    fit_coordinates(true, picked, shapes, diameter_in_px, pixel_size)
+    for line in (*true.lines, *picked.lines):
+        typer.echo(line, err=True)
     result = evaluate_picks(
-        _centres(stored_truth, stored_picks, height_px, pixel_size),
-        _centres(stored_picks, stored_truth, height_px, pixel_size),
+        true.picks,
+        picked.picks,
         protocol,
         threshold=threshold,
         within_px=tuple(d * unit for d in distances),
@@ -98,20 +116,10 @@ def evaluate(
         plot_curve(plot, result)
     if as_json:
         settings = {"diameter_px": protocol.diameter_px, "margin_px": margin, "size_px": protocol.size_px}
-        typer.echo(json.dumps({**settings, **result.as_dict()}, allow_nan=False))
+        checks = {"coordinates": {"picks": picked.values, "truth": true.values}}
+        typer.echo(json.dumps({**settings, **result.as_dict(), **checks}, allow_nan=False))
     else:
         _show(result, [f"{d:g} {'Å' if diameter_px is None else 'px'}" for d in distances])
-
-
-def _centres(
-    stored: dict[str, StoredPicks], others: dict[str, StoredPicks], height_px: int | None, pixel_size: float | None
-) -> dict[str, Picks]:
-    """Return the true centres; the name of a micrograph, by which RELION's rows count, may stand in the other set."""
-    found = {}
-    for stem, each in stored.items():
-        name = each.micrograph_name or (others[stem].micrograph_name if stem in others else None)
-        found[stem] = each.from_first_row(height_px, micrograph_name=name, pixel_size_angstrom=pixel_size)
-    return found
 
 
 def _pixels_per_unit(diameter: float | None, pixel_size: float | None, diameter_px: float | None) -> float:

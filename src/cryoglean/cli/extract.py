@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.cli.options import AsJson, Cpus, Force
+from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
+from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.extract_settings import ExtractJob
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def extract(
         float | None,
         typer.Option(help="Pixel size in angstrom; by default that given to pick, or of the STAR file or header."),
     ] = None,
+    orientation: Orientation = OrientationChoice.auto,
     cpus: Cpus = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -92,6 +95,7 @@ def extract(
             "pad": pad,
             "float16": float16,
             "pixel_size_angstrom": pixel_size_of(picks) if pixel_size is None else pixel_size,
+            "orientation": orientation,
             "cpus": cpus or available_cpus(),
             "force": force,
         },

@@ -13,7 +13,9 @@ import typer
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
 from cryoglean.cli.options import AsJson, Cpus, DeviceName, Micrographs, Out, PixelSize, Preset
+from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
+from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.words import counted
 
@@ -58,6 +60,7 @@ def run(
     out: Out,
     pixel_size: PixelSize = None,
     start_from: StartFrom = None,
+    orientation: Orientation = OrientationChoice.auto,
     candidates: Candidates = _DEFAULTS["candidates"],
     review: Review = False,
     rounds: Rounds = _DEFAULTS["rounds"],
@@ -109,6 +112,7 @@ def run(
         "most_particles": most_particles,
         "engine": engine,
         "start_from": start_from,
+        "orientation": orientation,
         "review": review,
         "seed": seed,
     }

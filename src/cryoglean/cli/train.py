@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, PixelSize, Preset, Seed
+from cryoglean.cli.options import (
+    AsJson,
+    Cpus,
+    DeviceName,
+    Force,
+    Micrographs,
+    Out,
+    PixelSize,
+    Preset,
+    Seed,
+)
+from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked
+from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -40,6 +52,7 @@ def train(
     ] = None,
     bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning factor; 4 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="paper preset: passes over the picks; 30 by default.")] = None,
+    orientation: Orientation = OrientationChoice.auto,
     seed: Seed = None,
     cpus: Cpus = None,
     device: DeviceName = "auto",
@@ -78,6 +91,7 @@ def train(
         {
             "training": settings,
             "pixel_size_angstrom": pixel_size,
+            "orientation": orientation,
             "cpus": cpus or available_cpus(),
             "device": choose_device(device),
             "force": force,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.particles import read_particles, write_particles
+from cryoglean.jobs.coordinate_check import checked_picks
 from cryoglean.jobs.extract_one import ExtractTask, done, extract_one, has_ctf, read_fitting
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder_lock import locks_output
@@ -59,6 +60,10 @@ def run_extract_job(
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
     first, unreadable = read_first([each.file for each in picked], lambda file: read_fitting(job, file)[0])
+    if first is not None:
+        diameter = job.particle_angstrom(first.pixel_size_angstrom)
+        picked, _, found = checked_picks(picks, picked, job.orientation, diameter, job.pixel_size_angstrom)
+        said += found
     said += _advice(job, picked, None if first is None else first.pixel_size_angstrom)
     task, folder = ExtractTask(out, job), OutputFolder(out, "extract", _RESULTS)
     folder.claim(job.recorded(), [each.file for each in picked], force=job.force)

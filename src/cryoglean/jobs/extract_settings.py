@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cryoglean.evaluate.orientation import OrientationChoice
+
 PAPER_BACKGROUND_RADIUS = 25 / 32
 """Radius of the particle's circle as a share of half a box: 25 px of 64. Published: in the scripts that the authors of
 McSweeney et al., IUCrJ 7, 719 (2020), gave away with their programs; the paper itself says only 64 px."""
 
-_NOT_RECORDED = {"cpus", "force"}
+_NOT_RECORDED = {"cpus", "force", "orientation"}  # what the picks are in the end is recorded with each result
 
 
 class ExtractJob(BaseModel):
@@ -27,6 +29,7 @@ class ExtractJob(BaseModel):
         phase_flip: turn the phases that the CTF has turned.
         pad: keep particles whose box leaves the micrograph, which is reflected at its edge.
         float16: write half-precision stacks.
+        orientation: of coordinates that this program has not written.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         cpus: worker processes.
         force: redo everything, overwriting.
@@ -44,6 +47,7 @@ class ExtractJob(BaseModel):
     phase_flip: bool = False
     pad: bool = False
     float16: bool = False
+    orientation: OrientationChoice = OrientationChoice.auto
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     cpus: int = Field(default=1, ge=1)
     force: bool = False
@@ -63,3 +67,9 @@ class ExtractJob(BaseModel):
         if self.diameter_angstrom is None:
             raise ValueError("neither a box nor a diameter is known")
         return 2 * max(4, round(self.box_diameters * self.diameter_angstrom / pixel_size_angstrom / 2))
+
+    def particle_angstrom(self, pixel_size_angstrom: float) -> float:
+        """Return the particle's diameter: that given, or the one that such a box would be made for."""
+        if self.diameter_angstrom is not None:
+            return self.diameter_angstrom
+        return self.box_px(pixel_size_angstrom) * pixel_size_angstrom / self.box_diameters

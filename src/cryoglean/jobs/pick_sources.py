@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from cryoglean.errors import SettingsError, TableError
+from cryoglean.evaluate.orientation import Orientation, turned
 from cryoglean.io.coordinates.files import read_one_stored
 from cryoglean.io.micrograph_names import find_by_name
 from cryoglean.io.pick_folders import read_stored_folder
@@ -20,16 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from cryoglean.io.coordinates.format import CarriedRows, StoredPicks
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.picks import Picks
 
 
+_OWN_LISTS = ("autopick.star", "particles.star", "picks")
+"""Names in an output folder by which all its picks can be given. Format: of this program."""
+
+_RUN, _IN_RUN = "run.json", ("rounds", "final", "picks")
+"""Name of the record of a run, and the folders beside it in which its stages leave picks. Format: of this program."""
+
+
 class PickSource(Protocol):
     """Picks of one micrograph, which may need the micrograph to be understood."""
 
-    def picks(self, micrograph: Micrograph) -> Picks:
-        """Return the true centres in pixels as stored; y counts from the first row.
+    def stored(self) -> StoredPicks:
+        """Return the picks as their file holds them.
 
         Raises:
             TableError: if the coordinate file is broken.
@@ -44,18 +54,6 @@ class PickSource(Protocol):
         """
         ...
 
-    def faults(self) -> tuple[str, ...]:
-        """Return a line for the user for each row that cannot be read and is left out."""
-        ...
-
-    def carried(self) -> CarriedRows | None:
-        """Return what the table says of the picks besides, in their order; None if it says nothing.
-
-        Raises:
-            TableError: if the coordinate file is broken.
-        """
-        ...
-
 
 @dataclass(frozen=True)
 class _CoordinateFile:
@@ -63,8 +61,8 @@ class _CoordinateFile:
 
     path: Path
 
-    def picks(self, micrograph: Micrograph) -> Picks:
-        return _true_picks(read_one_stored(self.path), micrograph)
+    def stored(self) -> StoredPicks:
+        return read_one_stored(self.path)
 
     def content(self) -> bytes:
         try:
@@ -73,64 +71,92 @@ class _CoordinateFile:
         except OSError as error:
             raise TableError(self.path, error.strerror or str(error)) from error
 
-    def faults(self) -> tuple[str, ...]:
-        try:
-            return read_one_stored(self.path).faults
-        except TableError:  # told with the micrograph's result
-            return ()
-
-    def carried(self) -> CarriedRows | None:
-        return read_one_stored(self.path).carried
-
 
 @dataclass(frozen=True, eq=False)
 class _TablePicks:
     """Picks that were read from a coordinate file or a particles STAR, alone or with those of other micrographs."""
 
-    stored: StoredPicks
+    table: StoredPicks
 
-    def picks(self, micrograph: Micrograph) -> Picks:
-        return _true_picks(self.stored, micrograph)
+    def stored(self) -> StoredPicks:
+        return self.table
 
     def content(self) -> bytes:
-        picks, shifts, carried = self.stored.picks, self.stored.shifts_angstrom, self.stored.carried
+        picks, shifts, carried = self.table.picks, self.table.shifts_angstrom, self.table.carried
         places = np.stack([picks.x, picks.y, picks.score]).tobytes() + (b"" if shifts is None else shifts.tobytes())
         return places + (b"" if carried is None else carried.digest_text().encode())
 
-    def faults(self) -> tuple[str, ...]:
-        return self.stored.faults
 
-    def carried(self) -> CarriedRows | None:
-        return self.stored.carried
+@dataclass(frozen=True, eq=False)
+class SomePicks:
+    """Some rows of another source.
 
+    Attributes:
+        source: the other one.
+        rows: (m,) which of its picks.
+    """
 
-def _true_picks(stored: StoredPicks, micrograph: Micrograph) -> Picks:
-    height_px, pixel_size = micrograph.shape[0], micrograph.pixel_size_angstrom
-    return stored.from_first_row(height_px, micrograph_name=micrograph.name, pixel_size_angstrom=pixel_size)
+    source: PickSource
+    rows: NDArray[np.intp]
+
+    def stored(self) -> StoredPicks:
+        """Return these picks as their file holds them; see `PickSource`."""
+        return self.source.stored().take(self.rows)
+
+    def content(self) -> bytes:
+        """Return all that decides the picks; see `PickSource`."""
+        return self.source.content() + self.rows.tobytes()
 
 
 @dataclass(frozen=True, eq=False)
 class PickedMicrograph:
-    """One micrograph and the source of its picks."""
+    """One micrograph and the source of its picks.
+
+    Attributes:
+        file: the micrograph.
+        source: of its picks.
+        is_own: whether this program has written them, for this micrograph.
+        orientation: the turn that makes the coordinates fit the image.
+    """
 
     file: MicrographFile
     source: PickSource
+    is_own: bool = False
+    orientation: Orientation = Orientation.IDENTITY
 
     def picks(self, micrograph: Micrograph) -> Picks:
-        """Return the picks, given the image of `file`; see `PickSource.picks`."""
-        return self.source.picks(micrograph)
+        """Return the true centres in pixels of `file` as stored; y counts from the first row.
+
+        Args:
+            micrograph: the image of `file`.
+
+        Raises:
+            TableError: if the coordinate file is broken.
+        """
+        height_px, pixel_size = micrograph.shape[0], micrograph.pixel_size_angstrom
+        stored = self.source.stored()
+        picks = stored.from_first_row(height_px, micrograph_name=micrograph.name, pixel_size_angstrom=pixel_size)
+        return turned(picks, self.orientation, micrograph.shape)
 
     def faults(self) -> tuple[str, ...]:
-        """Return a line for each row of picks that is left out; see `PickSource.faults`."""
-        return self.source.faults()
+        """Return a line for the user for each row that cannot be read and is left out."""
+        try:
+            return self.source.stored().faults
+        except TableError:  # told with the micrograph's result
+            return ()
 
     def carried(self) -> CarriedRows | None:
-        """Return what their table says of the picks besides; see `PickSource.carried`."""
-        return self.source.carried()
+        """Return what their table says of the picks besides, in their order; None if it says nothing.
+
+        Raises:
+            TableError: if the coordinate file is broken.
+        """
+        return self.source.stored().carried
 
     def digest(self) -> str:
         """Return the SHA-256 of all that decides the picks, as hexadecimal digits."""
-        return hashlib.sha256(self.source.content()).hexdigest()
+        turn = b"" if self.orientation is Orientation.IDENTITY else self.orientation.value.encode()
+        return hashlib.sha256(self.source.content() + turn).hexdigest()
 
 
 def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[PickedMicrograph], list[str]]:
@@ -148,19 +174,19 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
         SettingsError: if the path does not exist, or not one micrograph has picks.
         TableError: if a table is broken.
     """
-    folder = PickFolder(path)
+    folder, is_own = PickFolder(path), holds_own_picks(path)
     own = [(file, folder.picks_path(key)) for file, key in zip(files, _own_keys(folder, files), strict=True)]
-    picked = [PickedMicrograph(file, _CoordinateFile(picks)) for file, picks in own if picks.is_file()]
+    picked = [PickedMicrograph(file, _CoordinateFile(picks), is_own) for file, picks in own if picks.is_file()]
     unused = 0
     if not picked:
         sources: dict[str, PickSource] = {
             name: _TablePicks(stored) for name, stored in read_stored_folder(path).items()
         }
-        picked = _matched(path, files, sources)
+        picked = [replace(each, is_own=is_own) for each in _matched(path, files, sources)]
         unused = len(sources) - len(picked)
-        lines = [fault for source in sources.values() for fault in source.faults()]
+        lines = [fault for source in sources.values() for fault in source.stored().faults]
     else:
-        lines = [fault for each in picked for fault in each.source.faults()]
+        lines = [fault for each in picked for fault in each.faults()]
     if len(picked) < len(files):
         lines.append(f"no picks in {path} for {len(files) - len(picked)} of {len(files)} micrographs: left out")
     if unused > 0:
@@ -193,6 +219,18 @@ def _matched(path: Path, files: Sequence[MicrographFile], sources: Mapping[str, 
         if owner is not each.file:
             raise SettingsError(f"{path}: cannot tell whether picks are of {owner.path} or of {each.file.path}")
     return picked
+
+
+def holds_own_picks(path: Path) -> bool:
+    """Tell whether picks are those that a job or a run of this program has left, in its folder or as a list in it."""
+    whole = path.absolute()
+    if any((up / _RUN).is_file() and whole.relative_to(up).parts[0] in _IN_RUN for up in whole.parents):
+        return True
+    folder = path.parent if path.name in _OWN_LISTS else path
+    try:
+        return "job" in json.loads(PickFolder(folder).settings_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def diameter_of(path: Path) -> float | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.io.atomic import write_atomic_text
+from cryoglean.jobs.coordinate_check import checked_picks
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.output_folder import OutputFolder
@@ -49,6 +51,7 @@ class TrainJob(BaseModel):
         cpus: processors to use; the result does not depend on it.
         device: where to compute, as torch names it.
         force: train again.
+        orientation: of coordinates that this program has not written.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +61,7 @@ class TrainJob(BaseModel):
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     force: bool = False
+    orientation: OrientationChoice = OrientationChoice.auto
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that decide the result, as JSON values."""
@@ -99,7 +103,8 @@ def run_train_job(
         files: the micrographs.
         picks: particles to learn from: an output folder with picks, a folder of coordinate files, a list of them, or a
             particles STAR.
-        negatives: places where there are no particles, in the same forms; None where none are known.
+        negatives: places where there are no particles, in the same forms, of the program that made the picks; None
+            where none are known.
         job: settings.
         out: output folder.
         progress: listener to the progress of the job.
@@ -112,6 +117,11 @@ def run_train_job(
     """
     picked, said = find_picks(picks, files)
     known_negatives, said_of_negatives = find_picks(negatives, files) if negatives else ([], [])
+    found = checked_picks(picks, picked, job.orientation, job.training.diameter_angstrom, job.pixel_size_angstrom)
+    picked, said = found.picked, [*said, *found.lines]
+    known_negatives = [
+        each if each.is_own else replace(each, orientation=found.orientation) for each in known_negatives
+    ]
     folder = OutputFolder(out, "train", _RESULTS)
     usable, rejected = _read_all(job, picked, known_negatives)
     examples = "".join(f"{each.file.key} {each.digest()}\n" for each in (*picked, *known_negatives))

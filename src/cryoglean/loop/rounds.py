@@ -28,6 +28,7 @@ from cryoglean.loop.decisions import (
     find_alarm,
     is_converged,
 )
+from cryoglean.loop.given_picks import given_picks
 from cryoglean.loop.outcomes import LoopEnd, Outcome, loop_end
 from cryoglean.loop.pick_union import draw_sample, from_single_round, merge_rounds
 from cryoglean.loop.production import MIN_CLASSIFIED, classify_final_picks, pick_all
@@ -35,7 +36,7 @@ from cryoglean.loop.progress import LoopProgressAdapter
 from cryoglean.loop.spacing import find_spacing, suppress_neighbours
 from cryoglean.loop.stage_results import CLASSES, PARTICLES, SELECTED, SelectionFound
 from cryoglean.loop.stages import Stages
-from cryoglean.loop.state import RunStatus, open_run
+from cryoglean.loop.state import NAME, RunStatus, open_run
 from cryoglean.loop.subset import training_subset
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from cryoglean.loop.decisions import AlarmDecision, AnyDecision, RoundComparison
     from cryoglean.loop.pick_union import PickUnion
     from cryoglean.loop.progress import LoopListener
-    from cryoglean.loop.settings import LoopJob
+    from cryoglean.loop.settings import LoopJob, LoopSettings
     from cryoglean.loop.stage_results import PicksFound
     from cryoglean.loop.state import RunFile
     from cryoglean.micrograph import MicrographFile
@@ -94,6 +95,7 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
     """
     if any(file.real_path.parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
+    _refuse_misfits(files, job.settings, out)
     run, files = open_run(out, job.settings, files)
     run.set(status=RunStatus.running, outcome=None, message="", provenance=job.provenance())
     try:
@@ -118,6 +120,16 @@ def _run_to_end(run: RunFile, files: Sequence[MicrographFile], job: LoopJob, pro
     status = RunStatus.stopped if end.outcome.exit_status is ExitStatus.stopped else RunStatus.done
     run.set(status=status, outcome=end.outcome, message=end.message, best=loop.best)
     return summary
+
+
+def _refuse_misfits(files: Sequence[MicrographFile], settings: LoopSettings, out: Path) -> None:
+    """Refuse coordinates to start from that do not fit, before a folder is made that other settings could not use.
+
+    Raises:
+        SettingsError: if they do not; see `given_picks`.
+    """
+    if settings.start_from is not None and not (out / NAME).exists():
+        given_picks(settings.start_from, files, settings)
 
 
 class _EndError(Exception):

@@ -11,6 +11,7 @@ from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
 from cryoglean.classes2d.settings import KEEP_SHARE
 from cryoglean.errors import SettingsError
+from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.pickers.registry import describe
 
@@ -48,6 +49,7 @@ class LoopSettings(BaseModel):
         most_particles: of a round that are classified.
         engine: of the 2D classes.
         start_from: coordinates to start from, instead of candidates.
+        orientation: of these, if this program has not written them.
         review: stop after each classification, for the selection to be edited; it decides nothing, and may be asked for
             at any call.
         seed: of the random generators.
@@ -70,6 +72,7 @@ class LoopSettings(BaseModel):
     most_particles: Annotated[int, Field(ge=4)] = MAX_PARTICLES
     engine: Engine = Engine.native
     start_from: Path | None = None
+    orientation: OrientationChoice = OrientationChoice.auto
     review: Annotated[bool, Field(exclude=True)] = False
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -13,11 +13,11 @@ from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.pick import run_pick_job
-from cryoglean.jobs.pick_sources import find_picks
 from cryoglean.jobs.train import WEIGHTS, TrainJob, run_train_job
 from cryoglean.jobs.usable import read_usable
 from cryoglean.limits import is_same_size
 from cryoglean.loop import class_evaluation
+from cryoglean.loop.given_picks import given_picks
 from cryoglean.loop.pick_jobs import PickJobs, copy_fits
 from cryoglean.loop.stage_results import (
     CANDIDATES,
@@ -144,7 +144,7 @@ class Stages:
 
     def _given(self, source: Path, out: Path) -> PicksFound:
         """Copy the user's coordinates; scores of other programs become ranks."""
-        picked, notes = find_picks(source, self.files)
+        picked, notes = given_picks(source, self.files, self.job.settings)
         for line in notes:
             self._progress.info(line)
         picks = {file.key: Picks.empty() for file in self.files}

@@ -1,6 +1,7 @@
 """CryoPPP's CSV: columns X-Coordinate and Y-Coordinate, y counted from the last row.
 
-CryoPPP's coordinates fit its MRC files turned upside down; let `check_orientation` confirm it for a data set.
+CryoPPP's coordinates fit its MRC files turned upside down, and JPEGs made of these as they are: the image decides
+(`check_placement`).
 """
 
 from __future__ import annotations

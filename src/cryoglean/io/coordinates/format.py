@@ -75,15 +75,31 @@ class StoredPicks(NamedTuple):
         Raises:
             TableError: if the height or the pixel size is needed and None.
         """
-        picks = self._true_centres(pixel_size_angstrom or self.pixel_size_angstrom)
+        picks = self.centres(pixel_size_angstrom)
         height_px = self.height_px or height_px
-        convention = self.y_convention or relion_y_convention(micrograph_name or self.micrograph_name or "")
+        convention = self.convention(micrograph_name)
         if convention is YConvention.LAST_ROW and height_px is None:
-            remedy = "give the height of the micrographs, --size HEIGHTxWIDTH in pixels"
+            remedy = "give the micrographs, --micrographs, or their height, --size HEIGHTxWIDTH in pixels"
             raise TableError(self.path, f"its y counts from the last row: {remedy}")
         return replace(picks, y=convention.convert(picks.y, height_px))
 
-    def _true_centres(self, pixel_size_angstrom: float | None) -> Picks:
+    def take(self, rows: NDArray[np.intp]) -> StoredPicks:
+        """Return the picks of (m,) rows, with all that is said of them."""
+        shifts = None if self.shifts_angstrom is None else self.shifts_angstrom[rows]
+        carried = self.carried and self.carried._replace(rows=self.carried.rows.iloc[rows].reset_index(drop=True))
+        return self._replace(picks=self.picks.take(rows), shifts_angstrom=shifts, carried=carried)
+
+    def convention(self, micrograph_name: str | None = None) -> YConvention:
+        """Return the row with y = 0, for a micrograph of this name, or of the one in the file."""
+        return self.y_convention or relion_y_convention(micrograph_name or self.micrograph_name or "")
+
+    def centres(self, pixel_size_angstrom: float | None) -> Picks:
+        """Return the true centres, y counted as in the file: what needs no height of the micrograph.
+
+        Raises:
+            TableError: if the pixel size is needed and None.
+        """
+        pixel_size_angstrom = pixel_size_angstrom or self.pixel_size_angstrom
         if self.shifts_angstrom is None or not self.shifts_angstrom.any():
             return self.picks
         if pixel_size_angstrom is None:

@@ -114,13 +114,10 @@ def _by_micrograph(
     sound = which.groupby(which).indices
     faults = whole.faults
     for name, where in names.groupby(names).indices.items():
-        own = sound.get(name, np.zeros(0, dtype=np.intp))
-        shifts = None if whole.shifts_angstrom is None else whole.shifts_angstrom[own]
+        own = np.asarray(sound.get(name, ()), dtype=np.intp)
         size = None if pixel_sizes is None else float(pixel_sizes[where[0]])
         faults += () if len(own) else (all_rows_broken(whole.path, str(name)),)
-        carried = whole.carried and whole.carried._replace(rows=whole.carried.rows.iloc[own].reset_index(drop=True))
-        part = whole._replace(picks=whole.picks.take(own), shifts_angstrom=shifts, carried=carried)
-        yield str(name), part._replace(pixel_size_angstrom=size, faults=faults)
+        yield str(name), whole.take(own)._replace(pixel_size_angstrom=size, faults=faults)
         faults = ()
 
 

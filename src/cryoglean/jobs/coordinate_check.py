@@ -1,0 +1,152 @@
+"""Coordinates from elsewhere, checked against the micrographs before a job works on them: turned, told or refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from cryoglean.errors import MicrographError, SettingsError, TableError
+from cryoglean.evaluate.orientation import Orientation, OrientationChoice
+from cryoglean.evaluate.placement import MAX_MICROGRAPHS, Sample, Verdict, check_placement
+from cryoglean.evaluate.placement_words import placement_line
+from cryoglean.evaluate.repeats import REPEAT_DIAMETERS, Repeats, count_repeats, repeated
+from cryoglean.io.images import read_micrograph
+from cryoglean.jobs.pick_sources import SomePicks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cryoglean.evaluate.placement import PlacementCheck
+    from cryoglean.jobs.pick_sources import PickedMicrograph
+    from cryoglean.micrograph import Micrograph
+
+_Item = TypeVar("_Item")
+
+AS_IS_HINT = "--orientation as-is takes them as they are"
+
+
+class CheckedPicks(NamedTuple):
+    """Picks that fit their micrographs, as far as that can be told.
+
+    Attributes:
+        picked: the micrographs with their picks.
+        orientation: the turn of all picks from elsewhere.
+        lines: for the user, on what was found.
+    """
+
+    picked: list[PickedMicrograph]
+    orientation: Orientation
+    lines: list[str]
+
+
+def checked_picks(
+    path: Path,
+    picked: Sequence[PickedMicrograph],
+    choice: OrientationChoice,
+    diameter_angstrom: float,
+    pixel_size_angstrom: float | None,
+) -> CheckedPicks:
+    """Turn picks from elsewhere such that they fit the micrographs, and keep once what stands in them twice.
+
+    Those that this program wrote are taken as they are, unless a turn is asked for.
+
+    Args:
+        path: where the picks are, for messages.
+        picked: the micrographs with their picks.
+        choice: the turn that is asked for.
+        diameter_angstrom: of the particle.
+        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+
+    Raises:
+        SettingsError: if the picks are those of images of another pixel size, and the image is to decide.
+    """
+    orientation, lines = choice.orientation, list[str]()
+    foreign = [each for each in picked if not each.is_own]
+    if orientation is None:
+        check = _check(foreign, diameter_angstrom, pixel_size_angstrom) if foreign else None
+        orientation = Orientation.IDENTITY if check is None else check.best.orientation
+        lines = [] if check is None else _lines(path, check, diameter_angstrom)
+    elif orientation is not Orientation.IDENTITY:
+        lines = [f"{path}: coordinates turned as asked for ({orientation.value})"]
+    fitting, told = _without_repeats(path, picked, REPEAT_DIAMETERS * diameter_angstrom, pixel_size_angstrom)
+    own = choice.orientation or Orientation.IDENTITY
+    fitting = [replace(each, orientation=own if each.is_own else orientation) for each in fitting]
+    return CheckedPicks(fitting, orientation, lines + told)
+
+
+def _check(
+    picked: Sequence[PickedMicrograph], diameter_angstrom: float, pixel_size_angstrom: float | None
+) -> PlacementCheck:
+    read = _readable(picked, pixel_size_angstrom)
+    return check_placement(
+        Sample(m.image, each.picks(m).xy, diameter_angstrom / m.pixel_size_angstrom) for each, m in read
+    )
+
+
+def _readable(
+    picked: Sequence[PickedMicrograph], pixel_size_angstrom: float | None
+) -> Iterator[tuple[PickedMicrograph, Micrograph]]:
+    """Yield some of the micrographs that can be read and have picks; bad ones are told by the job itself."""
+    for each in spread(sorted(picked, key=lambda each: each.file.key)):
+        try:
+            if len(each.source.stored().picks):
+                yield each, read_micrograph(each.file, pixel_size_angstrom)[0]
+        except (MicrographError, TableError):
+            continue
+
+
+def spread(ordered: Sequence[_Item]) -> list[_Item]:
+    """Return some items from all over a set, as many as a check looks at."""
+    if len(ordered) <= MAX_MICROGRAPHS:
+        return list(ordered)
+    return [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, MAX_MICROGRAPHS)]
+
+
+def _lines(path: Path, check: PlacementCheck, diameter_angstrom: float) -> list[str]:
+    """Return what was found.
+
+    Raises:
+        SettingsError: if another scale was found.
+    """
+    line = placement_line(check, f"{diameter_angstrom:g} Å")
+    if line is None:
+        return []
+    if check.verdict is Verdict.rescaled:
+        raise SettingsError(f"{path}: {line}; {AS_IS_HINT}")
+    done = f"; they are turned, {AS_IS_HINT}" if check.verdict is Verdict.turned else ""
+    return [f"{path}: {line}{done}"]
+
+
+def _without_repeats(
+    path: Path, picked: Sequence[PickedMicrograph], distance_angstrom: float, pixel_size_angstrom: float | None
+) -> tuple[list[PickedMicrograph], list[str]]:
+    """Leave out particles that stand in a table before, in those of other programs; a turn changes no distance."""
+    first = next(_readable([each for each in picked if not each.is_own], pixel_size_angstrom), None)
+    if first is None:
+        return list(picked), []
+    pixel_size, found = first[1].pixel_size_angstrom, Repeats()
+    distinct: list[PickedMicrograph] = []
+    for each in picked:
+        rows, repeats = _distinct(each, distance_angstrom / pixel_size, pixel_size)
+        found += repeats
+        distinct.append(each if rows is None else replace(each, source=SomePicks(each.source, rows)))
+    return distinct, [f"{path}: {found.line()}; each is kept once"] if found.total else []
+
+
+def _distinct(
+    each: PickedMicrograph, distance_px: float, pixel_size_angstrom: float
+) -> tuple[NDArray[np.intp] | None, Repeats]:
+    """Return which picks are left, None for all of them, and how many repeat others."""
+    if each.is_own:
+        return None, Repeats()
+    try:
+        picks = each.source.stored().centres(pixel_size_angstrom)
+    except TableError:  # told with the micrograph's result
+        return None, Repeats()
+    repeats = count_repeats(picks, distance_px)
+    return (np.flatnonzero(~repeated(picks, distance_px)) if repeats.total else None), repeats
