@@ -42,7 +42,7 @@ def main() -> None:
     given = parser.parse_args()
     print(f"{HEADER}\n|{'---|' * (HEADER.count('|') - 1)}")
     for particles in (30, 120):
-        for signal_to_noise in (0.001, 0.003, 0.01, 0.1):
+        for signal_to_noise in (0.0001, 0.0003, 0.001, 0.01, 0.1):
             sets = [simulated(particles, signal_to_noise, seed) for seed in range(given.seeds)]
             print(row(f"shells, {particles} a field, {signal_to_noise:g}", sets), flush=True)
     if given.shared is not None:
