@@ -69,6 +69,7 @@ def test_every_particle_finds_the_values_of_its_group_whatever_numbers_and_names
     assert whole.optics["rlnOpticsGroup"].is_unique
     assert whole.optics["rlnOpticsGroupName"].is_unique
     assert {*whole.optics["rlnOpticsGroup"]} == {*whole.particles["rlnOpticsGroup"]}
+    assert list(whole.optics["rlnOpticsGroup"].astype(int)) == sorted(whole.optics["rlnOpticsGroup"].astype(int))
 
 
 def test_what_one_table_lacks_only_its_particles_lose():

@@ -59,8 +59,12 @@ class OpticsGroups:
         return number
 
     def table(self) -> pd.DataFrame:
-        """Return all groups, each with a name of its own: RELION takes two of one name for one group."""
-        return table_of(_with_microscopes(self._named()), first=(GROUP_NAME, GROUP))
+        """Return all groups in order of their numbers, as RELION wants them, each with a name of its own.
+
+        RELION takes two of one name for one group.
+        """
+        rows = sorted(self._named(), key=lambda row: (len(row[GROUP]), row[GROUP]))
+        return table_of(_with_microscopes(rows), first=(GROUP_NAME, GROUP))
 
     def _next_number(self) -> str:
         return str(1 + max((int(number) for number in self._groups if number.isdigit()), default=0))

@@ -39,6 +39,8 @@ _CHUNK_PIXELS = 2**23
 """Pixels of boxes cut at a time. Resource: 32 MiB of float32, and some copies of it."""
 
 _DIGEST = "made from: "
+_LAYOUT = 2
+"""Format: of the tables of micrographs; those of an earlier one, which lack columns, are made again."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def done(task: ExtractTask, item: PickedMicrograph) -> ParticleTable | None:
 def _digest(item: PickedMicrograph) -> str:
     """Sum up what boxes of one micrograph depend on besides the settings: its picks, its CTF and where it is."""
     file = item.file
-    said = (item.digest(), sorted(file.row.items()), sorted(file.optics.items()), str(file.real_path))
+    said = (_LAYOUT, item.digest(), sorted(file.row.items()), sorted(file.optics.items()), str(file.real_path))
     return hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 

@@ -21,7 +21,7 @@ from cryoglean.io.coordinates.format import CarriedRows, CoordinateFormat, Store
 from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
 from cryoglean.io.optics_groups import optics_by_number
 from cryoglean.io.origins import image_pixel_sizes, micrograph_pixel_sizes, origin_columns, origins
-from cryoglean.io.relion_columns import CLASS, GROUP, MICROGRAPH, PSI, SCORE, X, Y
+from cryoglean.io.relion_columns import CLASS, GROUP, IMAGE, MICROGRAPH, PSI, SCORE, X, Y
 from cryoglean.io.star import find_table, read_star, refuse_tomography, star_lines, star_text
 from cryoglean.picks import Picks
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_ZEROS = ("0", "0.000000")
+"""Format: what pickers write as class and angle that they do not know."""
 
 _LAST_ROW = re.compile(r"last row of (\d+)")
 
@@ -96,7 +99,8 @@ def _read_table(
 
 def _carried(rows: pd.DataFrame, optics: Mapping[str, Mapping[str, str]]) -> CarriedRows | None:
     """Return what is not read here, but for the two dummies; None where that is nothing."""
-    dummies = [c for c in (CLASS, PSI) if c in rows.columns and bool((rows[c] == "0").all())]
+    is_of_picks = IMAGE not in rows.columns
+    dummies = [c for c in (CLASS, PSI) if is_of_picks and c in rows.columns and rows[c].isin(_ZEROS).all()]
     left = rows.drop(columns=[X, Y, SCORE, MICROGRAPH, *dummies], errors="ignore").reset_index(drop=True)
     return CarriedRows(left, optics) if len(left.columns) or optics else None
 
