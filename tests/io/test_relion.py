@@ -153,3 +153,10 @@ def test_pixel_sizes_of_micrograph_and_movie_stand_for_each_other(tmp_path):
     binned = {**OPTICS, "rlnOpticsGroup": "2", "rlnMicrographOriginalPixelSize": "0.4425"}
     optics, _ = written(tmp_path, [micrograph("a.mrc"), micrograph("b.mrc", binned)])
     assert [group["rlnMicrographOriginalPixelSize"] for group in optics] == ["0.885", "0.4425"]
+
+
+def test_loose_micrographs_take_no_number_from_groups_that_have_one(tmp_path):
+    loose = MicrographFile(Path("c.mrc"), "c.mrc", "c", 1.5)
+    optics, rows = written(tmp_path, [loose, micrograph("a.mrc")])
+    assert [row["rlnOpticsGroup"] for row in rows] == ["2", "1"]
+    assert [group["rlnOpticsGroupName"] for group in optics] == ["grid1", "opticsGroup2"]

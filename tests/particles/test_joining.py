@@ -120,6 +120,11 @@ def test_where_nobody_has_a_ctf_nothing_is_made_up():
     assert without_ctf(whole) == {}
 
 
+def test_groups_of_a_known_microscope_keep_their_numbers_before_those_of_none():
+    whole = joined([table(["1@a"]), table(["1@b"], name="grid", optics=SCOPE)])
+    assert {n: g["rlnOpticsGroup"] for n, g in groups_of(whole).items()} == {"1@a": "2", "1@b": "1"}
+
+
 def test_the_ctf_that_stands_for_none_is_one_at_every_frequency():
     scope = Microscope(300, float(CTF_OF_ONE["rlnSphericalAberration"]), float(CTF_OF_ONE["rlnAmplitudeContrast"]))
     torch.testing.assert_close(ctf_2d(Ctf(0, 0, 0, scope), (16, 16), 1.0), torch.ones(16, 9))

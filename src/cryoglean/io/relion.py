@@ -145,10 +145,10 @@ def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) ->
     Raises:
         OSError: if the file cannot be written.
     """
-    groups, rows = OpticsGroups(), list[dict[str, str]]()
-    for file in files:
-        number = groups.number_of(file.optics or _optics_from_row(file))
-        rows.append({**_row_without_optics(file), GROUP: number})
+    groups, optics = OpticsGroups(), [file.optics or _optics_from_row(file) for file in files]
+    for group in sorted(optics, key=lambda group: GROUP not in group):  # those that have a number keep it
+        groups.number_of(group)
+    rows = [{**_row_without_optics(f), GROUP: groups.number_of(g)} for f, g in zip(files, optics, strict=True)]
     tables = {"optics": groups.table(), "micrographs": table_of(rows, first=(MICROGRAPH, GROUP))}
     write_atomic_text(path, star_text(tables))
 

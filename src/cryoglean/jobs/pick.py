@@ -209,9 +209,10 @@ def _write_micrographs(folder: PickFolder, files: Sequence[MicrographFile], pixe
     """Write the micrographs of all runs as RELION has them: with what their tables say, or with their pixel size."""
     path = folder.root / "micrographs.star"
     known = {file.name: file for file in (find_micrographs([path]) if path.exists() else [])}
-    loose = (file for file in files if not file.row and file.name not in known)
-    known |= {file.name: file for each in loose if (file := with_pixel_size(each, pixel_size_angstrom)) is not None}
-    known |= {file.name: file for file in files if file.row}
+    for file in files:
+        if file.row or file.name not in known:
+            told = file if file.row else with_pixel_size(file, pixel_size_angstrom)
+            known |= {} if told is None else {file.name: told}
     listed = {entry.micrograph for entry in folder.ledger().values()}
     if known := {name: file for name, file in known.items() if name in listed}:
         write_micrographs_star(path, list(known.values()))

@@ -60,16 +60,17 @@ def _joined_groups(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the optics groups of all parts as one table, and the number of each particle's group there.
 
-    Groups of particles with a CTF come first, so that they keep their numbers and names.
+    Groups of particles with a CTF come first, then those of known microscopes: these keep their numbers and names.
     """
-    groups, numbers = OpticsGroups(), dict[tuple[int, str, bool], str]()
     is_mixed = any(each.any() for each in known)
-    for which in (True, False):
-        for part, (table, is_known) in enumerate(zip(parts, known, strict=True)):
-            optics = numbered(table.optics)
-            for old in dict.fromkeys(table.particles.loc[is_known == which, GROUP]):
-                group = _group_without_ctf(optics[old]) if is_mixed and not which else optics[old]
-                numbers[part, old, which] = groups.number_of(group)
+    found: dict[tuple[int, str, bool], dict[str, str]] = {}
+    for part, (table, is_known) in enumerate(zip(parts, known, strict=True)):
+        optics = numbered(table.optics)
+        for old, which in dict.fromkeys(zip(table.particles[GROUP], map(bool, is_known), strict=True)):
+            found[part, old, which] = optics[old] if which or not is_mixed else _group_without_ctf(optics[old])
+    groups = OpticsGroups()
+    in_order = sorted(found, key=lambda key: (not key[2], not has_microscope(found[key])))
+    numbers = {key: groups.number_of(found[key]) for key in in_order}
     new = [
         numbers[part, old, bool(which)]
         for part, (table, is_known) in enumerate(zip(parts, known, strict=True))
