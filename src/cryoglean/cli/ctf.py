@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, Force, Micrographs, Out, PixelSize, Verbose
+from cryoglean.cli.options import AsJson, Cpus, Force, Micrographs, Out, Pattern, PixelSize, Recursive, Verbose
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.ctf_settings import CtfJob
@@ -33,6 +33,8 @@ def ctf(
         float, typer.Option(help="Amplitude contrast as a fraction, unless the STAR file has it.")
     ] = _DEFAULT["amplitude_contrast"],
     pixel_size: PixelSize = None,
+    pattern: Pattern = None,
+    recursive: Recursive = False,
     min_defocus: Annotated[float, typer.Option(help="Minimum defocus in Å.")] = _DEFAULT["min_defocus_angstrom"],
     max_defocus: Annotated[float, typer.Option(help="Maximum defocus in Å.")] = _DEFAULT["max_defocus_angstrom"],
     resolution_limit: Annotated[
@@ -62,9 +64,10 @@ def ctf(
 
         cryoglean ctf corrected_micrographs.star --voltage 200 --cs 1.4 --out CTF --resolution-limit 4 --subset 20
     """
+    from cryoglean.cli.micrographs import found_micrographs
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.ctf import run_ctf_job
+    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.scale.threads import available_cpus, limit_threads
 
     job = checked(
@@ -86,10 +89,11 @@ def ctf(
         {"spherical_aberration_mm": "--cs", "selected_defocus_angstrom": "--defocus-range"},
     )
     limit_threads(1)  # work is split by micrographs
-    files = find_micrographs(micrographs)
     with JobProgress("estimating CTF", "CTF found", verbose=verbose) as progress:
+        files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
         progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}")
         summary = run_ctf_job(files, job, out, progress)
+        write_left_out(out, left_out)
     _show(summary, out, as_json=as_json)
     return summary.exit_status
 

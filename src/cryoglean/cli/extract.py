@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, Force
+from cryoglean.cli.options import AsJson, Cpus, Force, Pattern, Recursive
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.evaluate.orientation import OrientationChoice
@@ -55,6 +55,8 @@ def extract(
         float | None,
         typer.Option(help="Pixel size in angstrom; by default that given to pick, or of the STAR file or header."),
     ] = None,
+    pattern: Pattern = None,
+    recursive: Recursive = False,
     orientation: Orientation = OrientationChoice.auto,
     cpus: Cpus = None,
     force: Force = False,
@@ -75,9 +77,10 @@ def extract(
 
         cryoglean extract run_it025_data.star --micrographs micrographs --box-size-px 256 --scale-to 128 --out AGAIN
     """
+    from cryoglean.cli.micrographs import found_micrographs
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.extract import run_extract_job
+    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.pick_sources import diameter_of, pixel_size_of
     from cryoglean.scale.threads import available_cpus, limit_threads
 
@@ -101,9 +104,10 @@ def extract(
         },
     )
     limit_threads(1)  # work is split by micrographs
-    files = find_micrographs(micrographs)
     with JobProgress("extracting", "{n} particles", verbose=verbose) as progress:
+        files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
         summary = run_extract_job(picks, files, job, out, progress)
+        write_left_out(out, left_out)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Out, PixelSize, Preset, Seed
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Out, Pattern, PixelSize, Preset, Recursive, Seed
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
 from cryoglean.words import counted
@@ -44,6 +44,8 @@ def train(
     ] = None,
     diameter: Annotated[float | None, typer.Option(help="Particle diameter in Å.")] = None,
     pixel_size: PixelSize = None,
+    pattern: Pattern = None,
+    recursive: Recursive = False,
     sets: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,7 +105,10 @@ def train(
     }
     training = _training(preset, preprocess, {name: value for name, value in given.items() if value is not None})
     values = {
-        "sets": _sets(micrographs or [], diameter, pixel_size, sets or []),
+        "sets": tuple(
+            each.model_copy(update={"pattern": pattern, "recursive": recursive})
+            for each in _sets(micrographs or [], diameter, pixel_size, sets or [])
+        ),
         "training": training,
         "first": first,
         "force": force,

@@ -12,6 +12,10 @@ from typer.core import TyperCommand, TyperGroup
 Micrographs = Annotated[
     list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
 ]
+Pattern = Annotated[
+    str | None, typer.Option(metavar="GLOB", help="Of folders take only images whose names match, as '*_DW.mrc'.")
+]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Search sub-folders of folders, too.")]
 Out = Annotated[Path, typer.Option(help="Output folder; an existing one is resumed.")]
 PixelSize = Annotated[
     float | None, typer.Option(help="Pixel size in Å; by default that of the STAR file or the image's header.")

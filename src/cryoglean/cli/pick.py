@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, PixelSize
+from cryoglean.cli.micrographs import found_micrographs
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, Pattern, PixelSize, Recursive
 from cryoglean.cli.picker_options import picker_from, with_picker_options
 from cryoglean.cli.settings import checked
 from cryoglean.pickers.registry import DEFAULT_PRESET, methods, presets
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryoglean.io.inputs import FoundMicrographs
     from cryoglean.jobs.pick import PickJob, PickSummary
 
 
@@ -36,6 +41,8 @@ def pick(
         ),
     ] = DEFAULT_PRESET,
     pixel_size: PixelSize = None,
+    pattern: Pattern = None,
+    recursive: Recursive = False,
     min_distance: Annotated[
         float | None, typer.Option(help="Minimum distance between picks in angstrom; half a diameter by default.")
     ] = None,
@@ -93,21 +100,23 @@ def pick(
         },
     )
     limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
-    summary = _picked(micrographs, job, out, verbose=verbose)
+    find = partial(found_micrographs, micrographs, pattern, recursive=recursive)
+    summary = _picked(find, job, out, verbose=verbose)
     report = _reported(out) if plots else None
     _show(job, summary, out, report, as_json=as_json)
     return summary.exit_status
 
 
-def _picked(micrographs: list[Path], job: PickJob, out: Path, *, verbose: bool) -> PickSummary:
+def _picked(find: Callable[..., FoundMicrographs], job: PickJob, out: Path, *, verbose: bool) -> PickSummary:
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.pick import run_pick_job
 
-    files = find_micrographs(micrographs)
     with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
+        files, left_out = find(info=progress.info)
         progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
         summary = run_pick_job(files, job, out, progress)
+        write_left_out(out, left_out)
         if verbose and summary.fit is not None:
             progress.info(summary.fit.summary())
     return summary

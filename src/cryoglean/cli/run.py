@@ -12,7 +12,7 @@ import typer
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Micrographs, Out, PixelSize, Preset
+from cryoglean.cli.options import AsJson, Cpus, DeviceName, Micrographs, Out, Pattern, PixelSize, Preset, Recursive
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.evaluate.orientation import OrientationChoice
@@ -59,6 +59,8 @@ def run(
     diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
     out: Out,
     pixel_size: PixelSize = None,
+    pattern: Pattern = None,
+    recursive: Recursive = False,
     start_from: StartFrom = None,
     orientation: Orientation = OrientationChoice.auto,
     candidates: Candidates = _DEFAULTS["candidates"],
@@ -93,7 +95,8 @@ def run(
         cryoglean run micrographs --diameter 120 --start-from manual_picks --out RUN
     """
     from cryoglean.cli.loop_progress import LoopProgress
-    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.cli.micrographs import found_micrographs
+    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.loop.folder_report import report_or_reason
     from cryoglean.loop.rounds import run_loop
     from cryoglean.scale.devices import choose_device
@@ -124,10 +127,11 @@ def run(
         command=shlex.join(["cryoglean", *sys.argv[1:]]),
     )
     limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
-    files = find_micrographs(micrographs)
     progress = LoopProgress(verbose=verbose)
+    files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
     progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
     summary = run_loop(files, job, out, progress)
+    write_left_out(out, left_out)
     report = report_or_reason(out)
     if isinstance(report, str):
         progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} writes it again")

@@ -15,8 +15,10 @@ from cryoglean.cli.options import (
     Force,
     Micrographs,
     Out,
+    Pattern,
     PixelSize,
     Preset,
+    Recursive,
     Seed,
 )
 from cryoglean.cli.orientation import Orientation
@@ -42,6 +44,8 @@ def train(
         Preset, typer.Option(help="default: for picks that miss some particles; paper: as published in 2020.")
     ] = Preset.default,
     pixel_size: PixelSize = None,
+    pattern: Pattern = None,
+    recursive: Recursive = False,
     certain_share: Annotated[
         float | None,
         typer.Option(help="default preset: fraction of the picks to learn from, the best-scoring."),
@@ -70,8 +74,9 @@ def train(
 
         cryoglean train micrographs --picks KEPT --negatives DROPPED --diameter 191 --out MODEL
     """
+    from cryoglean.cli.micrographs import found_micrographs
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.train import TrainJob, run_train_job
     from cryoglean.pickers.kpicker.trainings import TRAININGS
     from cryoglean.scale.devices import choose_device
@@ -98,9 +103,10 @@ def train(
         },
     )
     limit_threads(1)  # batches are split into parts of one thread each: sums do not depend on the number of threads
-    files = find_micrographs(micrographs)
     with JobProgress("training", "{n} particles", verbose=False) as progress:
+        files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
         summary = run_train_job(files, picks, negatives, job, out, progress)
+        write_left_out(out, left_out)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
 

@@ -73,6 +73,7 @@ _OF_MOVIE = "movie in the STAR file"
 _MOTION_CORRECTION = "motion-correct it first, e.g. with relion_run_motioncorr, and give the average"
 _HINTS = {
     ".eer": f"an EER movie: {_MOTION_CORRECTION}",
+    ".gain": f"the gain reference of movies: {_MOTION_CORRECTION}",
     ".dm4": "a Digital Micrograph file: convert it to MRC first, e.g. with IMOD dm2mrc",
     ".dm3": "a Digital Micrograph file: convert it to MRC first, e.g. with IMOD dm2mrc",
     ".zst": "Zstandard compression is not read: decompress it first (zstd -d)",
@@ -87,6 +88,16 @@ def image_suffix(name: str) -> str:
     lower = name.lower()
     found = [suffix for suffix in SUFFIXES if lower.endswith(suffix) and len(lower) > len(suffix)]
     return name[-len(found[0]) :] if found else ""
+
+
+def may_be_image(name: str) -> bool:
+    """Tell whether a file of this name is read when it is named by itself."""
+    return bool(image_suffix(name)) or Path(name).suffix.lower() in _OTHER_MRC
+
+
+def reason_for_suffix(name: str) -> str | None:
+    """Return why a file of this name, or suffix, cannot be read, and what to do, if that is known."""
+    return _HINTS.get(Path(f"name{name}").suffix.lower())
 
 
 def image_stem(name: str) -> str:

@@ -7,11 +7,14 @@ import os
 import re
 from collections import Counter
 from dataclasses import replace
+from glob import has_magic
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.images import SUFFIXES, image_stem, image_suffix
+from cryoglean.io.exposures import LeftOut, choose_exposures
+from cryoglean.io.image_folders import EVERYTHING, Choice, expanded, images_in
+from cryoglean.io.images import SUFFIXES, image_stem, image_suffix, may_be_image, reason_for_suffix
 from cryoglean.io.optics_groups import optics_by_number, without_mark
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion import path_from_project, pipeline_stem, project_above
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_PICTURES = (".png", ".jpg", ".jpeg")
 _LIST_SUFFIXES = (".txt", ".lst")
 _NUMERIC = (DEFOCUS_U, DEFOCUS_V)
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
@@ -47,17 +49,36 @@ _REMARK = re.compile(r"\s+#.*$")
 _JOB = re.compile(r"(?:^|/)(job\d{3}[^/]*)/")
 
 
+class FoundMicrographs(NamedTuple):
+    """What inputs name.
+
+    Attributes:
+        files: the micrographs.
+        left_out: images that are none by their names, or other versions of one that is taken.
+    """
+
+    files: list[MicrographFile]
+    left_out: list[LeftOut]
+
+
 def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
+    """Find the micrographs that the inputs name, as `find_inputs`."""
+    return find_inputs(inputs).files
+
+
+def find_inputs(inputs: Sequence[Path], choice: Choice = EVERYTHING) -> FoundMicrographs:
     """Find the micrographs that the inputs name.
 
-    An input is a folder (its images, not those of its sub-folders, nor PNG and JPEG previews of an MRC or TIFF of
-    the same name), an image, a text list (`.txt`, `.lst`: a path a line, relative to the working folder or else to
-    the list's, `#` starts a comment, also behind a path), or a micrographs STAR of RELION 3.0 to 5 (names relative
-    to the project folder: the working folder, or else the nearest one above the STAR file in which they exist).
-    Images are not opened; those named by themselves, by a list or a STAR file may be missing.
+    An input is a folder (its images, and those of its sub-folders if they are wanted), an image, a path with wildcards,
+    a text list (`.txt`, `.lst`: a path a line, relative to the working folder or else to the list's, `#` starts a
+    comment, also behind a path), or a micrographs STAR of RELION 3.0 to 5 (names relative to the project folder: the
+    working folder, or else the nearest one above the STAR file in which they exist). Images are not opened; those named
+    by themselves, by a list or a STAR file may be missing. Of several images that are not from a STAR file one of each
+    exposure is taken (`choose_exposures`); one image that is named by itself is taken whatever its name.
 
     Args:
         inputs: paths as the user gave them.
+        choice: which files of folders are wanted.
 
     Returns:
         The micrographs, each file once, in the order of the inputs; folders are sorted by name. Keys: for a STAR file
@@ -71,67 +92,41 @@ def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
     """
     found: list[MicrographFile] = []
     loose: list[Path] = []
+    left_out: list[LeftOut] = []
     for path in map(Path, inputs):
         if path.suffix.lower() == ".star" and os.path.lexists(path) and not path.is_dir():
             found += _from_star(path)
+        elif path.is_dir():
+            taken, left = images_in(path, choice)
+            loose, left_out = loose + taken, left_out + left
         else:
             loose += _loose(path)
     if not found and not loose:
         raise SettingsError("no micrographs given: name a folder, files, a list or a micrographs STAR file")
-    if not found and all(path.is_dir() for path in loose):
-        raise SettingsError(f"{loose[0]}: a folder that cannot be listed: see its permissions")
+    _refuse_no_images(found, loose)
+    loose, left = choose_exposures(loose, is_strict=False)
     found = _each_once([*_apart(found), *_from_paths(loose)])
     _refuse_equal_keys(found)
-    return found
+    return FoundMicrographs(found, left_out + left)
 
 
 def _loose(path: Path) -> list[Path]:
-    """List the images of an input that is no STAR file."""
-    if path.is_dir():
-        return _from_folder(path)
-    if not os.path.lexists(path) and not image_suffix(path.name):  # a missing image is one bad micrograph
-        raise SettingsError(f"{path}: no such file or folder")
+    """List the images of an input that is neither a STAR file nor a folder."""
+    if not os.path.lexists(path):
+        if has_magic(str(path)):
+            return expanded(path)
+        if not image_suffix(path.name):  # a missing image is one bad micrograph
+            raise SettingsError(f"{path}: no such file or folder")
     return _from_list(path) if path.suffix.lower() in _LIST_SUFFIXES else [path]
 
 
-def _from_folder(folder: Path) -> list[Path]:
-    """List the images of a folder; one that may not be listed stands for itself, to be rejected by its name."""
-    try:
-        entries = sorted(folder.iterdir())
-        # Hidden files are other programs' (macOS leaves ._a.mrc beside a.mrc).
-        images = [e for e in entries if image_suffix(e.name) and not e.name.startswith(".") and not _is_folder(e)]
-        if not images:
-            raise SettingsError(_nothing_in(folder, [e for e in entries if _is_folder(e)]))
-    except PermissionError:
-        return [folder]
-    except OSError as error:
-        raise SettingsError(f"{folder}: cannot be listed: {error.strerror or error}") from error
-    return _without_previews(images)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # nothing can be said of it: reading it will say why
-        return False
-
-
-def _without_previews(images: list[Path]) -> list[Path]:
-    """Leave out the PNG and JPEG pictures that acquisition software lays beside the MRC or TIFF of the same name."""
-    originals = {image_stem(path.name) for path in images if not _is_picture(path)}
-    return [path for path in images if not (_is_picture(path) and image_stem(path.name) in originals)]
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _PICTURES
-
-
-def _nothing_in(folder: Path, subfolders: list[Path]) -> str:
-    reason = f"{folder}: no micrographs in this folder; looked for {' '.join(SUFFIXES)}"
-    for subfolder in subfolders:
-        if os.access(subfolder, os.R_OK | os.X_OK) and any(image_suffix(e.name) for e in subfolder.iterdir()):
-            return f"{reason}; sub-folders are not searched, but {subfolder} has some: name it instead"
-    return reason
+def _refuse_no_images(found: Sequence[MicrographFile], loose: Sequence[Path]) -> None:
+    """Refuse inputs among which not one is an image, so that no output folder is made for them."""
+    if not found and all(path.is_dir() for path in loose):
+        raise SettingsError(f"{loose[0]}: a folder that cannot be listed: see its permissions")
+    if not found and not any(path.is_dir() or may_be_image(path.name) for path in loose):
+        reason = reason_for_suffix(loose[0].name) or "not a micrograph by its name"
+        raise SettingsError(f"{loose[0]}: {reason}; recognised are {' '.join(SUFFIXES)}")
 
 
 def _from_list(path: Path) -> list[Path]:

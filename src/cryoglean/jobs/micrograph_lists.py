@@ -13,8 +13,13 @@ from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from cryoglean.io.exposures import LeftOut
+
+
+LEFT_OUT = "left_out.csv"
 
 
 class LedgerRow(BaseModel):
@@ -51,6 +56,20 @@ class RejectedRow(BaseModel):
     reason: str
 
 
+class LeftOutRow(BaseModel):
+    """An image that was not taken for a micrograph.
+
+    Attributes:
+        path: its file, as it was found.
+        kind: what it is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    kind: str
+
+
 _Row = TypeVar("_Row", bound=BaseModel)
 
 
@@ -62,6 +81,20 @@ def write_rows(path: Path, kind: type[_Row], rows: Iterable[_Row]) -> None:
     """
     columns = list(kind.model_fields)
     write_atomic_text(path, csv_text(columns, ([getattr(row, name) for name in columns] for row in rows)))
+
+
+def write_left_out(folder: Path, left_out: Sequence[LeftOut]) -> None:
+    """Write the list of the images that were not taken, `left_out.csv`; no file where there are none.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    path = folder / LEFT_OUT
+    path.unlink(missing_ok=True)
+    if left_out:
+        names = (str(each.path).encode("utf-8", "backslashreplace").decode() for each in left_out)
+        rows = [LeftOutRow(path=name, kind=each.kind.one) for name, each in zip(names, left_out, strict=True)]
+        write_rows(path, LeftOutRow, rows)
 
 
 def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:

@@ -12,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
-from cryoglean.io.inputs import find_micrographs
+from cryoglean.io.exposures import describe_left_out
+from cryoglean.io.image_folders import Choice
+from cryoglean.io.inputs import find_inputs
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_all
+from cryoglean.jobs.micrograph_lists import write_left_out
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.jobs.usable import read_usable
@@ -34,6 +37,7 @@ from cryoglean.scale.process_group import SINGLE_PROCESS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryoglean.io.exposures import LeftOut
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.emmae.training import EmmaeFacts
@@ -44,7 +48,9 @@ class MicrographSet(BaseModel):
     """Micrographs of one kind of particle.
 
     Attributes:
-        inputs: what `find_micrographs` takes.
+        inputs: what `find_inputs` takes.
+        pattern: of folders take images whose names match.
+        recursive: search sub-folders, too.
         diameter_angstrom: particle diameter.
         pixel_size_angstrom: of all of them; None takes it from the STAR file or the images' headers.
     """
@@ -52,6 +58,8 @@ class MicrographSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inputs: tuple[Path, ...]
+    pattern: str | None = None
+    recursive: bool = False
     diameter_angstrom: float = Field(gt=0, allow_inf_nan=False)
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
@@ -118,7 +126,9 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: Proce
         ProcessGroupError: if another process of the group is gone.
         OSError: if results cannot be written; what was written is whole.
     """
-    sources = _find(job.sets)
+    sources, left_out = _find(job.sets)
+    if left_out:
+        progress.info(f"left out: {describe_left_out(left_out)}; --pattern chooses others")
     if job.first is not None:
         read_emmae(job.first, job.training.preprocess, job.training.layers)
     source_of = {source.file.key: source for source in sources}
@@ -138,6 +148,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: Proce
             summary.fit = train_network(prepared, how, folder.root, progress.info, draw_figure)
     finally:
         folder.record_results(summary.results)
+        write_left_out(folder.root, left_out)
     return summary
 
 
@@ -150,26 +161,28 @@ def join_mae_job(job: MaeJob, group: ProcessGroup) -> None:
     join_training(NetworkTraining(job.training, cpus=job.cpus, group=group))
 
 
-def _find(sets: Sequence[MicrographSet]) -> list[_Source]:
-    """Find all micrographs; where sets have equal names, the number of the set goes before their keys.
+def _find(sets: Sequence[MicrographSet]) -> tuple[list[_Source], list[LeftOut]]:
+    """Find all micrographs, and what is left out; of equal names in two sets the number of the set is part of the key.
 
     Raises:
         SettingsError: if one is in two sets.
         TableError: if a list or STAR file cannot be understood.
     """
-    by_set = [[_Source(file, each) for file in find_micrographs(each.inputs)] for each in sets]
-    found = list(chain(*by_set))
+    found_by_set = [find_inputs(each.inputs, Choice(each.pattern, each.recursive)) for each in sets]
+    by_set = [[_Source(file, each) for file in some.files] for each, some in zip(sets, found_by_set, strict=True)]
+    left_out, found = list(chain(*(some.left_out for some in found_by_set))), list(chain(*by_set))
     by_path: dict[str, _Source] = {}
     for source in found:
         if by_path.setdefault(os.path.realpath(source.file.path), source) is not source:
             raise SettingsError(f"{source.file.path} is in two sets: name it once")
     if len({source.file.key for source in found}) == len(found):
-        return found
-    return [
+        return found, left_out
+    numbered = [
         replace(source, file=replace(source.file, key=f"{number}/{source.file.key}"))
         for number, some in enumerate(by_set, 1)
         for source in some
     ]
+    return numbered, left_out
 
 
 def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:

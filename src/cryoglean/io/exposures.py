@@ -1,0 +1,139 @@
+"""Exposures by the names of their files: programs lay several versions and by-products of one micrograph side by side.
+
+One exposure is picked once: the dose-weighted sum before the plain one, and what is no micrograph never.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryoglean.io.images import image_stem
+from cryoglean.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+
+class Kind(NamedTuple):
+    """Kind of an image, for the user: of one, and of several."""
+
+    one: str
+    several: str
+
+
+_GAIN = Kind("gain reference", "gain references")
+_PREVIEW = Kind("preview", "previews")
+_OTHER_VERSION = Kind("other version of a micrograph that is taken", "other versions of micrographs that are taken")
+
+_BY_PRODUCTS = (
+    (re.compile(r"_PS$"), Kind("power spectrum", "power spectra")),
+    (re.compile(r"_(EVN|ODD)$"), Kind("half of the frames", "halves of the frames")),
+    (re.compile(r"_background$"), Kind("background", "backgrounds")),
+    (re.compile(r"_thumb(nail)?(_?@?\d+x)?$"), Kind("thumbnail", "thumbnails")),
+    (re.compile(r"^(Super|Count|Dark)Ref_"), _GAIN),
+    (re.compile(r"(^|[_-])gain(_?ref(erence)?)?$", re.IGNORECASE), _GAIN),
+    (
+        re.compile(r"^(GridSquare_\d{8}_\d{6}|FoilHole_\d+_\d{8}_\d{6}|Atlas_\d+|Tile(_\d+){3})$"),
+        Kind("overview image", "overview images"),
+    ),
+)
+"""*Format*: names of RELION's MotionCorr (`_PS`, `_EVN`, `_ODD`), MotionCor2's sums of split frames (`_EVN`, `_ODD`),
+cryoSPARC's patch motion correction (`_background`, `_thumb_@1x`), SerialEM's references (`CountRef_`, `SuperRef_`) and
+EPU's grid squares, foil holes and atlases."""
+
+_VERSIONS = (
+    (re.compile(r"_denoised$"), 5),
+    (re.compile(r"_noDW$"), 4),
+    (re.compile(r"_DWS$"), 1),
+    (re.compile(r"_(DW|doseweighted)$"), 0),
+    (re.compile(r"_(patch|rigid)_aligned$"), 3),
+    (re.compile(r"_[Ff]ractions$"), 6),
+)
+"""Endings of a micrograph's versions and their ranks, the first that applies. *Format*: MotionCor2 writes a plain sum,
+`_DW` and `_DWS` (dose-weighted, of all frames and of some), RELION `_noDW` beside the dose-weighted sum, cryoSPARC
+`_patch_aligned` beside `_patch_aligned_doseweighted` and `_denoised`, EPU the movie `_Fractions` beside its sum."""
+
+_PLAIN, _MOVIE = 2, 6
+_PICTURES = (".png", ".jpg", ".jpeg")
+
+
+class LeftOut(NamedTuple):
+    """An image that is not taken.
+
+    Attributes:
+        path: its file.
+        kind: what it is.
+    """
+
+    path: Path
+    kind: Kind
+
+
+class _Image(NamedTuple):
+    path: Path
+    exposure: tuple[Path, str]
+    by_product: Kind | None
+    rank: tuple[bool, int]
+
+
+def choose_exposures(paths: Sequence[Path], *, is_strict: bool) -> tuple[list[Path], list[LeftOut]]:
+    """Choose one file of each exposure.
+
+    Args:
+        paths: images of any folders; versions are told apart within one folder.
+        is_strict: leave out by-products even where there is nothing else; otherwise the user has asked for them.
+
+    Returns:
+        The files that are taken, in their order, and those that are not. Files of one exposure and equal version are
+        all taken: their names alone do not tell which is meant.
+    """
+    images = [_image(path) for path in paths]
+    if is_strict or any(image.by_product is None for image in images):
+        left_out = [LeftOut(image.path, image.by_product) for image in images if image.by_product is not None]
+        images = [image for image in images if image.by_product is None]
+    else:
+        left_out = []
+    best: dict[tuple[Path, str], tuple[bool, int]] = {}
+    for image in images:
+        best[image.exposure] = min(image.rank, best.get(image.exposure, image.rank))
+    taken = [image.path for image in images if image.rank == best[image.exposure]]
+    left_out += [_worse(image, best[image.exposure]) for image in images if image.rank != best[image.exposure]]
+    return taken, left_out
+
+
+def describe_left_out(left_out: Iterable[LeftOut]) -> str:
+    """Say how many images of each kind are left out: "2 power spectra, 1 thumbnail"."""
+    counts = Counter(each.kind for each in left_out)
+    return ", ".join(counted(number, *kind) for kind, number in counts.most_common())
+
+
+def _image(path: Path) -> _Image:
+    """Take a name apart: the exposure's own, and what programs have put behind it."""
+    own = image_stem(path.name)
+    by_product, rank = None, None
+    while (found := _ending(own)) is not None:
+        own, kind, level = found
+        by_product, rank = by_product or kind, level if rank is None else rank
+    is_picture = path.suffix.lower() in _PICTURES
+    return _Image(path, (path.parent, own), by_product, (is_picture, _PLAIN if rank is None else rank))
+
+
+def _ending(own: str) -> tuple[str, Kind | None, int | None] | None:
+    """Return a name without its last ending, and what that tells; None where there is none, or nothing before it."""
+    for pattern, kind in _BY_PRODUCTS:
+        if match := pattern.search(own):
+            return own[: match.start()], kind, None
+    for pattern, rank in _VERSIONS:
+        match = pattern.search(own)
+        if match and match.start():
+            return own[: match.start()], None, rank
+    return None
+
+
+def _worse(image: _Image, best: tuple[bool, int]) -> LeftOut:
+    if image.rank[0] and not best[0]:
+        return LeftOut(image.path, _PREVIEW)
+    return LeftOut(image.path, Kind("movie", "movies") if image.rank[1] == _MOVIE else _OTHER_VERSION)
