@@ -57,6 +57,8 @@ _VERSIONS = (
 `_patch_aligned` beside `_patch_aligned_doseweighted` and `_denoised`, EPU the movie `_Fractions` beside its sum."""
 
 _PLAIN, _MOVIE = 2, 6
+"""Ranks of a name without an ending, and of a movie. Derived from `_VERSIONS`."""
+
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 
