@@ -15,6 +15,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import ndimage
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_image
@@ -277,7 +278,7 @@ def test_a_tiff_that_inflates_beyond_its_size_is_not_inflated(tmp_path, compress
     if compression == "lzw":  # libtiff stops where the strip is full
         np.testing.assert_array_equal(result, np.tile(pixels(shape=(64, 64)), (2, 1)))
     else:
-        assert "inflates to more than 8192 bytes" in result
+        assert "inflates to more than 4096 bytes" in result
 
 
 @pytest.mark.parametrize("compression", ENCODE)
@@ -286,6 +287,23 @@ def test_a_last_strip_that_is_filled_up_is_no_harm(tmp_path, compression):
     segments = [ENCODE[compression](rows.tobytes()), ENCODE[compression](rows.tobytes())]
     write_segments(tmp_path / "a.tif", segments, compression, 100, tile=False)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[0], np.concatenate([rows, rows[:36]]))
+
+
+@pytest.mark.parametrize("compression", ["zlib", "deflate", "lzma", "packbits"])
+@pytest.mark.parametrize("tile", [False, True])
+def test_a_strip_or_tile_that_inflates_to_more_than_it_may_hold_is_refused(tmp_path, compression, tile):
+    sound, long = (ENCODE[compression](pixels(shape=(64, 64)).tobytes() + bytes(more)) for more in (0, 256))
+    for segments in ([long, sound], [sound, long]):
+        write_segments(tmp_path / "a.tif", segments, compression, 128, tile)
+        assert "inflates to more than 4096 bytes" in image_or_reason(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("rows", [50, 64, 90])
+def test_the_one_strip_of_an_image_may_be_filled_up_to_the_rows_of_a_strip(tmp_path, rows):
+    image = pixels(shape=(50, 64))
+    write_segments(tmp_path / "a.tif", [zlib.compress(image.tobytes() + bytes(64 * (rows - 50)))], "zlib", 50, False)
+    (tmp_path / "a.tif").write_bytes(with_tag((tmp_path / "a.tif").read_bytes(), 278, rows))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[0], image)
 
 
 def test_a_tiff_of_absurd_tiles_is_refused(tmp_path):
@@ -322,6 +340,22 @@ def test_a_picture_with_a_hole_is_refused(tmp_path, name, kind):
     for _ in range(40):
         start, count = int(draw.integers(700, len(data) - 200)), int(2 ** draw.uniform(6, 12))
         path.write_bytes(damaged(data, kind, start, count))
+        assert "truncated" in str(image_or_reason(path)), (start, count)
+
+
+@pytest.mark.parametrize("quality", [75, 90, 98])
+@pytest.mark.parametrize("smooth", [False, True])
+def test_a_progressive_jpeg_with_a_hole_is_refused(tmp_path, quality, smooth):
+    path = tmp_path / "a.jpg"
+    image = textured()
+    picture = Image.fromarray(image if not smooth else ndimage.gaussian_filter(image, 3))
+    picture.save(path, quality=quality, progressive=True)
+    data, draw = path.read_bytes(), np.random.default_rng(12)
+    scans = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    assert len(scans) > 3
+    for _ in range(40):
+        start, count = int(draw.integers(scans[0] + 20, len(data) - 200)), int(2 ** draw.uniform(7, 12))
+        path.write_bytes(damaged(data, "zeroed", start, count))
         assert "truncated" in str(image_or_reason(path)), (start, count)
 
 

@@ -56,7 +56,8 @@ _ANGSTROM_PER_UNIT = {2: 2.54e8, 3: 1e8}
 """Format: TIFF's ResolutionUnit, inch and centimetre."""
 
 _FILLED_UP = 2
-"""Ratio by which a strip or tile may be longer than announced. Chosen by hand: some programs fill up the last strip."""
+"""Ratio by which the one strip of an image may be longer than the image. Chosen by hand: some programs fill up the last
+strip to the rows that a strip has, and these may be any number."""
 
 _TAIL_BYTES = 2**16
 """Bytes at the end of a file in which the end mark is sought. Chosen by hand: room for metadata that is appended."""
@@ -136,7 +137,10 @@ def _segment_bytes(page: tifffile.TiffPage) -> int:
 
 
 def _refuse_tiff_bomb(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
-    limit = _FILLED_UP * _segment_bytes(page)
+    limit = _segment_bytes(page)
+    rows = int(page.tags.valueof("RowsPerStrip", default=0))
+    if rows > page.imagelength:
+        limit = limit * min(rows, _FILLED_UP * page.imagelength) // page.imagelength
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.filehandle.seek(offset)
         if inflated_bytes(page.compression, file.filehandle.read(count), limit) > limit:
