@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cryoglean.classes2d.image_facts import NO_CTF
+from cryoglean.classes2d.native.rings import ring_ctf
 from cryoglean.classes2d.particle_set import ParticleSet, check_particles
 from cryoglean.classes2d.reading import read_particle_set, read_usable
 from cryoglean.classes2d.settings import ClassifySettings
@@ -55,6 +56,18 @@ def test_a_ctf_that_some_particles_lack_is_refused_and_the_first_of_them_named(t
     rows = ["9000 9000 0"] * 5 + ["nan nan nan"] * 7
     with pytest.raises(TableError, match=r"7 of 12 particles have no CTF, the first is 000006@Extract/a\.mrcs"):
         read_usable(write_project(tmp_path, IMAGES, None, MICROSCOPE, rows, DEFOCUS))
+
+
+def test_particles_that_extraction_has_marked_as_without_a_ctf_have_one_of_one_everywhere(tmp_path):
+    columns = (*DEFOCUS, "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+    rows = [*["9000 8000 10 300 2.7 0.1"] * 5, *["0 0 0 300 0 1"] * 7]
+    read = read_usable(write_project(tmp_path, IMAGES, None, "", rows, columns)).particles
+    values = ring_ctf(read.ctfs, 12, 6, 0.01).numpy()
+    np.testing.assert_allclose(values[5:], 1, atol=1e-6)
+    assert np.ptp(values[:5], axis=1).min() > 0.1
+    nobody = read_usable(write_project(tmp_path / "none", IMAGES, None, "", rows[5:] + rows[5:10], columns))
+    assert nobody.particles.ctfs is None
+    assert NO_CTF in nobody.notes
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,7 @@ def test_a_micrograph_without_a_ctf_or_a_microscope_leaves_the_others_theirs(tmp
     assert optics[0] == OPTICS
     nothing = {**dict.fromkeys([*CTF, "rlnPhaseShift"], "0"), "rlnCtfMaxResolution": "999"}
     assert rows[2] == {**nothing, "rlnOpticsGroup": "2", "rlnMicrographName": "c.mrc"}
+    assert (tmp_path / "m.star").read_text().startswith("# 2 of 3 micrographs have no CTF: 0 stands")
     again = find_micrographs([tmp_path / "m.star"])
     assert [ctf_of(file) is not None for file in again] == [True, False, False]
     assert [file.defocus_angstrom is not None for file in again] == [True, False, False]

@@ -136,7 +136,8 @@ def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) ->
 
     Optics groups are put together as `OpticsGroups` does. A micrograph without optics gets a group of its pixel size
     and of the microscope's columns of its row (RELION 3.0 has them there). What one micrograph lacks and others have
-    is written as `completed` says: without a CTF its defocus is 0, which our reader takes for none.
+    is written as `completed` says: without a CTF its defocus is 0, which our reader takes for none. A comment above
+    the tables counts these.
 
     Args:
         path: the file; written whole or not at all.
@@ -150,7 +151,15 @@ def write_micrographs_star(path: str | Path, files: Sequence[MicrographFile]) ->
         groups.number_of(group)
     rows = [{**_row_without_optics(f), GROUP: groups.number_of(g)} for f, g in zip(files, optics, strict=True)]
     tables = {"optics": groups.table(), "micrographs": table_of(rows, first=(MICROGRAPH, GROUP))}
-    write_atomic_text(path, star_text(tables))
+    write_atomic_text(path, _about_missing_ctfs(files) + star_text(tables))
+
+
+def _about_missing_ctfs(files: Sequence[MicrographFile]) -> str:
+    """Return a comment on micrographs without a CTF, where others have one."""
+    missing = sum(file.defocus_angstrom is None for file in files)
+    if missing in (0, len(files)):
+        return ""
+    return f"# {missing} of {len(files)} micrographs have no CTF: 0 stands in place of their defocus\n"
 
 
 def _optics_from_row(file: MicrographFile) -> dict[str, str]:
