@@ -186,6 +186,15 @@ def test_statistics_that_are_those_of_the_image_go_before_how_it_looks(tmp_path)
     np.testing.assert_array_equal(read_image(write(tmp_path, data))[0], image)
 
 
+@pytest.mark.parametrize("level", [60, 128, 200])
+def test_a_mean_that_is_that_of_the_image_goes_before_how_it_looks(tmp_path, level):
+    image = np.clip(np.rint(level + 40 * field(0)), 0, 255).astype(np.uint8)
+    for stored in (image, image.view(np.int8)):
+        data = patched(mrc_bytes(image.view(np.int8), 0), 76, "<3f", 0, 0, stored.mean())
+        if abs(stored.mean()) > 1:
+            np.testing.assert_array_equal(read_image(write(tmp_path, data))[0], stored)
+
+
 def test_what_the_image_decided_is_told_and_nothing_else(tmp_path):
     image = np.clip(np.rint(128 + 5 * field(3)), 0, 255).astype(np.uint8).view(np.int8)
     path = write(tmp_path, mrc_bytes(image, 0))

@@ -44,6 +44,12 @@ def test_groups_are_renumbered_only_if_they_collide_and_equal_ones_become_one():
     assert list(whole.particles["rlnImageName"]) == ["1@a", "1@b", "1@c"]
 
 
+def test_one_number_written_in_two_ways_makes_no_two_groups():
+    whole = joined([table(["1@a"], optics=SCOPE), table(["1@b"], "7", optics={**SCOPE, "rlnVoltage": "300.000"})])
+    assert list(whole.optics["rlnVoltage"]) == ["300"]
+    assert list(whole.particles["rlnOpticsGroup"]) == ["1", "1"]
+
+
 def test_groups_without_particles_are_left_out_and_the_others_keep_their_numbers():
     parts = [table(["1@a"], "1", "one"), table([], "2", "two"), table(["1@c"], "3", "three")]
     whole = joined(parts)

@@ -5,7 +5,7 @@ round at 128 and inverts the contrast of all that crosses it. In this order the 
 
 1. IMOD's stamp in the header, with its flag (`imodFlags`, bit 0: signed).
 2. Minimum and maximum in the header, if exactly one of the readings lies between them: others are of another image, or
-   were never filled in.
+   were never filled in. Else the mean, if it is that of exactly one of them; one near 0 was mostly never filled in.
 3. The image. Its neighbouring pixels differ between the readings only where one is below 128 and the other is not; read
    wrongly, such a pair is a jump of 256 less the true step. So a mean step beyond 128 speaks for the other reading.
 4. Unsigned where hardly a pair of pixels can tell (a dark or bright image of small spread: as unsigned bytes no counts
@@ -39,28 +39,39 @@ _ROUNDING = 0.5
 """Slack of the header's range. Derived: some programs round their pixels and not the statistics."""
 
 
+_UNFILLED_MEAN = 1.0
+"""Mean of a header up to which it may never have been filled in, and by which it may differ from that of the pixels
+looked at. Derived: the means of the two readings differ by 256 times the share of pixels not below 128."""
+
+
 def sample_of_rows(rows: NDArray[np.generic]) -> NDArray[np.int8]:
     """Return some of the (n, width) rows of an image as signed bytes, spread over it."""
     stride = max(1, -(-rows.size // _SAMPLE_PIXELS))
     return rows[::stride].astype(np.int8)
 
 
-def is_unsigned(rows: NDArray[np.int8], header_range: tuple[float, float]) -> tuple[bool, bool]:
+def is_unsigned(rows: NDArray[np.int8], statistics: tuple[float, float, float]) -> tuple[bool, bool]:
     """Tell whether bytes are unsigned, and whether that was told by the image alone.
 
     Args:
         rows: (n, width) of the image, read as signed.
-        header_range: minimum and maximum by the header, whatever they are.
+        statistics: minimum, maximum and mean by the header, whatever they are.
     """
-    fits_signed, fits_unsigned = _fits(rows, header_range), _fits(rows.view(np.uint8), header_range)
-    if fits_signed != fits_unsigned:
-        return fits_unsigned, False
+    for fits in (_fits_range, _fits_mean):
+        as_signed, as_unsigned = fits(rows, statistics), fits(rows.view(np.uint8), statistics)
+        if as_signed != as_unsigned:
+            return as_unsigned, False
     return _is_smoother_unsigned(rows), True
 
 
-def _fits(rows: NDArray[np.int8] | NDArray[np.uint8], header_range: tuple[float, float]) -> bool:
-    low, high = header_range
+def _fits_range(rows: NDArray[np.int8] | NDArray[np.uint8], statistics: tuple[float, float, float]) -> bool:
+    low, high, _ = statistics
     return bool(low < high and low - _ROUNDING <= rows.min() and rows.max() <= high + _ROUNDING)
+
+
+def _fits_mean(rows: NDArray[np.int8] | NDArray[np.uint8], statistics: tuple[float, float, float]) -> bool:
+    mean = statistics[2]
+    return bool(abs(mean) > _UNFILLED_MEAN and abs(mean - rows.mean()) <= _UNFILLED_MEAN)
 
 
 def _is_smoother_unsigned(rows: NDArray[np.int8]) -> bool:

@@ -100,7 +100,7 @@ def _settle_sign(image: NDArray[np.float32], header: Header) -> str | None:
     """Turn bytes that were read as signed, and are not, into what they are; return the note where the image decided."""
     if not header.is_of_unknown_sign:
         return None
-    unsigned, is_by_image = is_unsigned(sample_of_rows(image), header.range)
+    unsigned, is_by_image = is_unsigned(sample_of_rows(image), header.statistics)
     is_negative = image < 0
     if unsigned:
         image[is_negative] += 256

@@ -60,8 +60,8 @@ class Header:
     unsigned_bytes: bool | None
     """Of mode 0; None where the header does not say it for certain."""
 
-    range: tuple[float, float]
-    """Minimum and maximum, which may be wrong."""
+    statistics: tuple[float, float, float]
+    """Minimum, maximum and mean, which may be wrong."""
 
     packed_bytes: bool
     has_map: bool
@@ -155,7 +155,7 @@ def _parse(block: bytes, order: Literal["<", ">"]) -> Header:
         extended_bytes=int(fields["nsymbt"]),
         order=order,
         unsigned_bytes=not flags & _IMOD_SIGNED if mode == 0 and from_imod else None,
-        range=(float(fields["dmin"]), float(fields["dmax"])),
+        statistics=(float(fields["dmin"]), float(fields["dmax"]), float(fields["dmean"])),
         packed_bytes=mode == 0 and from_imod and bool(flags & _IMOD_PACKED),
         has_map=block[208:211] == b"MAP",
         pixel_size_angstrom=plausible_pixel_size(

@@ -47,7 +47,7 @@ def read_stack(
         reason = f"has {header.frames} images, but number {max(indices or ()) + 1} is asked for"
         raise TableError(path, reason) from None
     images = np.array(unpacked(chosen, header), dtype=np.float32)
-    if header.is_of_unknown_sign and is_unsigned(sample_of_rows(stored.reshape(-1, columns)), header.range)[0]:
+    if header.is_of_unknown_sign and is_unsigned(sample_of_rows(stored.reshape(-1, columns)), header.statistics)[0]:
         images[images < 0] += 256
     bad = int((~np.isfinite(images).all(axis=(1, 2))).sum())
     if bad and must_be_finite:

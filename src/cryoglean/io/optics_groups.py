@@ -28,7 +28,7 @@ CTF_OF_ONE = {SPHERICAL_ABERRATION: "0", AMPLITUDE_CONTRAST: "1"}
 of 0 the CTF is the sine of the phase that stands for the amplitude contrast, less that of the spherical aberration: 1
 at every frequency, so that RELION leaves these images as they are."""
 
-_Values = frozenset[tuple[str, str]]
+_Values = frozenset[tuple[str, str | float]]
 
 
 class OpticsGroups:
@@ -44,7 +44,7 @@ class OpticsGroups:
 
     def number_of(self, optics: Mapping[str, str]) -> str:
         """Return the number that a group has here; a new one is taken in."""
-        values = frozenset((c, v) for c, v in optics.items() if c not in (GROUP, GROUP_NAME))
+        values = frozenset((c, _compared(v)) for c, v in optics.items() if c not in (GROUP, GROUP_NAME))
         wanted, name = optics.get(GROUP, ""), optics.get(GROUP_NAME)
         same = self._equal.setdefault(values, [])
         if wanted in same:
@@ -79,6 +79,14 @@ class OpticsGroups:
                 count += 1
             named[name] = {**group, GROUP_NAME: name}
         return list(named.values())
+
+
+def _compared(value: str) -> str | float:
+    """Return a value as it is compared: programs write one number in several ways."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def _with_microscopes(groups: list[dict[str, str]]) -> list[dict[str, str]]:
