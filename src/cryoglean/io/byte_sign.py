@@ -70,8 +70,9 @@ def _fits_range(rows: NDArray[np.int8] | NDArray[np.uint8], statistics: tuple[fl
 
 
 def _fits_mean(rows: NDArray[np.int8] | NDArray[np.uint8], statistics: tuple[float, float, float]) -> bool:
-    mean = statistics[2]
-    return bool(abs(mean) > _UNFILLED_MEAN and abs(mean - rows.mean()) <= _UNFILLED_MEAN)
+    low, high, mean = statistics
+    is_filled = abs(mean) > _UNFILLED_MEAN and mean >= min(low, high)  # below both it says that it is not known
+    return bool(is_filled and abs(mean - rows.mean()) <= _UNFILLED_MEAN)
 
 
 def _is_smoother_unsigned(rows: NDArray[np.int8]) -> bool:
