@@ -8,7 +8,7 @@ import pytest
 
 from cryoglean.evaluate import Orientation, Sample, Verdict, check_placement
 from cryoglean.evaluate.orientation import AS_IS, SCALES, Hypothesis
-from cryoglean.evaluate.placement_words import placement_line, placement_values
+from cryoglean.evaluate.placement_words import placement_lines, placement_values
 
 DIAMETER = 30.0
 
@@ -31,7 +31,7 @@ def field(seed=0, n=80, shape=(500, 730), kind="disc", noise=1.0, sign=-1):
 
 
 def check(*pairs):
-    return check_placement(Sample(image, xy, DIAMETER) for image, xy in pairs)
+    return check_placement(Sample(image, xy, DIAMETER, f"m{n}") for n, (image, xy) in enumerate(pairs))
 
 
 def foreign(found, xy, shape):
@@ -57,7 +57,7 @@ def test_the_scale_that_was_made_is_found(scale, orientation):
     found = Hypothesis(orientation, scale)
     result = check((image, foreign(found, xy, image.shape)))
     assert (result.verdict, result.best) == (Verdict.rescaled, found)
-    assert "another pixel size" in placement_line(result, "30 px")
+    assert "another pixel size" in placement_lines(result, "30 px")[0]
     assert placement_values(result)["scale"] == pytest.approx(float(scale), abs=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_noise_says_nothing(seed):
     image = rng.normal(size=(500, 730)).astype(np.float32)
     result = check((image, rng.uniform(0, 500, (200, 2))))
     assert (result.verdict, result.best) == (Verdict.unknown, AS_IS)
-    assert "could not be checked" in placement_line(result, "30 px")
+    assert "could not be checked" in placement_lines(result, "30 px")[0]
 
 
 def test_coordinates_of_another_micrograph_sit_on_nothing():
@@ -86,7 +86,7 @@ def test_coordinates_of_another_micrograph_sit_on_nothing():
     images, places = zip(*fields, strict=True)
     result = check(*zip(images, (*places[1:], places[0]), strict=True))
     assert (result.verdict, result.best) == (Verdict.absent, AS_IS)
-    assert "do not sit on particles of 30 px" in placement_line(result, "30 px")
+    assert "do not sit on particles of 30 px" in placement_lines(result, "30 px")[0]
 
 
 def test_a_symmetric_field_leaves_coordinates_as_they_are():
@@ -116,12 +116,26 @@ def test_micrographs_speak_together():
     assert check(*some).evidence[AS_IS].signal > 1.5 * np.median([check(s).evidence[AS_IS].signal for s in some])
 
 
+def test_single_micrographs_that_are_not_as_the_others_are_named():
+    right = [field(seed, n=120) for seed in range(4)]
+    assert check(*right).strays == ()
+    flipped = Orientation.FLIP_Y.apply(right[1][1], right[1][0].shape)
+    other = np.random.default_rng(9).uniform(25, 475, (120, 2))
+    result = check(right[0], (right[1][0], flipped), (right[2][0], other), right[3])
+    assert result.verdict is Verdict.fits
+    assert [(s.name, s.best) for s in result.strays] == [("m1", Hypothesis(Orientation.FLIP_Y)), ("m2", None)]
+    assert min(s.expected for s in result.strays) > 7
+    lines = placement_lines(result, "30 px")
+    assert [line.split()[2] for line in lines[1:]] == ["m1", "m2"]
+    assert "turned (flip-y)" in lines[1]
+
+
 @pytest.mark.parametrize("n", [0, 3])
 def test_too_few_coordinates_say_nothing(n):
     image, xy = field()
     result = check((image, xy[:n]))
     assert (result.verdict, result.best) == (Verdict.unknown, AS_IS)
-    assert placement_line(result, "30 px") is None
+    assert placement_lines(result, "30 px") == []
     assert check().verdict is Verdict.unknown
 
 
@@ -149,7 +163,7 @@ def test_repeated_coordinates_count_once():
 def test_coordinates_outside_are_told():
     rng = np.random.default_rng(0)
     image = rng.normal(size=(500, 730)).astype(np.float32)
-    line = placement_line(check((image, rng.uniform(0, 2000, (200, 2)))), "30 px")
+    (line,) = placement_lines(check((image, rng.uniform(0, 2000, (200, 2)))), "30 px")
     assert "lie outside" in line
 
 

@@ -119,6 +119,24 @@ def test_a_turn_that_is_asked_for_is_made(project):
     assert "flip-x" in checked.lines[0]
 
 
+def test_angles_of_turned_particles_are_told_and_their_rows_stay_with_them(project, tmp_path):
+    rows = [
+        f"mics/m{seed}.mrc {line.replace(',', ' ')} {number}"
+        for seed in range(3)
+        for number, line in enumerate((project / f"flipped/m{seed}.csv").read_text().splitlines()[1:])
+    ]
+    names = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAnglePsi")
+    head = "\n".join(f"_{name} #{n}" for n, name in enumerate(names, start=1))
+    table = tmp_path / "refined.star"
+    table.write_text(f"data_particles\n\nloop_\n{head}\n" + "\n".join([*rows, *rows[::-1]]) + "\n")
+    notes, job = Notes(), ExtractJob(diameter_angstrom=DIAMETER * PIXEL, scale_to=None, pad=True)
+    summary = run_extract_job(table, find_micrographs([project / "mics"]), job, tmp_path / "out", notes)
+    assert summary.total == 90
+    assert any("rlnAnglePsi are carried as they are" in line for line in notes.said)
+    psi = read_particles(tmp_path / "out/particles.star").particles["rlnAnglePsi"].astype(float)
+    assert sorted(psi) == sorted([*range(30)] * 3)
+
+
 def test_another_scale_is_refused_before_any_work_with_the_remedy(project, tmp_path):
     with pytest.raises(SettingsError, match=r"half: .*multiplied by 2 .*--orientation as-is"):
         extract(project, "half", tmp_path / "out")

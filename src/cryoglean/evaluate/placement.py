@@ -18,7 +18,7 @@ from cryoglean.evaluate.orientation import AS_IS, RESCALINGS, TURNS, Hypothesis
 from cryoglean.evaluate.ring_maps import RINGS, ring_maps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,11 +70,13 @@ class Sample(NamedTuple):
         image: (h, w) as stored.
         xy: (n, 2) coordinates, x first.
         diameter_px: particle diameter.
+        name: of the micrograph, for messages.
     """
 
     image: NDArray[np.float32]
     xy: NDArray[np.float64]
     diameter_px: float
+    name: str = ""
 
 
 class Verdict(StrEnum):
@@ -101,6 +103,22 @@ class Evidence(NamedTuple):
     share_inside: float
 
 
+class Stray(NamedTuple):
+    """A micrograph whose coordinates do not fit as those of the others do.
+
+    Attributes:
+        name: of the micrograph.
+        signal: of its coordinates, changed as those of the others.
+        expected: signal by those of all together.
+        best: what they need to fit; None where nothing is certain.
+    """
+
+    name: str
+    signal: float
+    expected: float
+    best: Hypothesis | None
+
+
 @dataclass(frozen=True)
 class PlacementCheck:
     """Result of `check_placement`.
@@ -112,6 +130,7 @@ class PlacementCheck:
         micrographs: how many were looked at.
         visibility: how surely something of the particle's size stands out of the images, in standard errors of noise;
             0 where it did not matter.
+        strays: micrographs that are not as the others; none where nothing is certain of these.
     """
 
     verdict: Verdict
@@ -119,6 +138,7 @@ class PlacementCheck:
     evidence: Mapping[Hypothesis, Evidence]
     micrographs: int
     visibility: float = 0.0
+    strays: tuple[Stray, ...] = ()
 
     @property
     def is_expected(self) -> bool:
@@ -126,21 +146,24 @@ class PlacementCheck:
         return self.evidence[AS_IS].windows >= _EXPECTED_WINDOWS[0]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Sums:
-    """Sums over the windows of one hypothesis: at their places, first, and for each move of the pattern."""
+    """Sums over windows of one micrograph or several: first at their places, then for each move of the pattern."""
 
     maps: NDArray[np.float64] = field(default_factory=lambda: np.zeros((_MOVES + 1, RINGS - 1)))
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_MOVES + 1, np.int64))
 
-    def add(self, table: NDArray[np.float32], shape: tuple[int, int], places: NDArray[np.float64]) -> None:
-        """Add windows at (moves + 1, n, 2) places of maps of a shape, of which `table` is what `_table` returns."""
+    @classmethod
+    def of(cls, table: NDArray[np.float32], shape: tuple[int, int], places: NDArray[np.float64]) -> _Sums:
+        """Sum windows at (moves + 1, n, 2) places of maps of a shape, of which `table` is what `_table` returns."""
         height, width = shape
         x, y = np.moveaxis(np.rint(places).astype(np.int32), -1, 0)
         within = (x >= 0) & (y >= 0) & (x < width) & (y < height)
         pixels = np.where(within, y * width + x, height * width)
-        self.maps += table[pixels].sum(axis=1)
-        self.counts += within.sum(axis=1)
+        return cls(table[pixels].sum(axis=1, dtype=np.float64), within.sum(axis=1))
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(self.maps + other.maps, self.counts + other.counts)
 
     def evidence(self, share_inside: float) -> Evidence:
         """Return the distance of the first sum from those of the moves, in their own deviations."""
@@ -164,17 +187,19 @@ def check_placement(samples: Iterable[Sample]) -> PlacementCheck:
     Raises:
         ValueError: if an image is not two-dimensional or a diameter is not above 0.
     """
-    mapped = ((s.image.shape, s.xy, ring_maps(s.image, s.diameter_px)) for s in samples)
-    fields = [_Field((shape[0], shape[1]), xy, maps) for shape, xy, maps in mapped if maps is not None]
+    mapped = ((s.image.shape, s.xy, ring_maps(s.image, s.diameter_px), s.name) for s in samples)
+    fields = [_Field((shape[0], shape[1]), xy, maps, name) for shape, xy, maps, name in mapped if maps is not None]
     fields = [each._replace(xy=_few(each.xy, _MAX_COORDINATES // len(fields))) for each in fields]
-    evidence = _gather(fields, TURNS)
-    best = _certain(evidence)
+    sums = _gather(fields, TURNS)
+    best = _certain(_evidence(fields, sums))
     if best is None:
-        evidence |= _gather(fields, RESCALINGS)
-        best = _certain(evidence)
+        sums |= _gather(fields, RESCALINGS)
+        best = _certain(_evidence(fields, sums))
+    evidence = _evidence(fields, sums)
     if best is not None:
         verdict = Verdict.fits if best == AS_IS else Verdict.turned if best.scale == 1 else Verdict.rescaled
-        return PlacementCheck(verdict, best, evidence, len(fields))
+        strays = tuple(_strays(fields, sums, best, evidence[best]))
+        return PlacementCheck(verdict, best, evidence, len(fields), strays=strays)
     from cryoglean.evaluate.visibility import visibility  # late: it needs torch, and is seldom needed
 
     seen = visibility([each.maps for each in fields])
@@ -186,6 +211,7 @@ class _Field(NamedTuple):
     shape: tuple[int, int]
     xy: NDArray[np.float64]
     maps: RingMaps
+    name: str
 
 
 def _few(xy: NDArray[np.float64], most: int) -> NDArray[np.float64]:
@@ -193,17 +219,33 @@ def _few(xy: NDArray[np.float64], most: int) -> NDArray[np.float64]:
     return xy if len(xy) <= most else xy[np.random.default_rng(len(xy)).permutation(len(xy))[:most]]
 
 
-def _gather(fields: Sequence[_Field], hypotheses: Sequence[Hypothesis]) -> dict[Hypothesis, Evidence]:
-    """Gather evidence for the hypotheses that leave the coordinates within their micrographs, and as they are."""
-    shares = {hypothesis: _share_inside(fields, hypothesis) for hypothesis in hypotheses}
-    possible = {h: _Sums() for h, share in shares.items() if share >= MIN_SHARE_INSIDE or h == AS_IS}
+def _gather(fields: Sequence[_Field], hypotheses: Sequence[Hypothesis]) -> dict[Hypothesis, list[_Sums]]:
+    """Sum up each field for the hypotheses that leave the coordinates within their micrographs, and as they are."""
+    possible = [h for h in hypotheses if h == AS_IS or _share_inside(fields, h) >= MIN_SHARE_INSIDE]
+    sums: dict[Hypothesis, list[_Sums]] = {hypothesis: [] for hypothesis in possible}
     for number, each in enumerate(fields):
         table, shape = _table(each.maps)
         moves = _moves(number, each.maps.diameter)
-        for hypothesis, sums in possible.items():
+        for hypothesis in possible:
             places = each.maps.places(hypothesis.apply(each.xy, each.shape))
-            sums.add(table, shape, places + moves[:, None])
-    return {hypothesis: sums.evidence(shares[hypothesis]) for hypothesis, sums in possible.items()}
+            sums[hypothesis].append(_Sums.of(table, shape, places + moves[:, None]))
+    return sums
+
+
+def _evidence(fields: Sequence[_Field], sums: Mapping[Hypothesis, Sequence[_Sums]]) -> dict[Hypothesis, Evidence]:
+    """Return the evidence of all fields together."""
+    return {h: sum(of_fields, _Sums()).evidence(_share_inside(fields, h)) for h, of_fields in sums.items()}
+
+
+def _strays(
+    fields: Sequence[_Field], sums: Mapping[Hypothesis, Sequence[_Sums]], best: Hypothesis, together: Evidence
+) -> Iterator[Stray]:
+    """Yield the fields that show nothing where the others make a signal expected that is twice as strong as certain."""
+    for number, each in enumerate(fields):
+        alone = {h: of_fields[number].evidence(_share_inside([each], h)) for h, of_fields in sums.items()}
+        expected = together.signal * math.sqrt(alone[best].windows / max(together.windows, 1))
+        if expected >= 2 * CERTAIN_SIGNAL and alone[best].signal < _ABSENT_SIGNAL:
+            yield Stray(each.name, alone[best].signal, expected, _certain(alone))
 
 
 def _share_inside(fields: Sequence[_Field], hypothesis: Hypothesis) -> float:

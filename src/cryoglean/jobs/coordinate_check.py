@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from cryoglean.errors import MicrographError, SettingsError, TableError
 from cryoglean.evaluate.orientation import Orientation, OrientationChoice
 from cryoglean.evaluate.placement import MAX_MICROGRAPHS, Sample, Verdict, check_placement
-from cryoglean.evaluate.placement_words import placement_line
+from cryoglean.evaluate.placement_words import placement_lines
 from cryoglean.evaluate.repeats import REPEAT_DIAMETERS, Repeats, count_repeats, repeated
 from cryoglean.io.images import read_micrograph
 from cryoglean.jobs.pick_sources import SomePicks
@@ -73,10 +74,22 @@ def checked_picks(
         lines = [] if check is None else _lines(path, check, diameter_angstrom)
     elif orientation is not Orientation.IDENTITY:
         lines = [f"{path}: coordinates turned as asked for ({orientation.value})"]
+    if orientation is not Orientation.IDENTITY and (angles := _angles(foreign)):
+        lines.append(f"{path}: {', '.join(angles)} are carried as they are, though coordinates are turned: check them")
     fitting, told = _without_repeats(path, picked, REPEAT_DIAMETERS * diameter_angstrom, pixel_size_angstrom)
     own = choice.orientation or Orientation.IDENTITY
     fitting = [replace(each, orientation=own if each.is_own else orientation) for each in fitting]
     return CheckedPicks(fitting, orientation, lines + told)
+
+
+def _angles(picked: Sequence[PickedMicrograph]) -> list[str]:
+    """Return the columns of angles, which a turn of the image would change, that stand in tables of picks."""
+    found = dict[str, None]()
+    for each in picked:
+        with suppress(TableError):  # told with the micrograph's result
+            carried = each.source.stored().carried
+            found |= dict.fromkeys([] if carried is None else [c for c in carried.rows.columns if "Angle" in c])
+    return list(found)
 
 
 def _check(
@@ -84,7 +97,7 @@ def _check(
 ) -> PlacementCheck:
     read = _readable(picked, pixel_size_angstrom)
     return check_placement(
-        Sample(m.image, each.picks(m).xy, diameter_angstrom / m.pixel_size_angstrom) for each, m in read
+        Sample(m.image, each.picks(m).xy, diameter_angstrom / m.pixel_size_angstrom, each.file.name) for each, m in read
     )
 
 
@@ -113,13 +126,12 @@ def _lines(path: Path, check: PlacementCheck, diameter_angstrom: float) -> list[
     Raises:
         SettingsError: if another scale was found.
     """
-    line = placement_line(check, f"{diameter_angstrom:g} Å")
-    if line is None:
-        return []
+    said = [f"{path}: {line}" for line in placement_lines(check, f"{diameter_angstrom:g} Å")]
     if check.verdict is Verdict.rescaled:
-        raise SettingsError(f"{path}: {line}; {AS_IS_HINT}")
-    done = f"; they are turned, {AS_IS_HINT}" if check.verdict is Verdict.turned else ""
-    return [f"{path}: {line}{done}"]
+        raise SettingsError(f"{said[0]}; {AS_IS_HINT}")
+    if check.verdict is Verdict.turned:
+        said[0] += f"; they are turned, {AS_IS_HINT}"
+    return said
 
 
 def _without_repeats(

@@ -9,7 +9,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.evaluate.agreement import compare_orientations
 from cryoglean.evaluate.orientation import AS_IS, Hypothesis, OrientationChoice, turned
 from cryoglean.evaluate.placement import Sample, Verdict, check_placement
-from cryoglean.evaluate.placement_words import placement_line, placement_values
+from cryoglean.evaluate.placement_words import placement_lines, placement_values
 from cryoglean.evaluate.repeats import REPEAT_DIAMETERS, Repeats, count_repeats
 from cryoglean.io.coordinates import YConvention
 from cryoglean.io.images import read_image
@@ -212,11 +212,10 @@ def _check(side: Coordinates, shapes: Shapes, diameter_px: float) -> None:
     check = check_placement(_samples(samples, side, shapes, diameter_px))
     side.check = check
     side.values |= placement_values(check)
-    line = placement_line(check, f"{diameter_px:g} px")
-    if line is not None:
-        hint = "; they are turned, as-is leaves them as they are" if check.verdict is Verdict.turned else ""
-        side.tell(f"{side.path}: {line}{hint}")
+    for line in placement_lines(check, f"{diameter_px:g} px"):
+        side.tell(f"{side.path}: {line}")
     if check.verdict is Verdict.turned:
+        side.tell(f"{side.path}: they are turned; as-is leaves them as they are")
         side.turn(check.best, shapes)
 
 
@@ -231,7 +230,7 @@ def _samples(stems: Sequence[str], side: Coordinates, shapes: Shapes, diameter_p
         except MicrographError as error:
             side.lines.append(f"{error}: not looked at")
             continue
-        yield Sample(image, side.picks[stem].xy, diameter_px)
+        yield Sample(image, side.picks[stem].xy, diameter_px, stem)
 
 
 def _compare(truth: Coordinates, picks: Coordinates, shapes: Shapes, diameter_px: float) -> None:
