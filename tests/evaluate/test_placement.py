@@ -160,6 +160,19 @@ def test_repeated_coordinates_count_once():
     assert thrice.evidence[AS_IS].signal == pytest.approx(once.evidence[AS_IS].signal, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    "found", [AS_IS, Hypothesis(Orientation.SWAP_FLIP_X), Hypothesis(Orientation.FLIP_Y, Fraction(2))]
+)
+def test_of_a_large_image_the_middle_is_enough(found):
+    rng = np.random.default_rng(0)
+    shape, xy = (2500, 3000), rng.uniform(25, 2475, (400, 2))
+    image = rng.normal(size=shape).astype(np.float32)
+    for x, y in xy.round().astype(int):
+        image[y - 4 : y + 5, x - 4 : x + 5] -= 1
+    samples = [Sample(image, foreign(found, xy, shape), 12.0)]
+    assert check_placement(samples).best == found
+
+
 def test_coordinates_outside_are_told():
     rng = np.random.default_rng(0)
     image = rng.normal(size=(500, 730)).astype(np.float32)

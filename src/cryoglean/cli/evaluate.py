@@ -94,8 +94,8 @@ def evaluate(
     if plot is not None:
         check_plot_path(plot)
     files = find_micrographs(micrographs) if micrographs else []
-    true = read_coordinates("true centres", truth, truth_orientation)
-    picked = read_coordinates("picks", picks, orientation)
+    true = read_coordinates("true centres", "--truth-orientation", truth, truth_orientation)
+    picked = read_coordinates("picks", "--orientation", picks, orientation)
     shapes = Shapes(files_by_stem(files, (true, picked)), size_px)
     protocol = Protocol(diameter_in_px, margin, shapes.common() if margin else size_px)
     fit_coordinates(true, picked, shapes, diameter_in_px, pixel_size)

@@ -28,6 +28,10 @@ _CLIPPED_DEVIATIONS = 4
 """Deviations from the median to which pixels, and then maps, are clipped. Chosen by hand: particles stay; a hot pixel
 or a lump of ice weighs no more than they do."""
 
+_MAX_SIDE_PX = 1536
+"""Side of a map. Resource: five such maps of each of eight micrographs take 380 MB; it has room for thousands of
+particles, and the middle of a larger image is enough."""
+
 _NO_VARIANCE = 1e-9
 """Share of the largest variance below which a map says nothing. Derived: above rounding in float32."""
 
@@ -41,17 +45,19 @@ class RingMaps:
             content is 0.
         factor: pixels of the image in one of the maps.
         diameter: of a particle, in pixels of the maps.
-        offset: binned pixels between the border of the image and that of the maps.
+        corner: (2,) pixel of the image, x first, with which the binned part of it begins.
+        offset: binned pixels between the border of that part and that of the maps.
     """
 
     maps: NDArray[np.float32]
     factor: int
     diameter: float
+    corner: tuple[int, int]
     offset: int
 
     def places(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, 2) coordinates of the image as those of the maps, x first."""
-        return (xy + 0.5) / self.factor - 0.5 - self.offset
+        return (xy - self.corner + 0.5) / self.factor - 0.5 - self.offset
 
 
 def ring_maps(image: NDArray[np.float32], diameter_px: float) -> RingMaps | None:
@@ -71,8 +77,10 @@ def ring_maps(image: NDArray[np.float32], diameter_px: float) -> RingMaps | None
     side = kernels.shape[1]
     if min(image.shape) // factor < side:
         return None
-    small = _clipped(_binned(image, factor))
-    return RingMaps(_whitened(_correlated(small, kernels)), factor, diameter_px / factor, side // 2)
+    top, left = (max(n - _MAX_SIDE_PX * factor, 0) // 2 for n in image.shape)
+    middle = image[top : top + _MAX_SIDE_PX * factor, left : left + _MAX_SIDE_PX * factor]
+    maps = _whitened(_correlated(_clipped(_binned(middle, factor)), kernels))
+    return RingMaps(maps, factor, diameter_px / factor, (left, top), side // 2)
 
 
 def _binned(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

@@ -76,6 +76,7 @@ class Coordinates:
 
     Attributes:
         name: of the side, as messages say it.
+        option: by which its turn is chosen.
         path: where they are.
         stored: as their files hold them, by stem.
         is_own: whether this program has written them.
@@ -87,6 +88,7 @@ class Coordinates:
     """
 
     name: str
+    option: str
     path: Path
     stored: dict[str, StoredPicks]
     is_own: bool
@@ -126,7 +128,7 @@ class Coordinates:
             self.picks[stem] = turned(picks, found.orientation, shape or (1, 1))
 
 
-def read_coordinates(name: str, path: Path, choice: OrientationChoice) -> Coordinates:
+def read_coordinates(name: str, option: str, path: Path, choice: OrientationChoice) -> Coordinates:
     """Read one side of a comparison, as its files hold it.
 
     Raises:
@@ -135,7 +137,7 @@ def read_coordinates(name: str, path: Path, choice: OrientationChoice) -> Coordi
     """
     stored = read_stored_folder(path)
     lines = [fault for each in stored.values() for fault in each.faults]
-    return Coordinates(name, path, stored, holds_own_picks(path), choice, lines=lines)
+    return Coordinates(name, option, path, stored, holds_own_picks(path), choice, lines=lines)
 
 
 def files_by_stem(files: Sequence[MicrographFile], sides: Sequence[Coordinates]) -> dict[str, MicrographFile]:
@@ -215,7 +217,7 @@ def _check(side: Coordinates, shapes: Shapes, diameter_px: float) -> None:
     for line in placement_lines(check, f"{diameter_px:g} px"):
         side.tell(f"{side.path}: {line}")
     if check.verdict is Verdict.turned:
-        side.tell(f"{side.path}: they are turned; as-is leaves them as they are")
+        side.tell(f"{side.path}: they are turned; {side.option} as-is leaves them as they are")
         side.turn(check.best, shapes)
 
 
