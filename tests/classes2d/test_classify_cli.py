@@ -195,7 +195,10 @@ def test_without_a_diameter_it_is_asked_for(project, engine):
 
 
 def test_what_is_not_there_is_named(project, engine):
-    assert "none.star" in complaint(run("--diameter", 80, source="none.star"))
+    assert "none.star: no such file or folder" in complaint(run(source="none.star"))
+    assert "none: no such file or folder" in complaint(run(source="none"))
+    (project / "empty").mkdir()
+    assert "empty holds no particles.star" in complaint(run(source="empty"))
 
 
 def test_a_folder_of_another_command_is_not_written_into(project, engine):

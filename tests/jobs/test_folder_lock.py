@@ -255,6 +255,13 @@ def test_a_place_that_holds_no_files_is_refused_with_the_remedy(folder):
         FolderLock(Path(folder)).acquire()
 
 
+@pytest.mark.parametrize("name", ["a\udcff", "a\nb", "a\x1b[31m"])
+def test_a_name_that_no_table_can_hold_is_refused_before_anything_is_made(tmp_path, name):
+    with pytest.raises(SettingsError, match="control or undecodable characters in a name"):
+        FolderLock(tmp_path / name).acquire()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(20))
 def test_of_two_jobs_that_start_in_one_fresh_folder_one_works_and_the_other_names_it(tmp_path, attempt):

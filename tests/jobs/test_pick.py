@@ -269,6 +269,25 @@ def test_pictures_and_csv_asked_for_later_are_made_from_the_picks_that_are_there
             read_picks(picked / f"csv/{name}.csv"),
         )
         np.testing.assert_allclose(star.xy, table.xy, atol=1e-5)
+    made = {path: path.read_bytes() for path in (picked / "plots/grid.0.png", picked / "csv/grid.1.csv")}
+    for path in made:
+        path.write_bytes(b"")  # as a full disk leaves it
+    run([images], picked, plots=True, csv=True)
+    assert {path: path.read_bytes() for path in made} == made
+
+
+def test_a_rejected_micrograph_is_looked_at_again_though_a_file_of_picks_is_there(micrographs, tmp_path):
+    out = tmp_path / "out"
+    run([micrographs], out)
+    with mrcfile.open(micrographs / "grid.0.mrc", "r+") as file:
+        file.data[5, 5] = np.nan
+    (out / "csv/grid.0.csv").unlink(missing_ok=True)
+    summary, _ = run([micrographs], out)
+    assert [each.file.key for each in summary.rejected] == ["grid.0"]
+    shutil.copyfile(out / "picks/grid.1_autopick.star", out / "picks/grid.0_autopick.star")
+    summary, _ = run([micrographs], out)
+    assert [each.file.key for each in summary.rejected] == ["grid.0"]
+    assert "grid.0" not in (out / "autopick.star").read_text()
 
 
 def test_an_output_that_is_a_file_is_refused(micrographs, tmp_path):

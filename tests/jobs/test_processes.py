@@ -56,6 +56,17 @@ def test_a_killed_worker_is_told_with_the_remedy():
         list(map_processes(die_at_three, range(10), 2))
 
 
+def test_where_there_is_no_shared_memory_one_process_works_and_says_so(monkeypatch):
+    def fail(*args):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("multiprocessing.synchronize._multiprocessing.SemLock", fail)
+    said = []
+    assert list(map_processes(square, range(5), 2, said.append)) == [0, 1, 4, 9, 16]
+    assert len(said) == 1
+    assert said[0].startswith("one process instead of 2: no shared memory here")
+
+
 @pytest.mark.parametrize("how", with_slow(signal.SIGKILL, slow=[signal.SIGTERM]))
 def test_workers_do_not_outlive_their_parent(how, tmp_path):
     script = tmp_path / "parent.py"

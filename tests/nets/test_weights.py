@@ -8,7 +8,11 @@ import torch
 from safetensors.torch import save
 
 from cryoglean.errors import SettingsError
-from cryoglean.nets.weights import read_weights, write_weights
+from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
+from cryoglean.nets.mae import Mae
+from cryoglean.nets.mae_layers import MaeLayers
+from cryoglean.nets.transformer import Blocks
+from cryoglean.nets.weights import read_weights, with_weights, write_weights
 
 FACTS = {"diameter_angstrom": 191.0, "names": ["ü", "b"]}
 TENSORS = {"a": torch.arange(6, dtype=torch.float32).view(2, 3), "b": torch.zeros(1)}
@@ -100,3 +104,33 @@ def test_the_header_can_be_read_by_anyone(path):
     content = path.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert json.loads(header["__metadata__"]["cryoglean"])["facts"] == FACTS
+
+
+@pytest.mark.parametrize("header", ["[" * 100_000, "null", "[1]", "7", '{"model": null}', "{"])
+def test_a_header_that_is_no_header_is_refused_in_one_line(tmp_path, header):
+    (tmp_path / "w").write_bytes(save(TENSORS, {"cryoglean": header}))
+    with pytest.raises(SettingsError, match=str(tmp_path / "w")) as caught:
+        read_weights(tmp_path / "w", "kpicker", 1)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("make", [KpickerNet, Mae])
+def test_a_network_gets_its_weights(make):
+    net = make()
+    again = with_weights(make, net.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
+    assert {each.device.type for each in (*again.parameters(), *again.buffers())} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Mae(MaeLayers(encoder=Blocks(width=16_384, depth=4, heads=4))),
+        lambda: KpickerNet(KpickerLayers(filters=(16_384, 16_384, 16_384), dense=16_384)),
+    ],
+)
+def test_claims_of_a_header_take_no_memory(make):
+    """Each of these networks would take tens of gigabytes."""
+    with pytest.raises(RuntimeError, match=r"has sizes .*, and its header needs"):
+        with_weights(make, TENSORS)

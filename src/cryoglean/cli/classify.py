@@ -85,7 +85,7 @@ def classify(
     from cryoglean.jobs.classify import run_classify_job
     from cryoglean.scale.threads import limit_threads
 
-    star = particles / "particles.star" if particles.is_dir() else particles
+    star = _table_of(particles)
     job = _job(locals() | {"particles": star})
     limit_threads(job.cpus)
     with IterationProgress("classifying", verbose=verbose) as progress:
@@ -93,6 +93,22 @@ def classify(
         summary = run_classify_job(star, job, out, progress)
     _show(job, summary, out, as_json=as_json)
     return summary.exit_status
+
+
+def _table_of(particles: Path) -> Path:
+    """Return the table of particles that is meant.
+
+    Raises:
+        SettingsError: if there is none.
+    """
+    if not particles.exists():
+        raise SettingsError(f"{particles}: no such file or folder")
+    star = particles / "particles.star" if particles.is_dir() else particles
+    if not star.exists():
+        raise SettingsError(
+            f"{particles} holds no particles.star: give the output folder of cryoglean extract, or a STAR file"
+        )
+    return star
 
 
 def _job(given: dict[str, Any]) -> ClassifyJob:

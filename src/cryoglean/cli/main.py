@@ -12,6 +12,7 @@ import typer
 
 import cryoglean
 from cryoglean.cli.options import PlainCommand, PlainGroup
+from cryoglean.cli.streams import outlive_readers
 from cryoglean.errors import CryogleanError, NothingKeptError, SettingsError, TableError
 from cryoglean.jobs.result import ExitStatus
 
@@ -101,5 +102,6 @@ def _main(
 
 def main() -> None:
     """Run the command line, and leave with its exit status; a request to end (of a batch system) is an interrupt."""
+    outlive_readers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

@@ -28,6 +28,14 @@ def irregularity(status: stat_result) -> str | None:
     return f"{kind}, not a regular file"
 
 
+def has_content(path: Path) -> bool:
+    """Tell whether a file is there and is not empty, as full disks and other programs leave some."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def size_of_regular(path: Path) -> int:
     """Return the size of a file in bytes; call this before it is opened.
 

@@ -18,6 +18,7 @@ from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.csv_tables import csv_text
+from cryoglean.io.regular import has_content
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import ExitStatus, exit_status
@@ -173,6 +174,6 @@ def _classified(
 def _draw(out: Path, job: ClassifyJob, classification: Classification) -> None:
     """Draw the classes, if that is not done."""
     path, diameter = out / GALLERY, job.settings.diameter_angstrom
-    if not path.exists():
+    if not has_content(path):
         pixel_size = classification.pixel_size_angstrom
         draw_gallery(path, classification.classes, pixel_size, title=out.name, diameter_angstrom=diameter)

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import torch
+from pydantic import TypeAdapter
 
 from cryoglean.ctf.estimate import Estimate, estimate_ctf
 from cryoglean.ctf.model import Microscope, ctf_of
@@ -18,6 +19,7 @@ from cryoglean.ctf.subset import paper_subset, passing
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
+from cryoglean.io.regular import has_content
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 _MICROGRAPHS, _SELECTED, _SUBSET = "micrographs_ctf.star", "micrographs_selected.star", "micrographs_subset.star"
+_COLUMNS = TypeAdapter(dict[str, str])
 _FROM_TABLE = "its STAR file's CTF is taken"
 
 
@@ -61,10 +64,10 @@ class CtfTask:
     def columns(self, file: MicrographFile) -> dict[str, str] | None:
         """Return the CTF columns of a micrograph that is done; None if it is not."""
         try:
-            columns: dict[str, str] = json.loads(self.result_path(file).read_text(encoding="utf-8"))
+            columns: dict[str, str] = _COLUMNS.validate_json(self.result_path(file).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return columns if self.plot_path(file).exists() or not self.job.plots else None
+        return columns if has_content(self.plot_path(file)) or not self.job.plots else None
 
 
 @locks_output
@@ -104,7 +107,7 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
         for result in unreadable.values():
             progress.report(result)
         todo = [file for file in files if file.key not in results]
-        for result in map_processes(partial(estimate_one, task), todo, job.cpus):
+        for result in map_processes(partial(estimate_one, task), todo, job.cpus, progress.info):
             results[result.file.key] = result
             progress.report(result)
     finally:

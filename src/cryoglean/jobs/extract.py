@@ -78,7 +78,7 @@ def run_extract_job(
         for result in unreadable.values():
             progress.report(result)
         todo = [each for each in picked if each.file.key not in results]
-        for result in map_processes(partial(extract_one, task), todo, job.cpus):
+        for result in map_processes(partial(extract_one, task), todo, job.cpus, progress.info):
             results[result.file.key] = result
             progress.report(result)
     finally:

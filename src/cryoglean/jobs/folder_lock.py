@@ -65,6 +65,8 @@ class FolderLock:
         Raises:
             SettingsError: if another job holds it, or the folder cannot hold a lock.
         """
+        if not str(self.path).isprintable():
+            raise SettingsError(f"--out {str(self.root)!r}: control or undecodable characters in a name: give another")
         try:
             self._make_and_take()
         except OSError as error:

@@ -167,7 +167,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
         for result in unreadable.values():
             progress.report(result)
         if prepared is not None:
-            for result in map_processes(partial(pick_one, task, prepared.picker), todo, job.cpus):
+            for result in map_processes(partial(pick_one, task, prepared.picker), todo, job.cpus, progress.info):
                 results[result.file.key] = result
                 progress.report(result)
     finally:

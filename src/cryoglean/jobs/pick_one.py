@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.coordinates import write_picks
+from cryoglean.io.regular import has_content
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.jobs.usable import read_usable
 from cryoglean.report.overlay import draw_overlay
@@ -41,7 +42,7 @@ class PickTask:
         """Return the result for a micrograph of which nothing is missing."""
         paths = [self.folder.csv_path(file.key)] * self.csv + [self.folder.plot_path(file.key)] * self.plots
         picks = self.folder.done_picks(file.key)
-        return MicrographResult(file, len(picks)) if picks is not None and all(p.exists() for p in paths) else None
+        return MicrographResult(file, len(picks)) if picks is not None and all(map(has_content, paths)) else None
 
 
 def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> MicrographResult:

@@ -23,13 +23,16 @@ _QUEUED_PER_WORKER = 2
 """Items submitted per worker. Resource: one is computed and one waits, so no worker is idle and memory stays flat."""
 
 
-def map_processes(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+def map_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, info: Callable[[str], None] | None = None
+) -> Iterator[Result]:
     """Apply a function to items, in this process for one worker and in processes of one thread each for more.
 
     Args:
         work: a function that can be pickled.
         items: taken as workers become free, so there may be any number of them.
-        workers: how many at a time.
+        workers: how many at a time; where the system has no room for what processes share, there is one.
+        info: shows one line to the user.
 
     Yields:
         The results in the order in which they are ready.
@@ -37,11 +40,12 @@ def map_processes(work: Callable[[Item], Result], items: Iterable[Item], workers
     Raises:
         CryogleanError: if a worker process is killed from outside.
     """
-    if workers == 1:
+    started = None if workers == 1 else _started_pool(workers, info)
+    if started is None:
         limit_threads(1)
         yield from map(work, items)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
+    with started as pool:
         try:
             yield from _as_completed(pool, work, iter(items), _QUEUED_PER_WORKER * workers)
         except BrokenProcessPool as error:
@@ -52,6 +56,16 @@ def map_processes(work: Callable[[Item], Result], items: Iterable[Item], workers
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _started_pool(workers: int, info: Callable[[str], None] | None) -> ProcessPoolExecutor | None:
+    """Return worker processes; None, and a line for the user, where there is no shared memory for their queues."""
+    try:
+        return ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
+    except (OSError, ImportError, NotImplementedError) as error:
+        if info is not None:
+            info(f"one process instead of {workers}: no shared memory here ({error}); is /dev/shm there?")
+        return None
 
 
 def _start_worker() -> None:

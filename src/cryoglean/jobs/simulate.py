@@ -79,7 +79,7 @@ def run_simulation(
     progress.begin(micrographs, micrographs - len(todo))
     made: dict[str, MicrographResult] = {}
     try:
-        for result in map_processes(partial(simulate_one, renderer, folder), todo, cpus):
+        for result in map_processes(partial(simulate_one, renderer, folder), todo, cpus, progress.info):
             made[result.file.key] = result
             progress.report(result)
     finally:

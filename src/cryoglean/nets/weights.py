@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,10 +13,12 @@ from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from torch import Tensor
+
+Net = TypeVar("Net", bound=torch.nn.Module)
 
 _HEADER = "cryoglean"  # one entry only: the library writes several in an order that changes
 _KIND, _VERSION, _FACTS = "model", "version", "facts"
@@ -62,11 +64,33 @@ def read_weights(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
             _refuse_another(path, header, kind, version)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         facts = dict(header[_FACTS])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is no whole safetensors file of weights: {error}") from error
     if not all(t.dtype == torch.float32 and bool(torch.isfinite(t).all()) for t in tensors.values()):
         raise SettingsError(f"{path} holds weights that are not finite float32 numbers: make them anew")
     return facts, tensors
+
+
+def with_weights(make: Callable[[], Net], tensors: Mapping[str, Tensor]) -> Net:
+    """Build a network and give it its weights; no memory is taken for sizes that a header claims and weights lack.
+
+    Args:
+        make: builds the network.
+        tensors: its weights by name.
+
+    Raises:
+        RuntimeError: if the weights are of another network.
+    """
+    with torch.device("meta"):
+        wanted = {name: tuple(tensor.shape) for name, tensor in make().state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            said = f"{name} has sizes {given.get(name, 'none')}, and its header needs {wanted.get(name, 'none')}"
+            raise RuntimeError(said)
+    net = make()
+    net.load_state_dict(dict(tensors))
+    return net
 
 
 def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:

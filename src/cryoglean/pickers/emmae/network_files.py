@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cryoglean.errors import SettingsError
 from cryoglean.nets.mae import Mae
 from cryoglean.nets.mae_training import MaeCheck, MaeProgress
-from cryoglean.nets.weights import read_weights, write_weights
+from cryoglean.nets.weights import read_weights, with_weights, write_weights
 from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION
 
@@ -47,8 +47,7 @@ def read_emmae(path: Path, preprocess: MaePreprocess | None = None, layers: MaeL
     facts, tensors = read_weights(path, KIND, VERSION)
     try:
         known = EmmaeFacts.model_validate(facts)
-        net = Mae(known.layers)
-        net.load_state_dict(tensors)
+        net = with_weights(lambda: Mae(known.layers), tensors)
     except (ValidationError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} does not hold what a masked autoencoder needs: {reason[:200]}") from error

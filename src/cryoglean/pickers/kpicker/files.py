@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cryoglean.errors import SettingsError
 from cryoglean.limits import is_same_size
 from cryoglean.nets.kpicker_net import KpickerNet
-from cryoglean.nets.weights import read_weights, write_weights
+from cryoglean.nets.weights import read_weights, with_weights, write_weights
 from cryoglean.pickers.kpicker.paper import (
     PaperKpicker,
     PaperKpickerFit,
@@ -48,8 +48,7 @@ def read_kpicker(path: Path) -> KpickerModel | PaperKpickerModel:
     is_paper = facts.get("preset") == "paper"
     try:
         known = (PaperKpickerFit if is_paper else KpickerFit).model_validate(facts)
-        net = KpickerNet(known.layers)
-        net.load_state_dict(tensors)
+        net = with_weights(lambda: KpickerNet(known.layers), tensors)
     except (ValidationError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} does not hold what a Kpicker needs: {reason[:200]}") from error
