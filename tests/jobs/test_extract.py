@@ -384,6 +384,9 @@ def test_optics_groups_and_columns_of_micrographs_go_through_and_a_missing_ctf_t
     assert {*c["rlnDefocusU"]} == {"0"}
     assert (of_c["rlnSphericalAberration"], of_c["rlnAmplitudeContrast"]) == ("0", "1")
     assert any("5 of 15 particles have no CTF" in line and "c.tif" in line for line in listener.lines)
+    first = (project / "boxes" / "particles.star").read_text().splitlines()[0]
+    assert first.startswith("# without a CTF: 5 of ")
+    assert first.endswith("c.tif")
 
 
 def test_what_a_table_of_particles_says_is_carried_and_goes_before_what_the_micrographs_say(project):

@@ -119,10 +119,10 @@ def _write_lists(folder: OutputFolder, task: ExtractTask, summary: JobSummary, p
     if summary.done:
         table = joined(read_particles(task.star_path(o.file)) for o in summary.done)
         missing = without_ctf(table)
-        notes = [_about_missing(missing, len(table.particles))] if missing else []
+        notes = [f"without a CTF: {count} of {' '.join(name.split())}" for name, count in missing.items()]
         write_particles(task.root / "particles.star", table, notes)
-        for note in notes:
-            progress.info(note)
+        if missing:
+            progress.info(_about_missing(missing, len(table.particles)))
 
 
 def _about_missing(missing: Mapping[str, int], total: int) -> str:
