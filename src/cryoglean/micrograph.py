@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+
+class Contrast(StrEnum):
+    """Contrast of protein on its background: dark in ice as recorded, bright in stain and inverted micrographs."""
+
+    dark = "dark"
+    bright = "bright"
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class MicrographFile:
         row: its row of the micrographs STAR, column names without the leading underscore; empty if there is none.
         optics: its row of the optics table; empty if there is none.
         original_pixel_size_angstrom: of the movie, where the tables do not say the micrograph's own.
+        contrast: of its protein, as far as it is known; a micrograph of bright protein is inverted as it is read.
     """
 
     path: Path
@@ -36,6 +45,7 @@ class MicrographFile:
     row: Mapping[str, str] = field(default_factory=dict)
     optics: Mapping[str, str] = field(default_factory=dict)
     original_pixel_size_angstrom: float | None = None
+    contrast: Contrast = Contrast.dark
 
     @property
     def real_path(self) -> Path:
@@ -57,7 +67,7 @@ class Micrograph:
     """One micrograph in memory.
 
     Attributes:
-        image: (h, w) float32, row 0 first as stored, protein dark (as recorded, not inverted).
+        image: (h, w) float32, row 0 first as stored, protein dark: as recorded, or inverted (see `MicrographFile`).
         pixel_size_angstrom: size of a pixel in angstrom.
         name: as in `MicrographFile`.
         defocus_angstrom: mean defocus, where it is known.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, Force, Pattern, Recursive
+from cryoglean.cli.options import AnyContrast, AsJson, Contrast, Cpus, Force, Pattern, Recursive
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.evaluate.orientation import OrientationChoice
@@ -57,6 +57,7 @@ def extract(
     ] = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
+    contrast: Contrast = AnyContrast.auto,
     orientation: Orientation = OrientationChoice.auto,
     cpus: Cpus = None,
     force: Force = False,
@@ -98,6 +99,7 @@ def extract(
             "pad": pad,
             "float16": float16,
             "pixel_size_angstrom": pixel_size_of(picks) if pixel_size is None else pixel_size,
+            "contrast": contrast.given,
             "orientation": orientation,
             "cpus": cpus or available_cpus(),
             "force": force,

@@ -51,8 +51,8 @@ class _Commands(PlainGroup):
     """The sub-commands, each in a module of its name that is loaded only when it is needed."""
 
     names = (
-        *("run", "report", "pick", "ctf", "extract", "classify", "select", "train", "evaluate", "simulate", "doctor"),
-        "mae",
+        *("run", "report", "pick", "size", "ctf", "extract", "classify", "select", "train", "evaluate", "simulate"),
+        *("doctor", "mae"),
     )
 
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 (Typer gives it)
@@ -78,7 +78,8 @@ app = typer.Typer(
     name="cryoglean",
     help="Find particles in cryo-EM micrographs without labels.",
     epilog="Exit status: 0 all done, 1 internal error, 2 refused before any work, 3 some micrographs rejected, "
-    "4 all rejected or nothing to work on, 5 stopped on purpose (review, alarm), 130 interrupted.",
+    "4 all rejected or nothing to work on, 5 stopped on purpose (review, alarm), 6 done and nothing found, "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -9,6 +9,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+
+class AnyContrast(StrEnum):
+    """Contrasts of protein, or the word by which the micrographs tell it."""
+
+    auto = "auto"
+    dark = "dark"
+    bright = "bright"
+
+    @property
+    def given(self) -> str | None:
+        """The contrast, if one was given."""
+        return None if self is AnyContrast.auto else self.value
+
+
 Micrographs = Annotated[
     list[Path], typer.Argument(help="A folder, images, a text list of images, or a micrographs STAR file.")
 ]
@@ -19,6 +33,9 @@ Recursive = Annotated[bool, typer.Option("--recursive", help="Search sub-folders
 Out = Annotated[Path, typer.Option(help="Output folder; an existing one is resumed.")]
 PixelSize = Annotated[
     float | None, typer.Option(help="Pixel size in Å; by default that of the STAR file or the image's header.")
+]
+Contrast = Annotated[
+    AnyContrast, typer.Option(help="Contrast of protein: dark in ice, bright in stain or inverted images.")
 ]
 Cpus = Annotated[int | None, typer.Option(min=1, help="Processors to use; by default all that are free.")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]

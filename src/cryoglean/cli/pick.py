@@ -11,18 +11,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryoglean.cli.diameter import diameter_from
 from cryoglean.cli.micrographs import found_micrographs
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Force, Micrographs, Out, Pattern, PixelSize, Recursive
+from cryoglean.cli.options import (
+    AnyContrast,
+    AsJson,
+    Contrast,
+    Cpus,
+    DeviceName,
+    Force,
+    Micrographs,
+    Out,
+    Pattern,
+    PixelSize,
+    Recursive,
+)
 from cryoglean.cli.picker_options import picker_from, with_picker_options
 from cryoglean.cli.settings import checked
 from cryoglean.pickers.registry import DEFAULT_PRESET, methods, presets
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cryoglean.io.inputs import FoundMicrographs
     from cryoglean.jobs.pick import PickJob, PickSummary
+    from cryoglean.micrograph import MicrographFile
 
 
 @with_picker_options
@@ -30,8 +41,8 @@ def pick(
     micrographs: Micrographs,
     out: Out,
     diameter: Annotated[
-        float | None,
-        typer.Option(help="Particle diameter in angstrom; by default that of the model, if it tells one."),
+        str | None,
+        typer.Option(help="Particle diameter in angstrom, or auto; by default that of the model, if it tells one."),
     ] = None,
     method: Annotated[str, typer.Option(help="Picker.", metavar="|".join(methods()))] = methods()[0],
     preset: Annotated[
@@ -43,6 +54,7 @@ def pick(
     pixel_size: PixelSize = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
+    contrast: Contrast = AnyContrast.auto,
     min_distance: Annotated[
         float | None, typer.Option(help="Minimum distance between picks in angstrom; half a diameter by default.")
     ] = None,
@@ -67,6 +79,8 @@ def pick(
 
         cryoglean pick micrographs --diameter 191 --pixel-size 1.77 --out OUT --plots
 
+        cryoglean pick micrographs --diameter auto --pixel-size 1.77 --out OUT
+
         cryoglean pick MotionCorr/job002/corrected_micrographs.star --diameter 120 --out OUT
 
         cryoglean pick micrographs --diameter 212 --pixel-size 0.885 --preset paper --out PAPER
@@ -79,11 +93,16 @@ def pick(
 
         cryoglean pick micrographs --diameter 191 --method emmae --model pretrained --out OUT
     """
+    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.pick import PickJob
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
-    common: dict[str, object] = {"diameter_angstrom": diameter, "min_distance_angstrom": min_distance}
+    images, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=partial(typer.echo, err=True))
+    processors = cpus or available_cpus()
+    limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
+    known = diameter_from(diameter, images, out, pixel_size, processors)
+    common: dict[str, object] = {"diameter_angstrom": known, "min_distance_angstrom": min_distance}
     picker, files = picker_from(method, preset, common, of_picker)
     job = checked(
         PickJob,
@@ -91,32 +110,29 @@ def pick(
             "picker": picker,
             "given": files,
             "pixel_size_angstrom": pixel_size,
+            "contrast": contrast.given,
             "plots": plots,
             "csv": csv,
-            "cpus": cpus or available_cpus(),
+            "cpus": processors,
             "device": choose_device(device),
             "force": force,
             "command": shlex.join(["cryoglean", *sys.argv[1:]]),
         },
     )
-    limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
-    find = partial(found_micrographs, micrographs, pattern, recursive=recursive)
-    summary = _picked(find, job, out, verbose=verbose)
+    summary = _picked(images, job, out, verbose=verbose)
+    write_left_out(out, left_out)
     report = _reported(out) if plots else None
     _show(job, summary, out, report, as_json=as_json)
     return summary.exit_status
 
 
-def _picked(find: Callable[..., FoundMicrographs], job: PickJob, out: Path, *, verbose: bool) -> PickSummary:
+def _picked(files: list[MicrographFile], job: PickJob, out: Path, *, verbose: bool) -> PickSummary:
     from cryoglean.cli.progress import JobProgress
-    from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.pick import run_pick_job
 
     with JobProgress("picking", "{n} picks", verbose=verbose) as progress:
-        files, left_out = find(info=progress.info)
         progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
         summary = run_pick_job(files, job, out, progress)
-        write_left_out(out, left_out)
         if verbose and summary.fit is not None:
             progress.info(summary.fit.summary())
     return summary
@@ -135,8 +151,12 @@ def _reported(out: Path) -> Path | None:
 
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 
     total = summary.total
+    shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, job.command)
+    verdict = verdict_on_picks(shown, summary.fit, summary.counts)
     if as_json:
         said = {
             "out": str(out),
@@ -146,6 +166,8 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "report": None if report is None else str(report),
+            "verdict": [finding.as_dict() for finding in verdict],
+            "survey": None if summary.survey is None else summary.survey.model_dump(mode="json"),
             "fit": None if summary.fit is None else summary.fit.model_dump(mode="json"),
         }
         typer.echo(json.dumps(said))
@@ -154,5 +176,4 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
         typer.echo(f"report, to be opened with a browser: {report}")
     typer.echo(f"{counted(total, 'pick')} in {counted(len(summary.done), 'micrograph')}: {out / 'picks'}")
     echo_rejected(summary, out)
-    if summary.fit is not None and not summary.fit.found_particles:
-        typer.echo("no particle signal of this diameter found in these micrographs: is --diameter right?")
+    echo_verdict(verdict)

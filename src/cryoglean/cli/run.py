@@ -12,7 +12,20 @@ import typer
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
-from cryoglean.cli.options import AsJson, Cpus, DeviceName, Micrographs, Out, Pattern, PixelSize, Preset, Recursive
+from cryoglean.cli.diameter import diameter_from
+from cryoglean.cli.options import (
+    AnyContrast,
+    AsJson,
+    Contrast,
+    Cpus,
+    DeviceName,
+    Micrographs,
+    Out,
+    Pattern,
+    PixelSize,
+    Preset,
+    Recursive,
+)
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.evaluate.orientation import OrientationChoice
@@ -56,11 +69,12 @@ Engines = Annotated[Engine, typer.Option(help="Engine of the 2D classes: native,
 
 def run(
     micrographs: Micrographs,
-    diameter: Annotated[float, typer.Option(help="Particle diameter in angstrom.")],
+    diameter: Annotated[str, typer.Option(help="Particle diameter in angstrom, or auto.")],
     out: Out,
     pixel_size: PixelSize = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
+    contrast: Contrast = AnyContrast.auto,
     start_from: StartFrom = None,
     orientation: Orientation = OrientationChoice.auto,
     candidates: Candidates = _DEFAULTS["candidates"],
@@ -102,9 +116,13 @@ def run(
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
+    limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
+    progress, processors = LoopProgress(verbose=verbose), cpus or available_cpus()
+    files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
     values = {
-        "diameter_angstrom": diameter,
+        "diameter_angstrom": diameter_from(diameter, files, out, pixel_size, processors),
         "pixel_size_angstrom": pixel_size,
+        "contrast": contrast.given,
         "candidates": candidates,
         "preset": preset.value,
         "min_distance_angstrom": min_distance,
@@ -121,14 +139,11 @@ def run(
     }
     job = LoopJob(
         settings=checked(LoopSettings, values),
-        cpus=cpus or available_cpus(),
+        cpus=processors,
         device=choose_device(device),
         verbose=verbose,
         command=shlex.join(["cryoglean", *sys.argv[1:]]),
     )
-    limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
-    progress = LoopProgress(verbose=verbose)
-    files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
     progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
     summary = run_loop(files, job, out, progress)
     write_left_out(out, left_out)
@@ -141,7 +156,13 @@ def run(
 
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.verdict import verdict_on_picks
+    from cryoglean.loop.run_report import findings_on_run
+    from cryoglean.loop.state import read_run
 
+    counts = {} if summary.picks is None else summary.picks.counts
+    verdict = verdict_on_picks(findings_on_run(read_run(out)), None, counts)
     picked = [] if summary.picks is None else summary.picks.done
     total = sum(o.count for o in picked)
     if as_json:
@@ -150,6 +171,7 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
             "best_round": summary.best,
             "outcome": summary.end.outcome.value,
             "message": summary.end.message,
+            "verdict": [finding.as_dict() for finding in verdict],
             "report": str(report) if isinstance(report, Path) else None,
             "picks": total,
             "picked": {o.file.key: o.count for o in picked},
@@ -164,3 +186,4 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
         return
     typer.echo(f"{counted(total, 'pick')} in {counted(len(picked), 'micrograph')}: {out / 'picks'}")
     echo_rejected(summary.picks, out)
+    echo_verdict(verdict)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.cli.options import (
+    AnyContrast,
     AsJson,
+    Contrast,
     Cpus,
     DeviceName,
     Force,
@@ -56,6 +58,7 @@ def train(
     ] = None,
     bin_factor: Annotated[int | None, typer.Option("--bin", help="paper preset: binning factor; 4 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="paper preset: passes over the picks; 30 by default.")] = None,
+    contrast: Contrast = AnyContrast.auto,
     orientation: Orientation = OrientationChoice.auto,
     seed: Seed = None,
     cpus: Cpus = None,
@@ -96,6 +99,7 @@ def train(
         {
             "training": settings,
             "pixel_size_angstrom": pixel_size,
+            "contrast": contrast.given,
             "orientation": orientation,
             "cpus": cpus or available_cpus(),
             "device": choose_device(device),

@@ -42,6 +42,10 @@ class FieldSkewness(NamedTuple):
     tiles: NDArray[np.float64]
     noise_error: float
 
+    def mirrored(self) -> FieldSkewness:
+        """Return that of the negated response."""
+        return FieldSkewness(-self.tiles, self.noise_error)
+
 
 class Skewness(NamedTuple):
     """Skewness of the response in all tiles of one or more micrographs.

@@ -12,7 +12,7 @@ from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import read_noted_mrc
 from cryoglean.io.regular import irregularity
 from cryoglean.limits import is_same_size
-from cryoglean.micrograph import Micrograph
+from cryoglean.micrograph import Contrast, Micrograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,7 +250,7 @@ def _refuse_long_name(file: MicrographFile) -> None:
 
 
 def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = None) -> tuple[Micrograph, str | None]:
-    """Read a micrograph and choose its pixel size (see `pixel_size_of`).
+    """Read a micrograph, protein dark, and choose its pixel size (see `pixel_size_of`).
 
     Args:
         file: the micrograph.
@@ -267,4 +267,5 @@ def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = No
     image, header_angstrom, of_reading = _read(file.path)
     size, of_size = pixel_size_of(file, pixel_size_angstrom, header_angstrom)
     note = "; ".join(each for each in (of_reading, of_size) if each is not None) or None
-    return Micrograph(image, size, file.name, file.defocus_angstrom), note
+    dark = -image if file.contrast is Contrast.bright else image
+    return Micrograph(dark, size, file.name, file.defocus_angstrom), note

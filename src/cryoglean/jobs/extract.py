@@ -13,9 +13,10 @@ from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.jobs.pick_sources import find_picks
+from cryoglean.jobs.pick_sources import contrast_for, find_picks
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.survey import with_contrast
 from cryoglean.particles.joining import joined, without_ctf
 from cryoglean.words import counted
 
@@ -56,7 +57,8 @@ def run_extract_job(
         TableError: if a table of picks is broken.
         OSError: if results cannot be written; what was written is whole.
     """
-    picked, said = find_picks(picks, files)
+    contrast = contrast_for(job.contrast, picks, files, job.pixel_size_angstrom, job.cpus)
+    picked, said = find_picks(picks, with_contrast(files, contrast))
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
     first, unreadable = read_first([each.file for each in picked], lambda file: read_fitting(job, file)[0])

@@ -81,7 +81,14 @@ def done(task: ExtractTask, item: PickedMicrograph) -> ParticleTable | None:
 def _digest(item: PickedMicrograph) -> str:
     """Sum up what boxes of one micrograph depend on besides the settings: its picks, its CTF and where it is."""
     file = item.file
-    said = (_LAYOUT, item.digest(), sorted(file.row.items()), sorted(file.optics.items()), str(file.real_path))
+    said = (
+        _LAYOUT,
+        item.digest(),
+        sorted(file.row.items()),
+        sorted(file.optics.items()),
+        str(file.real_path),
+        file.contrast.value,
+    )
     return hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.evaluate.orientation import OrientationChoice
+from cryoglean.micrograph import Contrast
 
 PAPER_BACKGROUND_RADIUS = 25 / 32
 """Radius of the particle's circle as a share of half a box: 25 px of 64. Published: in the scripts that the authors of
@@ -31,6 +32,7 @@ class ExtractJob(BaseModel):
         float16: write half-precision stacks.
         orientation: of coordinates that this program has not written.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        contrast: of protein in the micrographs; None is that by which they were picked, or as they show it.
         cpus: worker processes.
         force: redo everything, overwriting.
     """
@@ -49,6 +51,7 @@ class ExtractJob(BaseModel):
     float16: bool = False
     orientation: OrientationChoice = OrientationChoice.auto
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    contrast: Contrast | None = None
     cpus: int = Field(default=1, ge=1)
     force: bool = False
 

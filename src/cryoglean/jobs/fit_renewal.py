@@ -47,5 +47,16 @@ def drop_outdated_fit(
             f"{len(arrived)} more micrographs: learning anew, as only {len(fit.micrographs)} had been seen; "
             f"{len(done)} picked with what these taught stay as they are (--force picks all again)"
         )
+    _drop_fit(folder, picker)
+
+
+def forget_picks(folder: PickFolder, picker: PickerDescription) -> None:
+    """Remove all picks and what was learned, to be made again."""
+    for key in folder.inputs():
+        folder.picks_path(key).unlink(missing_ok=True)
+    _drop_fit(folder, picker)
+
+
+def _drop_fit(folder: PickFolder, picker: PickerDescription) -> None:
     for name in picker.fit_files:
         (folder.root / name).unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,30 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
-from cryoglean.jobs.fit_renewal import drop_outdated_fit
+from cryoglean.jobs.fit_renewal import drop_outdated_fit, forget_picks
 from cryoglean.jobs.folder_lock import locks_output
-from cryoglean.jobs.inputs import read_first
+from cryoglean.jobs.inputs import read_first, spread_sample
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.result import ExitStatus, JobSummary
+from cryoglean.jobs.survey import survey_folder, with_contrast
 from cryoglean.jobs.usable import read_usable, with_pixel_size
-from cryoglean.pickers.protocol import FIT_MICROGRAPHS, FitReport, Preparation
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.protocol import FitReport, Preparation
 from cryoglean.pickers.registry import describe
 from cryoglean.pickers.settings import PickerSettings
 from cryoglean.report.counts_picture import draw_counts
 from cryoglean.report.figures import draw_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cryoglean.jobs.progress import ProgressListener
-    from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.micrograph import MicrographFile
+    from cryoglean.pickers.localpicker.survey import MicrographSurvey
     from cryoglean.pickers.protocol import PickerDescription
 
 
@@ -49,8 +51,9 @@ class PickJob(BaseModel):
         cpus: worker processes.
         device: where to compute, as torch names it.
         force: redo everything.
-        keep_fit: what was learned in the folder stands, from however few micrographs; it is not learned anew as more
-            arrive.
+        contrast: of protein in the micrographs; None tells it from them.
+        is_stage: part of a run, which has told the contrast of its files; what was learned in the folder stands, from
+            however few micrographs, and is not learned anew as more arrive.
         command: the call as it was typed, if it is known.
     """
 
@@ -64,7 +67,8 @@ class PickJob(BaseModel):
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     force: bool = False
-    keep_fit: bool = False
+    contrast: Contrast | None = None
+    is_stage: bool = False
     command: str | None = None
 
     @property
@@ -75,7 +79,10 @@ class PickJob(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
         digests = {f"{name}_sha256": file_digest(path) for name, path in self.given.items()}
-        return self.picker.recorded(self.given) | {"pixel_size_angstrom": self.pixel_size_angstrom} | digests
+        return self.picker.recorded(self.given) | self._recorded_of_files() | digests
+
+    def _recorded_of_files(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", include={"pixel_size_angstrom", "contrast"})
 
     def provenance(self) -> dict[str, Any]:
         """Return what a job is made with besides its settings, as JSON values."""
@@ -99,7 +106,7 @@ class PickJob(BaseModel):
             settings=self.picker,
             given=self.given,
             files=files,
-            sample=partial(_sample, files, self.task(folder)),
+            sample=partial(spread_sample, files, self.task(folder).read),
             folder=folder.root,
             cpus=self.cpus,
             device=self.device,
@@ -114,9 +121,11 @@ class PickSummary(JobSummary):
 
     Attributes:
         fit: what the picker has learned of the set, if it learns.
+        survey: what the micrographs show by themselves; None for a stage of a run.
     """
 
     fit: FitReport | None = None
+    survey: MicrographSurvey | None = None
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -153,13 +162,18 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     _, unreadable = read_first(files, lambda f: read_usable(f, task.pixel_size_angstrom, task.diameter_angstrom))
     known = folder.inputs()
     folder.claim(job.recorded(), files, force=job.force, provenance=job.provenance())
-    if not job.keep_fit:
-        drop_outdated_fit(folder, job.description, (f.key for f in files if f.key not in known), progress.info)
+    summary = PickSummary()
+    if job.is_stage:
+        files = with_contrast(files, job.contrast or Contrast.dark)
+    else:
+        new = [f.key for f in files if f.key not in known]
+        summary.survey = _survey(folder, job, files, progress, more_arrived=bool(new))
+        files = with_contrast(files, job.contrast or summary.survey.taken_contrast)
+        drop_outdated_fit(folder, job.description, new, progress.info)
     looked_at = unreadable.keys() | folder.rejected_before(files)
     done = [r for file in files if file.key not in looked_at and (r := task.done(file)) is not None]
     results = unreadable | {result.file.key: result for result in done}
     todo = [f for f in files if f.key not in results]
-    summary = PickSummary()
     try:
         prepared = implementation.prepare(job.preparation(folder, files, progress)) if todo or done else None
         summary.fit = None if prepared is None else prepared.fit
@@ -178,23 +192,19 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     return summary
 
 
-def _sample(files: Sequence[MicrographFile], task: PickTask, first: Sequence[MicrographFile]) -> Iterator[Micrograph]:
-    """Read micrographs spread evenly over the set, after some that come first; unusable ones give way to neighbours.
+def _survey(
+    folder: PickFolder, job: PickJob, files: Sequence[MicrographFile], progress: ProgressListener, *, more_arrived: bool
+) -> MicrographSurvey:
+    """Survey the micrographs; where they turn out to be of the other contrast, all are picked again."""
 
-    They depend on the set alone, not on the order of the files.
-    """
-    in_order = sorted(files, key=lambda file: file.key)
-    stride, found = math.ceil(len(files) / FIT_MICROGRAPHS), 0
-    spread = (f for start in range(stride) for f in in_order[start::stride] if f not in first)
-    for file in (*first, *spread):
-        try:
-            micrograph, _ = read_usable(file, task.pixel_size_angstrom, task.diameter_angstrom)
-        except MicrographError:
-            continue  # it is named when its turn comes
-        yield micrograph
-        found += 1
-        if found == FIT_MICROGRAPHS:
-            return
+    def forget(kept: MicrographSurvey, survey: MicrographSurvey) -> None:
+        if job.contrast is None and kept.taken_contrast is not survey.taken_contrast:
+            forget_picks(folder, job.description)
+            progress.info(f"more micrographs show that protein is {survey.taken_contrast}: all are picked anew")
+
+    return survey_folder(
+        folder.root, files, job.pixel_size_angstrom, job.cpus, job.device, more_arrived=more_arrived, forget=forget
+    )
 
 
 def _write_lists(folder: PickFolder, summary: PickSummary, pixel_size_angstrom: float | None) -> None:

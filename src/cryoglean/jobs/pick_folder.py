@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates import read_picks
 from cryoglean.jobs.output_folder import OutputFolder
+from cryoglean.jobs.survey import SURVEY
 from cryoglean.pickers.registry import descriptions
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _PICK_RESULTS = (
     "autopick.star",
     "micrographs.star",
     "counts.png",
+    SURVEY,
     "report.html",
 )
 

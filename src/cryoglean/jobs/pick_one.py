@@ -38,6 +38,14 @@ class PickTask:
     csv: bool = False
     plots: bool = False
 
+    def read(self, file: MicrographFile) -> Micrograph:
+        """Read a micrograph that can be picked.
+
+        Raises:
+            MicrographError: if it cannot be.
+        """
+        return read_usable(file, self.pixel_size_angstrom, self.diameter_angstrom)[0]
+
     def done(self, file: MicrographFile) -> MicrographResult | None:
         """Return the result for a micrograph of which nothing is missing."""
         paths = [self.folder.csv_path(file.key)] * self.csv + [self.folder.plot_path(file.key)] * self.plots

@@ -16,7 +16,10 @@ from cryoglean.jobs.report_micrographs import (
     rejected_reasons,
     repick_command,
 )
+from cryoglean.jobs.survey import read_survey
+from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.limits import is_same_size, min_distance_angstrom
+from cryoglean.micrograph import Contrast
 from cryoglean.pickers.registry import DEFAULT_PRESET, describe
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
@@ -101,7 +104,8 @@ def gather(root: Path) -> PickFacts:
     listed = micrographs.listed()
     picks = {m.key: m.picks for m in listed if m.picks is not None}
     views = read_views(micrographs, picks)
-    diameter = float(settings["diameter_angstrom"])
+    diameter, contrast = float(settings["diameter_angstrom"]), settings.get("contrast")
+    survey, command = read_survey(root), folder.provenance().get("command")
     return PickFacts(
         name=root.resolve().name,
         status="running" if any(m.picks is None and m.rejected is None for m in listed) else "done",
@@ -110,6 +114,7 @@ def gather(root: Path) -> PickFacts:
         min_distance_angstrom=min_distance_angstrom(settings.get("min_distance_angstrom"), diameter),
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
+        findings=findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), command),
         views=views,
         settings=settings,
         provenance=folder.provenance(),
@@ -156,6 +161,7 @@ def _pick_command(
         "--preset": None if picker.preset == DEFAULT_PRESET else picker.preset,
         "--pixel-size": settings.get("pixel_size_angstrom"),
         "--min-distance": settings.get("min_distance_angstrom"),
+        "--contrast": settings.get("contrast"),
     }
     return repick_command(folder.root, files, options)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from cryoglean.io.micrograph_names import find_by_name
 from cryoglean.io.pick_folders import read_stored_folder
 from cryoglean.io.regular import size_of_regular
 from cryoglean.jobs.pick_folder import PickFolder
+from cryoglean.jobs.survey import read_survey, survey_files
+from cryoglean.micrograph import Contrast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -239,7 +241,7 @@ def diameter_of(path: Path) -> float | None:
     Args:
         path: an output folder, or a file in it.
     """
-    return _recorded(path, "diameter_angstrom")
+    return _recorded_number(path, "diameter_angstrom")
 
 
 def pixel_size_of(path: Path) -> float | None:
@@ -248,12 +250,51 @@ def pixel_size_of(path: Path) -> float | None:
     Args:
         path: an output folder, or a file in it.
     """
-    return _recorded(path, "pixel_size_angstrom")
+    return _recorded_number(path, "pixel_size_angstrom")
 
 
-def _recorded(path: Path, name: str) -> float | None:
-    folder = path.parent if path.is_file() else path
+def contrast_for(
+    given: Contrast | None,
+    path: Path,
+    files: Sequence[MicrographFile],
+    pixel_size_angstrom: float | None,
+    cpus: int,
+    device: str = "cpu",
+) -> Contrast:
+    """Return the contrast of protein: as given, as the micrographs were picked, or else as they show it.
+
+    Args:
+        given: what the user says; None where nothing.
+        path: an output folder with picks, or picks from elsewhere.
+        files: the micrographs.
+        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        cpus: processors to use.
+        device: where to compute, as torch names it.
+
+    Raises:
+        SettingsError: if the survey in the folder cannot be understood.
+    """
+    said = given or _recorded(path, "contrast")
+    if said in tuple(Contrast):
+        return Contrast(said)
+    kept = read_survey(_folder(path))
+    return (kept or survey_files(files, pixel_size_angstrom, cpus, device)).taken_contrast
+
+
+def _folder(path: Path) -> Path:
+    return path.parent if path.is_file() else path
+
+
+def _recorded_number(path: Path, name: str) -> float | None:
     try:
-        return float(json.loads(PickFolder(folder).settings_path.read_text(encoding="utf-8"))["settings"][name])
+        return float(_recorded(path, name))
+    except (ValueError, TypeError):
+        return None
+
+
+def _recorded(path: Path, name: str) -> Any:  # noqa: ANN401 (a JSON value)
+    """Return one of the settings by which picks were made; None where there are none, or not of ours."""
+    try:
+        return json.loads(PickFolder(_folder(path)).settings_path.read_text(encoding="utf-8"))["settings"][name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -15,9 +15,11 @@ from cryoglean.jobs.coordinate_check import checked_picks
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.jobs.pick_sources import find_picks
+from cryoglean.jobs.pick_sources import contrast_for, find_picks
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.survey import with_contrast
 from cryoglean.jobs.usable import read_usable
+from cryoglean.micrograph import Contrast
 from cryoglean.pickers.curves import curves_csv
 from cryoglean.pickers.kpicker.figures import training_figure
 from cryoglean.pickers.kpicker.files import read_kpicker, write_kpicker
@@ -48,6 +50,7 @@ class TrainJob(BaseModel):
     Attributes:
         training: settings of the training, with its preset.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        contrast: of protein in the micrographs; None is that by which they were picked, or as they show it.
         cpus: processors to use; the result does not depend on it.
         device: where to compute, as torch names it.
         force: train again.
@@ -58,6 +61,7 @@ class TrainJob(BaseModel):
 
     training: AnyTraining
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    contrast: Contrast | None = None
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     force: bool = False
@@ -65,7 +69,10 @@ class TrainJob(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that decide the result, as JSON values."""
-        return self.training.model_dump(mode="json") | {"pixel_size_angstrom": self.pixel_size_angstrom}
+        return self.training.model_dump(mode="json") | {
+            "pixel_size_angstrom": self.pixel_size_angstrom,
+            "contrast": self.contrast,
+        }
 
 
 @dataclass
@@ -115,6 +122,8 @@ def run_train_job(
         TableError: if a table of picks is broken.
         OSError: if results cannot be written; what was written is whole.
     """
+    contrast = contrast_for(job.contrast, picks, files, job.pixel_size_angstrom, job.cpus, job.device)
+    files = with_contrast(files, contrast)
     picked, said = find_picks(picks, files)
     known_negatives, said_of_negatives = find_picks(negatives, files) if negatives else ([], [])
     found = checked_picks(picks, picked, job.orientation, job.training.diameter_angstrom, job.pixel_size_angstrom)

@@ -20,6 +20,7 @@ from cryoglean.jobs.inputs import read_all
 from cryoglean.jobs.micrograph_lists import write_left_out
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.survey import survey_files, with_contrast
 from cryoglean.jobs.usable import read_usable
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
@@ -161,6 +162,11 @@ def join_mae_job(job: MaeJob, group: ProcessGroup) -> None:
     join_training(NetworkTraining(job.training, cpus=job.cpus, group=group))
 
 
+def _protein_dark(of: MicrographSet, files: Sequence[MicrographFile]) -> list[MicrographFile]:
+    """Return files that are read with dark protein, by the contrast that they show."""
+    return with_contrast(files, survey_files(files, of.pixel_size_angstrom).taken_contrast)
+
+
 def _find(sets: Sequence[MicrographSet]) -> tuple[list[_Source], list[LeftOut]]:
     """Find all micrographs, and what is left out; of equal names in two sets the number of the set is part of the key.
 
@@ -169,7 +175,8 @@ def _find(sets: Sequence[MicrographSet]) -> tuple[list[_Source], list[LeftOut]]:
         TableError: if a list or STAR file cannot be understood.
     """
     found_by_set = [find_inputs(each.inputs, Choice(each.pattern, each.recursive)) for each in sets]
-    by_set = [[_Source(file, each) for file in some.files] for each, some in zip(sets, found_by_set, strict=True)]
+    dark = [_protein_dark(each, some.files) for each, some in zip(sets, found_by_set, strict=True)]
+    by_set = [[_Source(file, each) for file in some] for each, some in zip(sets, dark, strict=True)]
     left_out, found = list(chain(*(some.left_out for some in found_by_set))), list(chain(*by_set))
     by_path: dict[str, _Source] = {}
     for source in found:

@@ -30,15 +30,25 @@ def read_usable(
     Raises:
         MicrographError: if it cannot be read, nothing in it was exposed, or the diameter does not fit it.
     """
+    micrograph, note = read_exposed(file, pixel_size_angstrom)
+    misfit = diameter_misfit(micrograph, diameter_angstrom)
+    if misfit:
+        raise MicrographError(file.path, misfit, by_settings=True)
+    return micrograph, note
+
+
+def read_exposed(file: MicrographFile, pixel_size_angstrom: float | None) -> tuple[Micrograph, str | None]:
+    """Read a micrograph that shows something, and the note on its pixel size, if there is one.
+
+    Raises:
+        MicrographError: if it cannot be read, or nothing in it was exposed.
+    """
     try:
         micrograph, note = read_micrograph(file, pixel_size_angstrom)
     except MemoryError as error:
         raise MicrographError(file.path, "not enough memory to read it") from error
     if not exposed_blocks(micrograph.image).any():
         raise MicrographError(file.path, "shows nothing: constant but for single pixels or lines, or a smooth ramp")
-    misfit = diameter_misfit(micrograph, diameter_angstrom)
-    if misfit:
-        raise MicrographError(file.path, misfit, by_settings=True)
     return micrograph, note
 
 

@@ -46,6 +46,7 @@ def extract_job(job: LoopJob) -> ExtractJob:
     return ExtractJob(
         diameter_angstrom=settings.diameter_angstrom,
         pixel_size_angstrom=settings.pixel_size_angstrom,
+        contrast=settings.contrast,
         cpus=job.cpus,
     )
 

@@ -55,9 +55,10 @@ class PickJobs:
             picker=kind.model_validate(values),
             given=dict(given),
             pixel_size_angstrom=settings.pixel_size_angstrom,
+            contrast=settings.contrast,
             cpus=self.job.cpus,
             device=self.job.device,
-            keep_fit=True,
+            is_stage=True,
         )
 
 

@@ -15,6 +15,7 @@ from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.result import ExitStatus
 from cryoglean.jobs.select import SELECTION
+from cryoglean.jobs.survey import survey_folder, with_contrast
 from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.loop import class_evaluation
 from cryoglean.loop.decisions import (
@@ -106,6 +107,10 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
 
 
 def _run_to_end(run: RunFile, files: Sequence[MicrographFile], job: LoopJob, progress: LoopListener) -> LoopSummary:
+    survey = survey_folder(run.root, files, job.settings.pixel_size_angstrom, job.cpus, job.device)
+    job = job.with_contrast(job.settings.contrast or survey.taken_contrast)
+    files = with_contrast(files, job.settings.contrast)
+    progress.info(f"protein is taken as {job.settings.contrast}")
     loop = _Loop(run, files, job, progress)
     try:
         end = loop.do_rounds()

@@ -12,6 +12,8 @@ from cryoglean.classes2d.selection_source import read_source
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.report_micrographs import read_views
 from cryoglean.jobs.select import SELECTION
+from cryoglean.jobs.survey import read_survey
+from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.loop.decisions import AcceptanceDecision, AlarmDecision, ClassEvaluationDecision
 from cryoglean.loop.micrographs import RunMicrographs
 from cryoglean.loop.stage_results import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from cryoglean.loop.decisions import AnyDecision
     from cryoglean.loop.settings import LoopSettings
+    from cryoglean.report.findings import Finding
 
 
 def gather(root: Path) -> RunFacts:
@@ -70,6 +73,7 @@ def gather(root: Path) -> RunFacts:
         converged_share=settings.converged_share,
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
+        findings=findings_on_run(run),
         views=read_views(micrographs, picks),
         rounds=tuple(_round(run, number, best) for number in _numbers(run)),
         galleries=_galleries(run, settings, best),
@@ -80,6 +84,13 @@ def gather(root: Path) -> RunFacts:
         provenance={"cryoglean": state.version} | {name: str(value) for name, value in state.provenance.items()},
         pick_command=micrographs.pick_command(best),
     )
+
+
+def findings_on_run(run: RunFile) -> tuple[Finding, ...]:
+    """Compare what was given for a run with what its micrographs show."""
+    settings, command = run.state.settings, run.state.provenance.get("command")
+    said = None if command is None else str(command)
+    return findings_on_micrographs(read_survey(run.root), settings.diameter_angstrom, settings.contrast, said)
 
 
 def _best(run: RunFile) -> int:

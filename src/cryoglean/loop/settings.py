@@ -13,6 +13,7 @@ from cryoglean.classes2d.settings import KEEP_SHARE
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.provenance import describe_provenance
+from cryoglean.micrograph import Contrast
 from cryoglean.pickers.registry import describe
 
 CONVERGED_SHARE = 0.7
@@ -36,6 +37,7 @@ class LoopSettings(BaseModel):
     Attributes:
         diameter_angstrom: particle diameter.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        contrast: of protein in the micrographs; None tells it from them.
         candidates: the picker of the candidates; one that needs no file.
         preset: default, or as published in 2020: its pickers, and classes by %/Res.
         min_distance_angstrom: minimum distance between picks; None learns it from the best candidates.
@@ -59,6 +61,7 @@ class LoopSettings(BaseModel):
 
     diameter_angstrom: _Positive
     pixel_size_angstrom: _Positive | None = None
+    contrast: Contrast | None = None
     candidates: str = "localpicker"
     preset: Literal["default", "paper"] = "default"
     min_distance_angstrom: _Positive | None = None
@@ -115,6 +118,10 @@ class LoopJob(BaseModel):
     device: str = "cpu"
     verbose: bool = False
     command: str | None = None
+
+    def with_contrast(self, contrast: Contrast) -> LoopJob:
+        """Return it with the contrast that was told."""
+        return self.model_copy(update={"settings": self.settings.model_copy(update={"contrast": contrast})})
 
     def provenance(self) -> dict[str, Any]:
         """Return what the run is made with besides its settings, as JSON values."""

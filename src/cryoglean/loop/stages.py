@@ -166,6 +166,7 @@ class Stages:
                     diameter_angstrom=settings.diameter_angstrom, seed=settings.seed + number
                 ),
                 pixel_size_angstrom=settings.pixel_size_angstrom,
+                contrast=settings.contrast,
                 cpus=self.job.cpus,
                 device=self.job.device,
             )

@@ -116,18 +116,29 @@ class ExposedImage:
     top: int
     exposed: Tensor | None = None
 
+    def halved(self) -> ExposedImage:
+        """Return it binned by two more."""
+        exposed = None if self.exposed is None else bin_by_mean(self.exposed.float(), 2) > 0.5
+        return ExposedImage(bin_by_mean(self.image, 2), 2 * self.bin_factor, self.left, self.top, exposed)
 
-def exposed_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> ExposedImage:
+
+def exposed_image(
+    image: NDArray[np.float32],
+    diameter_px: float,
+    device: torch.device | None = None,
+    working_diameter_px: float = WORKING_DIAMETER_PX,
+) -> ExposedImage:
     """Cut a micrograph to its live area and bin it as far as the particle's size allows.
 
     Args:
         image: (h, w) micrograph as stored.
         diameter_px: particle diameter in stored pixels.
         device: where to compute; the CPU by default.
+        working_diameter_px: the diameter in binned pixels, up to twice as many.
     """
     rows, columns = live_area(image)
     live = as_tensor(image[rows, columns])
-    factor = _bin_factor(live.numel(), diameter_px)
+    factor = _bin_factor(live.numel(), diameter_px, working_diameter_px)
     binned = bin_by_mean(live.to(device) if device else live, factor)
     blocks = exposed_blocks(image[rows, columns])
     if blocks.all() or not blocks.any():
@@ -161,8 +172,8 @@ def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImag
     return WorkingImage(level, contrast, diameter, exposed.bin_factor, exposed.left, exposed.top, exposed.exposed)
 
 
-def _bin_factor(pixels: int, diameter_px: float) -> int:
-    usual = max(1, int(diameter_px / WORKING_DIAMETER_PX))
+def _bin_factor(pixels: int, diameter_px: float, working_diameter_px: float) -> int:
+    usual = max(1, int(diameter_px / working_diameter_px))
     small_enough = math.ceil(math.sqrt(pixels / MOST_PIXELS))
     return max(usual, min(small_enough, int(diameter_px / LEAST_DIAMETER_PX)))
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.picks import Picks
+    from cryoglean.report.findings import Finding
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,7 @@ class PageFacts:
         min_distance_angstrom: minimum distance between picks.
         micrographs: all, in the order given.
         outliers: keys of those with far more picks than most.
+        findings: on the micrographs themselves.
         views: some of them, for the viewer.
         settings: of the job.
         provenance: the call and the versions, as text.
@@ -83,6 +85,7 @@ class PageFacts:
     min_distance_angstrom: float
     micrographs: tuple[MicrographFacts, ...]
     outliers: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     views: tuple[View, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from cryoglean.words import counted
+from cryoglean.report.findings import Finding, Level
+from cryoglean.words import counted, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
 
 REJECTED = "Rejected micrographs and edge picks"
 """Title of the part of a page that lists them."""
-
-_MAX_LISTED = 5
-"""Names that a notice lists. Resource: they fit on a line or two."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class KeyNumber:
 
 def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
     """Return the notices about picks, alarms first."""
-    found, empty = [], [key for key, count in facts.counts.items() if not count]
+    found, empty = [_notice(each) for each in facts.findings], [key for key, count in facts.counts.items() if not count]
     if audit.too_near:
         too_near = f"{counted(audit.too_near, 'pick')} closer to another pick than the minimum distance."
         found.append(Notice("alarm", too_near))
@@ -59,12 +55,18 @@ def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
         rejected = f"{counted(len(facts.rejected), 'micrograph')} rejected: see {REJECTED}."
         found.append(Notice("note", rejected))
     if empty:
-        found.append(Notice("note", f"No picks in {counted(len(empty), 'micrograph')}: {_listed(empty)}."))
+        found.append(Notice("note", f"No picks in {counted(len(empty), 'micrograph')}: {listed(empty)}."))
     if facts.outliers:
-        found.append(Notice("note", f"Unusually many picks (contamination?): {_listed(facts.outliers)}."))
+        found.append(Notice("note", f"Unusually many picks (contamination?): {listed(facts.outliers)}."))
     if not facts.counts:
         found.append(Notice("note", "There are no picks yet."))
     return found
+
+
+def _notice(finding: Finding) -> Notice:
+    text = f"{finding.text[0].upper()}{finding.text[1:]}."
+    again = f" {finding.remedy.capitalize()}: {finding.command}" if finding.command else ""
+    return Notice("alarm" if finding.level is Level.alarm else "note", text + again)
 
 
 def numbers_of_picks(facts: PageFacts, picks_are: str = "") -> list[KeyNumber]:
@@ -91,9 +93,3 @@ def smallest_distance(facts: PageFacts, audit: Audit) -> KeyNumber:
         return KeyNumber("–", "smallest distance between picks", allowed)
     smallest = audit.smallest_px * facts.pixel_size_angstrom
     return KeyNumber(f"{smallest:.1f} Å", "smallest distance between picks", allowed)
-
-
-def _listed(keys: Iterable[str]) -> str:
-    keys = list(keys)
-    more = f" and {len(keys) - _MAX_LISTED:,} more" if len(keys) > _MAX_LISTED else ""
-    return ", ".join(keys[:_MAX_LISTED]) + more

@@ -140,16 +140,20 @@ def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> T
     """
     with ThreadPoolExecutor(threads) as pool:
         discs = (evaluate_template(fields, Template(d), pool) for d in DISC_DIAMETERS)
-        best = max(discs, key=lambda fit: fit.skewness.at_least)
-        for _ in range(_MOST_REFINEMENTS):
-            refined = _refine(fields, best, pool)
-            if refined is None or refined.skewness.at_least <= best.skewness.at_least:
-                break
-            settled = refined.skewness.at_least < _LEAST_GAIN * best.skewness.at_least
-            best = refined
-            if settled:
-                break
-    return best
+        return refine_template(fields, max(discs, key=lambda fit: fit.skewness.at_least), pool)
+
+
+def refine_template(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: ThreadPoolExecutor) -> TemplateFit:
+    """Let the mean radial profile of the strongest finds take a template's place for as long as it is better."""
+    for _ in range(_MOST_REFINEMENTS):
+        refined = _refine(fields, fit, pool)
+        if refined is None or refined.skewness.at_least <= fit.skewness.at_least:
+            break
+        settled = refined.skewness.at_least < _LEAST_GAIN * fit.skewness.at_least
+        fit = refined
+        if settled:
+            break
+    return fit
 
 
 def robust_z(response: Tensor, exposed: Tensor | None = None) -> Tensor:

@@ -1,0 +1,52 @@
+"""The option `--diameter`: a number, or `auto`, by which the micrographs tell it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cryoglean.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cryoglean.micrograph import MicrographFile
+
+AUTO = "auto"
+
+
+def diameter_from(
+    text: str | None, files: Sequence[MicrographFile], out: Path, pixel_size_angstrom: float | None, cpus: int
+) -> float | None:
+    """Return the diameter in angstrom that an option gives; of `auto`, what the folder or the micrographs tell.
+
+    Args:
+        text: as it was typed; None where the option was not given.
+        files: the micrographs.
+        out: the output folder; what was picked there before has its diameter.
+        pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
+        cpus: processors to use.
+
+    Raises:
+        SettingsError: if it is no number, or the micrographs do not tell it.
+    """
+    if text is None:
+        return None
+    if text != AUTO:
+        try:
+            return float(text)
+        except ValueError:
+            raise SettingsError(f"--diameter must be a number of angstrom, or {AUTO}, got {text!r}") from None
+    from cryoglean.jobs.pick_sources import diameter_of
+    from cryoglean.jobs.survey import survey_folder
+
+    before = diameter_of(out)
+    if before is not None:
+        return before
+    size = survey_folder(out, files, pixel_size_angstrom, cpus).size
+    if size is None:
+        raise SettingsError("--diameter auto: the micrographs do not show how large the particles are: give a number")
+    typer.echo(f"--diameter auto: {size.diameter_angstrom:.0f} angstrom, {size.uncertainty}", err=True)
+    return float(f"{size.diameter_angstrom:.0f}")

@@ -1,0 +1,44 @@
+"""`cryoglean size`: how large the particles are, and whether they are dark or bright."""
+
+from __future__ import annotations
+
+import typer
+
+from cryoglean.cli.options import AsJson, Cpus, Micrographs, PixelSize
+
+
+def size(micrographs: Micrographs, pixel_size: PixelSize = None, cpus: Cpus = None, as_json: AsJson = False) -> int:
+    """Estimate the particle diameter, and tell whether protein is dark or bright.
+
+    Some micrographs of the set are looked at with discs of all sizes. The estimate is right for round particles; the
+    longest extent of any is most probably within the range that is told. Micrographs that show no particles give exit
+    status 6.
+
+    For example:
+
+        cryoglean size micrographs --pixel-size 1.77
+
+        cryoglean pick micrographs --pixel-size 1.77 --diameter auto --out OUT
+    """
+    from cryoglean.io.inputs import find_micrographs
+    from cryoglean.jobs.result import ExitStatus
+    from cryoglean.jobs.survey import survey_files
+    from cryoglean.scale.threads import available_cpus, limit_threads
+
+    limit_threads(1)
+    survey = survey_files(find_micrographs(micrographs), pixel_size, cpus or available_cpus())
+    found = survey.size
+    if as_json:
+        typer.echo(survey.model_dump_json())
+    elif not survey.micrographs:
+        typer.echo("no micrograph could be used")
+    else:
+        typer.echo(f"contrast: {survey.contrast or 'not to be told'}")
+        typer.echo(
+            "diameter: not to be told"
+            if found is None
+            else f"diameter: {found.diameter_angstrom:.0f} angstrom, {found.uncertainty}"
+        )
+    if not survey.micrographs:
+        return ExitStatus.nothing_usable
+    return ExitStatus.done if found is not None else ExitStatus.nothing_found

@@ -1,0 +1,161 @@
+"""Verdict on picks: what the user should know of contrast, size, counts and fit, and the command to go on with."""
+
+from __future__ import annotations
+
+import shlex
+from statistics import median
+from typing import TYPE_CHECKING
+
+from cryoglean.jobs.outliers import outliers
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.protocol import FIT_MICROGRAPHS
+from cryoglean.report.findings import Finding, Level
+from cryoglean.words import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cryoglean.pickers.localpicker.survey import MicrographSurvey
+    from cryoglean.pickers.protocol import FitReport
+
+_STANDS_OUT = 0.5
+"""Skewness below which things of no common size are more probably ice and dirt than particles among dirt. Chosen on
+simulated sets: 0.65 and more for particles among dirt, 0.4 and less for dirt with few particles or none."""
+
+_FAR_OFF = 1.35
+"""Ratio to the nearest end of the range of sizes from which a diameter is held to be wrong. Chosen by hand: less is an
+opinion on where a particle ends."""
+
+
+def verdict_on_picks(
+    micrographs: Iterable[Finding], fit: FitReport | None, counts: Mapping[str, int]
+) -> tuple[Finding, ...]:
+    """Judge what has been picked.
+
+    Args:
+        micrographs: findings on them, from `findings_on_micrographs`.
+        fit: what the picker has learned, if it learns.
+        counts: picks of each micrograph.
+
+    Returns:
+        Findings, what is wrong first.
+    """
+    found = [*_on_fit(fit), *_on_counts(counts), *micrographs]
+    if any(counts.values()):
+        unknown = "how many of the picks are particles is not estimated: look at them in the report"
+        found.append(Finding(Level.fact, "precision", unknown))
+    return tuple(sorted(found, key=lambda each: each.level.rank))
+
+
+def findings_on_micrographs(
+    survey: MicrographSurvey | None, diameter_angstrom: float, contrast: Contrast | None, command: str | None
+) -> tuple[Finding, ...]:
+    """Compare what was given with what the micrographs show.
+
+    Args:
+        survey: of the micrographs; None where there is none, and nothing is found.
+        diameter_angstrom: that was given.
+        contrast: that was given; None where the micrographs told it.
+        command: by which it was picked, if it is known.
+    """
+    if survey is None or not survey.micrographs:
+        return ()
+    found = [_on_contrast(survey, contrast, command), *_on_size(survey, diameter_angstrom, command)]
+    return tuple(sorted(found, key=lambda each: each.level.rank))
+
+
+def _on_contrast(survey: MicrographSurvey, given: Contrast | None, command: str | None) -> Finding:
+    shown = survey.contrast
+    if shown is None:
+        taken = given or Contrast.dark
+        other = Contrast.bright if taken is Contrast.dark else Contrast.dark
+        text = f"the micrographs do not show whether protein is dark or bright: taken as {taken}"
+        return Finding(Level.note, "contrast", text, changed(command, "--contrast", other), f"if it is {other}")
+    if given is not None and given is not shown:
+        text = f"--contrast {given} was given, but the micrographs show {shown} particles"
+        return Finding(Level.alarm, "contrast", text, changed(command, "--contrast", shown))
+    if given is None and shown is Contrast.bright:
+        text = "the micrographs show bright particles: they were inverted before picking"
+        return Finding(Level.note, "contrast", text, changed(command, "--contrast", Contrast.dark), "if it is dark")
+    return Finding(Level.fact, "contrast", f"the micrographs show {shown} particles")
+
+
+def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> list[Finding]:
+    size = survey.size
+    if size is None:
+        return [Finding(Level.note, "size", "the micrographs do not show how large the particles are")]
+    span = f"{size.least_angstrom:.0f} to {size.most_angstrom:.0f} Å"
+    found = []
+    strength = max(each.at_least for each in survey.of(survey.taken_contrast))
+    if not size.has_edge and strength < _STANDS_OUT:
+        text = "what stands out is of no common size and stands out little, as ice and dirt do: look before you go on"
+        found.append(Finding(Level.alarm, "dirt", text))
+    elif not size.has_edge:
+        text = "what stands out is of more than one size, as particles among ice and dirt are"
+        found.append(Finding(Level.note, "dirt", text))
+    if size.least_angstrom <= diameter <= size.most_angstrom:
+        text = f"the diameter of {diameter:g} Å fits: the micrographs show particles of {span}"
+        return [*found, Finding(Level.fact, "size", text)]
+    is_far = not size.least_angstrom / _FAR_OFF <= diameter <= size.most_angstrom * _FAR_OFF
+    level = Level.alarm if is_far and size.has_edge else Level.note
+    text = f"a diameter of {diameter:g} Å was given, and the micrographs show particles of {span}"
+    better = changed(command, "--diameter", f"{size.diameter_angstrom:.0f}")
+    return [*found, Finding(level, "size", text, better)]
+
+
+def _on_fit(fit: FitReport | None) -> list[Finding]:
+    if fit is None:
+        return []
+    if not fit.found_particles:
+        text = "no particle signal of this diameter found in these micrographs: is --diameter right?"
+        return [Finding(Level.alarm, "signal", text)]
+    if len(fit.micrographs) < FIT_MICROGRAPHS:
+        seen = counted(len(fit.micrographs), "micrograph")
+        text = f"learned from {seen} only: more of the set, picked into the same folder, are learned from anew"
+        return [Finding(Level.note, "fit", text)]
+    return []
+
+
+def _on_counts(counts: Mapping[str, int]) -> list[Finding]:
+    if not counts:
+        return []
+    found, empty = [], [key for key, count in counts.items() if not count]
+    if empty:
+        found.append(Finding(Level.note, "empty", f"no picks in {counted(len(empty), 'micrograph')}: {listed(empty)}"))
+    if unusual := list(outliers(counts)):
+        text = f"unusually many picks (contamination?): {listed(unusual)}"
+        found.append(Finding(Level.note, "counts", text))
+    values = list(counts.values())
+    text = f"{median(values):g} picks a micrograph (median), {min(values)} to {max(values)}"
+    return [*found, Finding(Level.fact, "counts", text)]
+
+
+def changed(command: str | None, option: str, value: object) -> str | None:
+    """Return a command with another value of an option, into a folder of its own; None without a command."""
+    if command is None:
+        return None
+    words = shlex.split(command)
+    words = _with_option(words, option, str(value))
+    out = _value_of(words, "--out")
+    if out is not None:
+        words = _with_option(words, "--out", f"{out.rstrip('/')}-{str(value).replace('/', '_')}")
+    return shlex.join(words)
+
+
+def _value_of(words: list[str], option: str) -> str | None:
+    for word, value in zip(words, [*words[1:], ""], strict=True):
+        if word == option:
+            return value
+        if word.startswith(option + "="):
+            return word.removeprefix(option + "=")
+    return None
+
+
+def _with_option(words: list[str], option: str, value: str) -> list[str]:
+    """Return the words with an option set, in its place if it is there, at the end else."""
+    kept, skip = list[str](), False
+    for word in words:
+        if not skip and word != option and not word.startswith(option + "="):
+            kept.append(word)
+        skip = not skip and word == option
+    return [*kept, option, value]

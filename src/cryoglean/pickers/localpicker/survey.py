@@ -1,0 +1,239 @@
+"""Survey of a set of micrographs with discs of all sizes: the contrast and the size of what is in them.
+
+The response to a disc minus its surrounding ring is skewed towards particles, most for a disc as large as they are
+(`template_search`), and away from them where their contrast is the other one. Heights are clipped, so that the few and
+very high ones of ice and dirt do not outweigh the many of particles.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.localpicker.template_search import (
+    PROFILE_STEP_DIAMETERS,
+    FilteredMicrograph,
+    Template,
+    cross_correlate,
+    evaluate_template,
+    refine_template,
+)
+from cryoglean.preprocess.working import ExposedImage, exposed_image, standardised_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from cryoglean.micrograph import Micrograph
+
+_DISCS_ANGSTROM = (40.0, 1500.0)
+"""Discs that are tried. Chosen by hand: from small proteins to viruses."""
+
+_STEPS_PER_OCTAVE = 5
+"""Discs that are tried while their size doubles. Chosen by hand: 15 % apart, less than the width of the maximum."""
+
+_DISC_DIAMETERS = 0.8
+"""Diameter of a disc, in diameters of the particle that it would be for. Chosen by hand: in the middle of what is found
+to fit, 0.55 to 1.1."""
+
+_LEAST_DISC_PX = 4
+"""Fewest pixels across a disc. Resource: with 6, the best discs are the same on simulated sets, at twice the time."""
+
+_WIDEST_SHARE = 1 / 8
+"""Largest disc as a share of the micrograph's shorter side. Chosen by hand: some dozen must fit in, to be alike."""
+
+_CLIPPED_HEIGHT = 5.0
+"""Height at which responses are clipped, in robust standard deviations. Chosen on simulated sets: with 4 to 6 the best
+disc of clean and of dirty ones is within a step or two of the same; without, dirt three times as large as the particles
+wins in dirty ones."""
+
+_DECIDED_RATIO = 1.3
+"""Ratio of the two contrasts' skewness from which the contrast is told. Chosen on simulated sets: dark protein reaches
+2 (hollow shells) or more."""
+
+_EXTENT_OVER_EDGE = (0.85, 1.7)
+"""Longest extent of a particle over the diameter of the edge. Chosen on simulated sets: 1.1 to 1.25 for round particles
+(apoferritin, GroEL, ribosome), 1.3 to 1.65 for longer ones (beta-galactosidase, RNA polymerase, 83 and 161 kDa)."""
+
+_ROUND_OVER_EDGE = 1.08
+"""The same for a sphere. Chosen on simulated sets: 1.07 to 1.10 for apoferritin, near and far from focus."""
+
+_MOST_PIXELS = 2**20
+"""Pixels of a micrograph that is surveyed, at most. Resource: half a second each; only discs too small to matter there
+are left out."""
+
+_EDGE_RATIO = 1.25
+"""Ratio of an edge's diameter to that of the best disc, up to which it is the same thing's. Chosen on simulated sets:
+they differ by 1.2 at most."""
+
+
+_DISCS = tuple(
+    _DISCS_ANGSTROM[0] * 2 ** (i / _STEPS_PER_OCTAVE)
+    for i in range(1 + int(_STEPS_PER_OCTAVE * math.log2(_DISCS_ANGSTROM[1] / _DISCS_ANGSTROM[0])))
+)
+
+
+class SizeEstimate(NamedTuple):
+    """Size of the particles of a set, as the micrographs show it.
+
+    Attributes:
+        diameter_angstrom: of a round particle whose mean profile turns from its contrast to that of the halo where it
+            does here; or of the best disc, where there is no such edge.
+        least_angstrom: of their longest extent.
+        most_angstrom: of the same.
+        has_edge: whether the mean profile has such an edge; ice and dirt of all sizes have none.
+    """
+
+    diameter_angstrom: float
+    least_angstrom: float
+    most_angstrom: float
+    has_edge: bool
+
+    @property
+    def uncertainty(self) -> str:
+        """The range of sizes, in words."""
+        doubt = "" if self.has_edge else "; a guess, as what stands out is of more than one size"
+        return f"longest extent {self.least_angstrom:.0f} to {self.most_angstrom:.0f}{doubt}"
+
+
+class MicrographSurvey(BaseModel):
+    """Skewness of the responses to discs, for protein of either contrast.
+
+    Attributes:
+        discs_angstrom: diameters of the discs, ascending.
+        dark: skewness if protein is dark, one a disc.
+        bright: the same if it is bright.
+        contrast: of the particles; None where it cannot be told.
+        size: of the particles; None where it cannot be told.
+        micrographs: names of those that were looked at.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    discs_angstrom: tuple[float, ...]
+    dark: tuple[Skewness, ...]
+    bright: tuple[Skewness, ...]
+    contrast: Contrast | None
+    size: SizeEstimate | None
+    micrographs: tuple[str, ...]
+
+    @property
+    def taken_contrast(self) -> Contrast:
+        """The contrast to pick with: that of protein in ice where it cannot be told."""
+        return self.contrast or Contrast.dark
+
+    def of(self, contrast: Contrast) -> tuple[Skewness, ...]:
+        """Return the skewness for one contrast."""
+        return self.bright if contrast is Contrast.bright else self.dark
+
+
+class _Surveyed(NamedTuple):
+    """A micrograph binned for the smallest disc, and its skewness by disc."""
+
+    name: str
+    exposed: ExposedImage
+    pixel_size_angstrom: float
+    by_disc: Mapping[float, FieldSkewness]
+
+
+def survey_micrographs(
+    micrographs: Iterable[Micrograph], threads: int = 1, device: torch.device | None = None
+) -> MicrographSurvey:
+    """Find out the contrast and the size of what is in a few micrographs.
+
+    Args:
+        micrographs: some of a set, as recorded; each is needed only until the next is taken.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
+        device: where to compute; the CPU by default.
+    """
+    left = iter(micrographs)
+    with ThreadPoolExecutor(threads) as pool:
+        some = iter(lambda: list(islice(left, threads)), [])
+        seen = [each for few in some for each in pool.map(lambda micrograph: _surveyed(micrograph, device), few)]
+        discs = tuple(d for d in _DISCS if seen and all(d in each.by_disc for each in seen))
+        dark = tuple(Skewness.of([each.by_disc[d] for each in seen]) for d in discs)
+        bright = tuple(Skewness.of([each.by_disc[d].mirrored() for each in seen]) for d in discs)
+        contrast = _contrast(dark, bright)
+        size = None
+        if contrast is not None:
+            best = _most_skewed(bright if contrast is Contrast.bright else dark)
+            size = _size(seen, discs[best], contrast, pool)
+    names = tuple(each.name for each in seen)
+    return MicrographSurvey(
+        discs_angstrom=discs, dark=dark, bright=bright, contrast=contrast, size=size, micrographs=names
+    )
+
+
+def _surveyed(micrograph: Micrograph, device: torch.device | None) -> _Surveyed:
+    pixel = micrograph.pixel_size_angstrom
+    height, width = micrograph.shape
+    least_px = _LEAST_DISC_PX * max(1, math.ceil(math.sqrt(height * width / _MOST_PIXELS)))
+    discs = [d for d in _DISCS if least_px * pixel <= d <= _WIDEST_SHARE * min(height, width) * pixel]
+    first_px = discs[0] / pixel if discs else least_px
+    exposed = finest = exposed_image(micrograph.image, first_px, device, working_diameter_px=_LEAST_DISC_PX)
+    by_disc: dict[float, FieldSkewness] = {}
+    while discs:
+        octave = [d for d in discs if d < 2 * _LEAST_DISC_PX * exposed.bin_factor * pixel]
+        by_disc |= _octave(exposed, octave, pixel)
+        discs, exposed = discs[len(octave) :], exposed.halved()
+    return _Surveyed(micrograph.name, finest, pixel, by_disc)
+
+
+def _octave(exposed: ExposedImage, discs: Sequence[float], pixel_size_angstrom: float) -> dict[float, FieldSkewness]:
+    """Measure the skewness for discs whose sizes differ by two at most, in one working image."""
+    if not discs:
+        return {}
+    working = standardised_image(exposed, discs[0] / _DISC_DIAMETERS / pixel_size_angstrom)
+    field, found = FilteredMicrograph.of(working), dict[float, FieldSkewness]()
+    for disc in discs:
+        diameter_px = disc / _DISC_DIAMETERS / pixel_size_angstrom / exposed.bin_factor
+        response = cross_correlate(field, Template(_DISC_DIAMETERS * diameter_px / working.diameter_px))
+        clipped = response.clamp(-_CLIPPED_HEIGHT, _CLIPPED_HEIGHT)
+        found[disc] = field_skewness(clipped, diameter_px, working.exposed)
+    return found
+
+
+def _most_skewed(skewness: Sequence[Skewness]) -> int:
+    return max(range(len(skewness)), key=lambda i: skewness[i].at_least)
+
+
+def _contrast(dark: Sequence[Skewness], bright: Sequence[Skewness]) -> Contrast | None:
+    """Tell the contrast by the best disc of each; None where neither is clearly more skewed."""
+    of_dark, of_bright = (max((each.at_least for each in some), default=0.0) for some in (dark, bright))
+    if of_dark > max(_DECIDED_RATIO * of_bright, 0):
+        return Contrast.dark
+    return Contrast.bright if of_bright > max(_DECIDED_RATIO * of_dark, 0) else None
+
+
+def _size(seen: Sequence[_Surveyed], disc: float, contrast: Contrast, pool: ThreadPoolExecutor) -> SizeEstimate:
+    """Find the edge of the mean profile of what the best disc finds."""
+    sign, diameter = -1 if contrast is Contrast.bright else 1, disc / _DISC_DIAMETERS
+    fields = []
+    for each in seen:
+        exposed = replace(each.exposed, image=sign * each.exposed.image)
+        fields.append(FilteredMicrograph.of(standardised_image(exposed, diameter / each.pixel_size_angstrom)))
+    profile = refine_template(fields, evaluate_template(fields, Template(_DISC_DIAMETERS), pool), pool).template.profile
+    edges = [] if profile is None else _edges(profile, diameter)
+    found = min(edges, key=lambda edge: abs(math.log(edge / disc)), default=math.inf)
+    has_edge = disc / _EDGE_RATIO < found < disc * _EDGE_RATIO
+    size = found if has_edge else disc
+    least, most = (share * size for share in _EXTENT_OVER_EDGE)
+    return SizeEstimate(_ROUND_OVER_EDGE * size, least, most, has_edge)
+
+
+def _edges(profile: NDArray[np.float64], diameter_angstrom: float) -> list[float]:
+    """Return the diameters at which a radial profile falls through zero, by linear interpolation."""
+    before, after = profile[:-1], profile[1:]
+    falls = np.flatnonzero((before > 0) & (after <= 0))
+    radii = (falls + before[falls] / (before[falls] - after[falls])) * PROFILE_STEP_DIAMETERS
+    return [float(2 * r * diameter_angstrom) for r in radii]
