@@ -108,9 +108,9 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
 
 def _run_to_end(run: RunFile, files: Sequence[MicrographFile], job: LoopJob, progress: LoopListener) -> LoopSummary:
     survey = survey_folder(run.root, files, job.settings.pixel_size_angstrom, job.cpus, job.device)
-    job = job.with_contrast(job.settings.contrast or survey.taken_contrast)
-    files = with_contrast(files, job.settings.contrast)
-    progress.info(f"protein is taken as {job.settings.contrast}")
+    contrast = job.settings.contrast or survey.taken_contrast
+    job, files = job.with_contrast(contrast), with_contrast(files, contrast)
+    progress.info(f"protein is taken as {contrast}")
     loop = _Loop(run, files, job, progress)
     try:
         end = loop.do_rounds()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.template_search import (
@@ -49,8 +50,8 @@ to fit, 0.55 to 1.1."""
 _LEAST_DISC_PX = 4
 """Fewest pixels across a disc. Resource: with 6, the best discs are the same on simulated sets, at twice the time."""
 
-_WIDEST_SHARE = 1 / 8
-"""Largest disc as a share of the micrograph's shorter side. Chosen by hand: some dozen must fit in, to be alike."""
+_WIDEST_SHARE = 1 / 6
+"""Largest disc as a share of the micrograph's shorter side. Chosen by hand: a larger one sees no background."""
 
 _CLIPPED_HEIGHT = 5.0
 """Height at which responses are clipped, in robust standard deviations. Chosen on simulated sets: with 4 to 6 the best
@@ -163,11 +164,11 @@ def survey_micrographs(
         discs = tuple(d for d in _DISCS if seen and all(d in each.by_disc for each in seen))
         dark = tuple(Skewness.of([each.by_disc[d] for each in seen]) for d in discs)
         bright = tuple(Skewness.of([each.by_disc[d].mirrored() for each in seen]) for d in discs)
-        contrast = _contrast(dark, bright)
-        size = None
-        if contrast is not None:
-            best = _most_skewed(bright if contrast is Contrast.bright else dark)
-            size = _size(seen, discs[best], contrast, pool)
+        contrast, size = _contrast(dark, bright), None
+        taken = bright if contrast is Contrast.bright else dark
+        best = _most_skewed(taken)
+        if best is not None:
+            size = _size(seen, discs[best], contrast or Contrast.dark, pool)
     names = tuple(each.name for each in seen)
     return MicrographSurvey(
         discs_angstrom=discs, dark=dark, bright=bright, contrast=contrast, size=size, micrographs=names
@@ -203,16 +204,25 @@ def _octave(exposed: ExposedImage, discs: Sequence[float], pixel_size_angstrom: 
     return found
 
 
-def _most_skewed(skewness: Sequence[Skewness]) -> int:
-    return max(range(len(skewness)), key=lambda i: skewness[i].at_least)
+def _most_skewed(skewness: Sequence[Skewness]) -> int | None:
+    """Return the place of the best disc; None where none stands out at two standard errors."""
+    best = max(range(len(skewness)), key=lambda i: skewness[i].at_least, default=None)
+    return None if best is None or skewness[best].at_least <= 0 else best
 
 
 def _contrast(dark: Sequence[Skewness], bright: Sequence[Skewness]) -> Contrast | None:
-    """Tell the contrast by the best disc of each; None where neither is clearly more skewed."""
-    of_dark, of_bright = (max((each.at_least for each in some), default=0.0) for some in (dark, bright))
-    if of_dark > max(_DECIDED_RATIO * of_bright, 0):
-        return Contrast.dark
-    return Contrast.bright if of_bright > max(_DECIDED_RATIO * of_dark, 0) else None
+    """Tell the contrast by the best disc of each; None where noise may have made it, or neither is clearly better."""
+    sure = {Contrast.dark: _surely(dark), Contrast.bright: _surely(bright)}
+    less, more = sorted(sure, key=lambda contrast: sure[contrast])
+    return more if sure[more] > max(_DECIDED_RATIO * sure[less], 0) else None
+
+
+def _surely(skewness: Sequence[Skewness]) -> float:
+    """Return the skewness of the best disc at two standard errors; 0 where the best of all may be noise."""
+    best = _most_skewed(skewness)
+    if best is None or skewness[best].typical < SURE_ERRORS_OF_BEST * skewness[best].noise_error:
+        return 0.0
+    return skewness[best].at_least
 
 
 def _size(seen: Sequence[_Surveyed], disc: float, contrast: Contrast, pool: ThreadPoolExecutor) -> SizeEstimate:
