@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, TypeVar
 
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.jobs.result import MicrographResult
-from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from cryoglean.micrograph import MicrographFile
 
@@ -57,34 +55,6 @@ def read_first(
     """
     rejected: dict[str, MicrographResult] = {}
     return next(_read_usable_ones(files, read, rejected), None), rejected
-
-
-def spread_sample(
-    files: Sequence[MicrographFile],
-    read: Callable[[MicrographFile], Read],
-    first: Sequence[MicrographFile] = (),
-) -> Iterator[Read]:
-    """Read micrographs spread evenly over a set, after some that come first; unusable ones give way to neighbours.
-
-    They depend on the set alone, not on the order of the files.
-
-    Args:
-        files: the set.
-        read: how one is read; raises `MicrographError` if it cannot be used: it is named when its turn comes.
-        first: files of the set to begin with.
-    """
-    in_order = sorted(files, key=lambda file: file.key)
-    stride, found = math.ceil(len(files) / FIT_MICROGRAPHS), 0
-    spread = (f for start in range(stride) for f in in_order[start::stride] if f not in first)
-    for file in (*first, *spread):
-        try:
-            micrograph = read(file)
-        except MicrographError:
-            continue
-        yield micrograph
-        found += 1
-        if found == FIT_MICROGRAPHS:
-            return
 
 
 def _read_usable_ones(

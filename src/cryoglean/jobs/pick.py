@@ -15,12 +15,13 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.fit_renewal import drop_outdated_fit, forget_picks
 from cryoglean.jobs.folder_lock import locks_output
-from cryoglean.jobs.inputs import read_first, spread_sample
+from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_one import PickTask, pick_one
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.result import ExitStatus, JobSummary
+from cryoglean.jobs.sample import spread_sample
 from cryoglean.jobs.survey import survey_folder, with_contrast
 from cryoglean.jobs.usable import read_usable, with_pixel_size
 from cryoglean.micrograph import Contrast

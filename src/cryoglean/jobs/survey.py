@@ -9,7 +9,7 @@ import torch
 
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.models import read_model
-from cryoglean.jobs.inputs import spread_sample
+from cryoglean.jobs.sample import spread_sample
 from cryoglean.jobs.usable import read_exposed
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, survey_micrographs

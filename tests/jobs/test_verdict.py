@@ -1,0 +1,92 @@
+"""The verdict on picks: what is wrong first, and a command that does what it says."""
+
+import shlex
+
+import pytest
+
+from cryoglean.detect.skewness import Skewness
+from cryoglean.jobs.verdict import changed, findings_on_micrographs, verdict_on_picks
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
+from cryoglean.report.findings import Level
+
+COMMAND = "cryoglean pick 'my images' --diameter 300 --out OUT"
+
+
+def survey(contrast=Contrast.dark, skewness=0.8, *, has_edge=True):
+    found = (Skewness(skewness, 0.01, 0.01),)
+    return MicrographSurvey(
+        discs_angstrom=(120.0,),
+        dark=found,
+        bright=found,
+        contrast=contrast,
+        size=SizeEstimate(130.0, 100.0, 200.0, has_edge),
+        micrographs=("a",) * 8,
+    )
+
+
+def levels(findings):
+    return {each.topic: each.level for each in findings}
+
+
+@pytest.mark.parametrize(
+    ("diameter", "level"),
+    [(130, Level.fact), (100, Level.fact), (200, Level.fact), (210, Level.note), (300, Level.alarm), (50, Level.alarm)],
+)
+def test_a_diameter_is_compared_with_what_the_micrographs_show(diameter, level):
+    found = findings_on_micrographs(survey(), diameter, None, COMMAND)
+    assert levels(found)["size"] is level
+    assert all((each.command is None) == (each.level is Level.fact) for each in found if each.topic == "size")
+
+
+@pytest.mark.parametrize(
+    ("shown", "given", "level"),
+    [
+        (Contrast.dark, None, Level.fact),
+        (Contrast.bright, None, Level.note),
+        (Contrast.bright, Contrast.bright, Level.fact),
+        (Contrast.bright, Contrast.dark, Level.alarm),
+        (Contrast.dark, Contrast.bright, Level.alarm),
+        (None, None, Level.note),
+    ],
+)
+def test_a_contrast_is_compared_with_what_the_micrographs_show(shown, given, level):
+    assert levels(findings_on_micrographs(survey(shown), 130, given, COMMAND))["contrast"] is level
+
+
+def test_what_has_no_common_size_is_told_and_what_hardly_stands_out_is_an_alarm():
+    assert "dirt" not in levels(findings_on_micrographs(survey(), 130, None, None))
+    assert levels(findings_on_micrographs(survey(has_edge=False), 130, None, None))["dirt"] is Level.note
+    assert levels(findings_on_micrographs(survey(skewness=0.2, has_edge=False), 130, None, None))["dirt"] is Level.alarm
+
+
+def test_what_is_wrong_comes_first():
+    counts = {f"m{i}": 50 for i in range(9)} | {"none": 0, "far_too_many": 900}
+    found = verdict_on_picks(findings_on_micrographs(survey(), 300, None, COMMAND), None, counts)
+    assert [each.level.rank for each in found] == sorted(each.level.rank for each in found)
+    assert found[0].topic == "size"
+    said = " ".join(each.text for each in found)
+    assert "no picks in 1 micrograph: none" in said
+    assert "far_too_many" in said
+    assert "precision" in levels(found)
+
+
+def test_nothing_is_said_of_what_was_not_surveyed():
+    assert findings_on_micrographs(None, 130, None, COMMAND) == ()
+    assert verdict_on_picks((), None, {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (COMMAND, ["cryoglean", "pick", "my images", "--diameter", "130", "--out", "OUT-130"]),
+        ("cryoglean pick a --diameter=300 --out=X/", ["cryoglean", "pick", "a", "--diameter", "130", "--out", "X-130"]),
+        ("cryoglean pick a", ["cryoglean", "pick", "a", "--diameter", "130"]),
+    ],
+)
+def test_the_command_to_go_on_with_changes_one_option_and_the_folder(command, expected):
+    assert shlex.split(changed(command, "--diameter", "130")) == expected
+
+
+def test_no_command_is_made_of_none():
+    assert changed(None, "--diameter", "130") is None

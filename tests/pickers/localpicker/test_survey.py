@@ -1,0 +1,80 @@
+"""Contrast and size of particles, as discs of all sizes show them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cryoglean.micrograph import Contrast, Micrograph
+from cryoglean.pickers.localpicker.survey import MicrographSurvey, survey_micrographs
+from perturbations import jittered
+from shells import ShellField
+
+pytestmark = pytest.mark.numerical
+
+DIAMETER = 120.0
+
+
+def fields(n=2, **changes):
+    values = {"height_px": 512, "width_px": 576, "particles": 25, "signal_to_noise": 0.1, "diameter_angstrom": DIAMETER}
+    return [ShellField(**(values | changes), seed=seed).render()[0] for seed in range(n)]
+
+
+def negated(micrographs):
+    return [replace(each, image=-each.image) for each in micrographs]
+
+
+def test_contrast_is_told_and_turns_with_the_images():
+    micrographs = [replace(each, image=jittered(each.image)) for each in fields()]
+    dark, bright = survey_micrographs(micrographs), survey_micrographs(negated(micrographs))
+    assert (dark.contrast, bright.contrast) == (Contrast.dark, Contrast.bright)
+    assert dark.size is not None
+    assert bright.size is not None
+    assert bright.size.diameter_angstrom == pytest.approx(dark.size.diameter_angstrom, rel=1e-3)
+
+
+@pytest.mark.parametrize("diameter", [100.0, 120.0, 160.0])
+def test_the_size_of_round_particles_is_found(diameter):
+    found = survey_micrographs(
+        [
+            replace(each, image=jittered(each.image))
+            for each in fields(diameter_angstrom=diameter, particles=72, height_px=1024, width_px=1024)
+        ]
+    ).size
+    assert found is not None
+    assert found.has_edge
+    assert found.diameter_angstrom == pytest.approx(diameter, rel=0.15)
+    assert found.least_angstrom <= diameter <= found.most_angstrom
+
+
+def test_size_follows_the_pixel_size():
+    finer = [replace(each, pixel_size_angstrom=2 * each.pixel_size_angstrom) for each in fields()]
+    once, twice = survey_micrographs(fields()).size, survey_micrographs(finer).size
+    assert once is not None
+    assert twice is not None
+    assert twice.diameter_angstrom == pytest.approx(2 * once.diameter_angstrom, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_has_no_contrast(seed):
+    random = np.random.default_rng(seed)
+    noise = [Micrograph(random.standard_normal((400, 400)).astype(np.float32), 2.0) for _ in range(2)]
+    assert survey_micrographs(noise).contrast is None
+    assert survey_micrographs(noise).taken_contrast is Contrast.dark
+
+
+def test_nothing_is_told_of_no_micrograph_and_of_a_tiny_one():
+    tiny = Micrograph(np.random.default_rng(0).standard_normal((20, 20)).astype(np.float32), 2.0)
+    for survey in (survey_micrographs([]), survey_micrographs([tiny])):
+        assert survey.contrast is None
+        assert survey.size is None
+
+
+def test_a_survey_is_kept_as_json():
+    survey = survey_micrographs(fields(1))
+    assert MicrographSurvey.model_validate_json(survey.model_dump_json()) == survey
+
+
+def test_micrographs_at_a_time_do_not_matter():
+    one, two = (survey_micrographs(fields(3), threads) for threads in (1, 2))
+    assert one == two
