@@ -81,7 +81,7 @@ _DISCS = tuple(
     _DISCS_ANGSTROM[0] * 2 ** (i / _STEPS_PER_OCTAVE)
     for i in range(1 + int(_STEPS_PER_OCTAVE * math.log2(_DISCS_ANGSTROM[1] / _DISCS_ANGSTROM[0])))
 )
-"""Diameters of all discs. Derived: from the two above; the same for every set, so that the answer depends on it alone."""
+"""Diameters of all discs. Derived: from the two above; the same for every set: the answer depends on it alone."""
 
 
 class SizeEstimate(NamedTuple):
