@@ -5,6 +5,7 @@ import json
 import mrcfile
 import numpy as np
 import pytest
+from PIL import Image
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.inputs import find_micrographs
@@ -73,6 +74,18 @@ def test_bright_protein_is_picked_as_dark_protein_is(tmp_path, both):
     ours, theirs = (read_picks_folder(tmp_path / f"out-{path.name}") for path in both)
     for stem, picks in ours.items():
         assert np.allclose(picks.xy, theirs[stem].xy)
+
+
+def test_pictures_show_micrographs_as_they_were_recorded(tmp_path, both):
+    middle = []
+    for path in both:
+        pick(path, out := tmp_path / f"out-{path.name}", plots=True)
+        with Image.open(out / "plots" / "m0.png") as picture:
+            grey = np.asarray(picture.convert("RGB"), float)[:500]
+        is_image = np.ptp(grey, axis=2) == 0  # circles are coloured
+        middle.append(np.where(is_image, grey[..., 0], np.nan))
+    known = np.isfinite(middle[0]) & np.isfinite(middle[1])
+    assert np.corrcoef(middle[0][known], middle[1][known])[0, 1] < -0.9
 
 
 def test_a_contrast_that_is_given_is_obeyed_and_belongs_to_the_settings(tmp_path, both):

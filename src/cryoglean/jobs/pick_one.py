@@ -11,6 +11,7 @@ from cryoglean.io.coordinates import write_picks
 from cryoglean.io.regular import has_content
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.jobs.usable import read_usable
+from cryoglean.micrograph import Contrast
 from cryoglean.report.overlay import draw_overlay
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
 def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:
     draw_overlay(
         task.folder.plot_path(file.key),
-        micrograph.image,
+        -micrograph.image if file.contrast is Contrast.bright else micrograph.image,  # as it was recorded
         picks,
         task.diameter_angstrom / micrograph.pixel_size_angstrom,
         caption=file.key,
