@@ -11,6 +11,8 @@ from pathlib import Path
 
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.localpicker import survey as surveys
 from cryoglean.pickers.localpicker.survey import survey_micrographs
 
 BGAL, UNC18, APO = "bgal_465kDa_5a1a.pdb.gz", "unc18_syntaxin_83kDa_2xhe.cif.gz", "apoferritin_432kDa_4v1w.cif.gz"
@@ -42,9 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shared", type=Path, help="folder with data/structures")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12])
+    parser.add_argument("--change", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a constant")
     given = parser.parse_args()
-    print("| set | seed | extent | contrast | inverted | estimate | range | has an edge |")
-    print("|---|---|---|---|---|---|---|---|")
+    for name, value in given.change:
+        setattr(surveys, name, type(getattr(surveys, name))(value))
+    print("| set | seed | extent | contrast | inverted | skewness, other | estimate | range | edge |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in SETS:
         for seed in given.seeds:
             print(row(given.shared / "data" / "structures", name, seed), flush=True)
@@ -71,7 +76,9 @@ def row(structures: Path, name: str, seed: int) -> str:
             f"{'yes' if size.has_edge else 'no'}"
         )
     )
-    return f"| {name} | {seed} | {extent or '-'} | {survey.contrast or '-'} | {inverted.contrast or '-'} | {told} |"
+    shown, other = (max(each.at_least for each in survey.of(contrast)) for contrast in (Contrast.dark, Contrast.bright))
+    signs = f"{survey.contrast or '-'} | {inverted.contrast or '-'} | {shown:.2f}, {other:.2f}"
+    return f"| {name} | {seed} | {extent or '-'} | {signs} | {told} |"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ def diameter_from(
 ) -> float | None:
     """Return the diameter in angstrom that an option gives; of `auto`, what the folder or the micrographs tell.
 
+    Nothing is written: the folder is not locked yet.
+
     Args:
         text: as it was typed; None where the option was not given.
         files: the micrographs.
@@ -40,13 +42,15 @@ def diameter_from(
         except ValueError:
             raise SettingsError(f"--diameter must be a number of angstrom, or {AUTO}, got {text!r}") from None
     from cryoglean.jobs.pick_sources import diameter_of
-    from cryoglean.jobs.survey import survey_folder
+    from cryoglean.jobs.survey import read_survey, survey_files
 
     before = diameter_of(out)
     if before is not None:
         return before
-    size = survey_folder(out, files, pixel_size_angstrom, cpus).size
+    size = (read_survey(out) or survey_files(files, pixel_size_angstrom, cpus)).size
     if size is None:
-        raise SettingsError("--diameter auto: the micrographs do not show how large the particles are: give a number")
+        raise SettingsError(
+            "--diameter auto: how large the particles are cannot be told from the micrographs: give a number"
+        )
     typer.echo(f"--diameter auto: {size.diameter_angstrom:.0f} angstrom, {size.uncertainty}", err=True)
     return float(f"{size.diameter_angstrom:.0f}")

@@ -33,9 +33,9 @@ def size(micrographs: Micrographs, pixel_size: PixelSize = None, cpus: Cpus = No
     elif not survey.micrographs:
         typer.echo("no micrograph could be used")
     else:
-        typer.echo(f"contrast: {survey.contrast or 'not to be told'}")
+        typer.echo(f"contrast: {survey.contrast or 'cannot be told'}")
         typer.echo(
-            "diameter: not to be told"
+            "diameter: cannot be told"
             if found is None
             else f"diameter: {found.diameter_angstrom:.0f} angstrom, {found.uncertainty}"
         )

@@ -22,5 +22,5 @@ def visibility(fields: Sequence[RingMaps]) -> float:
 
 def _skewness(field: RingMaps) -> list[FieldSkewness]:
     """Return the skewness of each map, and of each with the contrast turned."""
-    maps = torch.from_numpy(field.maps)
-    return [field_skewness(sign * each, field.diameter) for each in maps for sign in (1, -1)]
+    found = [field_skewness(each, field.diameter) for each in torch.from_numpy(field.maps)]
+    return [each for one in found for each in (one, one.mirrored())]

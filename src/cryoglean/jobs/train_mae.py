@@ -127,7 +127,7 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: Proce
         ProcessGroupError: if another process of the group is gone.
         OSError: if results cannot be written; what was written is whole.
     """
-    sources, left_out = _find(job.sets)
+    sources, left_out = _find(job.sets, job.cpus)
     if left_out:
         progress.info(f"left out: {describe_left_out(left_out)}; --pattern chooses others")
     if job.first is not None:
@@ -162,12 +162,12 @@ def join_mae_job(job: MaeJob, group: ProcessGroup) -> None:
     join_training(NetworkTraining(job.training, cpus=job.cpus, group=group))
 
 
-def _protein_dark(of: MicrographSet, files: Sequence[MicrographFile]) -> list[MicrographFile]:
+def _protein_dark(of: MicrographSet, files: Sequence[MicrographFile], cpus: int) -> list[MicrographFile]:
     """Return files that are read with dark protein, by the contrast that they show."""
-    return with_contrast(files, survey_files(files, of.pixel_size_angstrom).taken_contrast)
+    return with_contrast(files, survey_files(files, of.pixel_size_angstrom, cpus).taken_contrast)
 
 
-def _find(sets: Sequence[MicrographSet]) -> tuple[list[_Source], list[LeftOut]]:
+def _find(sets: Sequence[MicrographSet], cpus: int) -> tuple[list[_Source], list[LeftOut]]:
     """Find all micrographs, and what is left out; of equal names in two sets the number of the set is part of the key.
 
     Raises:
@@ -175,7 +175,7 @@ def _find(sets: Sequence[MicrographSet]) -> tuple[list[_Source], list[LeftOut]]:
         TableError: if a list or STAR file cannot be understood.
     """
     found_by_set = [find_inputs(each.inputs, Choice(each.pattern, each.recursive)) for each in sets]
-    dark = [_protein_dark(each, some.files) for each, some in zip(sets, found_by_set, strict=True)]
+    dark = [_protein_dark(each, some.files, cpus) for each, some in zip(sets, found_by_set, strict=True)]
     by_set = [[_Source(file, each) for file in some] for each, some in zip(sets, dark, strict=True)]
     left_out, found = list(chain(*(some.left_out for some in found_by_set))), list(chain(*by_set))
     by_path: dict[str, _Source] = {}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from statistics import median
 from typing import TYPE_CHECKING
 
 from cryoglean.jobs.outliers import outliers
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
-from cryoglean.report.findings import Finding, Level
-from cryoglean.words import counted, listed
+from cryoglean.report.findings import (
+    NO_SIGNAL,
+    Finding,
+    Level,
+    alarms_first,
+    findings_on_counts,
+    spread_of_counts,
+)
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,11 +46,12 @@ def verdict_on_picks(
     Returns:
         Findings, what is wrong first.
     """
-    found = [*_on_fit(fit), *_on_counts(counts), *micrographs]
+    on_counts = [*findings_on_counts(counts, outliers(counts)), *spread_of_counts(counts)]
+    found = [*_on_fit(fit), *on_counts, *micrographs]
     if any(counts.values()):
         unknown = "how many of the picks are particles is not estimated: look at them in the report"
         found.append(Finding(Level.fact, "precision", unknown))
-    return tuple(sorted(found, key=lambda each: each.level.rank))
+    return alarms_first(found)
 
 
 def findings_on_micrographs(
@@ -60,8 +67,7 @@ def findings_on_micrographs(
     """
     if survey is None or not survey.micrographs:
         return ()
-    found = [_on_contrast(survey, contrast, command), *_on_size(survey, diameter_angstrom, command)]
-    return tuple(sorted(found, key=lambda each: each.level.rank))
+    return alarms_first([_on_contrast(survey, contrast, command), *_on_size(survey, diameter_angstrom, command)])
 
 
 def _on_contrast(survey: MicrographSurvey, given: Contrast | None, command: str | None) -> Finding:
@@ -107,27 +113,12 @@ def _on_fit(fit: FitReport | None) -> list[Finding]:
     if fit is None:
         return []
     if not fit.found_particles:
-        text = "no particle signal of this diameter found in these micrographs: is --diameter right?"
-        return [Finding(Level.alarm, "signal", text)]
+        return [NO_SIGNAL]
     if len(fit.micrographs) < FIT_MICROGRAPHS:
         seen = counted(len(fit.micrographs), "micrograph")
         text = f"learned from {seen} only: more of the set, picked into the same folder, are learned from anew"
         return [Finding(Level.note, "fit", text)]
     return []
-
-
-def _on_counts(counts: Mapping[str, int]) -> list[Finding]:
-    if not counts:
-        return []
-    found, empty = [], [key for key, count in counts.items() if not count]
-    if empty:
-        found.append(Finding(Level.note, "empty", f"no picks in {counted(len(empty), 'micrograph')}: {listed(empty)}"))
-    if unusual := list(outliers(counts)):
-        text = f"unusually many picks (contamination?): {listed(unusual)}"
-        found.append(Finding(Level.note, "counts", text))
-    values = list(counts.values())
-    text = f"{median(values):g} picks a micrograph (median), {min(values)} to {max(values)}"
-    return [*found, Finding(Level.fact, "counts", text)]
 
 
 def changed(command: str | None, option: str, value: object) -> str | None:

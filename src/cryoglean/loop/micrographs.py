@@ -116,6 +116,7 @@ class RunMicrographs:
             "--preset": None if preset == "default" else preset,
             "--pixel-size": self._settings.pixel_size_angstrom,
             "--min-distance": picker.get("min_distance_angstrom"),
+            "--contrast": self._settings.contrast,
         }
         return repick_command(root, [self.path(key) for key in self._files], options)
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
+from typing import TYPE_CHECKING
+
+from cryoglean.words import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Level(StrEnum):
@@ -40,3 +47,39 @@ class Finding:
     def as_dict(self) -> dict[str, str | None]:
         """Return it as JSON values."""
         return {"level": self.level.value, "topic": self.topic, "text": self.text, "command": self.command}
+
+
+NO_SIGNAL = Finding(
+    Level.alarm, "signal", "no particle signal of this diameter found in these micrographs: is --diameter right?"
+)
+"""What is said of a fit that found no particles."""
+
+
+def findings_on_counts(counts: Mapping[str, int], outliers: Sequence[str]) -> list[Finding]:
+    """Return what is unusual in the numbers of picks.
+
+    Args:
+        counts: picks of each micrograph.
+        outliers: keys of those with far more picks than most.
+    """
+    empty = [key for key, count in counts.items() if not count]
+    found = []
+    if empty:
+        found.append(Finding(Level.note, "empty", f"no picks in {counted(len(empty), 'micrograph')}: {listed(empty)}"))
+    if outliers:
+        found.append(Finding(Level.note, "counts", f"unusually many picks (contamination?): {listed(outliers)}"))
+    return found
+
+
+def spread_of_counts(counts: Mapping[str, int]) -> list[Finding]:
+    """Return how many picks most micrographs have; nothing where none was picked."""
+    if not counts:
+        return []
+    values = list(counts.values())
+    text = f"{median(values):g} picks a micrograph (median), {min(values)} to {max(values)}"
+    return [Finding(Level.fact, "counts", text)]
+
+
+def alarms_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with what is wrong first, otherwise as they stood."""
+    return tuple(sorted(findings, key=lambda each: each.level.rank))

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from cryoglean.report.findings import Finding, Level
-from cryoglean.words import counted, listed
+from cryoglean.report.findings import Finding, Level, findings_on_counts
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
 
@@ -46,25 +48,29 @@ class KeyNumber:
 
 
 def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
-    """Return the notices about picks, alarms first."""
-    found, empty = [_notice(each) for each in facts.findings], [key for key, count in facts.counts.items() if not count]
+    """Return the notices about picks."""
+    found = [notice_of(each) for each in facts.findings]
     if audit.too_near:
         too_near = f"{counted(audit.too_near, 'pick')} closer to another pick than the minimum distance."
         found.append(Notice("alarm", too_near))
     if facts.rejected:
         rejected = f"{counted(len(facts.rejected), 'micrograph')} rejected: see {REJECTED}."
         found.append(Notice("note", rejected))
-    if empty:
-        found.append(Notice("note", f"No picks in {counted(len(empty), 'micrograph')}: {listed(empty)}."))
-    if facts.outliers:
-        found.append(Notice("note", f"Unusually many picks (contamination?): {listed(facts.outliers)}."))
+    found += [notice_of(each) for each in findings_on_counts(facts.counts, facts.outliers)]
     if not facts.counts:
         found.append(Notice("note", "There are no picks yet."))
     return found
 
 
-def _notice(finding: Finding) -> Notice:
-    text = f"{finding.text[0].upper()}{finding.text[1:]}."
+def alarms_first(notices: Iterable[Notice]) -> list[Notice]:
+    """Return notices with the alarms first, otherwise as they stood."""
+    return sorted(notices, key=lambda each: each.level != "alarm")
+
+
+def notice_of(finding: Finding) -> Notice:
+    """Return a finding as a line at the top of a page."""
+    text = f"{finding.text[0].upper()}{finding.text[1:]}"
+    text += "" if text.endswith("?") else "."
     again = f" {finding.remedy.capitalize()}: {finding.command}" if finding.command else ""
     return Notice("alarm" if finding.level is Level.alarm else "note", text + again)
 

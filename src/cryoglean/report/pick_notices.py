@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryoglean.report.findings import NO_SIGNAL
 from cryoglean.report.page_notices import (
     REJECTED,
     KeyNumber,
     Notice,
+    alarms_first,
+    notice_of,
     notices_of_picks,
     numbers_of_picks,
     smallest_distance,
@@ -26,15 +29,14 @@ def notices(facts: PickFacts, audit: Audit) -> list[Notice]:
         found.append(Notice("alarm", f"No micrograph could be used: the reasons are in {REJECTED}."))
     if facts.found_particles is False:
         shown = f" {facts.pictures[0].name} in Picker fit shows why." if facts.pictures else ""
-        text = "No particle signal of this diameter found in these micrographs: is the diameter right?"
-        found.append(Notice("alarm", text + shown))
+        found.append(Notice("alarm", notice_of(NO_SIGNAL).text + shown))
     if facts.waiting:
         waiting = f"{counted(facts.waiting, 'micrograph')} not picked yet, or rejected by an earlier call"
         found.append(Notice("note", f"{waiting}: run the same command again to go on."))
     if facts.pixel_size_angstrom is None and facts.counts:
         text = "The micrographs have no pixel size, or not all the same: distances between picks are not checked, and "
         found.append(Notice("note", text + "circles are to scale only where the image can be read."))
-    return found + notices_of_picks(facts, audit)
+    return alarms_first([*found, *notices_of_picks(facts, audit)])
 
 
 def key_numbers(facts: PickFacts, audit: Audit) -> list[KeyNumber]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryoglean.report.page_notices import KeyNumber, Notice, notices_of_picks, numbers_of_picks, smallest_distance
+from cryoglean.report.page_notices import (
+    KeyNumber,
+    Notice,
+    alarms_first,
+    notices_of_picks,
+    numbers_of_picks,
+    smallest_distance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +31,7 @@ def notices(facts: RunFacts, audit: Audit) -> list[Notice]:
         found.append(Notice("alarm", f"The run failed: {facts.reason}: the same command resumes it."))
     if facts.status in ("running", "interrupted"):
         found.append(Notice("note", "The run has not ended: the same command resumes it."))
-    return found + notices_of_picks(facts, audit)
+    return alarms_first([*found, *notices_of_picks(facts, audit)])
 
 
 def key_numbers(facts: RunFacts, audit: Audit) -> list[KeyNumber]:
