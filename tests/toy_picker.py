@@ -55,10 +55,17 @@ class Toy:
     settings: ToySettings
     height: float
 
+    @property
+    def threshold(self):
+        return self.settings.threshold
+
     def pick(self, micrograph):
+        return self.pick_down_to(micrograph, self.threshold)
+
+    def pick_down_to(self, micrograph, least_score):
         peaks = blobs(micrograph, self.settings)
         score = expit(peaks.height - self.height)
-        kept = score >= self.settings.threshold
+        kept = score >= least_score
         return Picks(peaks.x[kept], peaks.y[kept], score[kept])
 
 

@@ -1,12 +1,17 @@
 """What every picker keeps to, whatever its method: a test class to inherit, with `picker` and the field to pick."""
 
 import abc
+import copy
 
 import numpy as np
 import pytest
 from tests.fields import disc, f1_score, noise_field, particle_field
 
 from cryoglean.micrograph import Micrograph
+from cryoglean.pickers.candidates import CANDIDATE_SCORE, pick_with_candidates
+from cryoglean.pickers.protocol import ScoringPicker
+from cryoglean.pickers.registry import describe
+from cryoglean.picks import Picks
 
 
 class PickerContract(abc.ABC):
@@ -20,6 +25,7 @@ class PickerContract(abc.ABC):
         tolerance: how far, in stored pixels, a pick may move when the grid of binned pixels does.
         least_f1: what the picker reaches on the field.
         score_kind: what its scores are.
+        faintness: of `faint_field`, in standard deviations of the field: so many places are as probably noise.
     """
 
     diameter = 30.0
@@ -28,6 +34,7 @@ class PickerContract(abc.ABC):
     tolerance = 0.2
     least_f1 = 0.95
     score_kind = "uncalibrated"
+    faintness = 2.0
     noise = 1.0
     crowded_shape = (960, 1080)
 
@@ -42,6 +49,12 @@ class PickerContract(abc.ABC):
     def make_field(self, shape=(480, 540), seed=3):
         return particle_field(shape, self.diameter, disc, n=60, noise=self.noise, seed=seed)
 
+    @pytest.fixture
+    def faint_image(self, field):
+        """The field in so much more noise that scores lie on both sides of the threshold."""
+        more = np.random.default_rng(0).normal(0, self.faintness * field.image.std(), field.image.shape)
+        return (field.image + more).astype(np.float32)
+
     def crowded_field(self):
         """Particles that touch and overlap, in a part of the micrograph."""
         size = {"n": 60, "distance": 0.7, "margin": 3}
@@ -49,6 +62,24 @@ class PickerContract(abc.ABC):
 
     def pick(self, image):
         return self.picker().pick(Micrograph(np.asarray(image), self.pixel_size))
+
+    def both(self, image):
+        """Picks and candidates of a picker whose threshold is a score, as one table; skips others, which have none."""
+        found, picker = (
+            pick_with_candidates(self.picker(), Micrograph(np.asarray(image), self.pixel_size)),
+            self.picker(),
+        )
+        is_score = describe(picker.settings.method, picker.settings.preset).threshold_is_score
+        assert (found.candidates is not None) == isinstance(picker, ScoringPicker) == is_score
+        if found.candidates is None:
+            pytest.skip("its threshold is no score")
+        columns = (np.concatenate([getattr(each, name) for each in found]) for name in ("x", "y", "score"))
+        return found, Picks(*columns, found.picks.score_kind)
+
+    def pick_from(self, threshold, image):
+        other = copy.copy(self.picker())
+        other.settings = other.settings.model_copy(update={"threshold": threshold})
+        return other.pick(Micrograph(np.asarray(image), self.pixel_size))
 
     def assert_same_centres(self, found, wanted, share=1.0, tolerance=None):
         assert f1_score(found, wanted, tolerance or self.tolerance) >= share
@@ -70,6 +101,36 @@ class PickerContract(abc.ABC):
         apart = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
         assert len(xy) > 20
         assert apart[~np.eye(len(xy), dtype=bool)].min() >= self.diameter / 2 - 1e-9
+
+    def test_candidates_are_what_lies_between_their_least_score_and_the_threshold(self, faint_image):
+        found, _ = self.both(faint_image)
+        picks, threshold = self.pick(faint_image), self.picker().threshold
+        np.testing.assert_allclose(found.picks.xy, picks.xy)
+        np.testing.assert_allclose(found.picks.score, picks.score)
+        assert len(found.candidates) > 0
+        assert found.candidates.score.max() < threshold <= found.picks.score.min()
+        assert found.candidates.score.min() >= CANDIDATE_SCORE
+
+    @pytest.mark.parametrize("threshold", [0.3, 0.6])
+    def test_candidates_cut_at_a_threshold_are_the_picks_of_that_threshold(self, faint_image, threshold):
+        _, everything = self.both(faint_image)
+        picks, cut = self.pick_from(threshold, faint_image), everything.at_least(threshold)
+        assert len(picks) > 0
+        np.testing.assert_allclose(cut.xy, picks.xy)
+        np.testing.assert_allclose(cut.score, picks.score)
+
+    def test_no_candidate_is_closer_to_a_pick_or_another_one_than_half_a_diameter(self, faint_image):
+        _, everything = self.both(faint_image)
+        apart = np.hypot(*(everything.xy[:, None] - everything.xy[None]).transpose(2, 0, 1))
+        assert apart[~np.eye(len(everything), dtype=bool)].min() >= self.diameter / 2 - 1e-9
+
+    def test_with_a_threshold_below_those_of_candidates_there_are_none(self, faint_image):
+        self.both(faint_image)
+        other = copy.copy(self.picker())
+        other.settings = other.settings.model_copy(update={"threshold": CANDIDATE_SCORE / 2})
+        found = pick_with_candidates(other, Micrograph(faint_image, self.pixel_size))
+        assert len(found.candidates) == 0
+        np.testing.assert_allclose(found.picks.xy, self.pick_from(CANDIDATE_SCORE / 2, faint_image).xy)
 
     def test_the_same_micrograph_yields_the_same_picks(self, field):
         first, second = self.pick(field.image), self.pick(field.image.copy())

@@ -40,7 +40,7 @@ def drop_outdated_fit(
     done = [key for key in folder.inputs() if folder.picks_path(key).exists()]
     if not fit.found_particles:
         for key in done:
-            folder.picks_path(key).unlink()
+            folder.forget_picks(key)
         info(f"{len(arrived)} more micrographs: no particles were found before, so all are picked anew")
     else:
         info(
@@ -53,7 +53,7 @@ def drop_outdated_fit(
 def forget_picks(folder: PickFolder, picker: PickerDescription) -> None:
     """Remove all picks and what was learned, to be made again."""
     for key in folder.inputs():
-        folder.picks_path(key).unlink(missing_ok=True)
+        folder.forget_picks(key)
     _drop_fit(folder, picker)
 
 

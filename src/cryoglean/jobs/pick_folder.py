@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import TableError
+from cryoglean.io.candidates import read_candidates
 from cryoglean.io.coordinates import read_picks
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.survey import SURVEY
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _PICK_RESULTS = (
     "picks/**/*_autopick.star",
+    "candidates/**/*.npz",
     "csv/**/*.csv",
     "plots/**/*.png",
     "autopick.star",
@@ -44,7 +46,11 @@ class PickFolder(OutputFolder):
 
     def results_of(self, key: str) -> tuple[Path, ...]:
         """Return all files of a micrograph."""
-        return self.picks_path(key), self.csv_path(key), self.plot_path(key)
+        return self.picks_path(key), self.candidates_path(key), self.csv_path(key), self.plot_path(key)
+
+    def candidates_path(self, key: str) -> Path:
+        """Return the file of a micrograph's candidates below the threshold, which are no picks."""
+        return self.root / "candidates" / f"{key}.npz"
 
     def csv_path(self, key: str) -> Path:
         """Return the file of the same picks as CSV, if asked for."""
@@ -65,3 +71,16 @@ class PickFolder(OutputFolder):
             return read_picks(self.picks_path(key))
         except (FileNotFoundError, TableError):
             return None
+
+    def candidates(self, key: str) -> Picks | None:
+        """Return the candidates of a micrograph below the threshold; None where none were kept.
+
+        Raises:
+            TableError: if their file is damaged.
+        """
+        return read_candidates(self.candidates_path(key))
+
+    def forget_picks(self, key: str) -> None:
+        """Remove the picks of a micrograph with its candidates, to be made again."""
+        for path in (self.picks_path(key), self.candidates_path(key)):
+            path.unlink(missing_ok=True)

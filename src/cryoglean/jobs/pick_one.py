@@ -7,11 +7,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import MicrographError
+from cryoglean.io.candidates import write_candidates
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.regular import has_content
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.jobs.usable import read_usable
 from cryoglean.micrograph import Contrast
+from cryoglean.pickers.candidates import pick_with_candidates
 from cryoglean.report.overlay import draw_overlay
 
 if TYPE_CHECKING:
@@ -67,14 +69,22 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
         return MicrographResult(file, reason=error.reason)
     picks = task.folder.done_picks(file.key)
     if picks is None:
-        picks = picker.pick(micrograph)
-        write_picks(task.folder.picks_path(file.key), picks, file.name, height_px=micrograph.shape[0])
+        picks = _picked(task.folder, picker, file, micrograph)
     if task.csv:
         write_picks(task.folder.csv_path(file.key), picks)
     if task.plots:
         _draw(task, file, micrograph, picks)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
     return MicrographResult(known, len(picks), perf_counter() - start, note=note)
+
+
+def _picked(folder: PickFolder, picker: Picker, file: MicrographFile, micrograph: Micrograph) -> Picks:
+    """Pick a micrograph and write what is found; the picks last, as they show that it is done."""
+    picks, candidates = pick_with_candidates(picker, micrograph)
+    if candidates is not None:
+        write_candidates(folder.candidates_path(file.key), candidates)
+    write_picks(folder.picks_path(file.key), picks, file.name, height_px=micrograph.shape[0])
+    return picks
 
 
 def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:

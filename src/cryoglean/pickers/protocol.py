@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from cryoglean.errors import SettingsError
 
@@ -32,6 +32,24 @@ class Picker(Protocol):
 
     def pick(self, micrograph: Micrograph) -> Picks:
         """Find the particles of one micrograph."""
+        ...
+
+
+@runtime_checkable
+class ScoringPicker(Picker, Protocol):
+    """Picker whose threshold is a least score, so that the places below it are candidates.
+
+    Its picks are what `pick_down_to` finds at its own threshold, and what `pick_down_to` finds at a lower one, cut at
+    the threshold: weaker places never displace better ones.
+    """
+
+    @property
+    def threshold(self) -> float:
+        """Least score of its picks."""
+        ...
+
+    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+        """Find all places of one micrograph that have a score, best first, none too close to a better one."""
         ...
 
 
@@ -214,7 +232,8 @@ class PickerDescription:
         fit_files: of these, those that hold all that was learned: copied to a new folder, it is not learned again.
         pictures: of what was learned.
         is_fitted: whether it learns from the set before it picks.
-        threshold_is_score: whether `threshold` is a least score of its picks, so that they can be cut again.
+        threshold_is_score: whether `threshold` is a least score of its picks, so that they can be cut again; the
+            picker is then a `ScoringPicker`.
     """
 
     method: str

@@ -57,6 +57,7 @@ class TestContract(PickerContract):
     bin_factor = 4
     tolerance = 12.0
     least_f1 = 0.95
+    faintness = 3.0
 
     def picker(self):
         return picker()

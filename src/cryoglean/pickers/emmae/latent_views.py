@@ -121,7 +121,7 @@ def view_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetView:
     has_template = facts.mixture is not None
     for micrograph in islice(micrographs, SHOWN):
         latent_map = embedded(micrograph, picker.settings.diameter_angstrom, picker.mae, picker.device)
-        picks = picker.pick_embedded(micrograph, latent_map)
+        picks = picker.pick_embedded(micrograph, latent_map, picker.threshold)
         if has_template:
             found = find_candidates(latent_map, picker.learned, PEAK_DISTANCE_DIAMETERS * latent_map.diameter)
             heights.append(found.clean(facts.cut, facts.contrast).height)

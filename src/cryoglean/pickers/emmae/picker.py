@@ -221,14 +221,22 @@ class Emmae:
         Returns:
             Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
         """
+        return self.pick_down_to(micrograph, self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """Least score of a pick."""
+        return self.settings.threshold
+
+    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+        """Find the places of one micrograph that have a score, as `pick` does."""
         if not self.learned.facts.found_particles:
             return Picks.empty()
-        return self.pick_embedded(
-            micrograph, embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
-        )
+        seen = embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
+        return self.pick_embedded(micrograph, seen, least_score)
 
-    def pick_embedded(self, micrograph: Micrograph, seen: LatentMap) -> Picks:
-        """Find the particles of a micrograph that is in latent space already, as `pick` does."""
+    def pick_embedded(self, micrograph: Micrograph, seen: LatentMap, least_score: float) -> Picks:
+        """Find the places of a micrograph that is in latent space already, as `pick_down_to` does."""
         facts, settings = self.learned.facts, self.settings
         if not facts.found_particles:
             return Picks.empty()
@@ -243,7 +251,7 @@ class Emmae:
         cut = threshold_for_micrograph(facts.cut, empty, seen.capacity)
         peaks = found.clean(cut, facts.contrast)
         score = expit(peaks.height - cut)
-        kept = score >= settings.threshold
+        kept = score >= least_score
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])
 

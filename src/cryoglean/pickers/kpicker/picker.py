@@ -134,6 +134,15 @@ class Kpicker:
         Returns:
             Picks with their probabilities, best first.
         """
+        return self.pick_down_to(micrograph, self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """Least probability of a pick: the one given, else the one that was found when training."""
+        return self.model.facts.cut if self.settings.threshold is None else self.settings.threshold
+
+    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+        """Find the places of one micrograph that have a probability, as `pick` does."""
         settings, facts = self.settings, self.model.facts
         image = net_image(micrograph, settings.diameter_angstrom, self.device)
         odds = scan_image(self._net, image.image, settings.stride_px)
@@ -141,7 +150,7 @@ class Kpicker:
             image, odds, settings.stride_px, settings.min_distance_diameters, settings.edge_distance_diameters
         )
         score = facts.calibration.probability(found.odds)
-        kept = score >= (facts.cut if settings.threshold is None else settings.threshold)
+        kept = score >= least_score
         kept &= facts.contrast.matches_particle_contrast(image.contrast_at(found.xy))
         x, y = image.to_stored(found.xy[kept]).T
         return Picks(x, y, score[kept], "probability")

@@ -136,11 +136,20 @@ class Localpicker:
         Returns:
             Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
         """
+        return self.pick_down_to(micrograph, self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """Least score of a pick."""
+        return self.settings.threshold
+
+    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+        """Find the places of one micrograph that have a score, as `pick` does."""
         if not self.model.found_particles:
             return Picks.empty()
         seen = self.find_candidates(micrograph)
         score = expit(seen.peaks.height - seen.cut)
-        kept = score >= self.settings.threshold
+        kept = score >= least_score
         return Picks(*seen.stored(kept), score[kept])
 
     def find_candidates(

@@ -98,6 +98,15 @@ class Matcher:
         Returns:
             Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
         """
+        return self.pick_down_to(micrograph, self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """Least score of a pick."""
+        return self.settings.threshold
+
+    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+        """Find the places of one micrograph that have a score, as `pick` does."""
         facts, settings = self.facts, self.settings
         if facts.cut is None or not facts.localpicker.found_particles:
             return Picks.empty()
@@ -107,7 +116,7 @@ class Matcher:
             above = np.minimum(above, seen.peaks.height - seen.cut)
         score = expit(above)
         order = np.argsort(-score, kind="stable")
-        order = order[score[order] >= settings.threshold]
+        order = order[score[order] >= least_score]
         x, y = seen.stored(order)
         apart = non_maximum_suppression(x, y, settings.min_distance_px(micrograph))
         return Picks(x[apart], y[apart], score[order][apart])
