@@ -11,7 +11,8 @@ from PIL import Image
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.result import MicrographResult
-from cryoglean.loop.decisions import Acceptance, AcceptanceDecision, ClassEvaluationDecision
+from cryoglean.loop.acceptance import Acceptance
+from cryoglean.loop.decisions import AcceptanceDecision, ClassEvaluationDecision
 from cryoglean.loop.outcomes import Outcome
 from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.loop.stage_results import (

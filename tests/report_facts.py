@@ -111,6 +111,7 @@ def facts(**changes):
         "pixel_size_angstrom": PIXEL,
         "min_distance_angstrom": DIAMETER / 2,
         "converged_share": 0.7,
+        "acceptance_rule": f"the rule, says {NAMES[2]}",
         "micrographs": listed(),
         "outliers": (NAMES[0],),
         "views": views(),

@@ -17,6 +17,8 @@ import cryoglean.io.atomic as atomic
 from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.loop import class_evaluation
+from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
 from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.run_report import gather
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES, KpickerTraining
@@ -115,7 +117,8 @@ def test_a_run_finds_the_particles(finished, images):
 
 def test_it_tells_each_stage_and_each_decision(finished):
     out, result = finished
-    for said in ("candidates:", "classes:", "selected:", "model:", "picks:", "round 1 accepted", "the rounds work on"):
+    stages = ("candidates:", "classes:", "selected:", "model:", "picks:")
+    for said in (*stages, "round 1 not accepted", "the rounds work on"):
         assert said in result.stderr
     said = state(out)
     assert said["status"] == "done"
@@ -132,7 +135,7 @@ def test_it_ends_with_a_report_of_what_it_found(finished):
     assert sum(facts.counts.values()) == said["production"]["picks"]
     assert list(facts.counts) == list(said["micrographs"])
     assert (facts.status, facts.best, facts.reason) == (said["status"], said["best"], said["message"])
-    assert [gallery.name for gallery in facts.galleries] == ["00", "01", "final"]
+    assert [gallery.name for gallery in facts.galleries] == ["00", "01"]
     for number in (0, 1):
         found = {s["stage"]: s["found"] for s in said["stages"] if s["round"] == number}
         gallery, news = facts.galleries[number], facts.rounds[number]
@@ -141,7 +144,27 @@ def test_it_ends_with_a_report_of_what_it_found(finished):
         assert (news.kept, news.extracted) == (found["selected"]["kept"], found["particles"]["particles"])
     assert facts.rounds[1].evaluation is not None
     assert facts.rounds[1].checks
-    assert {p.name for p in (out / "figures").iterdir()} >= {"classes_01.png", "classes_final.png", "training.png"}
+    assert {p.name for p in (out / "figures").iterdir()} >= {"classes_01.png", "training.png"}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "best"), [(RoundComparison(200, 60, 200, 150), 1), (RoundComparison(200, 100, 200, 104), 0)]
+)
+def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(images, killed_at, monkeypatch, comparison, best):
+    out = killed_at("picks")
+    monkeypatch.setattr(class_evaluation, "compare_rounds", lambda *_: (comparison, 400, 390))
+    result = run(images, out, "--json")
+    assert result.exit_code == 0, result.output
+    said, rule = json.loads(result.stdout), AcceptanceRule.earlier_in_doubt
+    assert (said["best_round"], said["acceptance_rule"]) == (best, rule.value)
+    assert said["message"].endswith(f"the picks of round {best} are accepted: {rule.message}")
+    assert state(out)["production"]["round"] == best
+    facts = gather(out)
+    assert [gallery.name for gallery in facts.galleries] == ["00", "01", *["final"] * best]
+    assert rule.message in (out / "report.html").read_text()
+    found = "picks" if best else "matched"
+    counts = next(s for s in state(out)["stages"] if (s["round"], s["stage"]) == (best, found))["found"]["counts"]
+    assert facts.counts == counts
 
 
 def test_a_report_that_cannot_be_written_does_not_lose_the_run(finished, images, tmp_path):

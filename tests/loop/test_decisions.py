@@ -6,13 +6,14 @@ import math
 import pytest
 
 from cryoglean.jobs.outliers import outliers
+from cryoglean.loop.acceptance import Acceptance
 from cryoglean.loop.decisions import (
-    Acceptance,
     AcceptanceDecision,
     Alarm,
-    RoundComparison,
+    ClassEvaluationDecision,
+    Convergence,
     RoundFacts,
-    accept_round,
+    convergence_of,
     find_alarm,
     is_converged,
 )
@@ -58,12 +59,39 @@ def test_an_alarm_is_a_value_with_a_message(changes, alarm, message):
     assert found.message.endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (800, Convergence.converged),
+        (569, Convergence.undecided),
+        (560, Convergence.undecided),
+        (551, Convergence.undecided),
+        (400, Convergence.not_converged),
+    ],
+)
+def test_convergence_near_its_limit_is_told_as_undecided(kept, expected):
+    found = convergence_of(facts(kept=kept), 0.7)
+    assert found is expected
+    counts = dict.fromkeys(("only_reference", "only_reference_kept", "only_new", "only_new_kept"), 9)
+    said = ClassEvaluationDecision(round=1, classified=800, kept=kept, convergence=found, **counts).message
+    assert found.message in said
+
+
 @pytest.mark.parametrize("acceptance", Acceptance)
 def test_a_decision_on_a_round_names_it_and_says_why(acceptance):
-    decision = AcceptanceDecision(round=2, acceptance=acceptance, reference=1, accepted=2, deviations=2.31)
+    decision = AcceptanceDecision(round=2, acceptance=acceptance, reference=1, accepted=2, deviations=2.71)
     assert decision.message.startswith("round 2 accepted: " if acceptance.is_accepted else "round 2 not accepted: ")
-    if acceptance is Acceptance.as_good:
-        assert decision.line == "round 2 accepted: as good as round 1"
+    if acceptance is Acceptance.better:
+        assert decision.line == "round 2 accepted: better than round 1 beyond doubt (+2.7 standard deviations)"
+
+
+@pytest.mark.parametrize(("deviations", "why"), [(0.3, "chance may have made"), (-2.1, "another processor")])
+def test_a_decision_in_doubt_says_which_round_stands_and_why(deviations, why):
+    decision = AcceptanceDecision(
+        round=1, acceptance=Acceptance.undecided, reference=0, accepted=0, deviations=deviations
+    )
+    assert decision.message.startswith("round 1 not accepted: undecided, and in doubt round 0 stands")
+    assert why in decision.message
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -81,45 +109,11 @@ def test_every_end_has_a_message_without_gaps(outcome):
         "reason",
         "picks",
     )
-    names += ("needed", "source", "error")
+    names += ("needed", "source", "error", "rule")
     message = loop_end(outcome, **dict.fromkeys(names, 0.5)).message
     assert message
     assert not set("{}") & set(message)
     assert outcome.exit_status in (0, 4, 5, 6)
-
-
-def test_a_comparison_is_won_by_a_larger_kept_share_beyond_doubt():
-    assert RoundComparison(200, 60, 200, 150).is_won
-    assert not RoundComparison(200, 150, 200, 60).is_won
-    assert not RoundComparison(200, 100, 200, 104).is_won, "within chance"
-    assert not RoundComparison(5, 0, 5, 5).is_won, "too few to tell"
-    assert not RoundComparison(100, 100, 100, 100).is_won, "classes that keep all tell nothing"
-
-
-def test_a_difference_within_chance_is_undecided_whoever_is_ahead():
-    assert RoundComparison(200, 100, 200, 104).is_undecided
-    assert RoundComparison(200, 104, 200, 100).is_undecided
-    assert RoundComparison(5, 0, 5, 5).is_undecided
-    assert not RoundComparison(200, 60, 200, 150).is_undecided
-    assert not RoundComparison(200, 150, 200, 60).is_undecided
-
-
-def test_in_doubt_a_converged_round_is_accepted_and_another_does_not():
-    doubt, worse, better = (
-        RoundComparison(200, 100, 200, 104),
-        RoundComparison(200, 150, 200, 60),
-        RoundComparison(200, 60, 200, 150),
-    )
-    assert accept_round(facts(kept=700), doubt, 0.7) is Acceptance.as_good
-    assert accept_round(facts(kept=400), doubt, 0.7) is Acceptance.not_better
-    assert accept_round(facts(kept=700), RoundComparison(200, 104, 200, 100), 0.7) is Acceptance.worse
-    assert accept_round(facts(kept=700), RoundComparison(200, 100, 200, 100), 0.7) is Acceptance.as_good
-    assert accept_round(facts(kept=700), worse, 0.7) is Acceptance.worse
-    assert accept_round(facts(kept=400), better, 0.7) is Acceptance.better
-
-
-def test_swapping_the_two_of_a_comparison_swaps_the_sign():
-    assert RoundComparison(90, 30, 120, 80).deviations == pytest.approx(-RoundComparison(120, 80, 90, 30).deviations)
 
 
 def test_outliers_have_far_more_than_most():
@@ -161,4 +155,3 @@ def test_with_a_ctf_half_of_the_subset_is_below_one_micrometre():
 
 def test_a_share_of_nothing_is_zero():
     assert facts(classified=0, kept=0).kept_share == 0
-    assert math.isfinite(RoundComparison(0, 0, 0, 0).deviations)

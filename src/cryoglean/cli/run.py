@@ -169,6 +169,7 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
         said = {
             "out": str(out),
             "best_round": summary.best,
+            "acceptance_rule": summary.rule.value,
             "outcome": summary.end.outcome.value,
             "message": summary.end.message,
             "verdict": [finding.as_dict() for finding in verdict],

@@ -17,7 +17,7 @@ from cryoglean.jobs.classify import ClassifyJob, run_classify_job
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.purify import run_purify_job
 from cryoglean.jobs.select import SELECTION, SelectFolder, SelectJob, run_select_job
-from cryoglean.loop.decisions import RoundComparison
+from cryoglean.loop.acceptance import RoundComparison
 from cryoglean.loop.tables import picks_of_images, write_rows
 
 if TYPE_CHECKING:

@@ -13,16 +13,13 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, computed_field
 
 from cryoglean.jobs.records import Record
+from cryoglean.loop.acceptance import Acceptance, AcceptanceRule, doubt_of
 from cryoglean.loop.spacing import SpacingFinding
 from cryoglean.loop.subset import SubsetChoice
 
-MIN_DIFFERENCE = 20
-"""Picks that only one of two rounds has: of fewer, on either side, nothing can be said. Chosen by hand: with 20 the
-standard deviation of a share is about 0.1."""
-
-SURE_DEVIATIONS = 2.0
-"""A difference of more standard deviations is beyond doubt. Chosen by hand: by chance alone one round in 40 is as much
-better."""
+NUMERICAL_SHARE = 0.02
+"""A share of picks in kept classes so near to the wanted one may lie on its other side on another processor. Chosen by
+hand: a little more than what other last bits, threads and precisions were seen to move it."""
 
 COLLAPSE, FLOOD = 0.3, 3.0
 """Picks of a round over those of the round that taught it: outside of this range it learned something else. Chosen by
@@ -61,62 +58,22 @@ class RoundFacts(NamedTuple):
         return self.kept / self.classified if self.classified else 0.0
 
 
-def is_within_chance(deviations: float) -> bool:
-    """Tell whether a difference of so many standard deviations may be chance."""
-    return abs(deviations) <= SURE_DEVIATIONS
+class Convergence(StrEnum):
+    """Whether a round has converged, and how sure that is."""
 
-
-class RoundComparison(NamedTuple):
-    """Two rounds, classified together, at equal numbers of picks; the picks that both have tell nothing.
-
-    Attributes:
-        only_reference: picks that only the accepted round has.
-        only_reference_kept: of these, in kept classes.
-        only_new: picks that only the new round has.
-        only_new_kept: of these, in kept classes.
-    """
-
-    only_reference: int
-    only_reference_kept: int
-    only_new: int
-    only_new_kept: int
+    converged = "converged"
+    undecided = "undecided"
+    not_converged = "not_converged"
 
     @property
-    def deviations(self) -> float:
-        """Number of standard deviations by which the new round's share of kept picks is the larger."""
-        total = self.only_reference + self.only_new
-        pooled_share = (self.only_reference_kept + self.only_new_kept) / max(total, 1)
-        variance = pooled_share * (1 - pooled_share)
-        if min(self.only_reference, self.only_new) < MIN_DIFFERENCE or not variance:
-            return 0.0
-        difference = self.only_new_kept / self.only_new - self.only_reference_kept / self.only_reference
-        return difference / math.sqrt(variance * (1 / self.only_reference + 1 / self.only_new))
-
-    @property
-    def is_won(self) -> bool:
-        """Whether the new round is better beyond doubt."""
-        return self.deviations > SURE_DEVIATIONS
-
-    @property
-    def is_undecided(self) -> bool:
-        """Whether chance may have made the difference: on another processor it may be the other way round."""
-        return is_within_chance(self.deviations)
-
-
-class Acceptance(StrEnum):
-    """Verdict on a new round, with its reason."""
-
-    better = "better"
-    as_good = "as_good"
-    first_network = "first_network"
-    last_round = "last_round"
-    not_better = "not_better"
-    worse = "worse"
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the new round takes the place of the accepted one."""
-        return self not in (Acceptance.not_better, Acceptance.worse)
+    def message(self) -> str:
+        """The value, for the user."""
+        return {
+            Convergence.converged: "converged",
+            Convergence.undecided: "so near to the share at which the rounds end that another processor may go on, or "
+            "end, where this one does not",
+            Convergence.not_converged: "not converged",
+        }[self]
 
 
 class Alarm(StrEnum):
@@ -221,6 +178,7 @@ class ClassEvaluationDecision(Decision):
         only_reference_kept: as of `RoundComparison`.
         only_new: as of `RoundComparison`.
         only_new_kept: as of `RoundComparison`.
+        convergence: whether the rounds may end with it; None of round 0, which they never end with.
     """
 
     kind: Literal[DecisionKind.class_evaluation] = DecisionKind.class_evaluation
@@ -230,9 +188,12 @@ class ClassEvaluationDecision(Decision):
     only_reference_kept: int
     only_new: int
     only_new_kept: int
+    convergence: Convergence | None = None
 
     def _message(self) -> str:
         said = f"{self.kept} of {self.classified} classified picks are in kept classes"
+        if self.convergence is not None:
+            said = f"{said} ({self.convergence.message})"
         if not self.round:
             return said
         return (
@@ -258,19 +219,17 @@ class AcceptanceDecision(Decision):
     deviations: float
 
     def _message(self) -> str:
-        verdict = "accepted" if self.acceptance.is_accepted else "not accepted"
+        verdict, doubt = "accepted" if self.acceptance.is_accepted else "not accepted", doubt_of(self.deviations)
+        size = f"{self.deviations:+.1f} standard deviations"
+        why = "" if doubt is None else f": {doubt.message}"
         reason = {
-            Acceptance.better: f"better than round {self.reference} ({self.deviations:+.1f} standard deviations)",
-            Acceptance.as_good: f"as good as round {self.reference}",
+            Acceptance.better: f"better than round {self.reference} beyond doubt ({size})",
             Acceptance.first_network: "the first network takes the place of the coordinates given",
-            Acceptance.last_round: "with the paper preset the last round always is",
-            Acceptance.not_better: f"not converged, and not better than round {self.reference}",
-            Acceptance.worse: f"a smaller share of its own picks is in kept classes than of round {self.reference}'s",
+            Acceptance.last_round: AcceptanceRule.last_round.message,
+            Acceptance.undecided: f"undecided, and in doubt round {self.reference} stands ({size}{why})",
+            Acceptance.worse: f"worse than round {self.reference} beyond doubt ({size})",
         }[self.acceptance]
-        by_comparison = self.acceptance in (Acceptance.as_good, Acceptance.not_better, Acceptance.worse)
-        is_undecided = by_comparison and is_within_chance(self.deviations)
-        doubt = f" (undecided: {self.deviations:+.1f} standard deviations)" if is_undecided else ""
-        return f"round {self.round} {verdict}: {reason}{doubt}"
+        return f"round {self.round} {verdict}: {reason}"
 
     @property
     def line(self) -> str:
@@ -321,17 +280,11 @@ def is_converged(facts: RoundFacts, converged_share: float) -> bool:
     return facts.kept_share > converged_share
 
 
-def accept_round(facts: RoundFacts, comparison: RoundComparison, converged_share: float) -> Acceptance:
-    """Decide whether a new round's picks take the place of the accepted ones.
-
-    In doubt those of a converged network are accepted, as in the 2020 paper, unless a smaller share of its own picks is
-    kept. One that has not converged must be better.
-    """
-    if comparison.is_won:
-        return Acceptance.better
-    if comparison.deviations < 0:
-        return Acceptance.worse
-    return Acceptance.as_good if is_converged(facts, converged_share) else Acceptance.not_better
+def convergence_of(facts: RoundFacts, converged_share: float) -> Convergence:
+    """Tell the same with its certainty."""
+    if abs(facts.kept_share - converged_share) <= NUMERICAL_SHARE:
+        return Convergence.undecided
+    return Convergence.converged if is_converged(facts, converged_share) else Convergence.not_converged
 
 
 def find_alarm(best: RoundFacts, now: RoundFacts) -> AlarmDecision | None:

@@ -69,8 +69,8 @@ def loop_end(outcome: Outcome, **values: object) -> LoopEnd:
 
 _MESSAGES = {
     Outcome.converged: "converged in round {number}: {kept} of {classified} classified picks are in kept classes, more "
-    "than {share:.0%}; the picks of round {accepted} are accepted",
-    Outcome.rounds_exhausted: "not converged after {rounds} rounds; the picks of round {accepted} are accepted",
+    "than {share:.0%}; the picks of round {accepted} are accepted: {rule}",
+    Outcome.rounds_exhausted: "not converged after {rounds} rounds; the picks of round {accepted} are accepted: {rule}",
     Outcome.no_rounds: "no rounds of training were asked for: the picks of the candidates are accepted",
     Outcome.review: "edit the column keep of {table} (pictures: gallery.png beside it), then give the same command "
     "again",

@@ -19,13 +19,12 @@ from cryoglean.jobs.survey import survey_folder, with_contrast
 from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.loop import class_evaluation
 from cryoglean.loop.decisions import (
-    Acceptance,
     AcceptanceDecision,
     ClassEvaluationDecision,
     RoundFacts,
     SpacingDecision,
     SubsetDecision,
-    accept_round,
+    convergence_of,
     find_alarm,
     is_converged,
 )
@@ -46,7 +45,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryoglean.jobs.pick import PickSummary
-    from cryoglean.loop.decisions import AlarmDecision, AnyDecision, RoundComparison
+    from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
+    from cryoglean.loop.decisions import AlarmDecision, AnyDecision
     from cryoglean.loop.pick_union import PickUnion
     from cryoglean.loop.progress import LoopListener
     from cryoglean.loop.settings import LoopJob, LoopSettings
@@ -63,11 +63,13 @@ class LoopSummary:
     Attributes:
         end: how it ended.
         best: the accepted round.
+        rule: by which it was accepted.
         picks: of all micrographs; None where none were picked.
     """
 
     end: LoopEnd
     best: int
+    rule: AcceptanceRule
     picks: PickSummary | None = None
 
     @property
@@ -117,7 +119,7 @@ def _run_to_end(run: RunFile, files: Sequence[MicrographFile], job: LoopJob, pro
     except _EndError as error:
         end = error.end
     progress.info(end.message)
-    summary = LoopSummary(end, loop.best)
+    summary = LoopSummary(end, loop.best, job.settings.acceptance_rule)
     if end.outcome.is_complete or (end.outcome.leaves_picks and loop.has_picker()):
         summary.picks = pick_all(run, files, job, loop.best, loop.min_distance_angstrom, progress)
         if end.outcome.is_complete and loop.best:
@@ -176,16 +178,17 @@ class _Loop:
             raise _EndError(Outcome.no_usable_micrograph)
         best = self._first_round()
         rounds, share = self._settings.rounds, self._settings.converged_share
+        rule = self._settings.acceptance_rule.message
         for number in range(1, rounds + 1):
             now = self._next_round(number, best)
             if self.best == number:
                 best = now
             if is_converged(now, share):
-                values = {"kept": now.kept, "classified": now.classified, "share": share, "accepted": self.best}
-                return loop_end(Outcome.converged, number=number, **values)
+                values = {"kept": now.kept, "classified": now.classified, "share": share, "rule": rule}
+                return loop_end(Outcome.converged, number=number, accepted=self.best, **values)
         if not rounds:
             return loop_end(Outcome.no_rounds)
-        return loop_end(Outcome.rounds_exhausted, rounds=rounds, accepted=self.best)
+        return loop_end(Outcome.rounds_exhausted, rounds=rounds, accepted=self.best, rule=rule)
 
     def has_picker(self) -> bool:
         """Tell whether the accepted picks were made by a picker, and not given by the user."""
@@ -257,18 +260,17 @@ class _Loop:
         resolution = found.best_resolution_angstrom
         best_resolution = float("inf") if resolution is None else resolution
         facts = RoundFacts(number, picked.picks, _median(picked), classified, kept, best_resolution)
-        self._decide(ClassEvaluationDecision(round=number, classified=classified, kept=kept, **comparison._asdict()))
+        convergence = convergence_of(facts, settings.converged_share) if number else None
+        counts = {"classified": classified, "kept": kept, "convergence": convergence, **comparison._asdict()}
+        self._decide(ClassEvaluationDecision(round=number, **counts))
         if number:
             self._accept(facts, comparison)
         return facts
 
     def _accept(self, facts: RoundFacts, comparison: RoundComparison) -> None:
         """Decide whether a round takes the place of the accepted one."""
-        acceptance = accept_round(facts, comparison, self._settings.converged_share)
-        if not acceptance.is_accepted and self._settings.start_from is not None and self.best == 0:
-            acceptance = Acceptance.first_network
-        if not acceptance.is_accepted and self._settings.preset == "paper":
-            acceptance = Acceptance.last_round
+        replaces_given = self._settings.start_from is not None and self.best == 0
+        acceptance = self._settings.acceptance_rule.verdict(comparison, replaces_given=replaces_given)
         reference, self.best = self.best, facts.number if acceptance.is_accepted else self.best
         self._decide(
             AcceptanceDecision(

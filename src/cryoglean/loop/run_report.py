@@ -71,6 +71,7 @@ def gather(root: Path) -> RunFacts:
         pixel_size_angstrom=micrographs.pixel_size_angstrom,
         min_distance_angstrom=micrographs.min_distance_angstrom,
         converged_share=settings.converged_share,
+        acceptance_rule=settings.acceptance_rule.message,
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
         findings=findings_on_run(run),

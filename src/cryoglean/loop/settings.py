@@ -13,6 +13,7 @@ from cryoglean.classes2d.settings import KEEP_SHARE
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.provenance import describe_provenance
+from cryoglean.loop.acceptance import AcceptanceRule
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.registry import describe
 
@@ -93,6 +94,11 @@ class LoopSettings(BaseModel):
         if self.rule is not None:
             return self.rule
         return Rule.literal if self.preset == "paper" else Rule.automatic
+
+    @property
+    def acceptance_rule(self) -> AcceptanceRule:
+        """The rule by which a new round takes the place of the accepted one."""
+        return AcceptanceRule.last_round if self.preset == "paper" else AcceptanceRule.earlier_in_doubt
 
     def recorded(self) -> dict[str, Any]:
         """Return all that decides the result, as JSON values."""

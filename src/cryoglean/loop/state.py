@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import MicrographFile
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Version of the layout of `run.json`. Format: of this program; 2 since decisions are values, 3 since files
-are known by their content."""
+are known by their content, 4 since in doubt the earlier round stands."""
 
 NAME = "run.json"
 
@@ -89,7 +89,7 @@ class RunState(Record):
         decisions: in the order in which they were made.
     """
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     version: str
     settings: LoopSettings
     micrographs: dict[str, KnownInput]

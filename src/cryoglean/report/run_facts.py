@@ -136,6 +136,7 @@ class RunFacts(PageFacts):
         best: the accepted round.
         picks_are: origin of the picks shown, for the user.
         converged_share: share of picks in kept classes above which the rounds end.
+        acceptance_rule: rule by which a later round takes the place of an earlier one, for the user.
         rounds: in order, that of the final picks last.
         galleries: in order.
         stages: in order.
@@ -147,6 +148,7 @@ class RunFacts(PageFacts):
     best: int
     picks_are: str
     converged_share: float
+    acceptance_rule: str
     outcome: str = ""
     rounds: tuple[RoundSummary, ...] = ()
     galleries: tuple[Gallery, ...] = ()

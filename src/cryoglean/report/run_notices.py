@@ -39,16 +39,16 @@ def key_numbers(facts: RunFacts, audit: Audit) -> list[KeyNumber]:
     seconds = sum(stage.seconds for stage in facts.stages)
     return [
         *numbers_of_picks(facts, facts.picks_are),
-        KeyNumber(str(facts.best), "accepted round", _of_rounds(facts.rounds)),
+        KeyNumber(str(facts.best), "accepted round", _of_rounds(facts.rounds, facts.acceptance_rule)),
         *_of_best(facts),
         smallest_distance(facts, audit),
         KeyNumber(_duration(seconds), "total time of the rounds", "without picking all micrographs"),
     ]
 
 
-def _of_rounds(rounds: Sequence[RoundSummary]) -> str:
+def _of_rounds(rounds: Sequence[RoundSummary], rule: str) -> str:
     trained = sum(each.number > 0 for each in rounds)
-    return f"of rounds 0 to {trained}; round 0: the candidates" if trained else "the candidates"
+    return f"of rounds 0 to {trained}; round 0: the candidates; {rule}" if trained else "the candidates"
 
 
 def _of_best(facts: RunFacts) -> list[KeyNumber]:
