@@ -102,7 +102,7 @@ DESCRIPTIONS = (
         title="Toy picker",
         load=lambda: Implementation(ToySettings, prepare, read_fit=read_fit),
         options=(
-            PickerOption("threshold", "--threshold", float, "Minimum score"),
+            PickerOption("threshold", "--threshold", float, "Minimum score", decides_fit=False),
             PickerOption("blur_diameters", "--blur", float, "Blur in diameters"),
         ),
         results=("toy.json", "toy.png"),

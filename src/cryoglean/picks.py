@@ -24,6 +24,7 @@ class Picks:
         y: row coordinate of each centre, in pixels.
         score: figure of merit, larger is surer; in [0, 1] unless `score_kind` is "foreign".
         score_kind: what the score means.
+        fit: short digest of what the picker had learned; empty where that is not known.
 
     Raises:
         ValueError: if the columns differ in length, hold a value that is not finite, or a score leaves [0, 1].
@@ -33,6 +34,7 @@ class Picks:
     y: NDArray[np.float64]
     score: NDArray[np.float64]
     score_kind: ScoreKind = "uncalibrated"
+    fit: str = ""
 
     def __post_init__(self) -> None:
         for name in ("x", "y", "score"):
@@ -63,7 +65,7 @@ class Picks:
     def take(self, which: ArrayLike) -> Picks:
         """Return the picks at `which`: an (m,) array of indices or an (n,) boolean mask."""
         which = np.asarray(which)
-        return Picks(self.x[which], self.y[which], self.score[which], self.score_kind)
+        return Picks(self.x[which], self.y[which], self.score[which], self.score_kind, self.fit)
 
     def best_first(self) -> Picks:
         """Return the same picks by falling score; equal scores in order of y, then x."""

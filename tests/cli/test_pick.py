@@ -1,5 +1,6 @@
 """`cryoglean pick` as a user meets it: what it says, and with which status it leaves."""
 
+import csv
 import json
 import os
 import signal
@@ -58,7 +59,8 @@ def test_plots_bring_a_report_of_all_picks(micrographs, tmp_path):
     assert not (out / "report.html").exists()
     result = cryoglean("pick", micrographs, *BASE, "--out", out, "--plots")
     assert f"report, to be opened with a browser: {out / 'report.html'}" in result.stdout
-    picks = sum(int(line.rpartition(",")[2]) for line in (out / "micrographs.csv").read_text().splitlines()[1:])
+    with (out / "micrographs.csv").open(newline="") as table:
+        picks = sum(int(row["picks"]) for row in csv.DictReader(table))
     assert f"<dd>{picks}</dd><dt>picks</dt>" in (out / "report.html").read_text()
 
 

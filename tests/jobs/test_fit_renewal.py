@@ -1,6 +1,9 @@
 """What is learned depends on the set, not on the order of its files, and not for ever on what came first."""
 
+import csv
 import json
+import shutil
+from pathlib import Path
 
 import mrcfile
 import numpy as np
@@ -9,9 +12,18 @@ from tests.fields import noise_field
 from tests.jobs.test_pick import FIELDS, contents, run, write
 
 from cryoglean.io.coordinates import read_picks
+from cryoglean.jobs import pick as pick_job
+from cryoglean.jobs.fit_findings import findings_on_fits
 from cryoglean.jobs.fit_renewal import is_outdated
+from cryoglean.jobs.pick_report import gather
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
+from cryoglean.report.findings import Level
+from cryoglean.report.pick_page import pick_page
 from shells import ShellField
+
+MANY = FIT_MICROGRAPHS + 3
+
+FIRST = ("m0", "m1")
 
 SMALL = {"height_px": 200, "width_px": 240, "particles": 8, "pixel_size_angstrom": 4}
 
@@ -20,7 +32,7 @@ SMALL = {"height_px": 200, "width_px": 240, "particles": 8, "pixel_size_angstrom
 def many(tmp_path_factory):
     """More micrographs than a fit takes."""
     folder = tmp_path_factory.mktemp("many")
-    for seed in range(FIT_MICROGRAPHS + 3):
+    for seed in range(MANY):
         write(folder / f"m{seed}.mrc", ShellField(**SMALL, seed=seed))
     return sorted(folder.glob("*.mrc"))
 
@@ -36,6 +48,15 @@ def assert_same_picks(out, other):
         one, two = read_picks(out / path), read_picks(other / path)
         np.testing.assert_allclose(one.xy, two.xy, atol=1e-3)
         np.testing.assert_allclose(one.score, two.score, atol=1e-3)
+
+
+def ledger(out):
+    with (out / "micrographs.csv").open(newline="") as file:
+        return {row["key"]: row["fit"] for row in csv.DictReader(file)}
+
+
+def fits_in_tables(out):
+    return {path.name.partition("_")[0]: read_picks(path).fit for path in (out / "picks").glob("m*.star")}
 
 
 def empty(path, seed=0):
@@ -81,6 +102,112 @@ def test_a_fit_from_few_micrographs_is_made_anew_as_more_arrive_and_what_was_pic
     assert {path: now[path] for path in first} == first
     _, listener = run(many, tmp_path)
     assert (listener.steps, contents(tmp_path)) == ([], now)
+
+
+@pytest.fixture(scope="module")
+def renewed_once(many, tmp_path_factory):
+    """A folder with two micrographs of a first fit, the others of the next one."""
+    out = tmp_path_factory.mktemp("renewed") / "out"
+    first, _ = run([path for path in many if path.stem in FIRST], out, plots=True, csv=True)
+    then, _ = run(many, out, plots=True, csv=True)
+    return out, first, then
+
+
+@pytest.fixture
+def renewed(renewed_once, tmp_path):
+    return Path(shutil.copytree(renewed_once[0], tmp_path / "out")), *renewed_once[1:]
+
+
+def test_tables_and_lists_tell_which_fit_made_which_picks(renewed_once):
+    out, first, then = renewed_once
+    assert first.fit_digest != then.fit_digest
+    expected = {key: (first if key in FIRST else then).fit_digest for key in (f"m{i}" for i in range(MANY))}
+    assert ledger(out) == fits_in_tables(out) == then.fits == expected
+    assert {row.file.key: row.fit for row in then.results} == expected
+
+
+def test_the_verdict_and_the_report_count_picks_of_an_older_fit_and_name_the_remedy(renewed_once):
+    out, _, then = renewed_once
+    (found,) = findings_on_fits(then.fits, then.fit_digest, "cryoglean pick 'my images' --out OUT --force")
+    assert found.level is Level.note
+    assert f"the picks of 2 micrographs are of an older fit than {then.fit_digest}: m0, m1" in found.text
+    assert found.command == "cryoglean pick 'my images' --out OUT --repick"
+    facts = gather(out)
+    assert found.text in [each.text for each in facts.findings]
+    assert facts.fit_digest == then.fit_digest
+    page = pick_page(facts, "now")
+    assert page.count(f'<td class="text">{then.fit_digest}</td>') == len(then.fits) - 2
+    assert findings_on_fits(dict.fromkeys(then.fits, then.fit_digest), then.fit_digest, None) == ()
+
+
+@pytest.mark.parametrize("named", [slice(None), slice(5, 7)], ids=["all", "some"])
+def test_repick_makes_those_of_an_older_fit_again_and_no_others(many, renewed, tmp_path, named):
+    out, _, then = renewed
+    before = contents(out)
+    summary, listener = run(many[named], out, repick=True)
+    assert sorted(listener.steps) == ["m0", "m1"]
+    assert set(summary.fits.values()) == {then.fit_digest}
+    now = contents(out)
+    changed = {path.name.partition("_")[0] for path in now if now[path] != before[path]}
+    assert changed == {"m0", "m1"}
+    assert not (out / "plots/m0.png").exists(), "it would show other picks"
+    assert (out / "plots/m5.png").exists()
+    run(many, tmp_path / "at_once")
+    assert_same_picks(out, tmp_path / "at_once")
+    assert findings_on_fits(summary.fits, summary.fit_digest, None) == ()
+    assert run(many, out, repick=True)[1].steps == []
+
+
+def test_a_killed_repick_goes_on_where_it_was(many, renewed, monkeypatch):
+    out, first, then = renewed
+    pick_one, seen = pick_job.pick_one, []
+
+    def killed(task, picker, file):
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(file.key)
+        return pick_one(task, picker, file)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pick_job, "pick_one", killed)
+        broken.setattr(pick_job, "_write_lists", lambda *_: None)  # as if it was killed without a moment's notice
+        with pytest.raises(KeyboardInterrupt):
+            run(many, out, repick=True)
+    assert sorted(fits_in_tables(out).values()).count(first.fit_digest) == 1
+    _, listener = run(many, out, repick=True)
+    assert listener.steps == sorted({"m0", "m1"} - set(seen))
+    assert set(ledger(out).values()) == set(fits_in_tables(out).values()) == {then.fit_digest}
+
+
+@pytest.mark.parametrize("place", ["cryoglean.jobs.pick.tell_contrast", "cryoglean.jobs.fit_renewal._drop_fit"])
+def test_a_renewal_that_was_killed_is_made_up_for(many, tmp_path, monkeypatch, place):
+    run(many[:1], tmp_path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(place, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(many, tmp_path)
+    run(many, tmp_path)
+    assert len(learned(tmp_path)["micrographs"]) == FIT_MICROGRAPHS
+
+
+def test_micrographs_that_come_one_by_one_are_learned_from_together(many, tmp_path):
+    for count in range(4):
+        run(many[count : count + 1], tmp_path)
+        assert len(learned(tmp_path)["micrographs"]) == count + 1
+
+
+def test_micrographs_that_cannot_be_used_do_not_renew_for_ever(many, tmp_path):
+    for name in ("bad0", "bad1"):
+        (tmp_path / f"{name}.mrc").write_bytes(b"no image")
+    inputs = [*many[:3], tmp_path / "bad0.mrc", tmp_path / "bad1.mrc"]
+    first, _ = run(inputs, tmp_path / "out")
+    then, listener = run(inputs, tmp_path / "out")
+    assert (then.fit_digest, listener.steps) == (first.fit_digest, ["bad0", "bad1"])
+    assert not any("learning" in line for line in listener.said)
 
 
 def test_enough_micrographs_settle_what_is_learned(many, tmp_path):

@@ -121,7 +121,7 @@ def test_candidates_go_with_force_and_with_the_picks_of_another_image(images, pi
 
 def test_what_is_forgotten_leaves_neither_picks_nor_candidates(picked):
     folder = PickFolder(picked)
-    folder.forget_picks(NAMES[0])
+    folder.forget_results_of(NAMES[0])
     assert (folder.done_picks(NAMES[0]), folder.candidates(NAMES[0])) == (None, None)
     assert folder.candidates(NAMES[1]) is not None
 

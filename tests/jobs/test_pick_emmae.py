@@ -14,8 +14,10 @@ from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
+from cryoglean.loop.pick_jobs import copy_fits
 from cryoglean.pickers.emmae import preparation as emmae_stage
 from cryoglean.pickers.emmae.fit_files import read_emmae_set
+from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
 from cryoglean.preprocess.mae_chain import MaePreprocess
@@ -74,7 +76,8 @@ def whole(micrographs, tmp_path_factory):
 def assert_same_picks(out, other):
     for i in range(len(FIELDS)):
         name = f"picks/m{i}_autopick.star"
-        assert (out / name).read_bytes() == (other / name).read_bytes()
+        one, two = (read_picks(folder / name) for folder in (out, other))
+        assert (one.xy.tolist(), one.score.tolist()) == (two.xy.tolist(), two.score.tolist())
 
 
 @pytest.mark.numerical
@@ -187,6 +190,40 @@ def test_a_network_that_is_given_need_not_be_told_what_images_it_is_for(microgra
     assert not any("training" in line for line in said)
     assert given.fit == trained.fit
     assert_same_picks(tmp_path / "given", tmp_path / "trained")
+
+
+def test_a_network_that_was_trained_on_few_micrographs_is_trained_anew_as_more_arrive(micrographs, tmp_path):
+    quick = QUICK.model_copy(update={"steps": 2})
+    run(micrographs / "m0.mrc", tmp_path, training=quick)
+    _, said = run(micrographs, tmp_path, training=quick)
+    assert any("training on 3 micrographs" in line for line in said)
+    assert len(read_emmae(tmp_path / "mae/weights.safetensors").facts.micrographs) == 2  # and one is held out
+    assert len(read_emmae_set(tmp_path / "emmae.safetensors").facts.micrographs) == 3
+    _, said = run(micrographs, tmp_path, training=quick)
+    assert not any("training" in line for line in said)
+
+
+def test_a_training_that_was_killed_begins_anew_as_more_arrive(micrographs, tmp_path, monkeypatch):
+    quick = QUICK.model_copy(update={"steps": 2})
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(emmae_stage, "write_emmae_set", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(micrographs / "m0.mrc", tmp_path, training=quick)
+    assert len(read_emmae(tmp_path / "mae/weights.safetensors").facts.micrographs) == 1
+    run(micrographs, tmp_path, training=quick)
+    assert len(read_emmae(tmp_path / "mae/weights.safetensors").facts.micrographs) == 2  # and one is held out
+
+
+def test_all_that_was_learned_is_copied_from_folder_to_folder(micrographs, whole, tmp_path):
+    copy_fits(whole, tmp_path)
+    _, said = run(micrographs, tmp_path, is_stage=True)
+    assert not any("training" in line or "learning" in line for line in said)
+    assert (tmp_path / "mae/weights.safetensors").read_bytes() == (whole / "mae/weights.safetensors").read_bytes()
+    assert_same_picks(tmp_path, whole)
 
 
 def mask_like(shape, value=0):

@@ -32,7 +32,8 @@ from cryoglean.pickers.registry import DEFAULT_PRESET, methods, presets
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from cryoglean.jobs.pick import PickJob, PickSummary
+    from cryoglean.jobs.pick import PickSummary
+    from cryoglean.jobs.pick_job import PickJob
     from cryoglean.micrograph import MicrographFile
 
 
@@ -65,6 +66,9 @@ def pick(
     cpus: Cpus = None,
     device: DeviceName = "auto",
     force: Force = False,
+    repick: Annotated[
+        bool, typer.Option("--repick", help="Pick again those micrographs of OUT whose picks an older fit has made.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per micrograph and the fit.")] = False,
     **of_picker: object,
@@ -94,7 +98,7 @@ def pick(
         cryoglean pick micrographs --diameter 191 --method emmae --model pretrained --out OUT
     """
     from cryoglean.jobs.micrograph_lists import write_left_out
-    from cryoglean.jobs.pick import PickJob
+    from cryoglean.jobs.pick_job import PickJob
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
@@ -116,6 +120,7 @@ def pick(
             "cpus": processors,
             "device": choose_device(device),
             "force": force,
+            "repick": repick,
             "command": shlex.join(["cryoglean", *sys.argv[1:]]),
         },
     )
@@ -152,11 +157,13 @@ def _reported(out: Path) -> Path | None:
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
     from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.fit_findings import findings_on_fits
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 
     total = summary.total
     shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, job.command)
-    verdict = verdict_on_picks(shown, summary.fit, summary.counts)
+    older = findings_on_fits(summary.fits, summary.fit_digest, job.command)
+    verdict = verdict_on_picks([*shown, *older], summary.fit, summary.counts)
     if as_json:
         said = {
             "out": str(out),
@@ -169,6 +176,8 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
             "verdict": [finding.as_dict() for finding in verdict],
             "survey": None if summary.survey is None else summary.survey.model_dump(mode="json"),
             "fit": None if summary.fit is None else summary.fit.model_dump(mode="json"),
+            "fit_digest": summary.fit_digest,
+            "fits": summary.fits,
         }
         typer.echo(json.dumps(said))
         return

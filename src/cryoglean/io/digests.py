@@ -20,7 +20,8 @@ def file_digest(path: Path) -> str:
     """
     try:
         size_of_regular(path)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except TableError as error:
         raise SettingsError(str(error)) from error
     except OSError as error:

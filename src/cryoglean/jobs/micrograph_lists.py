@@ -40,6 +40,16 @@ class LedgerRow(BaseModel):
     picks: Annotated[int, Field(ge=0)]
 
 
+class PickedRow(LedgerRow):
+    """A micrograph with picks.
+
+    Attributes:
+        fit: short digest of what the picker had learned when it made them; empty where that is not known.
+    """
+
+    fit: str = ""
+
+
 class RejectedRow(BaseModel):
     """A micrograph that could not be used.
 
@@ -111,7 +121,7 @@ def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
         return []
     except (ValueError, csv.Error) as error:
         raise TableError(path, f"not a table of comma-separated text ({error}): {_ADVICE}") from error
-    missing = [name for name in kind.model_fields if name not in header]
+    missing = [name for name, field in kind.model_fields.items() if field.is_required() and name not in header]
     if missing:
         raise TableError(path, f"has no column {', '.join(missing)}: {_ADVICE}")
     return [_row(path, kind, header, number, row) for number, row in enumerate(rows, start=1)]

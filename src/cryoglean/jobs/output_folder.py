@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -55,11 +55,13 @@ class OutputFolder:
         root: the folder.
         job: the command whose results it holds.
         patterns: of the files that the job leaves in it, relative to the folder.
+        row: what the list of micrographs with results says of each.
     """
 
     root: Path
     job: str
     patterns: tuple[str, ...]
+    row: ClassVar[type[LedgerRow]] = LedgerRow
 
     @property
     def settings_path(self) -> Path:
@@ -179,6 +181,11 @@ class OutputFolder:
         """Return all files that are a micrograph's own; none where results are of all micrographs together."""
         return ()
 
+    def forget_results_of(self, key: str) -> None:
+        """Remove all files of a micrograph, to be made again: a picture that is left over would show other results."""
+        for path in self.results_of(key):
+            path.unlink(missing_ok=True)
+
     def _refuse_other_results(self, settings: Mapping[str, Any], *, force: bool) -> None:
         recorded = self.recorded()
         if recorded is None:
@@ -213,14 +220,12 @@ class OutputFolder:
             SettingsError: if results are of all micrographs together.
         """
         for file in replaced:
-            results = self.results_of(file.key)
-            if not results:
+            if not self.results_of(file.key):
                 raise SettingsError(
                     f"{file.path} holds another image than when {self.root} was made: name another --out, or --force "
                     "to make all results again"
                 )
-            for path in results:
-                path.unlink(missing_ok=True)
+            self.forget_results_of(file.key)
 
     def _forget(self) -> None:
         """Remove the results of earlier runs, all of them: an old file left over would pass for a new one."""
@@ -235,7 +240,7 @@ class OutputFolder:
         Raises:
             TableError: in one line, if the list is there and cannot be understood.
         """
-        return {row.key: row for row in read_rows(self.ledger_path, LedgerRow)}
+        return {row.key: row for row in read_rows(self.ledger_path, self.row)}
 
     def rejected_before(self, files: Iterable[MicrographFile]) -> set[str]:
         """Return the keys of micrographs that are listed as rejected: whatever lies here of them does not count.
@@ -264,13 +269,13 @@ class OutputFolder:
             file = each.file
             rejected.pop(file.name, None)
             if each.reason is None:
-                path = str(file.real_path)
-                known[file.key] = LedgerRow(key=file.key, micrograph=file.name, path=path, picks=each.count)
+                told = {"key": file.key, "micrograph": file.name, "path": str(file.real_path), "picks": each.count}
+                known[file.key] = self.row.model_validate(told | {"fit": each.fit})
             else:
                 known.pop(file.key, None)
                 rejected[file.name] = RejectedRow(micrograph=file.name, path=str(file.path), reason=each.reason)
         known = dict(sorted(known.items()))
-        write_rows(self.ledger_path, LedgerRow, known.values())
+        write_rows(self.ledger_path, self.row, known.values())
         write_rows(self.rejected_path, RejectedRow, rejected.values())
         return known
 

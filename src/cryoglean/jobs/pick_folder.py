@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cryoglean.errors import TableError
 from cryoglean.io.candidates import read_candidates
 from cryoglean.io.coordinates import read_picks
+from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.learned import LEARNED
+from cryoglean.jobs.micrograph_lists import PickedRow, read_rows
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.survey import SURVEY
 from cryoglean.pickers.registry import descriptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from cryoglean.jobs.micrograph_lists import LedgerRow
+    from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
 
 _PICK_RESULTS = (
@@ -25,12 +31,15 @@ _PICK_RESULTS = (
     "micrographs.star",
     "counts.png",
     SURVEY,
+    LEARNED,
     "report.html",
 )
 
 
 class PickFolder(OutputFolder):
     """The output folder of `cryoglean pick`: where each file lies, and what is there already."""
+
+    row: ClassVar[type[LedgerRow]] = PickedRow
 
     def __init__(self, root: Path) -> None:
         of_pickers = dict.fromkeys(pattern for each in descriptions() for pattern in each.results)
@@ -46,7 +55,11 @@ class PickFolder(OutputFolder):
 
     def results_of(self, key: str) -> tuple[Path, ...]:
         """Return all files of a micrograph."""
-        return self.picks_path(key), self.candidates_path(key), self.csv_path(key), self.plot_path(key)
+        return self.picks_path(key), *self.shown_of(key)
+
+    def shown_of(self, key: str) -> tuple[Path, ...]:
+        """Return the files of a micrograph that belong to its picks."""
+        return self.candidates_path(key), self.csv_path(key), self.plot_path(key)
 
     def candidates_path(self, key: str) -> Path:
         """Return the file of a micrograph's candidates below the threshold, which are no picks."""
@@ -65,6 +78,31 @@ class PickFolder(OutputFolder):
         """The list of coordinate files for RELION 4 and 5."""
         return self.root / "autopick.star"
 
+    @property
+    def micrographs_path(self) -> Path:
+        """The micrographs as RELION has them."""
+        return self.root / "micrographs.star"
+
+    def fits(self) -> dict[str, str]:
+        """Return the short digest of the fit that made the picks of each micrograph, by key.
+
+        Raises:
+            TableError: in one line, if the list of micrographs is there and cannot be understood.
+        """
+        return {row.key: row.fit for row in read_rows(self.ledger_path, PickedRow)}
+
+    def earlier_files(self, files: Iterable[MicrographFile]) -> list[MicrographFile]:
+        """Return the micrographs that earlier calls have picked, but for those given now.
+
+        Raises:
+            TableError: if the table of micrographs is there and cannot be understood.
+        """
+        if not self.micrographs_path.exists():
+            return []
+        given, known = {file.key for file in files}, self.known_inputs()
+        earlier = self.with_known_keys(find_micrographs([self.micrographs_path]))
+        return [file for file in earlier if file.key in known and file.key not in given]
+
     def done_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph if they are there and whole."""
         try:
@@ -79,8 +117,3 @@ class PickFolder(OutputFolder):
             TableError: if their file is damaged.
         """
         return read_candidates(self.candidates_path(key))
-
-    def forget_picks(self, key: str) -> None:
-        """Remove the picks of a micrograph with its candidates, to be made again."""
-        for path in (self.picks_path(key), self.candidates_path(key)):
-            path.unlink(missing_ok=True)

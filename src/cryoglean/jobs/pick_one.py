@@ -33,6 +33,8 @@ class PickTask:
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         csv: write the picks as CSV, too.
         plots: draw a picture with the picks.
+        fit: short digest of what the picker has learned, which its picks carry.
+        repick: make picks of other fits again.
     """
 
     folder: PickFolder
@@ -40,20 +42,21 @@ class PickTask:
     pixel_size_angstrom: float | None
     csv: bool = False
     plots: bool = False
-
-    def read(self, file: MicrographFile) -> Micrograph:
-        """Read a micrograph that can be picked.
-
-        Raises:
-            MicrographError: if it cannot be.
-        """
-        return read_usable(file, self.pixel_size_angstrom, self.diameter_angstrom)[0]
+    fit: str = ""
+    repick: bool = False
 
     def done(self, file: MicrographFile) -> MicrographResult | None:
         """Return the result for a micrograph of which nothing is missing."""
         paths = [self.folder.csv_path(file.key)] * self.csv + [self.folder.plot_path(file.key)] * self.plots
-        picks = self.folder.done_picks(file.key)
-        return MicrographResult(file, len(picks)) if picks is not None and all(map(has_content, paths)) else None
+        picks = self.kept_picks(file.key)
+        if picks is None or not all(map(has_content, paths)):
+            return None
+        return MicrographResult(file, len(picks), fit=picks.fit)
+
+    def kept_picks(self, key: str) -> Picks | None:
+        """Return the picks of a micrograph that are there, whole and to be kept."""
+        picks = self.folder.done_picks(key)
+        return None if picks is None or (self.repick and picks.fit != self.fit) else picks
 
 
 def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> MicrographResult:
@@ -67,22 +70,26 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
         micrograph, note = read_usable(file, task.pixel_size_angstrom, task.diameter_angstrom)
     except MicrographError as error:
         return MicrographResult(file, reason=error.reason)
-    picks = task.folder.done_picks(file.key)
+    picks = task.kept_picks(file.key)
     if picks is None:
-        picks = _picked(task.folder, picker, file, micrograph)
+        picks = _picked(task, picker, file, micrograph)
     if task.csv:
         write_picks(task.folder.csv_path(file.key), picks)
     if task.plots:
         _draw(task, file, micrograph, picks)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
-    return MicrographResult(known, len(picks), perf_counter() - start, note=note)
+    return MicrographResult(known, len(picks), perf_counter() - start, note=note, fit=picks.fit)
 
 
-def _picked(folder: PickFolder, picker: Picker, file: MicrographFile, micrograph: Micrograph) -> Picks:
+def _picked(task: PickTask, picker: Picker, file: MicrographFile, micrograph: Micrograph) -> Picks:
     """Pick a micrograph and write what is found; the picks last, as they show that it is done."""
+    folder = task.folder
     picks, candidates = pick_with_candidates(picker, micrograph)
+    for path in folder.shown_of(file.key):  # what was made of other picks must not stay beside these
+        path.unlink(missing_ok=True)
     if candidates is not None:
         write_candidates(folder.candidates_path(file.key), candidates)
+    picks = replace(picks, fit=task.fit)
     write_picks(folder.picks_path(file.key), picks, file.name, height_px=micrograph.shape[0])
     return picks
 

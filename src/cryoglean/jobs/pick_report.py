@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
+from cryoglean.jobs.fit_findings import findings_on_fits
+from cryoglean.jobs.learned import read_learned
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import (
@@ -106,6 +108,8 @@ def gather(root: Path) -> PickFacts:
     views = read_views(micrographs, picks)
     diameter, contrast = float(settings["diameter_angstrom"]), settings.get("contrast")
     survey, command = read_survey(root), folder.provenance().get("command")
+    learned = read_learned(root)
+    digest = "" if learned is None else learned.digest
     return PickFacts(
         name=root.resolve().name,
         status="running" if any(m.picks is None and m.rejected is None for m in listed) else "done",
@@ -114,7 +118,10 @@ def gather(root: Path) -> PickFacts:
         min_distance_angstrom=min_distance_angstrom(settings.get("min_distance_angstrom"), diameter),
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
-        findings=findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), command),
+        findings=(
+            *findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), command),
+            *findings_on_fits({key: each.fit for key, each in picks.items()}, digest, command),
+        ),
         views=views,
         settings=settings,
         provenance=folder.provenance(),
@@ -124,6 +131,7 @@ def gather(root: Path) -> PickFacts:
         method=picker.title,
         preset=picker.preset,
         is_fitted=picker.is_fitted,
+        fit_digest=digest,
         fit_summary="" if fit is None else fit.summary(),
         found_particles=None if fit is None else fit.found_particles,
         pictures=tuple(

@@ -40,6 +40,7 @@ class MicrographResult:
         seconds: time it took; 0 if it was done before.
         reason: why it was rejected, or None.
         note: a line for the user, or None.
+        fit: short digest of the fit that made its picks; empty where there is none, or it is not known.
     """
 
     file: MicrographFile
@@ -47,6 +48,7 @@ class MicrographResult:
     seconds: float = 0.0
     reason: str | None = None
     note: str | None = None
+    fit: str = ""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryoglean.io.atomic import atomic_path
-from cryoglean.jobs.pick import PickJob
+from cryoglean.jobs.pick_job import PickJob
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.loop.stage_results import SELECTED, stage_folder
 from cryoglean.pickers.registry import DEFAULT_PRESET, describe, descriptions

@@ -165,6 +165,7 @@ class GivenFile:
         is_needed: whether the picker cannot do without.
         shipped: files that come with the program, by the words that name them.
         kept_as: where in the output folder the picker leaves what it makes instead, if it is not given.
+        only_teaches: whether it is needed to learn, and not to pick with what was learned.
     """
 
     name: str
@@ -173,6 +174,7 @@ class GivenFile:
     is_needed: bool = False
     shipped: Mapping[str, Path] = field(default_factory=dict)
     kept_as: Path | None = None
+    only_teaches: bool = False
 
     def resolve(self, path: Path) -> Path:
         """Return the file that was named: one that comes with the program, or the path itself."""
@@ -188,16 +190,22 @@ class PickerOption:
         option: of the command line.
         kind: type of its value.
         help: what it is.
+        decides_fit: whether what the picker learns depends on it; one that only chooses among what was found does not.
     """
 
     field: str
     option: str
     kind: type
     help: str
+    decides_fit: bool = True
 
 
 SCORE_THRESHOLD = PickerOption(
-    "threshold", "--threshold", float, "Minimum score, 0 to 1; 0.5 is the threshold that the program finds"
+    "threshold",
+    "--threshold",
+    float,
+    "Minimum score, 0 to 1; 0.5 is the threshold that the program finds",
+    decides_fit=False,
 )
 """The option of pickers whose `threshold` is a minimum score."""
 

@@ -32,6 +32,7 @@ class PickFacts(PageFacts):
         method: the picker, for the user.
         preset: of the picker.
         is_fitted: whether the picker is fitted to the set before it picks.
+        fit_digest: short digest of the fit in use; empty where there is none.
         fit_summary: the fit in words; empty where there is none.
         found_particles: whether the fit found a particle signal; None without a fit.
         pictures: of the fit, in order.
@@ -40,6 +41,7 @@ class PickFacts(PageFacts):
     method: str
     preset: str
     is_fitted: bool = False
+    fit_digest: str = ""
     fit_summary: str = ""
     found_particles: bool | None = None
     pictures: tuple[Picture, ...] = ()

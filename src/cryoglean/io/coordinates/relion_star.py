@@ -47,6 +47,8 @@ def _write(path: Path, picks: Picks, micrograph_name: str, height_px: int | None
         PSI: ["0"] * len(picks),
     }
     notes = [f"# micrograph: {' '.join(micrograph_name.split())}", f"# score: {picks.score_kind}"]
+    if picks.fit:
+        notes.append(f"# fit: {' '.join(picks.fit.split())}")
     if y_convention is YConvention.LAST_ROW:
         notes.append(f"# y: last row of {height_px}")
     write_atomic_text(path, "\n".join(notes) + "\n" + star_text({"": pd.DataFrame(columns, dtype=object)}))
@@ -63,7 +65,7 @@ def _read(path: Path) -> dict[str | None, StoredPicks]:
     for title, table in tables.items():
         if X not in table.columns or Y not in table.columns:
             continue
-        whole, rows = _read_table(path, title, table, notes.get("score"), optics)
+        whole, rows = _read_table(path, title, table, notes, optics)
         whole = whole._replace(carried=_carried(table.iloc[rows], groups))
         for name, stored in _by_micrograph(table, whole, rows, micrograph_pixel_sizes(table, optics)):
             if name in found:
@@ -80,7 +82,7 @@ def _said_above(name: str | None, notes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read_table(
-    path: Path, title: str, table: pd.DataFrame, score_kind: str | None, optics: pd.DataFrame | None
+    path: Path, title: str, table: pd.DataFrame, notes: Mapping[str, str], optics: pd.DataFrame | None
 ) -> tuple[StoredPicks, NDArray[np.intp]]:
     """Read a table as if it were of one micrograph; return which rows are sound, too."""
     scores = (SCORE,) if SCORE in table.columns else ()
@@ -91,7 +93,8 @@ def _read_table(
     angstrom, pixels = origins(numbers, None if pixel_sizes is None else pixel_sizes[rows])
     score = numbers.get(SCORE, np.full(len(rows), SCORE_WITHOUT_COLUMN))
     try:
-        picks = Picks(numbers[X] - pixels[:, 0], numbers[Y] - pixels[:, 1], score, known_score_kind(score_kind))
+        x, y, kind = numbers[X] - pixels[:, 0], numbers[Y] - pixels[:, 1], known_score_kind(notes.get("score"))
+        picks = Picks(x, y, score, kind, notes.get("fit", ""))
     except ValueError as error:
         raise TableError(path, f"broken value: {error}") from None
     return StoredPicks(path, picks, faults=faults, shifts_angstrom=angstrom), rows

@@ -14,18 +14,21 @@ from cryoglean.pickers.protocol import (
 PRETRAINED = Path(__file__).parent / "pretrained.safetensors"
 """The network that ships with the program, trained on simulated micrographs; `docs/emmae.md` has its card."""
 
+_TRAINED = Path("mae", "weights.safetensors")
+
 _NETWORK = GivenFile(
     "weights",
     "--model",
     "the weights.safetensors of cryoglean mae train, or the word pretrained for the network that comes with the "
     "program; without it, a network is trained on a few of the micrographs",
     shipped={"pretrained": PRETRAINED},
-    kept_as=Path("mae", "weights.safetensors"),
+    kept_as=_TRAINED,
 )
 _MASK = GivenFile(
     "reference_mask",
     "--reference-mask",
     "an image, not 0 where the micrograph of the same name shows particles",
+    only_teaches=True,
 )
 _PREPROCESS = PickerOption(
     "preprocess",
@@ -33,8 +36,8 @@ _PREPROCESS = PickerOption(
     str,
     "How micrographs are prepared: default, paper, or none for images that are filtered already; overrides the preset",
 )
-_RESULTS = ("emmae.safetensors", "emmae.png", "emmae_clusters.png", "mae/*")
-_FIT_FILES = ("emmae.safetensors",)
+_FIT_FILES = (str(_TRAINED), "emmae.safetensors")
+_RESULTS = (*_FIT_FILES, "emmae.png", "emmae_clusters.png", "mae/*")
 _PICTURES = (
     PictureDescription(
         "emmae.png",

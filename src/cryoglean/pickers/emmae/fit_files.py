@@ -66,22 +66,23 @@ class StoredEmmae:
         weights: the network's file.
         learned: the file of what was learned of the set.
         device: where to compute, as torch names it.
+        contents: SHA-256 of both files, so that others in their places are read anew.
     """
 
     settings: EmmaeSettings | PaperEmmaeSettings
     weights: Path
     learned: Path
     device: str = "cpu"
+    contents: tuple[str, str] = ("", "")
 
     def pick(self, micrograph: Micrograph) -> Picks:
         """Find the particles of one micrograph, as `Emmae` and `PaperEmmae` do."""
-        return _loaded(self.settings, self.weights, self.learned, self.device).pick(micrograph)
+        return _loaded(self).pick(micrograph)
 
 
 @lru_cache(maxsize=1)
-def _loaded(
-    settings: EmmaeSettings | PaperEmmaeSettings, weights: Path, learned: Path, device: str
-) -> Emmae | PaperEmmae:
+def _loaded(stored: StoredEmmae) -> Emmae | PaperEmmae:
+    settings, weights, learned, device = stored.settings, stored.weights, stored.learned, stored.device
     known, mae = read_emmae_set(learned), read_emmae(weights)
     weighed, rows = (known.template, len(RADII)) if isinstance(known, EmmaeSet) else (known.centres, SET_CLUSTERS)
     if weighed.shape != (rows, mae.facts.layers.encoder.width):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.digests import file_digest
 from cryoglean.io.images import image_stem, read_image
 from cryoglean.pickers.emmae.figures import clusters_figure, latents_figure
 from cryoglean.pickers.emmae.fit import fit_emmae
@@ -106,7 +107,8 @@ def _prepare(preparation: Preparation) -> PreparedPicker:
     learned = preparation.folder / FIT
     if not learned.exists():
         _learn_set(preparation, weights, learned)
-    picker = StoredEmmae(_settings(preparation), weights, learned, preparation.device)
+    contents = file_digest(weights), file_digest(learned)
+    picker = StoredEmmae(_settings(preparation), weights, learned, preparation.device, contents)
     return PreparedPicker(picker, read_emmae_set(learned).facts)
 
 

@@ -3,7 +3,7 @@
 from cryoglean.pickers.protocol import GivenFile, Implementation, PickerDescription, PickerOption
 
 _GIVEN = (GivenFile("weights", "--model", "the weights.safetensors that cryoglean train makes", is_needed=True),)
-_OPTIONS = (PickerOption("threshold", "--threshold", float, "Minimum probability"),)
+_OPTIONS = (PickerOption("threshold", "--threshold", float, "Minimum probability", decides_fit=False),)
 
 
 def _load() -> Implementation:

@@ -45,7 +45,7 @@ DESCRIPTIONS = (
         title="Localpicker",
         load=_load_paper,
         options=(
-            PickerOption("threshold", "--threshold", float, "Minimum determinant of the Hessian"),
+            PickerOption("threshold", "--threshold", float, "Minimum determinant of the Hessian", decides_fit=False),
             PickerOption("bin_factor", "--bin", int, "Stored pixels per binned pixel; 9 by default"),
         ),
         is_fitted=False,

@@ -1,0 +1,112 @@
+"""Settings of a job that picks, or that learns what picking needs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryoglean.io.digests import file_digest
+from cryoglean.jobs.pick_one import PickTask
+from cryoglean.jobs.provenance import describe_provenance
+from cryoglean.jobs.sample import spread_sample
+from cryoglean.jobs.usable import read_usable
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.protocol import Preparation
+from cryoglean.pickers.registry import describe
+from cryoglean.pickers.settings import PickerSettings
+from cryoglean.report.figures import draw_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryoglean.jobs.output_folder import OutputFolder
+    from cryoglean.jobs.pick_folder import PickFolder
+    from cryoglean.jobs.progress import ProgressListener
+    from cryoglean.micrograph import Micrograph, MicrographFile
+    from cryoglean.pickers.protocol import PickerDescription
+
+
+class PickJob(BaseModel):
+    """Settings of a pick job.
+
+    Attributes:
+        picker: settings of the picker, which tell which one it is.
+        given: files that the picker is given, by `GivenFile.name`.
+        pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
+        plots: draw a picture of each micrograph with its picks.
+        csv: write the picks as CSV, too.
+        cpus: worker processes.
+        device: where to compute, as torch names it.
+        force: redo everything.
+        contrast: of protein in the micrographs; None tells it from them.
+        is_stage: part of a run, which has told the contrast of its files; what was learned in the folder stands, from
+            however few micrographs, and is not learned anew as more arrive.
+        repick: pick those micrographs of the folder again whose picks another fit has made.
+        command: the call as it was typed, if it is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    picker: PickerSettings
+    given: dict[str, Path] = Field(default_factory=dict)
+    pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    plots: bool = False
+    csv: bool = False
+    cpus: int = Field(default=1, ge=1)
+    device: str = "cpu"
+    force: bool = False
+    contrast: Contrast | None = None
+    is_stage: bool = False
+    repick: bool = False
+    command: str | None = None
+
+    @property
+    def description(self) -> PickerDescription:
+        """Description of the picker."""
+        return describe(self.picker.method, self.picker.preset)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
+        digests = {f"{name}_sha256": file_digest(path) for name, path in self.given.items()}
+        return self.picker.recorded(self.given) | self._recorded_of_files() | digests
+
+    def _recorded_of_files(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", include={"pixel_size_angstrom", "contrast"})
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what a job is made with besides its settings, as JSON values."""
+        said = describe_provenance(self.command, self.device, self.cpus)
+        return said | {name: str(path.resolve()) for name, path in self.given.items()}
+
+    def task(self, folder: PickFolder) -> PickTask:
+        """Return what to make of each micrograph."""
+        said = folder, self.picker.diameter_angstrom, self.pixel_size_angstrom
+        return PickTask(*said, self.csv, self.plots, repick=self.repick)
+
+    def preparation(
+        self, folder: OutputFolder, files: Sequence[MicrographFile], progress: ProgressListener
+    ) -> Preparation:
+        """Return all that the picker is prepared from.
+
+        Raises:
+            SettingsError: if a file that it needs is not given, or it can do nothing with one that is.
+        """
+        self.description.check_given(self.given)
+
+        def read(file: MicrographFile) -> Micrograph:
+            return read_usable(file, self.pixel_size_angstrom, self.picker.diameter_angstrom)[0]
+
+        return Preparation(
+            settings=self.picker,
+            given=self.given,
+            files=files,
+            sample=partial(spread_sample, files, read),
+            folder=folder.root,
+            cpus=self.cpus,
+            device=self.device,
+            info=progress.info,
+            draw=draw_figure,
+        )
