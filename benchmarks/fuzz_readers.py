@@ -1,7 +1,9 @@
 """Damage valid micrographs and STAR files in many ways and see that the readers answer clearly every time.
 
 Claim: a damaged file gives a one-line error, or an image of the size its header announces with finite pixels (or
-micrographs with safe keys), within a second and without asking for absurd memory; never another exception.
+micrographs with safe keys), within a second and without asking for absurd memory; never another exception. A picture
+that ends early, or has zeros or nothing in place of a piece, is refused or gives the image that it had before, but
+for pieces that no format can miss: of TIFF, and a piece cut out of a JPEG. Those are counted as altered.
 
     python benchmarks/fuzz_readers.py --count 10000
 
@@ -24,7 +26,7 @@ import time
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
@@ -36,6 +38,8 @@ from cryoglean.io.inputs import find_micrographs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 TIME_LIMIT_S = 1.0
 HANG_S = 20
@@ -49,6 +53,15 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 HEADER_WORDS = {"nx": 0, "ny": 4, "nz": 8, "mode": 12, "mx": 28, "cella": 40, "dmax": 80, "nsymbt": 92, "machst": 212}
 EXTREMES = (0, 1, -1, 2, 3, 4, 12, 15, 16, 101, 255, 1023, 4096, 65536, 99_999, 2**24, 2**30, 2**31 - 1, -(2**31))
+BODIES: list[tuple[str, str, dict[str, Any]]] = [
+    (".png", "PNG", {}),
+    (".jpg", "JPEG", {"quality": 90}),
+    (".jpg", "JPEG", {"quality": 75, "optimize": True}),
+    (".jpg", "JPEG", {"quality": 90, "progressive": True}),
+    (".tif", "TIFF", {}),
+    (".tif", "TIFF", {"compression": "tiff_lzw"}),
+    (".tif", "TIFF", {"compression": "tiff_adobe_deflate"}),
+]
 STAR = """
 # version 30001
 
@@ -120,6 +133,36 @@ def valid_picture(rng: np.random.Generator) -> tuple[str, bytes]:
     return suffix, stream.getvalue()
 
 
+def valid_body(rng: np.random.Generator) -> tuple[str, bytes]:
+    """Make a picture like a micrograph in small, most of which is body."""
+    suffix, format_, options = BODIES[rng.integers(len(BODIES))]
+    smooth = rng.normal(size=(12, 16)).repeat(10, 0).repeat(10, 1)
+    stored = np.clip(128 + 20 * smooth + 12 * rng.normal(size=smooth.shape), 0, 255)
+    deep = format_ == "PNG" and rng.random() < 0.5
+    stream = io.BytesIO()
+    Image.fromarray((stored * 200).astype(np.uint16) if deep else stored.astype(np.uint8)).save(
+        stream, format_, **options
+    )
+    return suffix, stream.getvalue()
+
+
+def damage_body(rng: np.random.Generator, data: bytes) -> tuple[str, bytes]:
+    """Cut the rest off, or zero or remove a piece of at least 100 bytes, in the middle; return what was done."""
+    start = int(rng.integers(len(data) // 3, len(data) * 9 // 10))
+    stop = min(start + int(rng.integers(100, 2000)), len(data) * 19 // 20)
+    match int(rng.integers(3)):
+        case 0:
+            return "cut", data[:start]
+        case 1:
+            return "zeroed", data[:start] + bytes(stop - start) + data[stop:]
+    return "removed", data[:start] + data[stop:]
+
+
+def must_tell(suffix: str, damage: str) -> bool:
+    """Tell whether no such damage may go unnoticed: PNG has checksums, codes of JPEG end and are seldom all zeros."""
+    return suffix == ".png" or damage == "cut" or (suffix == ".jpg" and damage == "zeroed")
+
+
 def damage_bytes(rng: np.random.Generator, data: bytes) -> bytes:
     """Flip bits, cut, insert, delete or repeat somewhere."""
     spoiled = bytearray(data)
@@ -164,19 +207,39 @@ def damage_text(rng: np.random.Generator, data: bytes) -> bytes:
     return " ".join(words).encode()
 
 
-def make_case(rng: np.random.Generator) -> tuple[str, bytes]:
-    """Make one damaged file: its suffix and its bytes."""
+class Case(NamedTuple):
+    """Damaged file.
+
+    Attributes:
+        suffix: of its name.
+        data: its bytes.
+        whole: its bytes before, where the damage is in its body.
+        damage: what was done to the body.
+    """
+
+    suffix: str
+    data: bytes
+    whole: bytes | None = None
+    damage: str = ""
+
+
+def make_case(rng: np.random.Generator) -> Case:
+    """Make one damaged file."""
     draw = rng.random()
-    if draw < 0.3:
-        return ".star", (damage_text if rng.random() < 0.6 else damage_bytes)(rng, STAR.encode())
-    if draw < 0.4:
+    if draw < 0.25:
+        return Case(".star", (damage_text if rng.random() < 0.6 else damage_bytes)(rng, STAR.encode()))
+    if draw < 0.35:
         suffix, data = valid_picture(rng)
-        return suffix, damage_bytes(rng, data)
+        return Case(suffix, damage_bytes(rng, data))
+    if draw < 0.6:
+        suffix, whole = valid_body(rng)
+        damage, data = damage_body(rng, whole)
+        return Case(suffix, data, whole, damage)
     suffix, data = valid_mrc(rng)
     packer = PACKERS[suffix.removeprefix(".mrc")]
     if rng.random() < 0.4:
-        return suffix, packer(damage_header(rng, data))
-    return suffix, damage_bytes(rng, packer(data)) if rng.random() < 0.6 else packer(damage_bytes(rng, data))
+        return Case(suffix, packer(damage_header(rng, data)))
+    return Case(suffix, damage_bytes(rng, packer(data)) if rng.random() < 0.6 else packer(damage_bytes(rng, data)))
 
 
 def announced_sizes(data: bytes) -> set[tuple[int, int]]:
@@ -184,8 +247,9 @@ def announced_sizes(data: bytes) -> set[tuple[int, int]]:
     return {tuple(reversed(struct.unpack_from(f"{order}2i", data))) for order in "<>"}
 
 
-def judge(path: Path, data: bytes) -> tuple[str, str | None]:
+def judge(path: Path, case: Case) -> tuple[str, str | None]:
     """Read one damaged file; return the result, and what was wrong with the answer if anything was."""
+    data = case.data
     try:
         if path.suffix == ".star":
             keys = [file.key for file in find_micrographs([path])]
@@ -199,7 +263,15 @@ def judge(path: Path, data: bytes) -> tuple[str, str | None]:
     whole = np.isfinite(image).all() and abs(image).max() <= MAX_VALUE and image.dtype == np.float32
     sized = path.suffix != ".mrc" or image.shape in announced_sizes(data)
     known = pixel_size is None or pixel_size > 0
+    if case.whole is not None and not np.array_equal(image, read_whole(path, case.whole)):
+        return "altered", f"{case.damage}, and not noticed" if must_tell(case.suffix, case.damage) else None
     return "read", None if whole and sized and known else f"a bad image: {image.shape} {image.dtype} {pixel_size}"
+
+
+def read_whole(path: Path, data: bytes) -> NDArray[np.float32]:
+    """Read a file as it was before it was damaged."""
+    path.write_bytes(data)
+    return read_image(path)[0]
 
 
 def on_alarm(*_: object) -> None:
@@ -214,12 +286,13 @@ def fuzz(count: int, seed: int, keep: Path) -> int:
     signal.signal(signal.SIGALRM, on_alarm)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(count):
-            suffix, data = make_case(np.random.default_rng([seed, number]))
+            case = make_case(np.random.default_rng([seed, number]))
+            suffix, data = case.suffix, case.data
             path = Path(folder) / f"case{suffix}"
             path.write_bytes(data)
             signal.alarm(HANG_S)
             start = time.perf_counter()
-            result, complaint = judge(path, data)
+            result, complaint = judge(path, case)
             seconds.append((time.perf_counter() - start, suffix, number))
             signal.alarm(0)
             results[suffix, result] += 1
@@ -236,7 +309,7 @@ def fuzz(count: int, seed: int, keep: Path) -> int:
 
 
 def report(results: Counter[tuple[str, str]], seconds: list[tuple[float, str, int]], violations: int) -> None:
-    kinds = ("refused", "read", "crashed")
+    kinds = ("refused", "read", "altered", "crashed")
     print(f"{'file':10}" + "".join(f"{kind:>9}" for kind in kinds))
     for suffix in sorted({suffix for suffix, _ in results}):
         print(f"{suffix:10}" + "".join(f"{results[suffix, kind]:9d}" for kind in kinds))
