@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
+BENCHMARKS = Path(__file__).resolve().parent
+TESTS = BENCHMARKS.with_name("tests")
 sys.path.insert(0, str(TESTS))
 from tiny_loop import DIAMETER, grow  # noqa: E402
 
@@ -37,9 +38,17 @@ END = "the end"
 
 def start(images: Path, out: Path, cpus: int) -> subprocess.Popen[bytes]:
     words = ["run", images, "--diameter", DIAMETER, "--out", out, "--cpus", cpus, "--rounds", "1"]
-    command = [sys.executable, str(TESTS / "tiny_loop.py"), *map(str, words)]
-    with said_of(out).open("ab") as said:
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+    return start_tiny([str(word) for word in words], said_of(out))
+
+
+def start_tiny(words: Sequence[str], said: Path, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start `cryoglean` with a small network, in a process group of its own; what it says is added to a file."""
+    command = [sys.executable, str(TESTS / "tiny_loop.py"), *words]
+    found = os.pathsep.join([str(BENCHMARKS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with said.open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=folder, env=os.environ | {"PYTHONPATH": found}, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def said_of(out: Path) -> Path:
