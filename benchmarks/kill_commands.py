@@ -44,7 +44,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "pick": Command(f"pick images --diameter {DIAMETER} --plots --csv --cpus 2 --out {{out}}"),
-    "pick, emmae": Command(f"pick images --method emmae --diameter {DIAMETER} --out {{out}}"),
+    "pick, emmae": Command(f"pick images --method emmae --model pretrained --diameter {DIAMETER} --out {{out}}"),
     "extract": Command("extract picked --micrographs images --out {out}"),
     "classify": Command("classify particles --classes 4 --iterations 8 --out {out}"),
     "select": Command("select classes --out {out}"),
