@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cryoglean.jobs.classify import ClassifyJob, ClassifySummary
+    from cryoglean.report.findings import Finding
 
 _MAX_ROWS = 30
 """Rows of the table of classes. Resource: about one screen."""
@@ -182,8 +183,12 @@ def _device_in_words(job: ClassifyJob) -> str:
 
 
 def _show(job: ClassifyJob, summary: ClassifySummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.verdict import echo_verdict
+
+    verdict = _verdict(summary, out)
     if as_json:
-        typer.echo(json.dumps(_as_dict(job, summary, out)))
+        said = _as_dict(job, summary, out) | {"verdict": [finding.as_dict() for finding in verdict]}
+        typer.echo(json.dumps(said))
         return
     if summary.classification is not None:
         from rich.console import Console
@@ -193,6 +198,16 @@ def _show(job: ClassifyJob, summary: ClassifySummary, out: Path, *, as_json: boo
         typer.echo(f"{total} particles in {len(summary.classification.classes)} classes: {out / 'gallery.png'}")
     if summary.rejected:
         typer.echo(f"{len(summary.rejected)} particles rejected: {out / 'rejected.csv'}")
+    echo_verdict(verdict)
+
+
+def _verdict(summary: ClassifySummary, out: Path) -> tuple[Finding, ...]:
+    from cryoglean.jobs.step_verdicts import verdict_on_classes
+
+    if summary.classification is None:
+        return ()
+    classes = summary.classification.classes
+    return verdict_on_classes(classes.counts, classes.resolution_angstrom, out)
 
 
 def _rows(summary: ClassifySummary) -> list[dict[str, Any]]:

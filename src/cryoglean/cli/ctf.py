@@ -15,7 +15,7 @@ from cryoglean.jobs.ctf_settings import CtfJob
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from cryoglean.jobs.result import JobSummary
+    from cryoglean.jobs.ctf import CtfSummary
 
 _DEFAULT = defaults(CtfJob)
 
@@ -113,17 +113,22 @@ def _pair(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _show(summary: JobSummary, out: Path, *, as_json: bool) -> None:
+def _show(summary: CtfSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.step_verdicts import verdict_on_ctf
 
+    verdict = verdict_on_ctf(summary, summary.known, out)
     if as_json:
         said = {
             "out": str(out),
             "known": [o.file.key for o in summary.done],
             "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "verdict": [finding.as_dict() for finding in verdict],
         }
         typer.echo(json.dumps(said))
         return
     if summary.done:
         typer.echo(f"CTF of {counted(len(summary.done), 'micrograph')}: {out / 'micrographs_ctf.star'}")
     echo_rejected(summary, out)
+    echo_verdict(verdict)

@@ -15,7 +15,7 @@ from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.extract_settings import ExtractJob
 
 if TYPE_CHECKING:
-    from cryoglean.jobs.result import JobSummary
+    from cryoglean.jobs.extract import ExtractSummary
 
 _DEFAULT = defaults(ExtractJob)
 
@@ -114,10 +114,12 @@ def extract(
     return summary.exit_status
 
 
-def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> None:
+def _show(job: ExtractJob, summary: ExtractSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.step_verdicts import verdict_on_particles
 
-    total = summary.total
+    total, verdict = summary.total, verdict_on_particles(summary, summary.without_ctf, out)
     if as_json:
         said = {
             "out": str(out),
@@ -125,8 +127,10 @@ def _show(job: ExtractJob, summary: JobSummary, out: Path, *, as_json: bool) -> 
             "extracted": summary.counts,
             "rejected": {result.file.name: result.reason for result in summary.rejected},
             "settings": job.recorded(),
+            "verdict": [finding.as_dict() for finding in verdict],
         }
         typer.echo(json.dumps(said))
         return
     typer.echo(f"{total} particles of {len(summary.done)} micrographs: {out / 'particles.star'}")
     echo_rejected(summary, out)
+    echo_verdict(verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -183,9 +184,15 @@ def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) ->
 
 def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.step_verdicts import verdict_on_training
     from cryoglean.pickers.emmae.network_training import WEIGHTS
 
     fit = summary.fit
+    learned = {} if fit is None else {"micrographs": len(fit.micrographs), "steps": fit.steps}
+    weights = shlex.quote(str(out / WEIGHTS))
+    again = f"cryoglean pick MICROGRAPHS --method emmae --model {weights} --diameter DIAMETER --out PICKED"
+    verdict = verdict_on_training(summary, learned, None if fit is None else again)
     if as_json:
         said = {
             "out": str(out),
@@ -193,6 +200,7 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
             "rejected": {o.file.key: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "fit": None if fit is None else fit.model_dump(mode="json"),
+            "verdict": [finding.as_dict() for finding in verdict],
         }
         typer.echo(json.dumps(said))
         return
@@ -200,3 +208,4 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
         micrographs, steps = counted(len(fit.micrographs), "micrograph"), counted(fit.steps, "step")
         typer.echo(f"trained on {micrographs}, {steps}: {out / WEIGHTS}")
     echo_rejected(summary, out)
+    echo_verdict(verdict)

@@ -12,6 +12,7 @@ from cryoglean.classes2d.selection import Rule
 from cryoglean.classes2d.settings import KEEP_SHARE, MAX_PASSES
 from cryoglean.cli.options import AsJson
 from cryoglean.cli.settings import checked
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.purify import Pass
@@ -98,7 +99,7 @@ def select(
         done, passes = run_purify_job(source, job, how, folder, choose_device(device), threads, _print_pass)
     else:
         done = run_select_job(source, job, folder)
-    _show(done, passes, out, as_json=as_json)
+    _show(done, passes, classes, out, as_json=as_json)
     return 0 if done.kept.any() else 4
 
 
@@ -106,8 +107,12 @@ def _print_pass(number: int, done: Pass) -> None:
     typer.echo(f"pass {number}: {done}", err=True)
 
 
-def _show(done: Selected, passes: tuple[Pass, ...], out: Path, *, as_json: bool) -> None:
+def _show(done: Selected, passes: tuple[Pass, ...], source: Path, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.step_verdicts import verdict_on_selection
+
     kept, classes = done.kept, done.selection.kept
+    verdict = verdict_on_selection(int(kept.sum()), len(kept), (int(classes.sum()), len(classes)), source, out)
     if as_json:
         said = {
             "out": str(out),
@@ -118,17 +123,11 @@ def _show(done: Selected, passes: tuple[Pass, ...], out: Path, *, as_json: bool)
             "reasons": {str(k + 1): reason for k, reason in enumerate(done.selection.reasons)},
             "passes": [{"input": len(each.which), "kept": len(each.kept)} for each in passes],
             "notes": list(done.notes),
+            "verdict": [finding.as_dict() for finding in verdict],
         }
         typer.echo(json.dumps(said))
         return
     for note in done.notes:
         typer.echo(note, err=True)
-    share = kept.mean() if len(kept) else 0.0
-    typer.echo(
-        f"{kept.sum()} of {len(kept)} particles kept ({share:.0%}), in {classes.sum()} of {len(classes)} classes: "
-        f"{out / 'particles.star'}"
-    )
-    if not kept.any():
-        typer.echo(
-            f"look at {out / 'gallery.png'}; edit {out / 'selection.csv'} and give it with --selection", err=True
-        )
+    typer.echo(f"{counted(int(kept.sum()), 'particle')} kept: {out / 'particles.star'}")
+    echo_verdict(verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,9 +118,15 @@ def train(
 
 def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.step_verdicts import verdict_on_training
     from cryoglean.jobs.train import WEIGHTS
 
     fit = summary.fit
+    learned = {"particles": summary.total, "micrographs": len(summary.done)}
+    size = f"--diameter {job.training.diameter_angstrom:g}"
+    again = f"cryoglean pick MICROGRAPHS --method kpicker --model {shlex.quote(str(out / WEIGHTS))} {size} --out PICKED"
+    verdict = verdict_on_training(summary, learned, None if fit is None else again)
     if as_json:
         said = {
             "out": str(out),
@@ -128,9 +135,11 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "fit": None if fit is None else fit.model_dump(mode="json"),
+            "verdict": [finding.as_dict() for finding in verdict],
         }
         typer.echo(json.dumps(said))
         return
     if fit is not None:
         typer.echo(f"trained on {counted(len(fit.micrographs), 'micrograph')}: {out / WEIGHTS}")
     echo_rejected(summary, out)
+    echo_verdict(verdict)

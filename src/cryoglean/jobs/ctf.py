@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -70,8 +70,19 @@ class CtfTask:
         return columns if has_content(self.plot_path(file)) or not self.job.plots else None
 
 
+@dataclass
+class CtfSummary(JobSummary):
+    """Results of an estimation.
+
+    Attributes:
+        known: the micrographs with their CTF, found now, before or by their table.
+    """
+
+    known: list[MicrographFile] = field(default_factory=list)
+
+
 @locks_output
-def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progress: ProgressListener) -> JobSummary:
+def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progress: ProgressListener) -> CtfSummary:
     """Find the CTF of all micrographs, and write `micrographs_ctf.star` with those that have one.
 
     Args:
@@ -100,7 +111,7 @@ def run_ctf_job(files: Sequence[MicrographFile], job: CtfJob, out: Path, progres
     if results:
         progress.info(f"{len(results)} of {len(files)} micrographs have a CTF in their STAR file: it is taken")
     results |= {file.key: MicrographResult(file) for file in unknown if task.columns(file) is not None}
-    summary = JobSummary()
+    summary = CtfSummary()
     progress.begin(len(files), len(results))
     results = unreadable | results
     try:
@@ -195,10 +206,10 @@ def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
     return replace(file, row=row, optics=optics, pixel_size_angstrom=float(optics["rlnMicrographPixelSize"]))
 
 
-def _write_lists(folder: OutputFolder, task: CtfTask, summary: JobSummary, progress: ProgressListener) -> None:
+def _write_lists(folder: OutputFolder, task: CtfTask, summary: CtfSummary, progress: ProgressListener) -> None:
     """Write the tables of all micrographs with a CTF, of those selected, and the list of those rejected."""
     folder.record_results(summary.results)
-    known = []
+    known = summary.known
     for result in summary.done:
         columns = task.columns(result.file)
         known.append(result.file if columns is None else with_ctf(result.file, columns))

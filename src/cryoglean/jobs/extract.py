@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
 
@@ -36,10 +36,21 @@ _NAMED = 3
 _RESULTS = ("particles/**/*.mrcs", "particles/**/*.star", "particles.star")
 
 
+@dataclass
+class ExtractSummary(JobSummary):
+    """Results of an extraction; a micrograph's count is that of its particles.
+
+    Attributes:
+        without_ctf: names of the micrographs whose particles have no CTF.
+    """
+
+    without_ctf: Sequence[str] = ()
+
+
 @locks_output
 def run_extract_job(
     picks: Path, files: Sequence[MicrographFile], job: ExtractJob, out: Path, progress: ProgressListener
-) -> JobSummary:
+) -> ExtractSummary:
     """Extract the particles of all micrographs that are not done yet, and write `particles.star`.
 
     Args:
@@ -66,14 +77,15 @@ def run_extract_job(
         diameter = job.particle_angstrom(first.pixel_size_angstrom)
         picked, _, found = checked_picks(picks, picked, job.orientation, diameter, job.pixel_size_angstrom)
         said += found
-    said += _advice(job, picked, None if first is None else first.pixel_size_angstrom)
+    without = [each.file.name for each in picked if not has_ctf(each)]
+    said += _advice(job, without, len(picked), None if first is None else first.pixel_size_angstrom)
     task, folder = ExtractTask(out, job), OutputFolder(out, "extract", _RESULTS)
     folder.claim(job.recorded(), [each.file for each in picked], force=job.force)
     for line in said:
         progress.info(line)
     tables = ((each.file, done(task, each)) for each in picked)
     results = {file.key: MicrographResult(file, len(table.particles)) for file, table in tables if table is not None}
-    summary = JobSummary()
+    summary = ExtractSummary(without_ctf=without)
     progress.begin(len(picked), len(results))
     results = unreadable | results
     try:
@@ -89,20 +101,19 @@ def run_extract_job(
     return summary
 
 
-def _advice(job: ExtractJob, picked: Sequence[PickedMicrograph], pixel_size_angstrom: float | None) -> list[str]:
+def _advice(job: ExtractJob, without: Sequence[str], total: int, pixel_size_angstrom: float | None) -> list[str]:
     """Return what the user should know of settings and CTF before the work begins.
 
     Raises:
         SettingsError: if phases are to be turned and not one CTF is known.
     """
     said = []
-    without = [each.file.name for each in picked if not has_ctf(each)]
-    if len(without) == len(picked) and job.phase_flip:
+    if len(without) == total and job.phase_flip:
         raise SettingsError("--phase-flip needs a CTF, and no micrograph has one: run cryoglean ctf first")
     if without and not job.phase_flip:
-        few = f" ({_first_of(without)})" if len(without) < len(picked) else ""
+        few = f" ({_first_of(without)})" if len(without) < total else ""
         advice = "phases stay as they are, low resolution only"
-        said.append(f"{len(without)} of {len(picked)} micrographs have no CTF{few}: {advice}")
+        said.append(f"{len(without)} of {total} micrographs have no CTF{few}: {advice}")
     box = job.box_px(pixel_size_angstrom) if pixel_size_angstrom else None
     if box and job.scale_to and box < job.scale_to:
         said.append(f"boxes of {box} px are enlarged to {job.scale_to} px: that adds no detail")
