@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
     set_name: str
     network: str
-    preprocess: str = "default"
+    preprocess: str = "auto"
 
     @property
     def folder(self) -> str:
@@ -55,13 +55,13 @@ class Row(NamedTuple):
 OWN, SHIPPED = "its own", "pretrained"
 ROWS = (
     Row("empiar-10146", OWN),
-    Row("empiar-10146", SHIPPED),
-    Row("empiar-10017", OWN, "none"),
+    Row("empiar-10146", SHIPPED, "default"),
     Row("empiar-10017", OWN),
-    Row("empiar-10017", SHIPPED),
-    Row("empiar-10146", "empiar-10017"),
+    Row("empiar-10017", OWN, "default"),
+    Row("empiar-10017", SHIPPED, "default"),
+    Row("empiar-10146", "empiar-10017", "default"),
     Row("empiar-10017", "empiar-10146"),
-    Row("empiar-10146-noisy", SHIPPED),
+    Row("empiar-10146-noisy", SHIPPED, "default"),
     Row("empiar-10146-noisy", "empiar-10146"),
 )
 
@@ -101,7 +101,7 @@ def pick(shared: Path, out: Path, row: Row) -> None:
     elif row.network == SHIPPED:
         command += ["--model", SHIPPED]
     else:
-        command += ["--model", str(out / Row(row.network, OWN).folder / "mae/weights.safetensors")]
+        command += ["--model", str(out / Row(row.network, OWN, row.preprocess).folder / "mae/weights.safetensors")]
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([*command, "--plots"], check=True, capture_output=True)
 

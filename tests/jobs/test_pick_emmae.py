@@ -1,5 +1,6 @@
 """A pick job with Cryo-EMMAE: it trains a network of its own, goes on where it was, and refuses what does not fit."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -15,12 +16,14 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
 from cryoglean.loop.pick_jobs import copy_fits
+from cryoglean.pickers.emmae import filtering
 from cryoglean.pickers.emmae import preparation as emmae_stage
 from cryoglean.pickers.emmae.fit_files import read_emmae_set
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
 from cryoglean.preprocess.mae_chain import MaePreprocess
+from cryoglean.preprocess.noise_floor import Filtering
 from cryoglean.report.pick_page import pick_page
 from html_page import Page
 
@@ -224,6 +227,70 @@ def test_all_that_was_learned_is_copied_from_folder_to_folder(micrographs, whole
     assert not any("training" in line or "learning" in line for line in said)
     assert (tmp_path / "mae/weights.safetensors").read_bytes() == (whole / "mae/weights.safetensors").read_bytes()
     assert_same_picks(tmp_path, whole)
+
+
+@pytest.fixture
+def _quick_network(monkeypatch):
+    """A small network with a short training is what pick trains by itself."""
+    fields = EmmaeTraining.model_fields
+    for name in ("layers", "steps", "batch"):
+        monkeypatch.setattr(fields[name], "default", getattr(QUICK, name))
+    EmmaeTraining.model_rebuild(force=True)
+    yield
+    monkeypatch.undo()
+    EmmaeTraining.model_rebuild(force=True)
+
+
+@pytest.fixture(scope="module")
+def low_passed(tmp_path_factory):
+    """The same micrographs, filtered before."""
+    folder = tmp_path_factory.mktemp("low_passed")
+    for i, field in enumerate(FIELDS):
+        mrcfile.write(folder / f"m{i}.mrc", cv2.GaussianBlur(field.image, (0, 0), 2.5))
+    return folder
+
+
+@pytest.mark.numerical
+@pytest.mark.usefixtures("_quick_network")
+@pytest.mark.parametrize(("filtered", "chain"), [(False, "default"), (True, "none")])
+def test_micrographs_tell_whether_they_are_filtered_for_the_network(micrographs, low_passed, tmp_path, filtered, chain):
+    summary, said = run(low_passed if filtered else micrographs, tmp_path, training=None)
+    assert summary.fit.before.filtering is (Filtering.filtered if filtered else Filtering.unfiltered)
+    assert summary.fit.chain == chain
+    assert read_emmae(tmp_path / "mae/weights.safetensors").facts.preprocess.chain == chain
+    assert any(line.endswith(f"prepared with --preprocess {chain}") for line in said)
+    assert f"picked with --preprocess {chain}" in summary.fit.summary()
+    assert json.loads((tmp_path / "settings.json").read_text())["settings"]["training"]["preprocess"] == "auto"
+    _, again = run(low_passed if filtered else micrographs, tmp_path, training=None)
+    assert not any("prepared with" in line for line in again)
+    with pytest.raises(SettingsError, match=r"training\.preprocess"):
+        run(micrographs, tmp_path, training=QUICK)
+
+
+@pytest.mark.usefixtures("_quick_network")
+def test_a_training_that_was_stopped_goes_on_with_the_images_that_were_chosen(
+    micrographs, low_passed, tmp_path, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(emmae_stage, "train_network", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(low_passed, tmp_path, training=None)
+    monkeypatch.setattr(filtering, "noise_floor", lambda *_: pytest.fail("it was told before"))
+    run(low_passed, tmp_path, training=None)
+    assert read_emmae(tmp_path / "mae/weights.safetensors").facts.preprocess.chain == "none"
+    (tmp_path / "mae/weights.safetensors").unlink()
+    (tmp_path / "mae" / filtering.FILTERING).write_text("{")
+    with pytest.raises(SettingsError, match=r"filtering\.json is damaged"):
+        run(low_passed, tmp_path, training=None)
+
+
+def test_a_network_that_filters_filtered_micrographs_again_is_told(low_passed, whole, tmp_path):
+    given = {"weights": whole / "mae/weights.safetensors"}
+    _, said = run(low_passed, tmp_path, training=None, given=given)
+    assert any("the network filters them again (--preprocess default)" in line for line in said)
 
 
 def mask_like(shape, value=0):

@@ -34,7 +34,8 @@ _PREPROCESS = PickerOption(
     "preprocess",
     "--preprocess",
     str,
-    "How micrographs are prepared: default, paper, or none for images that are filtered already; overrides the preset",
+    "How micrographs are prepared: default, paper, or none for images that are filtered already; auto takes none where "
+    "their power spectrum shows that they are, and is the default, but for --preset paper",
 )
 _FIT_FILES = (str(_TRAINED), "emmae.safetensors")
 _RESULTS = (*_FIT_FILES, "emmae.png", "emmae_clusters.png", "mae/*")

@@ -18,6 +18,7 @@ from cryoglean.pickers.emmae.picker import EmmaeSet, EmmaeSetFacts, LatentMap, e
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
+from cryoglean.preprocess.noise_floor import SetFiltering, noise_floor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,13 +61,21 @@ def fit_emmae(
     device, diameter = device or torch.device("cpu"), localpicker.diameter_angstrom
     mae.net.to(device)
     finder = Localpicker(EmmaeSettings(diameter_angstrom=diameter), localpicker, device)
-    images, places, names = list[LatentMap](), list[_Places](), list[str]()
+    images, places, names, floors = list[LatentMap](), list[_Places](), list[str](), list[float | None]()
     for micrograph in micrographs:
+        floors.append(noise_floor(micrograph.image, diameter / micrograph.pixel_size_angstrom))
         images.append(embedded(micrograph, diameter, mae, device))
         places.append(_blobs(finder.find_candidates(micrograph, working=images[-1].working), images[-1], localpicker))
         names.append(micrograph.name)
     blobs = sum(int((each.height >= 0).sum()) for each in places)
-    facts = EmmaeSetFacts(diameter_angstrom=diameter, localpicker=localpicker, blobs=blobs, micrographs=tuple(names))
+    facts = EmmaeSetFacts(
+        diameter_angstrom=diameter,
+        localpicker=localpicker,
+        blobs=blobs,
+        micrographs=tuple(names),
+        before=SetFiltering.of(floors),
+        chain=mae.facts.preprocess.chain,
+    )
     best = _judged(facts, images, places)
     if best is None:
         return _nothing_found(facts, mae.facts.layers.encoder.width)

@@ -31,6 +31,7 @@ from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
 from cryoglean.pickers.localpicker.template_search import robust_z
 from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
+from cryoglean.preprocess.noise_floor import Filtering, SetFiltering
 from cryoglean.preprocess.working import working_image
 from cryoglean.scale.devices import fast_dtype
 from cryoglean.words import counted
@@ -74,6 +75,8 @@ class EmmaeSetFacts(BaseModel):
         blobs: how many of its picks stood in for the mask.
         contrast: of the particles.
         micrographs: the micrographs it was learned from.
+        before: what was done to them before.
+        chain: of filters that they went through for the network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +92,13 @@ class EmmaeSetFacts(BaseModel):
     blobs: int = 0
     contrast: ParticleContrast = ParticleContrast(0.0, 0.0)
     micrographs: tuple[str, ...] = ()
+    before: SetFiltering = SetFiltering()
+    chain: Literal["paper", "default", "none"] = "default"
+
+    @property
+    def is_filtered_twice(self) -> bool:
+        """Whether the micrographs were filtered before, and once more for the network."""
+        return self.before.filtering is Filtering.filtered and self.chain != "none"
 
     @property
     def found_particles(self) -> bool:
@@ -103,7 +113,8 @@ class EmmaeSetFacts(BaseModel):
         skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
         if not self.found_particles:
             return f"no particle signal found ({examined}; {skewness}, not clearly above 0)"
-        return f"particle signal found ({examined}; {skewness}); threshold {self.cut:.2f} standard deviations"
+        found = f"particle signal found ({examined}; {skewness}); threshold {self.cut:.2f} standard deviations"
+        return f"{found}; {self.before.message}, and are picked with --preprocess {self.chain}"
 
 
 class EmmaeSet(NamedTuple):

@@ -12,6 +12,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.images import image_stem, read_image
 from cryoglean.pickers.emmae.figures import clusters_figure, latents_figure
+from cryoglean.pickers.emmae.filtering import FILTERING, set_filtering
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.emmae.latent_views import view_paper_set, view_set
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.emmae.paper import PaperEmmaeSet
     from cryoglean.pickers.emmae.picker import EmmaeSet
+    from cryoglean.pickers.emmae.training import EmmaeTraining
     from cryoglean.pickers.localpicker.picker import LocalpickerModel
     from cryoglean.pickers.protocol import Preparation
 
@@ -133,11 +135,22 @@ def _trained_here(preparation: Preparation) -> Path:
     folder, settings = preparation.folder / NETWORK_FOLDER, _settings(preparation)
     folder.mkdir(exist_ok=True)
     if not (folder / WEIGHTS).exists():
-        diameter, training = settings.diameter_angstrom, settings.network_training
+        diameter, training = settings.diameter_angstrom, _training(preparation, folder)
         prepared = [prepared_for(each, diameter, training, preparation.device) for each in _sample(preparation)]
         how = NetworkTraining(training, None, preparation.cpus, ProcessGroup(preparation.device))
         train_network(prepared, how, folder, preparation.info, preparation.draw)
     return folder / WEIGHTS
+
+
+def _training(preparation: Preparation, folder: Path) -> EmmaeTraining:
+    """Return the settings of the training, with the chain of filters that the micrographs need if that is not given."""
+    settings = _settings(preparation)
+    if not settings.chooses_chain:
+        return settings.network_training()
+    before = set_filtering(folder / FILTERING, _sample(preparation), settings.diameter_angstrom)
+    training = settings.network_training(before.filtering)
+    preparation.info(f"{before.message}: prepared with --preprocess {training.preprocess.chain}")
+    return training
 
 
 def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:
@@ -146,6 +159,11 @@ def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:
     learned: EmmaeSet | PaperEmmaeSet
     if isinstance(settings, EmmaeSettings):
         learned = fit_emmae(_sample(preparation), _blob_finder(preparation), mae, device)
+        if learned.facts.is_filtered_twice:
+            preparation.info(
+                f"{learned.facts.before.message}, and the network filters them again (--preprocess "
+                f"{learned.facts.chain}): one that is trained here without filters may find more"
+            )
         view = view_set(_sample(preparation), Emmae(settings, learned, mae, device))
     else:
         mask_of = _mask_of(preparation)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
 from cryoglean.pickers.settings import PickerSettings, ShapeSettings
 from cryoglean.preprocess.mae_chain import MaePreprocess
+from cryoglean.preprocess.noise_floor import Filtering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +20,13 @@ class NetworkSettings(PickerSettings):
     """Settings of the network that Cryo-EMMAE looks through, besides those of `PickerSettings`.
 
     Attributes:
-        preprocess: how micrographs are prepared for the network; None is as its preset does, or as a network that is
-            given was trained.
+        preprocess: how micrographs are prepared for the network; `auto` filters as the preset does those that were not
+            filtered before. None is `auto` with the default preset, the published chain with `paper`, and in either as
+            a network that is given was trained.
         training: how the network is trained if none is given; None trains as its preset does.
     """
 
-    preprocess: Literal["default", "paper", "none"] | None = None
+    preprocess: Literal["auto", "default", "paper", "none"] | None = None
     training: EmmaeTraining | None = None
 
     @model_validator(mode="after")
@@ -36,22 +38,38 @@ class NetworkSettings(PickerSettings):
     @property
     def chain(self) -> str | None:
         """Chain of filters that a network that is given must have been trained with; None takes any."""
-        return self.preprocess if self.training is None else self.training.preprocess.chain
+        if self.training is not None:
+            return self.training.preprocess.chain
+        return None if self.preprocess == "auto" else self.preprocess
 
     @property
-    def network_training(self) -> EmmaeTraining:
-        """Settings of the training where no network is given."""
+    def chooses_chain(self) -> bool:
+        """Whether the micrographs tell which chain of filters they need, where no network is given."""
+        if self.training is not None:
+            return False
+        return self.preprocess == "auto" or (self.preprocess is None and self.preset != "paper")
+
+    def network_training(self, filtering: Filtering = Filtering.unknown) -> EmmaeTraining:
+        """Return the settings of the training where no network is given.
+
+        Args:
+            filtering: what was done to the micrographs before; it matters where these are to choose the chain.
+        """
         if self.training is not None:
             return self.training
-        chain = {} if self.preprocess is None else {"preprocess": MaePreprocess(chain=self.preprocess)}
-        return EmmaeTraining(**training_values("paper" if self.preset == "paper" else "default", chain))
+        chain = self.chain
+        if self.chooses_chain and filtering is Filtering.filtered:
+            chain = "none"
+        given = {} if chain is None else {"preprocess": MaePreprocess.model_validate({"chain": chain})}
+        return EmmaeTraining(**training_values("paper" if self.preset == "paper" else "default", given))
 
     def recorded(self, given: Mapping[str, Path]) -> dict[str, Any]:
         """Return what decides the picks, as JSON values: of a network that is given its content, recorded besides."""
         said = self.model_dump(mode="json", exclude={"preprocess", "training"})
         if "weights" in given:
             return said
-        return said | {"training": self.network_training.model_dump(mode="json")}
+        training = self.network_training().model_dump(mode="json")
+        return said | {"training": training | ({"preprocess": "auto"} if self.chooses_chain else {})}
 
 
 class EmmaeSettings(NetworkSettings, ShapeSettings):
