@@ -1,5 +1,6 @@
 """Facts of a run that never was, with names and reasons that would break a careless page."""
 
+import base64
 import functools
 
 import cv2
@@ -10,7 +11,7 @@ from cryoglean.classes2d.selection import automatic
 from cryoglean.nets.training import Check
 from cryoglean.picks import Picks
 from cryoglean.report.grey import picture_scale, resized, visible_grey
-from cryoglean.report.page_facts import MicrographFacts, View
+from cryoglean.report.page_facts import THRESHOLD_MARK, MicrographFacts, View
 from cryoglean.report.pick_facts import PickFacts, Picture
 from cryoglean.report.run_facts import (
     ClassEvaluation,
@@ -68,6 +69,21 @@ def views():
     return tuple(view(NAMES[n], places(n)) for n in range(2))
 
 
+def listed_with_candidates(names=NAMES[:2]):
+    """Two micrographs with picks that reach 0.5, and candidates below; tables of the second may count from below."""
+    return tuple(
+        MicrographFacts(
+            name,
+            f"/data/{name}",
+            everything.at_least(0.5),
+            candidates=everything.take(everything.score < 0.5),
+            name=name,
+            height_px=SIZE[0],
+        )
+        for name, everything in zip(names, (places(0), places(1)), strict=True)
+    )
+
+
 def png(seed=0, size=(30, 40)):
     """A picture of noise, as a file."""
     return cv2.imencode(".png", np.random.default_rng(seed).integers(0, 256, (*size, 3)).astype(np.uint8))[1].tobytes()
@@ -86,7 +102,7 @@ def pick_facts(**changes):
         "views": views(),
         "settings": {"method": "emmae", "training": {"layers": {"tile_px": 32}, "of": NAMES[1]}},
         "provenance": {"cryoglean": "0.1.0", "command": f"cryoglean pick {NAMES[0]}"},
-        "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
+        "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold {THRESHOLD_MARK}",
         "method": "Cryo-EMMAE",
         "preset": "default",
         "is_fitted": True,
@@ -125,7 +141,7 @@ def facts(**changes):
         "alarms": (f"round 1: {NAMES[0]}",),
         "settings": {"seed": 0, "rule": None, "start_from": NAMES[1]},
         "provenance": {"cryoglean": "0.1.0", "command": f"cryoglean run {NAMES[0]}"},
-        "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold",
+        "pick_command": f"cryoglean pick '{NAMES[0]}' --threshold {THRESHOLD_MARK}",
     }
     return RunFacts(**values | changes)
 
@@ -135,3 +151,14 @@ def nothing():
     empty = ("micrographs", "outliers", "views", "rounds", "galleries", "stages", "decisions", "alarms")
     unknown = {"pixel_size_angstrom": None, "pick_command": None, "settings": {}, "provenance": {}}
     return facts(**dict.fromkeys(empty, ()) | unknown)
+
+
+def places_in(data, number):
+    """Picks and candidates of a micrograph as a page's data hold them."""
+    held = data["micrographs"][number]
+    packed, count = base64.b64decode(held["packed"]), held["count"]
+    x, y = (np.frombuffer(packed, "<i4", count, at * count) / data["places"] for at in (0, 4))
+    parts = np.frombuffer(packed, "<u2", count, 8 * count) / data["parts"] / (len(data["thresholds"]) - 1)
+    both = Picks(x, y, data["low"] + (data["high"] - data["low"]) * parts, data["score_kind"])
+    is_pick = np.arange(count) < held["picks"]
+    return both.take(is_pick), both.take(~is_pick)

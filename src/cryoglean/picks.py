@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ScoreKind = Literal["uncalibrated", "probability", "foreign"]
 """What a score means: monotone only, the probability of being a particle, or another program's own scale."""
@@ -56,6 +59,16 @@ class Picks:
         """Picks of a micrograph in which there is nothing: a valid answer."""
         nothing = np.zeros(0)
         return cls(nothing, nothing, nothing, score_kind)
+
+    @classmethod
+    def joined(cls, tables: Iterable[Picks]) -> Picks:
+        """Return the picks of several tables, one after the other; scores of several kinds become "foreign"."""
+        each = [table for table in tables if len(table)]
+        if not each:
+            return cls.empty()
+        x, y, score = (np.concatenate([getattr(table, name) for table in each]) for name in ("x", "y", "score"))
+        kinds = {table.score_kind for table in each}
+        return cls(x, y, score, kinds.pop() if len(kinds) == 1 else "foreign")
 
     @property
     def xy(self) -> NDArray[np.float64]:

@@ -15,11 +15,10 @@ from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.pickers.candidates import CANDIDATE_SCORE
 from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
+from faint_fields import DIAMETER, PIXEL, faint, write_faint
 from fake_run import write_image
-from shells import ShellField
 
 NAMES = ("faint.0", "faint.1")
-PIXEL, DIAMETER = 4.0, 120.0
 
 
 class Silent:
@@ -37,19 +36,9 @@ def run(images, out, picker=None, **changes):
     return run_pick_job(find_micrographs([images]), job, out, Silent())
 
 
-def faint(seed):
-    """Particles in so much noise that some are missed."""
-    field = ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=PIXEL, seed=seed)
-    image = field.render()[0].image
-    return image + np.random.default_rng(seed).normal(0, 2 * image.std(), image.shape).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faint") / "images"
-    for seed, name in enumerate(NAMES):
-        write_image(folder / f"{name}.mrc", faint(seed))
-    return folder
+    return write_faint(tmp_path_factory.mktemp("faint") / "images", [f"{name}.mrc" for name in NAMES])
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from cryoglean.pickers.emmae.paper import PaperEmmaeFacts, PaperEmmaeSet
 from cryoglean.pickers.emmae.preparation import CLUSTERS
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from cryoglean.picks import Picks
+from cryoglean.report.page_facts import THRESHOLD_MARK
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.viewer_data import MAX_VIEWS
 from fake_pick import FakePick
@@ -74,7 +75,8 @@ def test_counts_are_those_of_the_picks_on_disk(real):
     assert sum(facts.counts.values()) > 20
     page = Page(pick_page(facts, "now"))
     views = page.data["viewer-data"]["views"]
-    assert {view["name"]: len(view["x"]) for view in views} == on_disk
+    held = page.data["viewer-data"]["micrographs"]
+    assert {view["name"]: each["picks"] for view, each in zip(views, held, strict=True)} == on_disk
     assert page.wrong == page.open == page.asked_of_network() == []
 
 
@@ -228,10 +230,10 @@ def command_of(root, **changes):
 def test_the_command_repeats_what_was_asked_into_another_folder(tmp_path):
     words = command_of(tmp_path, settings={"min_distance_angstrom": 70.0})
     assert words[:3] == ["cryoglean", "pick", str(tmp_path / "images")]
-    options = dict(zip(words[3:-1:2], words[4::2], strict=True))
+    options = dict(zip(words[3::2], words[4::2], strict=True))
     wanted = {"--method": "localpicker", "--diameter": f"{DIAMETER:g}", "--pixel-size": str(PIXEL)}
-    assert options == wanted | {"--min-distance": "70.0", "--out": str(tmp_path / "out-repicked")}
-    assert words[-1] == "--threshold"
+    out = f"{tmp_path / 'out'}-{THRESHOLD_MARK}"
+    assert options == wanted | {"--min-distance": "70.0", "--out": out, "--threshold": THRESHOLD_MARK}
 
 
 def test_the_command_names_the_network(tmp_path):

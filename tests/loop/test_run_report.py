@@ -11,6 +11,7 @@ from cryoglean.loop.folder_report import FIGURES, REPORT, report_or_reason, writ
 from cryoglean.loop.run_report import gather
 from cryoglean.loop.state import RunStatus
 from cryoglean.picks import Picks
+from cryoglean.report.page_facts import THRESHOLD_MARK
 from cryoglean.report.run_facts import ClassEvaluation, KeptPicks
 from cryoglean.report.run_page import run_page
 from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MAX_VIEWS
@@ -105,7 +106,7 @@ def test_the_command_picks_all_micrographs_as_the_round_that_stands(fake):
     command = gather(fake.root).pick_command
     assert command.startswith(f"cryoglean pick {fake.root.parent / 'images'} --method kpicker")
     assert f"--model {fake.root / 'rounds/01/model/weights.safetensors'}" in command
-    assert command.endswith("--threshold")
+    assert command.endswith(f"--out {fake.root}-{THRESHOLD_MARK} --threshold {THRESHOLD_MARK}")
 
 
 def test_a_micrograph_that_is_gone_is_shown_as_its_picks(fake):

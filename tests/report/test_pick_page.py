@@ -9,18 +9,25 @@ import pytest
 
 from cryoglean.picks import Picks
 from cryoglean.report.html_page import audit_of
+from cryoglean.report.packed_places import MAX_PLACES, packed
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import Picture
 from cryoglean.report.pick_notices import key_numbers, notices
 from cryoglean.report.pick_page import MAX_PICTURES_BYTES, embedded, pick_page
+from cryoglean.report.score_steps import ScoreSteps
 from cryoglean.report.viewer_data import MAX_IMAGE_BYTES, MAX_VIEWS
 from html_page import Page
-from report_facts import NAMES, listed, pick_facts, png
+from report_facts import NAMES, listed, pick_facts, places_in, png, views
 
 
 @pytest.fixture(scope="module")
 def page():
     return Page(pick_page(pick_facts(), "2026-01-01"))
+
+
+def places_of_noise(count):
+    rng = np.random.default_rng(0)
+    return Picks(rng.uniform(0, 5000, count), rng.uniform(0, 5000, count), rng.uniform(0, 1, count))
 
 
 def said(facts):
@@ -35,9 +42,11 @@ def test_elements_are_closed_in_order_and_nothing_is_asked_of_a_network(page):
 def test_the_viewer_has_every_pick(page):
     told, known = page.data["viewer-data"], pick_facts()
     assert [view["name"] for view in told["views"]] == list(NAMES[:2])
-    for view, picks in zip(told["views"], known.picks.values(), strict=True):
-        where = np.array([view["x"], view["y"]]).T / told["places"]
-        assert np.allclose(where, picks.best_first().xy, atol=0.0051)
+    for number, picks in enumerate(known.picks.values()):
+        held, below = places_in(told, number)
+        np.testing.assert_allclose(held.xy, picks.best_first().xy, atol=0.00051)
+        np.testing.assert_allclose(held.score, picks.best_first().score, atol=2e-5)
+        assert len(below) == 0
     assert told["remaining"][0] == sum(known.counts.values())
     assert told["pick_command"] == known.pick_command
 
@@ -56,7 +65,7 @@ def test_every_name_is_shown_letter_by_letter(page):
     for picture in pick_facts().pictures:
         assert picture.title in text
         assert picture.name in text
-    assert len([tag for tag, _ in page.elements if tag == "script"]) == 6, "the page's own"
+    assert len([tag for tag, _ in page.elements if tag == "script"]) == 8, "the page's own"
     assert "49" not in text
     assert "Particle signal found (skewness 1 ± 0.1)" in page.words
 
@@ -150,6 +159,21 @@ def test_pictures_that_are_too_large_become_smaller_and_damaged_ones_are_left_ou
     assert "damaged" in Page(pick_page(pick_facts(pictures=(broken,)), "")).words
 
 
-def test_the_largest_page_stays_below_20_mb():
+def test_the_largest_page_stays_below_24_mb():
     bare = len(pick_page(pick_facts(views=(), pictures=()), ""))
-    assert bare + (MAX_VIEWS * MAX_IMAGE_BYTES + MAX_PICTURES_BYTES) * 4 / 3 < 19.5e6
+    places = len(packed(*[places_of_noise(MAX_PLACES // 2)] * 2, ScoreSteps()))
+    assert bare + (MAX_VIEWS * MAX_IMAGE_BYTES + MAX_PICTURES_BYTES) * 4 / 3 + places < 23.5e6
+
+
+def test_fifty_micrographs_of_a_thousand_places_take_less_than_a_megabyte():
+    assert 50 * len(packed(*[places_of_noise(500)] * 2, ScoreSteps())) < 1e6
+
+
+def test_a_page_of_too_many_places_holds_those_of_the_micrographs_that_it_shows(monkeypatch):
+    known = pick_facts(views=views()[1:])
+    monkeypatch.setattr("cryoglean.report.viewer_data.MAX_PLACES", 10)
+    page = Page(pick_page(known, ""))
+    told = page.data["viewer-data"]
+    assert [each["picks"] for each in told["micrographs"]] == [len(known.picks[NAMES[1]])]
+    assert told["picked"] == told["remaining"][told["first"]] == sum(known.counts.values())
+    assert "the 1 micrograph shown here only" in page.words

@@ -17,10 +17,11 @@ from cryoglean.report.pick_page import pick_page
 from cryoglean.report.round_charts import run_charts
 from cryoglean.report.run_notices import key_numbers, notices
 from cryoglean.report.run_page import run_page
+from cryoglean.report.score_steps import score_meaning
 from cryoglean.report.spacing_audit import spacing_audit
 from cryoglean.report.viewer_data import MAX_IMAGE_BYTES, MAX_VIEWS, jpeg, viewer_data
 from html_page import Page
-from report_facts import NAMES, facts, gallery, nothing, pick_facts, places
+from report_facts import NAMES, facts, gallery, nothing, pick_facts, places, places_in
 
 
 def charts(known):
@@ -72,7 +73,7 @@ def test_every_name_is_shown_letter_by_letter(page):
         assert name in text
     tags = [tag for tag, _ in page.elements]
     scripts = [tag for tag in tags if tag == "script"]
-    assert len(scripts) == 6, "the page's own: two of data, plotly, three of its own"
+    assert len(scripts) == 8, "the page's own: two of data, plotly, five of its own"
     assert "49" not in text
 
 
@@ -84,10 +85,11 @@ def test_charts_show_names_letter_by_letter(page):
 def test_the_viewer_has_the_picks_themselves(page):
     told, known = page.data["viewer-data"], facts()
     assert [view["name"] for view in told["views"]] == list(NAMES[:2])
-    for view, picks in zip(told["views"], known.picks.values(), strict=True):
-        ordered = picks.best_first()
-        assert np.allclose(np.array([view["x"], view["y"]]).T / told["places"], ordered.xy, atol=0.0051)
-        assert np.array(told["thresholds"])[view["step"]] == pytest.approx(ordered.score, abs=1e-9)
+    for number, picks in enumerate(known.picks.values()):
+        held, below = places_in(told, number)
+        np.testing.assert_allclose(held.xy, picks.best_first().xy, atol=0.00051)
+        np.testing.assert_allclose(held.score, picks.best_first().score, atol=2e-5)
+        assert len(below) == 0
     assert told["remaining"][0] == sum(known.counts.values())
 
 
@@ -176,7 +178,7 @@ def test_scores_of_another_program_have_a_scale_of_their_own():
     foreign = Picks([10, 300], [10, 300], [-4.0, 8.0], "foreign")
     told = viewer_data(facts(micrographs=(MicrographFacts("m", "/m", foreign),), views=()))
     assert (told["thresholds"][0], told["thresholds"][-1]) == (-4.0, 8.0)
-    assert "another program" in told["meaning"]
+    assert "another program" in score_meaning({"m": foreign})
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoglean.picks import Picks
-from cryoglean.report.score_steps import STEPS, ScoreSteps, score_meaning, spread, steps_for
+from cryoglean.report.score_steps import PARTS, STEPS, ScoreSteps, score_meaning, spread, steps_for
 
 SCORES = st.lists(st.one_of(st.floats(0, 1), st.integers(0, 1000).map(lambda n: n / 1000)), max_size=40)
 
@@ -21,6 +21,16 @@ def test_a_step_is_reached_just_where_the_score_is_no_lower(scores):
     score, steps = np.array(scores), ScoreSteps()
     reached = steps.of(score)[:, None] >= np.arange(STEPS + 1)
     assert (reached == (score[:, None] >= steps.thresholds)).all()
+
+
+@given(SCORES, st.sampled_from([(0.0, 1.0), (-3.3, 12.7)]))
+def test_parts_of_steps_agree_with_the_steps_and_are_finer(scores, ends):
+    low, high = ends
+    steps, score = ScoreSteps(low, high), low + (high - low) * np.array(scores)
+    parts = steps.parts_of(score)
+    assert (parts // PARTS == steps.of(score)).all()
+    assert parts.max(initial=0) < 2**16
+    assert np.abs(low + (high - low) * parts / (PARTS * STEPS) - score).max(initial=0) <= (high - low) * 2e-5
 
 
 @given(SCORES)

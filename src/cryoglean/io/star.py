@@ -253,12 +253,17 @@ def star_text(tables: Mapping[str, pd.DataFrame], version: int | None = 30001) -
 def _table_text(name: str, table: pd.DataFrame, version: int | None) -> str:
     lines = ["", *([f"# version {version}", ""] if version is not None else []), f"data_{name}", "", "loop_"]
     lines += [f"_{column} #{number}" for number, column in enumerate(table.columns, start=1)]
-    columns = [[_written(value) for value in table[column]] for column in table.columns]
+    columns = [[star_cell(value) for value in table[column]] for column in table.columns]
     lines += [" ".join(row) for row in zip(*columns, strict=True)]
     return "\n".join(lines) + "\n\n"
 
 
-def _written(value: object) -> str:
+def star_cell(value: object) -> str:
+    """Return a value as a STAR table holds it, quoted where it must be.
+
+    Raises:
+        ValueError: if it cannot be written in STAR: it holds control characters, or both kinds of quotation mark.
+    """
     text = f"{value:.6f}" if isinstance(value, float | np.floating) else str(value)
     if CONTROL.search(text):
         raise ValueError(f"a STAR table cannot hold a value with control characters: {text!r}")

@@ -6,23 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.digests import file_digest
 from cryoglean.jobs.fit_findings import findings_on_fits
 from cryoglean.jobs.learned import read_learned
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
+    given_files,
     listed_in,
+    picker_options,
     read_views,
     rejected_reasons,
     repick_command,
+    table_height_px,
 )
 from cryoglean.jobs.survey import read_survey
 from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.limits import is_same_size, min_distance_angstrom
 from cryoglean.micrograph import Contrast
-from cryoglean.pickers.registry import DEFAULT_PRESET, describe
+from cryoglean.pickers.registry import describe
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
 
@@ -68,13 +70,17 @@ class PickedMicrographs:
 
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order in which they were given; picks are those on disk."""
-        rejected = rejected_reasons(self._folder.rejected_path, self._folder.known_inputs())
+        known = self._folder.known_inputs()
+        rejected = rejected_reasons(self._folder.rejected_path, known)
         picks = {key: None if key in rejected else self._folder.done_picks(key) for key in self.files}
         return tuple(
             MicrographFacts(
                 key=key,
                 path=str(path),
                 picks=picks[key],
+                candidates=None if picks[key] is None else self._folder.candidates(key),
+                name=known[key].name,
+                height_px=table_height_px(self._folder, key, known[key].name),
                 rejected=rejected.get(key),
                 defocus_angstrom=self._tables[key].defocus_angstrom if key in self._tables else None,
             )
@@ -125,9 +131,8 @@ def gather(root: Path) -> PickFacts:
         views=views,
         settings=settings,
         provenance=folder.provenance(),
-        pick_command=_pick_command(folder, picker, settings, list(micrographs.files.values()))
-        if any(picks.values())
-        else None,
+        pick_command=_pick_command(folder, picker, settings, listed),
+        threshold=settings.get("threshold") if picker.threshold_is_score else None,
         method=picker.title,
         preset=picker.preset,
         is_fitted=picker.is_fitted,
@@ -153,38 +158,21 @@ def _settings(folder: PickFolder) -> Mapping[str, Any]:
 
 
 def _pick_command(
-    folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any], files: Sequence[Path]
+    folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any], listed: Sequence[MicrographFacts]
 ) -> str | None:
-    """Return the command that picks with another threshold, up to its value.
+    """Return the command that picks with another threshold.
 
-    None where the picker has none that is a score, and where a file that was given is not known any more.
+    None where no place has a score, where the threshold is none, and where a file that was given is not known any more.
     """
-    given = _given_files(folder, picker, settings)
-    if not files or given is None or not picker.threshold_is_score:
+    micrographs = {Path(m.path): m.picks is not None for m in listed}
+    given = given_files(folder, picker, settings, folder.root)
+    if not any(m.picks or m.candidates for m in listed) or given is None or not picker.threshold_is_score:
         return None
     options = {
-        "--method": picker.method,
+        **picker_options(picker, settings),
         "--diameter": f"{settings['diameter_angstrom']:g}",
         **given,
-        "--preset": None if picker.preset == DEFAULT_PRESET else picker.preset,
         "--pixel-size": settings.get("pixel_size_angstrom"),
-        "--min-distance": settings.get("min_distance_angstrom"),
         "--contrast": settings.get("contrast"),
     }
-    return repick_command(folder.root, files, options)
-
-
-def _given_files(folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the files that the picker was given, by option, as the command names them; None if one is not known."""
-    said, given = folder.provenance(), dict[str, str]()
-    for file in picker.given:
-        digest = settings.get(f"{file.name}_sha256")
-        kept = None if file.kept_as is None else folder.root / file.kept_as
-        if digest is not None:
-            word = next((word for word, path in file.shipped.items() if digest == file_digest(path)), None)
-            if word is None and file.name not in said:
-                return None
-            given[file.option] = word or said[file.name]
-        elif kept is not None and kept.exists():
-            given[file.option] = str(kept.resolve())
-    return given
+    return repick_command(folder.root, micrographs, options)

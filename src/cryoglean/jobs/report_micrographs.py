@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from cryoglean.errors import MicrographError, SettingsError
+from cryoglean.io.coordinates.files import read_one_stored
+from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
+from cryoglean.io.digests import file_digest
 from cryoglean.io.images import read_image
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.io.particles import project_folder
 from cryoglean.jobs.micrograph_lists import RejectedRow, read_rows
+from cryoglean.pickers.registry import DEFAULT_PRESET
 from cryoglean.report.grey import picture_scale, resized, visible_grey
-from cryoglean.report.page_facts import View
+from cryoglean.report.page_facts import THRESHOLD_MARK, View
 from cryoglean.report.score_steps import spread
 from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MAX_VIEWS
 
@@ -21,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cryoglean.jobs.known_inputs import KnownInput
+    from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.micrograph import MicrographFile
+    from cryoglean.pickers.protocol import PickerDescription
     from cryoglean.picks import Picks
 
 MICROGRAPHS_STAR = "micrographs.star"
@@ -89,29 +96,91 @@ def rejected_reasons(table: Path, known: Mapping[str, KnownInput]) -> dict[str, 
     return {key: reasons[each.name] for key, each in known.items() if each.name in reasons}
 
 
-def repick_command(root: Path, files: Iterable[Path], options: Mapping[str, object]) -> str:
-    """Return the command that picks micrographs with another threshold into a new folder, up to its value.
+def table_height_px(folder: PickFolder, key: str, name: str) -> int | None:
+    """Return the number of rows of a micrograph whose tables need it, as its picks tell it; None of others."""
+    path = folder.picks_path(key)
+    if relion_y_convention(name) is YConvention.FIRST_ROW or not path.exists():
+        return None
+    return read_one_stored(path).height_px
+
+
+def repick_command(root: Path, micrographs: Mapping[Path, bool], options: Mapping[str, object]) -> str:
+    """Return the command that picks micrographs with another threshold, `THRESHOLD_MARK`, into a new folder.
 
     Args:
         root: folder with the picks.
-        files: the micrographs.
+        micrographs: files of all that were given, absolute, and whether each was picked.
         options: values of `cryoglean pick` by option, as `--method`; what is None is left out.
     """
-    words = ["cryoglean", "pick", _named_together(root, set(files))]
+    words = ["cryoglean", "pick", *_words_for(root, micrographs)]
     for option, value in options.items():
         words += [] if value is None else [option, str(value)]
     root = root.resolve()
-    return f"{shlex.join([*words, '--out', str(root.with_name(root.name + '-repicked'))])} --threshold"
+    out = root.with_name(f"{root.name}-{THRESHOLD_MARK}")
+    return shlex.join([*words, "--out", str(out), "--threshold", THRESHOLD_MARK])
 
 
-def _named_together(root: Path, files: set[Path]) -> str:
-    """Return one word that names all micrographs: their table, or their folder if it holds no others."""
-    table = root / MICROGRAPHS_STAR
-    if table.exists() and {file.real_path for file in find_micrographs([table])} == files:
-        return str(table.resolve())
-    folder = next(iter(files)).parent
+def given_files(
+    folder: PickFolder, picker: PickerDescription, settings: Mapping[str, Any], kept_in: Path
+) -> dict[str, str] | None:
+    """Return the files that the picker was given, by option, as a command names them; None if one is not known.
+
+    Args:
+        folder: with the picks.
+        picker: that made them.
+        settings: what they were made with.
+        kept_in: the folder in which the picker has left what it made itself.
+    """
+    said, given = folder.provenance(), dict[str, str]()
+    for file in picker.given:
+        digest = settings.get(f"{file.name}_sha256")
+        kept = None if file.kept_as is None else kept_in / file.kept_as
+        if digest is not None:
+            word = next((word for word, path in file.shipped.items() if digest == file_digest(path)), None)
+            if word is None and file.name not in said:
+                return None
+            given[file.option] = word or said[file.name]
+        elif kept is not None and kept.exists():
+            given[file.option] = str(kept.resolve())
+    return given
+
+
+def picker_options(picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, object]:
+    """Return the options by which a command repeats what a picker was told, but for its files and its threshold."""
+    defaults = picker.load().settings.model_fields
+    own = {each.option: settings.get(each.field) for each in picker.options if each.field != "threshold"}
+    changed = {option: value for option, value in own.items() if value != defaults[_field(picker, option)].default}
+    return {
+        "--method": picker.method,
+        "--preset": None if picker.preset == DEFAULT_PRESET else picker.preset,
+        "--min-distance": settings.get("min_distance_angstrom"),
+        **changed,
+    }
+
+
+def _field(picker: PickerDescription, option: str) -> str:
+    return next(each.field for each in picker.options if each.option == option)
+
+
+def _words_for(root: Path, micrographs: Mapping[Path, bool]) -> list[str]:
+    """Return the fewest words that name all that were picked: their table, their folder, or each of them."""
+    table, picked = root.resolve() / MICROGRAPHS_STAR, [file for file, is_picked in micrographs.items() if is_picked]
+    sources = [table] if table.exists() and _is_found_from_anywhere(table) else []
+    for source in (*sources, picked[0].parent):
+        if set(picked) <= _found(source) <= micrographs.keys():
+            return [str(source)]
+    return [str(file) for file in picked]
+
+
+def _found(source: Path) -> set[Path]:
     try:
-        same = {file.real_path for file in find_micrographs([folder])} == files
+        return {file.real_path for file in find_micrographs([source])}
     except SettingsError:
-        same = False
-    return str(folder) if same else "MICROGRAPHS"
+        return set()
+
+
+def _is_found_from_anywhere(table: Path) -> bool:
+    """Tell whether the names in a table are found from it alone, whatever the working folder."""
+    names = (file.name for file in find_micrographs([table]))
+    folders = (None if Path(name).is_absolute() else project_folder(name, table) for name in names)
+    return all(folder is None or table.is_relative_to(folder.resolve()) for folder in folders)

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.jobs.pick_folder import PickFolder
-from cryoglean.jobs.report_micrographs import MICROGRAPHS_STAR, listed_in, rejected_reasons, repick_command
+from cryoglean.jobs.report_micrographs import (
+    MICROGRAPHS_STAR,
+    given_files,
+    listed_in,
+    picker_options,
+    rejected_reasons,
+    repick_command,
+    table_height_px,
+)
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.jobs.train import WEIGHTS
 from cryoglean.limits import min_distance_angstrom
@@ -22,6 +30,7 @@ from cryoglean.loop.stage_results import (
 )
 from cryoglean.loop.stages import picks_stage
 from cryoglean.loop.tables import read_round
+from cryoglean.pickers.registry import describe
 from cryoglean.report.page_facts import MicrographFacts
 
 if TYPE_CHECKING:
@@ -85,11 +94,15 @@ class RunMicrographs:
         picked = self._picked()
         picks = read_round(self._folder.root, picked)
         defocus, rejected, subset = self._defocus(), self._rejected(), set(self._run.state.subset or ())
+        names = {key: each.name for key, each in self._run.state.micrographs.items()}
         return tuple(
             MicrographFacts(
                 key=key,
                 path=path,
                 picks=picks.get(key),
+                candidates=self._folder.candidates(key) if key in picks else None,
+                name=names[key],
+                height_px=table_height_px(self._folder, key, names[key]),
                 rejected=rejected.get(key),
                 defocus_angstrom=defocus.get(key),
                 is_of_subset=key in subset,
@@ -98,27 +111,43 @@ class RunMicrographs:
         )
 
     def pick_command(self, best: int) -> str | None:
-        """Return the command that picks all micrographs with another threshold, up to its value.
+        """Return the command that picks all micrographs with another threshold, as the accepted round picks.
 
-        None where nothing was picked, and with the paper's Localpicker, whose threshold is no score.
+        None where nothing was picked, where no threshold is a score, and where a file that was given is not known.
         """
-        picker = self._picker() if self._number is None else {}
-        method, preset = picker.get("method"), picker.get("preset")
-        if not picker or (method, preset) == ("localpicker", "paper"):
+        settings = self._picker() if self._number is None else {}
+        picked = set(self._picked())
+        micrographs = {self.path(key): key in picked for key in self._files}
+        if not settings or not any(micrographs.values()):
             return None
-        root = self._run.root.resolve()
-        matched = stage_folder(root, 0, SELECTED) / TEMPLATES if method == "matcher" and not best else None
+        picker, root = describe(settings["method"], settings["preset"]), self._run.root
+        given = given_files(self._folder, picker, settings, stage_folder(root, 0, CANDIDATES))
+        if given is None or not picker.threshold_is_score:
+            return None
         options = {
-            "--method": method,
+            **picker_options(picker, settings),
             "--diameter": f"{self._settings.diameter_angstrom:g}",
-            "--model": stage_folder(root, best, MODEL) / WEIGHTS if best else None,
-            "--templates": matched,
-            "--preset": None if preset == "default" else preset,
+            **given,
+            **self._made_here(picker.method, best),
             "--pixel-size": self._settings.pixel_size_angstrom,
-            "--min-distance": picker.get("min_distance_angstrom"),
-            "--contrast": self._settings.contrast,
+            "--contrast": settings.get("contrast"),
         }
-        return repick_command(root, [self.path(key) for key in self._files], options)
+        return repick_command(root, micrographs, options)
+
+    def _made_here(self, method: str, best: int) -> dict[str, object]:
+        """Return the files of the run that the accepted round's picker was given, where they are now."""
+        root = self._run.root.resolve()
+        if best:
+            return {"--model": stage_folder(root, best, MODEL) / WEIGHTS}
+        return {"--templates": stage_folder(root, 0, SELECTED) / TEMPLATES} if method == "matcher" else {}
+
+    @property
+    def threshold(self) -> float | None:
+        """Least score of the picks, if the settings tell it."""
+        settings = self._picker()
+        if not settings or not describe(settings["method"], settings["preset"]).threshold_is_score:
+            return None
+        return settings.get("threshold")
 
     def _picker(self) -> Mapping[str, Any]:
         recorded = self._folder.recorded()

@@ -84,6 +84,7 @@ def gather(root: Path) -> RunFacts:
         settings=settings.recorded(),
         provenance={"cryoglean": state.version} | {name: str(value) for name, value in state.provenance.items()},
         pick_command=micrographs.pick_command(best),
+        threshold=micrographs.threshold,
     )
 
 

@@ -46,7 +46,7 @@ def html_page(
         charts: besides those of picks.
         more: values of this template alone.
     """
-    shown = [*pick_charts(facts, audit), *charts]
+    shown, viewer = [*pick_charts(facts, audit), *charts], viewer_data(facts)
     return _template(name).render(
         facts=facts,
         written=written,
@@ -56,16 +56,28 @@ def html_page(
         charts=shown,
         groups={chart.group for chart in shown},
         charts_data=[asdict(chart) for chart in shown],
-        viewer=viewer_data(facts),
+        viewer=viewer,
+        saved=_saved(facts, viewer),
         meaning=score_meaning(facts.picks),
         settings=_flat(facts.settings),
         micrometre=ANGSTROM_PER_MICROMETRE,
         rejected_title=REJECTED,
         style=_text("report.css"),
-        scripts=[_text("charts.js"), _text("viewer.js"), _text("tables.js")],
+        scripts=[_text(f"{script}.js") for script in ("charts", "places", "viewer", "star_file", "tables")],
         plotly=get_plotlyjs(),
         **more,
     )
+
+
+def _saved(facts: PageFacts, viewer: Mapping[str, Any]) -> str:
+    """Describe what a STAR file that is saved from the page holds."""
+    which = f"all {counted(len(viewer['micrographs']), 'micrograph')}"
+    if not viewer["holds_all"]:
+        number = counted(len(facts.views), "micrograph")
+        which = f"the {number} shown here only, as a page cannot hold all places: the command below picks all"
+    nameless = sum(each["cell"] is None for each in viewer["micrographs"])
+    left_out = f"; without {nameless} whose names STAR cannot hold" if nameless else ""
+    return f"Of {which}{left_out}: rlnMicrographName, coordinates as RELION counts them, and score."
 
 
 def audit_of(facts: PageFacts) -> Audit:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from cryoglean.picks import Picks
     from cryoglean.report.findings import Finding
+
+THRESHOLD_MARK = "@THRESHOLD@"
+"""Format: what stands for the threshold in a command of a page; shells leave it as it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +32,9 @@ class MicrographFacts:
         rejected: why it was rejected; None if it was not.
         defocus_angstrom: mean defocus; None where it is not known.
         is_of_subset: whether the rounds of a run work on it.
+        candidates: places below the threshold; None where none were kept.
+        name: in tables of RELION; "" where it is the path.
+        height_px: number of rows as stored, where its tables count from the last one.
     """
 
     key: str
@@ -34,6 +43,25 @@ class MicrographFacts:
     rejected: str | None = None
     defocus_angstrom: float | None = None
     is_of_subset: bool = False
+    candidates: Picks | None = None
+    name: str = ""
+    height_px: int | None = None
+
+    @property
+    def table_name(self) -> str:
+        """Its name in tables of RELION."""
+        return self.name or self.path
+
+    def picks_best_first(self) -> Picks:
+        """Return its picks, best first; none where it was not picked."""
+        return Picks.empty() if self.picks is None else self.picks.best_first()
+
+    def candidates_best_first(self) -> Picks:
+        """Return its candidates that are not better than a pick, best first; none where none were kept."""
+        if self.candidates is None or self.picks is None:
+            return Picks.empty()
+        least = self.picks.score.min() if len(self.picks) else np.inf
+        return self.candidates.take(self.candidates.score < least).best_first()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +103,8 @@ class PageFacts:
         views: some of them, for the viewer.
         settings: of the job.
         provenance: the call and the versions, as text.
-        pick_command: the command that picks with another threshold, up to its value; None if there is none.
+        pick_command: the command that picks with another threshold, `THRESHOLD_MARK`; None if there is none.
+        threshold: least score of the picks; None where it is not known, or is no score.
     """
 
     name: str
@@ -90,11 +119,23 @@ class PageFacts:
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     pick_command: str | None = None
+    threshold: float | None = None
 
     @property
     def picks(self) -> dict[str, Picks]:
         """Picks of each micrograph that was picked, in the order given."""
         return {m.key: m.picks for m in self.micrographs if m.picks is not None}
+
+    @cached_property
+    def candidates(self) -> dict[str, Picks]:
+        """Candidates of each of these below its picks; empty where none were kept."""
+        return {m.key: m.candidates_best_first() for m in self.micrographs if m.picks is not None}
+
+    @cached_property
+    def places(self) -> dict[str, Picks]:
+        """Picks and candidates of each of these."""
+        below = self.candidates
+        return {key: Picks.joined([picks, below[key]]) for key, picks in self.picks.items()}
 
     @property
     def counts(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cryoglean.report.pick_facts import PickFacts, Picture
 
 MAX_PICTURES_BYTES = 3_000_000
-"""Of pictures that are embedded as they are; others are embedded smaller. Resource: the page stays below 20 MB."""
+"""Of pictures that are embedded as they are; others are embedded smaller. Resource: the page stays below 24 MB."""
 
 _LONGEST_SIDE_PX = 2400
 """Of pictures that are embedded smaller. Resource: as `MAX_PICTURES_BYTES`."""

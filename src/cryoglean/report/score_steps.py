@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 STEPS = 1000
 """Of a slider. Resource: finer than a slider's pixels; a score of three decimals is a step of its own."""
 
+PARTS = 65
+"""Of a step. Format: so many parts of all steps are numbers of 16 bits."""
+
 
 @dataclass(frozen=True)
 class ScoreSteps:
@@ -38,6 +41,12 @@ class ScoreSteps:
     def of(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return (n,) the last step that each score reaches: its step is k or more where `score >= thresholds[k]`."""
         return np.asarray(np.clip(np.searchsorted(self.thresholds, score, side="right") - 1, 0, STEPS), np.int64)
+
+    def parts_of(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return (n,) scores as whole parts of steps, of which `PARTS` make the next step that `of` gives."""
+        steps = self.of(score)
+        beyond = (score - self.thresholds[steps]) / (self.high - self.low) * STEPS
+        return np.asarray(steps * PARTS + np.clip(beyond * PARTS, 0, PARTS - 1).astype(np.int64), np.int64)
 
     def remaining(self, score: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return (STEPS + 1,) the number of scores that reach each threshold."""

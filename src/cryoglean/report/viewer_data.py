@@ -1,4 +1,4 @@
-"""Data of a page's viewer: small grey pictures, and picks as whole numbers."""
+"""Data of a page's viewer: small grey pictures, picks and candidates."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import numpy as np
 
 from cryoglean.picks import Picks
 from cryoglean.report.overlay import highest_shown_score, lowest_shown_score, score_palette
-from cryoglean.report.score_steps import all_scores, score_meaning, steps_for
+from cryoglean.report.packed_places import MAX_PLACES, PLACES, places_of
+from cryoglean.report.page_facts import THRESHOLD_MARK
+from cryoglean.report.score_steps import PARTS, all_scores, steps_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from cryoglean.report.page_facts import PageFacts, View
-    from cryoglean.report.score_steps import ScoreSteps
 
 MAX_VIEWS, LONGEST_SIDE_PX, MAX_IMAGE_BYTES = 24, 1000, 320_000
-"""Number, longer side and size of the pictures of micrographs. Resource: the page stays below 20 MB."""
+"""Number, longer side and size of the pictures of micrographs. Resource: the page stays below 24 MB."""
 
-PLACES = 100
-"""Coordinates are whole hundredths of a pixel. Resource: short numbers, finer than what can be seen."""
+_OWN_DIGITS = 1e6
+"""Digits of a threshold that is found from the picks. Format: as many as coordinate files hold of scores, and fewer."""
 
 _QUALITIES = (88, 80, 70, 60, 50, 40, 30, 20)
 """Of JPEG, tried from the first on. Resource: the best that `MAX_IMAGE_BYTES` allows."""
@@ -33,27 +32,54 @@ _QUALITIES = (88, 80, 70, 60, 50, 40, 30, 20)
 def viewer_data(facts: PageFacts) -> dict[str, Any]:
     """Return what the viewer needs, as JSON values.
 
-    Coordinates are in hundredths of a stored pixel, the centre of the first pixel at 0; scores are steps, and
-    `remaining` counts the picks of all micrographs that reach each step.
+    Places are packed as in `packed_places`, those of the micrographs shown first; `remaining` counts those of all
+    micrographs that reach each step. At the step `first` just the picks are shown, whose threshold is `own`.
     """
-    picks = facts.picks
-    steps, scores = steps_for(picks), all_scores(picks)
-    whole = _joined(picks.values())
+    steps, scores = steps_for(facts.places), all_scores(facts.places)
+    whole = Picks.joined(facts.places.values())
     weakest, strongest = lowest_shown_score(whole), highest_shown_score(whole)
+    own = _own_threshold(facts, scores)
+    first = int(steps.of(np.array([own]))[0])
+    remaining = steps.remaining(scores)
+    remaining[first] = sum(facts.counts.values())
+    holds_all = len(scores) <= MAX_PLACES or len(facts.views) == len(facts.picks)
+    shown = {view.key: number for number, view in enumerate(facts.views)}
+    held = [m for m in facts.micrographs if m.picks is not None and (holds_all or m.key in shown)]
+    held.sort(key=lambda m: shown.get(m.key, len(shown)))
     return {
-        "views": [_view(view, picks[view.key], steps) for view in facts.views],
+        "name": facts.name,
+        "views": [_view(view) for view in facts.views],
+        "micrographs": [places_of(each, steps) for each in held],
+        "holds_all": holds_all,
+        "has_candidates": any(map(len, facts.candidates.values())),
         "places": PLACES,
+        "parts": PARTS,
+        "low": steps.low,
+        "high": steps.high,
         "thresholds": steps.thresholds.tolist(),
-        "remaining": steps.remaining(scores).tolist(),
-        "first": int(steps.of(scores).min()) if len(scores) else 0,
-        "slider": steps.of(np.array([weakest, strongest])).tolist(),
+        "remaining": remaining.tolist(),
+        "picked": sum(facts.counts.values()),
+        "own": own,
+        "first": first,
+        "slider": steps.of(np.array([min(weakest, own), strongest])).tolist(),
         "weakest": weakest,
         "strongest": strongest,
         "palette": ["#" + bytes(colour).hex() for colour in score_palette()],
-        "meaning": score_meaning(picks),
+        "score_kind": whole.score_kind,
         "pixel_size": facts.pixel_size_angstrom,
         "pick_command": facts.pick_command,
+        "threshold_mark": THRESHOLD_MARK,
     }
+
+
+def _own_threshold(facts: PageFacts, scores: NDArray[np.float64]) -> float:
+    """Return the threshold of the picks; where it is not known, one that just keeps them and drops the candidates."""
+    if facts.threshold is not None:
+        return facts.threshold
+    picked = all_scores(facts.picks)
+    if len(picked):
+        return float(np.floor(picked.min() * _OWN_DIGITS) / _OWN_DIGITS)
+    return float(np.nextafter(scores.max(), np.inf)) if len(scores) else 0.0
 
 
 def jpeg(grey: NDArray[np.uint8], max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
@@ -71,8 +97,7 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _view(view: View, picks: Picks, steps: ScoreSteps) -> dict[str, Any]:
-    ordered = picks.best_first()
+def _view(view: View) -> dict[str, Any]:
     covered = (view.width_px, view.height_px)
     if view.grey is not None:
         covered = tuple(round(side / view.scale) for side in view.grey.shape[::-1])  # binning leaves out a rest
@@ -83,16 +108,4 @@ def _view(view: View, picks: Picks, steps: ScoreSteps) -> dict[str, Any]:
         "image": None if view.grey is None else data_uri(jpeg(view.grey), "jpeg"),
         "problem": view.problem,
         "diameter": view.diameter_px,
-        "x": np.rint(ordered.x * PLACES).astype(int).tolist(),
-        "y": np.rint(ordered.y * PLACES).astype(int).tolist(),
-        "step": steps.of(ordered.score).tolist(),
     }
-
-
-def _joined(picks: Iterable[Picks]) -> Picks:
-    each = [p for p in picks if len(p)]
-    if not each:
-        return Picks.empty()
-    xy, score = np.concatenate([p.xy for p in each]), np.concatenate([p.score for p in each])
-    kinds = {p.score_kind for p in each}
-    return Picks(xy[:, 0], xy[:, 1], score, kinds.pop() if len(kinds) == 1 else "foreign")

@@ -2,7 +2,7 @@
 // The viewer: a micrograph, its picks above the threshold, and how many remain. Places are stored pixels; the centre of the
 // first pixel is (0, 0), so its left edge is at -0.5.
 (() => {
-  const data = JSON.parse(document.getElementById("viewer-data").textContent);
+  const { data, of, reaching, threshold, score, typed } = cryogleanPlaces;
   if (!data.views.length) return;
   const part = (name) => document.getElementById(`viewer-${name}`);
   const canvas = part("canvas");
@@ -12,20 +12,15 @@
   const MOST_SCALE = 24;
 
   const view = () => data.views[state.index];
-  const score = (step) => data.thresholds[step];
+  const places = () => of(state.index); // the micrographs shown come first
   const clamped = (value, low, high) => Math.min(Math.max(value, low), high);
 
-  function colour(step) {
-    const share = (score(step) - data.weakest) / Math.max(data.strongest - data.weakest, 1e-9);
+  function colour(k) {
+    const share = (score(state.index, k) - data.weakest) / Math.max(data.strongest - data.weakest, 1e-9);
     return data.palette[Math.round(clamped(share, 0, 1) * (data.palette.length - 1))];
   }
 
-  function countHere() {
-    const steps = view().step; // best first
-    let count = 0;
-    while (count < steps.length && steps[count] >= state.threshold) count += 1;
-    return count;
-  }
+  const countHere = () => reaching(state.index, state.threshold);
 
   function picture() {
     if (!pictures.has(state.index)) {
@@ -61,8 +56,8 @@
   }
 
   const onCanvas = (k) => [
-    state.left + (view().x[k] / data.places + 0.5) * state.scale,
-    state.top + (view().y[k] / data.places + 0.5) * state.scale,
+    state.left + (places().x[k] / data.places + 0.5) * state.scale,
+    state.top + (places().y[k] / data.places + 0.5) * state.scale,
   ];
 
   function draw() {
@@ -85,7 +80,7 @@
     }
     if (state.circles) drawCircles();
     drawScaleBar(width, height);
-    Object.assign(canvas.dataset, { scale: state.scale, left: state.left, top: state.top, index: state.index });
+    Object.assign(canvas.dataset, { scale: state.scale, left: state.left, top: state.top, index: state.index, step: state.threshold });
     canvas.dataset.loaded = String(Boolean(image.complete && image.naturalWidth) || !view().image);
   }
 
@@ -94,7 +89,7 @@
     for (let k = countHere() - 1; k >= 0; k -= 1) { // the best on top
       const [x, y] = onCanvas(k);
       context.lineWidth = k === state.hovered ? 3.5 : radius < 8 ? 1 : 1.75;
-      context.strokeStyle = colour(view().step[k]);
+      context.strokeStyle = colour(k);
       context.beginPath();
       context.arc(x, y, Math.max(radius, 2), 0, 2 * Math.PI);
       context.stroke();
@@ -118,12 +113,12 @@
 
   function showCounts() {
     part("here").textContent = countHere().toLocaleString("en");
-    part("here-all").textContent = view().step.length.toLocaleString("en");
+    part("here-all").textContent = places().picks.toLocaleString("en");
     part("all").textContent = data.remaining[state.threshold].toLocaleString("en");
-    part("all-all").textContent = data.remaining[0].toLocaleString("en");
-    part("threshold-value").textContent = score(state.threshold).toFixed(3);
-    if (data.pick_command) part("command").textContent = `${data.pick_command} ${Number(score(state.threshold).toFixed(6))}`;
-    canvas.setAttribute("aria-label", `Micrograph ${view().name} with ${countHere()} of ${view().step.length} picks`);
+    part("all-all").textContent = data.picked.toLocaleString("en");
+    part("threshold-value").textContent = threshold(state.threshold).toFixed(3);
+    if (data.pick_command) part("command").textContent = data.pick_command.replaceAll(data.threshold_mark, typed(state.threshold));
+    canvas.setAttribute("aria-label", `Micrograph ${view().name} with ${countHere()} places, of ${places().picks} picks`);
   }
 
   function setThreshold(step) {
@@ -131,7 +126,7 @@
     state.hovered = -1;
     showCounts();
     draw();
-    document.dispatchEvent(new CustomEvent("cryoglean-threshold", { detail: score(step) }));
+    document.dispatchEvent(new CustomEvent("cryoglean-threshold", { detail: threshold(step) }));
   }
 
   function show(index) {
@@ -164,7 +159,7 @@
     const k = state.hovered;
     part("readout").textContent = k < 0
       ? `x ${px.toFixed(1)}, y ${py.toFixed(1)} px`
-      : `pick at x ${(view().x[k] / data.places).toFixed(2)}, y ${(view().y[k] / data.places).toFixed(2)} px, score ${score(view().step[k]).toFixed(3)}`;
+      : `${k < places().picks ? "pick" : "candidate"} at x ${(places().x[k] / data.places).toFixed(2)}, y ${(places().y[k] / data.places).toFixed(2)} px, score ${score(state.index, k).toFixed(3)}`;
     if (before !== k) draw();
   }
 
