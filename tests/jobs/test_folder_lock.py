@@ -18,6 +18,7 @@ import pytest
 from cryoglean.errors import CryogleanError, SettingsError
 from cryoglean.jobs.folder_lock import NAME, FolderLock, locks_output, only_writer, refuse_if_lost
 from cryoglean.jobs.lock_holder import Life, holder_from, this_process
+from cryoglean.jobs.pick import run_pick_job
 
 BARE = """
 import sys, time
@@ -279,3 +280,8 @@ def test_of_two_jobs_that_start_in_one_fresh_folder_one_works_and_the_other_name
     assert f"is in use by process {jobs[1 - statuses.index(2)].pid} on" in said[statuses.index(2)]
     assert len(list((tmp_path / "out" / "picks").glob("*_autopick.star"))) == 12
     assert not (tmp_path / "out" / NAME).exists()
+
+
+def test_a_job_of_picking_that_is_refused_is_told_how_many_jobs_pick(tmp_path):
+    with holder(tmp_path), pytest.raises(SettingsError, match=r"in use by .* cryoglean fit .* --fit FIT, each into"):
+        run_pick_job([], None, tmp_path, None)

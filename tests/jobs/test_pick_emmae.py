@@ -13,6 +13,8 @@ from tests.small_emmae import DIAMETER, PIXEL_SIZE, SMALL, SMALL_PAPER, mask_of_
 from cryoglean.errors import SettingsError
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.fit import run_fit_job
+from cryoglean.jobs.given_fit import open_fit
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_report import gather
 from cryoglean.loop.pick_jobs import copy_fits
@@ -291,6 +293,48 @@ def test_a_network_that_filters_filtered_micrographs_again_is_told(low_passed, w
     given = {"weights": whole / "mae/weights.safetensors"}
     _, said = run(low_passed, tmp_path, training=None, given=given)
     assert any("the network filters them again (--preprocess default)" in line for line in said)
+
+
+def test_a_fit_is_shipped_with_its_network_and_learns_nothing_anew(micrographs, whole, tmp_path):
+    picker = EmmaeSettings(diameter_angstrom=DIAMETER * PIXEL_SIZE, training=QUICK)
+    job, files = PickJob(picker=picker, pixel_size_angstrom=PIXEL_SIZE), find_micrographs([micrographs])
+    record = run_fit_job(files, job, tmp_path / "made", Listener()).record
+    assert {"mae/weights.safetensors", "emmae.safetensors"} <= record.files.keys()
+    shipped = (tmp_path / "made").rename(tmp_path / "shipped")
+    for i, file in enumerate(files):
+        listener, known = Listener(), open_fit(shipped)
+        summary = run_pick_job([file], PickJob(picker=known.picker, fit=shipped), tmp_path / f"job{i}", listener)
+        assert not any("training" in line or "learning" in line for line in listener.said)
+        assert summary.fits == {file.key: record.digest}
+        name = f"picks/m{i}_autopick.star"
+        one, two = (read_picks(folder / name) for folder in (tmp_path / f"job{i}", whole))
+        np.testing.assert_allclose(one.xy, two.xy, atol=1e-2)
+    network = shipped / "mae/weights.safetensors"
+    open_fit(shipped).refuse_other_files({"weights": network})
+    network.write_bytes(network.read_bytes()[:-1])
+    with pytest.raises(SettingsError, match=r"weights.safetensors has .* bytes, not "):
+        open_fit(shipped)
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_fit_needs_no_mask_to_pick_and_ships_a_network_that_was_given(micrographs, tmp_path, is_given):
+    mask = tmp_path / "m1.png"
+    cv2.imwrite(str(mask), 255 * mask_of_particles(FIELDS[1]).astype(np.uint8))
+    given, training = {"reference_mask": mask}, QUICK_PAPER
+    files = find_micrographs([micrographs])
+    if is_given:
+        run(micrographs, tmp_path / "first", paper=True, given=given)
+        given, training = given | {"weights": tmp_path / "first/mae/weights.safetensors"}, None
+    picker = PaperEmmaeSettings(diameter_angstrom=DIAMETER * PIXEL_SIZE, training=training)
+    job = PickJob(picker=picker, pixel_size_angstrom=PIXEL_SIZE, given=given)
+    record = run_fit_job(files, job, tmp_path / "FIT", Listener()).record
+    assert record.given == ({"weights": "given/weights/weights.safetensors"} if is_given else {})
+    mask.unlink()
+    known = open_fit(tmp_path / "FIT")
+    job = PickJob(picker=known.picker, given=known.given, fit=known.root)
+    summary = run_pick_job(files[:1], job, tmp_path / "out", Listener())
+    assert summary.fits == {"m0": record.digest}
+    assert summary.total > 5
 
 
 def mask_like(shape, value=0):

@@ -46,6 +46,24 @@ def test_a_toy_picker_of_one_file_picks_resumes_and_is_reported(images, tmp_path
     assert (status, "learning how dark" in told, picks_in(tmp_path)) == (0, False, before)
 
 
+def test_a_fit_of_a_toy_picker_is_applied_in_many_jobs(images, tmp_path):
+    call = ("fit", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--cpus", 1)
+    status, said, told = toy(*call, "--out", tmp_path / "FIT", "--json")
+    assert (status, "learning how dark" in told, json.loads(said)["picker"]["blur_diameters"]) == (0, True, 0.2), told
+    shared = ("--fit", tmp_path / "FIT", "--cpus", 1, "--out")
+    status, said, told = toy("pick", images, *shared, tmp_path / "whole", "--json")
+    assert (status, "learning" in told, json.loads(said)["settings"]["blur_diameters"]) == (0, False, 0.2), told
+    for i in (2, 0, 1):
+        status, _, told = toy("pick", images / f"m{i}.mrc", *shared, tmp_path / f"job{i}")
+        assert (status, "learning" in told) == (0, False), told
+    assert len(picks_in(tmp_path / "whole")) == 3
+    for i in range(3):
+        for name, text in picks_in(tmp_path / f"job{i}").items():
+            assert text == picks_in(tmp_path / "whole")[name]
+    status, _, told = toy("pick", images, "--blur", "0.3", *shared, tmp_path / "other")
+    assert (status, "--blur 0.3: --fit" in told, "was made with --blur 0.2" in told) == (2, True, True), told
+
+
 @pytest.mark.slow
 def test_options_that_a_toy_picker_does_not_have_are_refused(images, tmp_path):
     call = ("pick", images, "--method", "toy", "--diameter", DIAMETER, "--out", tmp_path)

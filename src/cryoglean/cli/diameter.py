@@ -34,13 +34,8 @@ def diameter_from(
     Raises:
         SettingsError: if it is no number, or the micrographs do not tell it.
     """
-    if text is None:
-        return None
     if text != AUTO:
-        try:
-            return float(text)
-        except ValueError:
-            raise SettingsError(f"--diameter must be a number of angstrom, or {AUTO}, got {text!r}") from None
+        return diameter_number(text)
     from cryoglean.jobs.pick_sources import diameter_of
     from cryoglean.jobs.survey import read_survey, survey_files
 
@@ -54,3 +49,17 @@ def diameter_from(
         )
     typer.echo(f"--diameter auto: {size.diameter_angstrom:.0f} angstrom, {size.uncertainty}", err=True)
     return float(f"{size.diameter_angstrom:.0f}")
+
+
+def diameter_number(text: str | None) -> float | None:
+    """Return the number that an option gives; None where it was not given, or is `auto`.
+
+    Raises:
+        SettingsError: if it is no number.
+    """
+    if text is None or text == AUTO:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"--diameter must be a number of angstrom, or {AUTO}, got {text!r}") from None

@@ -51,7 +51,20 @@ class _Commands(PlainGroup):
     """The sub-commands, each in a module of its name that is loaded only when it is needed."""
 
     names = (
-        *("run", "report", "pick", "size", "ctf", "extract", "classify", "select", "train", "evaluate", "simulate"),
+        *(
+            "run",
+            "report",
+            "pick",
+            "fit",
+            "size",
+            "ctf",
+            "extract",
+            "classify",
+            "select",
+            "train",
+            "evaluate",
+            "simulate",
+        ),
         *("doctor", "mae"),
     )
 

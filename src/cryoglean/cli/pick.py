@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.diameter import diameter_from
+from cryoglean.cli.diameter import diameter_from, diameter_number
 from cryoglean.cli.micrographs import found_micrographs
 from cryoglean.cli.options import (
     AnyContrast,
@@ -26,9 +26,16 @@ from cryoglean.cli.options import (
     PixelSize,
     Recursive,
 )
-from cryoglean.cli.picker_options import picker_from, with_picker_options
+from cryoglean.cli.picker_options import (
+    Diameter,
+    Method,
+    MinDistance,
+    PresetName,
+    picker_from,
+    picker_of_fit,
+    with_picker_options,
+)
 from cryoglean.cli.settings import checked
-from cryoglean.pickers.registry import DEFAULT_PRESET, methods, presets
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -41,23 +48,19 @@ if TYPE_CHECKING:
 def pick(
     micrographs: Micrographs,
     out: Out,
-    diameter: Annotated[
-        str | None,
-        typer.Option(help="Particle diameter in angstrom, or auto; by default that of the model, if it tells one."),
-    ] = None,
-    method: Annotated[str, typer.Option(help="Picker.", metavar="|".join(methods()))] = methods()[0],
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="default: finds shape and threshold by itself; paper: as published.", metavar="|".join(presets())
-        ),
-    ] = DEFAULT_PRESET,
+    diameter: Diameter = None,
+    method: Method = None,
+    preset: PresetName = None,
     pixel_size: PixelSize = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
-    min_distance: Annotated[
-        float | None, typer.Option(help="Minimum distance between picks in angstrom; half a diameter by default.")
+    min_distance: MinDistance = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option(
+            help="A fit of cryoglean fit: its picker, diameter and all it has learned; nothing is learned anew."
+        ),
     ] = None,
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw each micrograph with its picks, and write a report.")
@@ -96,7 +99,14 @@ def pick(
         cryoglean pick micrographs --diameter 191 --method emmae --out OUT
 
         cryoglean pick micrographs --diameter 191 --method emmae --model pretrained --out OUT
+
+        cryoglean fit micrographs --diameter 191 --pixel-size 1.77 --out FIT
+
+        cryoglean pick 'micrographs/grid1_*.mrc' --fit FIT --out OUT1
+
+        srun cryoglean pick list$SLURM_ARRAY_TASK_ID.txt --fit FIT --out OUT/$SLURM_ARRAY_TASK_ID
     """
+    from cryoglean.jobs.given_fit import open_fit
     from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.pick_job import PickJob
     from cryoglean.scale.devices import choose_device
@@ -105,21 +115,27 @@ def pick(
     images, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=partial(typer.echo, err=True))
     processors = cpus or available_cpus()
     limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
-    known = diameter_from(diameter, images, out, pixel_size, processors)
-    common: dict[str, object] = {"diameter_angstrom": known, "min_distance_angstrom": min_distance}
-    picker, files = picker_from(method, preset, common, of_picker)
+    common: dict[str, object] = {"min_distance_angstrom": min_distance}
+    asked: dict[str, object] = {"pixel_size_angstrom": pixel_size, "contrast": contrast.given}
+    files = dict[str, Path]()
+    if fit is None:
+        common["diameter_angstrom"] = diameter_from(diameter, images, out, pixel_size, processors)
+        picker, files = picker_from(method, preset, common, of_picker)
+    else:
+        common["diameter_angstrom"] = diameter_number(diameter)
+        picker = picker_of_fit(open_fit(fit), {"method": method, "preset": preset, **asked}, common, of_picker)
     job = checked(
         PickJob,
-        {
+        asked
+        | {
             "picker": picker,
             "given": files,
-            "pixel_size_angstrom": pixel_size,
-            "contrast": contrast.given,
             "plots": plots,
             "csv": csv,
             "cpus": processors,
             "device": choose_device(device),
             "force": force,
+            "fit": fit,
             "repick": repick,
             "command": shlex.join(["cryoglean", *sys.argv[1:]]),
         },
@@ -157,13 +173,16 @@ def _reported(out: Path) -> Path | None:
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
     from cryoglean.cli.verdict import echo_verdict
-    from cryoglean.jobs.fit_findings import findings_on_fits
+    from cryoglean.jobs.fit_findings import finding_on_given, findings_on_fits
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 
     total = summary.total
-    shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, job.command)
-    older = findings_on_fits(summary.fits, summary.fit_digest, job.command)
-    verdict = verdict_on_picks([*shown, *older], summary.fit, summary.counts)
+    change = job.command if job.fit is None else None  # a fit takes no other contrast or diameter
+    shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, change)
+    fits = findings_on_fits(summary.fits, summary.fit_digest, job.command)
+    if job.fit is not None:
+        fits = (*fits, finding_on_given(job.fit, summary.fit_digest, summary.fit))
+    verdict = verdict_on_picks([*shown, *fits], summary.fit if job.fit is None else None, summary.counts)
     if as_json:
         said = {
             "out": str(out),

@@ -10,13 +10,34 @@ import typer
 
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
-from cryoglean.pickers.registry import describe, descriptions
+from cryoglean.pickers.registry import DEFAULT_PRESET, describe, descriptions, methods, presets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cryoglean.jobs.given_fit import GivenFit
     from cryoglean.pickers.protocol import PickerDescription
     from cryoglean.pickers.settings import PickerSettings
+
+Diameter = Annotated[
+    str | None,
+    typer.Option(help="Particle diameter in angstrom, or auto; by default that of the model, if it tells one."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(help=f"Picker; {methods()[0]} by default.", metavar="|".join(methods()), show_default=False),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        help="default: finds shape and threshold by itself; paper: as published.",
+        metavar="|".join(presets()),
+        show_default=False,
+    ),
+]
+MinDistance = Annotated[
+    float | None, typer.Option(help="Minimum distance between picks in angstrom; half a diameter by default.")
+]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -32,20 +53,55 @@ def with_picker_options(command: Command) -> Command:
 
 
 def picker_from(
-    method: str, preset: str, common: dict[str, object], of_picker: Mapping[str, Any]
+    method: str | None, preset: str | None, common: dict[str, object], of_picker: Mapping[str, Any]
 ) -> tuple[PickerSettings, dict[str, Path]]:
     """Build a picker's settings, and the files that it is given, from the options.
 
     Args:
-        method: name of the picker.
-        preset: one of its ways.
+        method: name of the picker; None is the default one.
+        preset: one of its ways; None is the default one.
         common: values of the settings that all pickers share, by field; None where not given.
         of_picker: values of the options of all pickers, by `name_of` the option.
 
     Raises:
         SettingsError: if there is no such picker, or an option is missing, wrong or has no effect.
     """
-    description = describe(method, preset)
+    description = describe(method or methods()[0], preset or DEFAULT_PRESET)
+    fields, files = _of_this_picker(description, of_picker)
+    description.check_given(files)
+    values = {field: value for field, value in (common | fields).items() if value is not None}
+    if "diameter_angstrom" not in values:
+        values["diameter_angstrom"] = _known_diameter(description, files)
+    return checked(description.load().settings, values, _options(description)), files
+
+
+def picker_of_fit(
+    fit: GivenFit, asked: Mapping[str, object], common: dict[str, object], of_picker: Mapping[str, Any]
+) -> PickerSettings:
+    """Return the settings of the picker of a fit, with those options that may be others than the fit's.
+
+    Args:
+        fit: the fit.
+        asked: method, preset, contrast and pixel size, as far as they are given.
+        common: as of `picker_from`.
+        of_picker: as of `picker_from`.
+
+    Raises:
+        SettingsError: in one line, if an option is wrong, has no effect, or the fit was made with another value.
+    """
+    fit.refuse_others(asked)
+    fields, files = _of_this_picker(fit.description, of_picker)
+    given = {field: value for field, value in (common | fields).items() if value is not None}
+    fit.refuse_others(given)
+    fit.refuse_other_files(files)
+    chosen = {field: value for field, value in given.items() if field in fit.choosing}
+    return checked(type(fit.picker), fit.picker.model_dump() | chosen, _options(fit.description))
+
+
+def _of_this_picker(
+    description: PickerDescription, of_picker: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Return the settings by field, and the files by name, that options give a picker; others are refused."""
     given_by_option = {option: value for option, value in of_picker.items() if value is not None}
     files = {
         file.name: file.resolve(given_by_option.pop(name_of(file.option)))
@@ -58,15 +114,13 @@ def picker_from(
         if name_of(each.option) in given_by_option
     }
     for name, value in given_by_option.items():
-        option = "--" + name.replace("_", "-")
-        raise SettingsError(f"{option} {value}: has no effect with --method {method} --preset {preset}")
-    description.check_given(files)
-    implementation = description.load()
-    values = {field: value for field, value in (common | fields).items() if value is not None}
-    if "diameter_angstrom" not in values:
-        values["diameter_angstrom"] = _known_diameter(description, files)
-    options = {each.field: each.option for each in description.options}
-    return checked(implementation.settings, values, options), files
+        option, picker = "--" + name.replace("_", "-"), f"--method {description.method} --preset {description.preset}"
+        raise SettingsError(f"{option} {value}: has no effect with {picker}")
+    return fields, files
+
+
+def _options(description: PickerDescription) -> dict[str, str]:
+    return {each.field: each.option for each in description.options}
 
 
 def name_of(option: str) -> str:

@@ -50,10 +50,14 @@ class FolderLock:
         root: the folder.
         info: shows one line to the user, where there is something to wait for.
         beat_s: seconds between renewals.
+        remedy: what a job that is refused is told to do, besides waiting or naming another folder.
     """
 
-    def __init__(self, root: Path, info: Callable[[str], None] | None = None, beat_s: float = BEAT_S) -> None:
+    def __init__(
+        self, root: Path, info: Callable[[str], None] | None = None, beat_s: float = BEAT_S, remedy: str = ""
+    ) -> None:
         self.root, self.path, self._info, self._beat_s = root, root.absolute() / NAME, info, beat_s
+        self._remedy = remedy
         self.holder: Holder | None = None
         self._made = list[Path]()
         self._ended = threading.Event()
@@ -129,7 +133,7 @@ class FolderLock:
             if other is None:  # released in the meantime
                 continue
             if self._is_alive(path, other):
-                raise SettingsError(other.complaint(self.root))
+                raise SettingsError(other.complaint(self.root, self._remedy))
             claim = path.with_name(f"{NAME}.{other.token}")
             self._take(claim, text)
             try:
@@ -173,12 +177,13 @@ _HELD: dict[tuple[str, int, int], FolderLock] = {}
 
 
 @contextmanager
-def only_writer(root: Path, info: Callable[[str], None] | None = None) -> Iterator[None]:
+def only_writer(root: Path, info: Callable[[str], None] | None = None, remedy: str = "") -> Iterator[None]:
     """Hold the lock of a folder; within it, the same thread may ask for it again.
 
     Args:
         root: the folder, made where it is missing.
         info: shows one line to the user.
+        remedy: as of `FolderLock`.
 
     Raises:
         SettingsError: if another job holds it, or the folder cannot hold a lock.
@@ -188,7 +193,7 @@ def only_writer(root: Path, info: Callable[[str], None] | None = None) -> Iterat
     if key in _HELD:
         yield
         return
-    lock = FolderLock(root, info)
+    lock = FolderLock(root, info, remedy=remedy)
     lock.acquire()
     _HELD[key] = lock
     try:
@@ -214,20 +219,23 @@ def refuse_if_lost(root: Path) -> None:
 
 
 def locks_output(
-    job: Callable[Arguments, Result], out: Callable[[Mapping[str, Any]], Path] = lambda given: given["out"]
+    job: Callable[Arguments, Result],
+    out: Callable[[Mapping[str, Any]], Path] = lambda given: given["out"],
+    remedy: str = "",
 ) -> Callable[Arguments, Result]:
     """Let a job be the only writer of its output folder, from before its first look there to its end.
 
     Args:
         job: a function with the arguments `out`, or what `out` takes it from, and perhaps `progress`.
         out: takes the folder from the arguments by name.
+        remedy: as of `FolderLock`.
     """
     parameters = signature(job)
 
     @wraps(job)
     def locked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         given = parameters.bind(*args, **kwargs).arguments
-        with only_writer(out(given), getattr(given.get("progress"), "info", None)):
+        with only_writer(out(given), getattr(given.get("progress"), "info", None), remedy):
             return job(*args, **kwargs)
 
     return locked

@@ -60,11 +60,11 @@ class Holder(BaseModel):
         """The holder for the user, without its command."""
         return f"process {self.pid} on {self.host}" if self.pid else "an unknown process"
 
-    def complaint(self, root: Path) -> str:
-        """Say that a folder is in use, by whom, and what to do."""
+    def complaint(self, root: Path, remedy: str = "") -> str:
+        """Say that a folder is in use, by whom, and what to do; a remedy of the job's own is added."""
         since = f" since {self.since}" if self.since else ""
         command = f" ({self.command})" if self.command else ""
-        return f"{root} is in use by {self.name}{since}{command}: wait for its end, or name another --out"
+        return f"{root} is in use by {self.name}{since}{command}: wait for its end, or name another --out{remedy}"
 
     def life(self, folder: Path) -> Life:
         """Tell whether the process that has locked a folder lives, where it can be asked."""

@@ -13,7 +13,7 @@ from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_job import PickJob
 from cryoglean.jobs.pick_one import pick_one
-from cryoglean.jobs.pick_prepare import claim_folder, prepare_picker, tell_contrast
+from cryoglean.jobs.pick_prepare import apply_fit, claim_folder, prepare_picker, tell_contrast
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import ExitStatus, JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.localpicker.survey import MicrographSurvey
     from cryoglean.pickers.protocol import FitReport
+
+
+_REMEDY = "; for many jobs, learn once, cryoglean fit ... --out FIT, and pick with --fit FIT, each into its own --out"
+"""What a job is told that is refused a folder in use."""
 
 
 @dataclass
@@ -53,7 +57,7 @@ class PickSummary(JobSummary):
         return ExitStatus.nothing_found if self.done and not self.total else super().exit_status
 
 
-@locks_output
+@partial(locks_output, remedy=_REMEDY)
 def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progress: ProgressListener) -> PickSummary:
     """Pick all micrographs that are not picked yet, and write the lists that name them all.
 
@@ -72,7 +76,10 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
         CryogleanError: if a worker process is killed.
     """
     folder, summary = PickFolder(out), PickSummary()
+    job, fit = apply_fit(job)
     claimed = claim_folder(folder, files, job, progress)
+    if fit is not None:
+        fit.install(folder.root)
     earlier = [] if job.is_stage else folder.earlier_files(claimed.files)
     summary.survey, contrast = tell_contrast(folder, [*claimed.files, *earlier], job, progress)
     files, earlier = with_contrast(claimed.files, contrast), with_contrast(earlier, contrast)

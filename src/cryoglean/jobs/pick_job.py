@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.jobs.pick_one import PickTask
 from cryoglean.jobs.provenance import describe_provenance
@@ -20,7 +21,7 @@ from cryoglean.pickers.settings import PickerSettings
 from cryoglean.report.figures import draw_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cryoglean.jobs.output_folder import OutputFolder
     from cryoglean.jobs.pick_folder import PickFolder
@@ -44,6 +45,7 @@ class PickJob(BaseModel):
         contrast: of protein in the micrographs; None tells it from them.
         is_stage: part of a run, which has told the contrast of its files; what was learned in the folder stands, from
             however few micrographs, and is not learned anew as more arrive.
+        fit: folder of a fit, by which the micrographs are picked; None learns from them.
         repick: pick those micrographs of the folder again whose picks another fit has made.
         command: the call as it was typed, if it is known.
     """
@@ -60,6 +62,7 @@ class PickJob(BaseModel):
     force: bool = False
     contrast: Contrast | None = None
     is_stage: bool = False
+    fit: Path | None = None
     repick: bool = False
     command: str | None = None
 
@@ -70,8 +73,14 @@ class PickJob(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; what does not (cpus, pictures) is left out."""
-        digests = {f"{name}_sha256": file_digest(path) for name, path in self.given.items()}
-        return self.picker.recorded(self.given) | self._recorded_of_files() | digests
+        said = self.picker.recorded(self.given) | self._recorded_of_files()
+        if self.fit is not None:  # a renewed one may take its place: the picks tell which made them
+            return said | {"fit": "given"}
+        return said | {f"{name}_sha256": digest for name, digest in self.given_digests().items()}
+
+    def given_digests(self) -> dict[str, str]:
+        """Return the SHA-256 of the files that the picker is given, by name."""
+        return {name: file_digest(path) for name, path in self.given.items()}
 
     def _recorded_of_files(self) -> dict[str, Any]:
         return self.model_dump(mode="json", include={"pixel_size_angstrom", "contrast"})
@@ -79,12 +88,24 @@ class PickJob(BaseModel):
     def provenance(self) -> dict[str, Any]:
         """Return what a job is made with besides its settings, as JSON values."""
         said = describe_provenance(self.command, self.device, self.cpus)
-        return said | {name: str(path.resolve()) for name, path in self.given.items()}
+        files = self.given | ({} if self.fit is None else {"fit": self.fit})
+        return said | {name: str(path.resolve()) for name, path in files.items()}
 
     def task(self, folder: PickFolder) -> PickTask:
         """Return what to make of each micrograph."""
         said = folder, self.picker.diameter_angstrom, self.pixel_size_angstrom
         return PickTask(*said, self.csv, self.plots, repick=self.repick)
+
+    def read(self, file: MicrographFile) -> Micrograph:
+        """Read a micrograph that can be picked.
+
+        Raises:
+            MicrographError: if it cannot be.
+        """
+        return read_usable(file, self.pixel_size_angstrom, self.picker.diameter_angstrom)[0]
+
+    def _learn_nothing(self, first: Sequence[MicrographFile]) -> Iterator[Micrograph]:  # noqa: ARG002 (none is read)
+        raise SettingsError(f"--fit {self.fit} lacks what the picker learns: make it again with cryoglean fit")
 
     def preparation(
         self, folder: OutputFolder, files: Sequence[MicrographFile], progress: ProgressListener
@@ -95,15 +116,11 @@ class PickJob(BaseModel):
             SettingsError: if a file that it needs is not given, or it can do nothing with one that is.
         """
         self.description.check_given(self.given)
-
-        def read(file: MicrographFile) -> Micrograph:
-            return read_usable(file, self.pixel_size_angstrom, self.picker.diameter_angstrom)[0]
-
         return Preparation(
             settings=self.picker,
             given=self.given,
             files=files,
-            sample=partial(spread_sample, files, read),
+            sample=partial(spread_sample, files, self.read) if self.fit is None else self._learn_nothing,
             folder=folder.root,
             cpus=self.cpus,
             device=self.device,

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryoglean.errors import SettingsError
+from cryoglean.jobs.fit_record import made_with
 from cryoglean.jobs.fit_renewal import arrived_since, forget_picks, renew_outdated_fit
+from cryoglean.jobs.given_fit import open_fit
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.learned import fit_digest, learned_files, read_learned, write_learned
-from cryoglean.jobs.survey import survey_folder
+from cryoglean.jobs.survey import read_survey, survey_folder
 from cryoglean.jobs.usable import read_usable
 from cryoglean.micrograph import Contrast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryoglean.jobs.given_fit import GivenFit
     from cryoglean.jobs.output_folder import OutputFolder
     from cryoglean.jobs.pick_job import PickJob
     from cryoglean.jobs.progress import ProgressListener
@@ -61,19 +64,37 @@ def claim_folder(
     return Claimed(known, unreadable)
 
 
+def apply_fit(job: PickJob) -> tuple[PickJob, GivenFit | None]:
+    """Open the fit that a job is given, if it is, and let the job take from it what it holds.
+
+    Raises:
+        SettingsError: in one line, if the fit cannot be used or is not what the job asks for.
+    """
+    if job.fit is None:
+        return job, None
+    fit = open_fit(job.fit)
+    asked = {"contrast": job.contrast, "pixel_size_angstrom": job.pixel_size_angstrom}
+    fit.refuse_others(job.picker.model_dump(mode="json") | asked)
+    fit.refuse_other_files(job.given)
+    taken = {"contrast": fit.record.contrast, "pixel_size_angstrom": fit.record.pixel_size_angstrom}
+    return job.model_copy(update=taken | {"given": fit.given}), fit
+
+
 def tell_contrast(
     folder: OutputFolder, files: Sequence[MicrographFile], job: PickJob, progress: ProgressListener
 ) -> tuple[MicrographSurvey | None, Contrast]:
     """Survey the micrographs, and return the contrast to read them with.
 
     Where more micrographs turn the contrast round, what was picked and learned is forgotten. A stage of a run has been
-    told the contrast, and surveys nothing.
+    told the contrast, and surveys nothing; a fit that is given brings both.
 
     Raises:
         SettingsError: if a survey is there and cannot be understood.
     """
     if job.is_stage:
         return None, job.contrast or Contrast.dark
+    if job.fit is not None:
+        return read_survey(folder.root), job.contrast or Contrast.dark
 
     def forget(kept: MicrographSurvey, survey: MicrographSurvey) -> None:
         if job.contrast is None and kept.taken_contrast is not survey.taken_contrast:
@@ -106,11 +127,15 @@ def prepare_picker(
         OSError: if results cannot be written.
     """
     keys = {file.key for file in preparation.files}
-    if not job.is_stage:
+    if not job.is_stage and job.fit is None:
         renew_outdated_fit(folder, job.description, keys, preparation.info)
     prepared = job.description.load().prepare(preparation)
-    settings = job.recorded() | {"contrast": contrast.value}
-    digest = fit_digest(settings, learned_files(folder.root, job.description))
     before = read_learned(folder.root)
+    if job.fit is not None and before is not None:
+        return prepared, before.digest
+    picker, given = job.description, job.given_digests()
+    files = learned_files(folder.root, picker) | {each.name: given[each.name] for each in picker.given_to_pick(given)}
+    settings = made_with(job.picker.model_dump(mode="json"), job.pixel_size_angstrom, contrast)
+    digest = fit_digest(settings, files)
     write_learned(folder.root, digest, keys | set(() if before is None else before.offered))
     return prepared, digest

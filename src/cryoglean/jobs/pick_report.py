@@ -168,6 +168,8 @@ def _pick_command(
     given = given_files(folder, picker, settings, folder.root)
     if not any(m.picks or m.candidates for m in listed) or given is None or not picker.threshold_is_score:
         return None
+    if settings.get("fit") is not None:
+        return repick_command(folder.root, micrographs, {"--fit": folder.provenance().get("fit")})
     options = {
         **picker_options(picker, settings),
         "--diameter": f"{settings['diameter_angstrom']:g}",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from cryoglean.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.figures import Figure
@@ -255,6 +255,11 @@ class PickerDescription:
     pictures: tuple[PictureDescription, ...] = ()
     is_fitted: bool = True
     threshold_is_score: bool = True
+
+    def given_to_pick(self, given: Iterable[str]) -> tuple[GivenFile, ...]:
+        """Return which of the files that are given, by name, are needed to pick with what was learned."""
+        names = set(given)
+        return tuple(file for file in self.given if file.name in names and not file.only_teaches)
 
     def check_given(self, given: Mapping[str, Path]) -> None:
         """See that all files that the picker needs are given, and none that it can do nothing with.

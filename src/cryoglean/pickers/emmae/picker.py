@@ -79,7 +79,7 @@ class EmmaeSetFacts(BaseModel):
         chain: of filters that they went through for the network.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: Literal["default"] = "default"
     diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]

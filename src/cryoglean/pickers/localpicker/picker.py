@@ -7,11 +7,11 @@ and threshold are not given but found, in two steps: `fit_localpicker` learns fr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
 from cryoglean.detect.contrast import ParticleContrast
@@ -24,6 +24,8 @@ from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.pickers.localpicker.template_search import (
+    DISC_DIAMETERS,
+    PROFILE_VALUES,
     FilteredMicrograph,
     Template,
     cross_correlate,
@@ -65,11 +67,11 @@ class LocalpickerModel(BaseModel):
         micrographs: the micrographs it was learned from.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    diameter_angstrom: float
-    disc_diameters: float
-    profile: tuple[float, ...] | None
+    diameter_angstrom: Annotated[float, Field(gt=0)]
+    disc_diameters: Annotated[float, Field(gt=0, le=DISC_DIAMETERS[-1])]
+    profile: Annotated[tuple[float, ...], Field(max_length=PROFILE_VALUES)] | None
     skewness: float
     skewness_error: float
     mixture: HeightMixture

@@ -45,6 +45,12 @@ PROFILE_STEP_DIAMETERS = 1 / 32
 """Radial spacing of a learned profile. Chosen by hand: about a working pixel; 1/64 to 1/16 move F1 by 0.04 at most on
 simulated sets (`benchmarks/constants_flat.py`)."""
 
+_RADII = np.arange(0, PROFILE_REACH_DIAMETERS + PROFILE_STEP_DIAMETERS, PROFILE_STEP_DIAMETERS)
+"""Radii of the values of a profile, in diameters. Derived: from its reach and its step."""
+
+PROFILE_VALUES = len(_RADII)
+"""Number of values of a profile. Derived: as many as radii."""
+
 PEAK_DISTANCE_DIAMETERS = 0.5
 """Peaks closer than this are one peak while the template is sought. Derived: as
 `limits.DEFAULT_SPACING_DIAMETERS`, whatever distance the user sets."""
@@ -193,11 +199,10 @@ def _refine(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: Thread
 
 def _profile_above(least_height: float) -> Callable[[FilteredMicrograph, Peaks], NDArray[np.float64]]:
     """Return the function that sums, over the peaks of a least height, the radial profile in units of the diameter."""
-    radii = np.arange(0, PROFILE_REACH_DIAMETERS + PROFILE_STEP_DIAMETERS, PROFILE_STEP_DIAMETERS)
 
     def profile_of(field: FilteredMicrograph, peaks: Peaks) -> NDArray[np.float64]:
         strong, diameter = peaks.take(peaks.height >= least_height), field.working.diameter_px
         in_pixels = mean_radial_profile(field.working.image, strong, PROFILE_REACH_DIAMETERS * diameter)
-        return len(strong.x) * np.interp(radii * diameter, np.arange(len(in_pixels)), in_pixels)
+        return len(strong.x) * np.interp(_RADII * diameter, np.arange(len(in_pixels)), in_pixels)
 
     return profile_of

@@ -49,7 +49,7 @@ class MatcherFit(BaseModel):
         expected_f1: F1 that the mixture expects at the cut.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     localpicker: LocalpickerModel
