@@ -4,14 +4,17 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
 from tests.learned_facts import localpicker_model
 
 from cryoglean.detect.mixture import HeightMixture
-from cryoglean.pickers.figures import Figure, Line, Panel
+from cryoglean.pickers.figures import Figure, Image, Line, Panel
 from cryoglean.pickers.localpicker.figures import fit_figure
 from cryoglean.report.counts_picture import draw_counts
 from cryoglean.report.figures import draw_figure
+from cryoglean.report.picture_images import images_in
+from report_facts import png
 
 
 @pytest.fixture
@@ -73,3 +76,22 @@ def test_drawing_keeps_clear_of_global_state(tmp_path):
         f"draw_counts({str(tmp_path / 'p.png')!r}, {{'a': 1}}); sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_picture_tells_where_its_images_lie(path):
+    red = np.tile([1.0, 0.0, 0.0], (20, 30, 1))
+    panels = [Panel(elements=[Line([0, 1], [0, 1])]), Panel(elements=[Image(red, (0, 30, 0, 20), limits=(0, 1))])]
+    draw_figure(path, Figure("", panels, 2, (6, 3), dots_per_inch=100))
+    picture = cv2.imread(str(path))
+    rows, columns = np.nonzero((picture == [0, 0, 255]).all(axis=2))
+    (box,) = images_in(path.read_bytes())
+    height, width = picture.shape[:2]
+    assert [box.left * width, box.top * height] == pytest.approx([columns.min(), rows.min()], abs=2)
+    assert [box.width * width, box.height * height] == pytest.approx([np.ptp(columns), np.ptp(rows)], abs=5)
+
+
+def test_pictures_without_images_tell_so_and_others_tell_nothing(path):
+    draw_figure(path, Figure("", [Panel(elements=[Line([0, 1], [0, 1])])], 1, (3, 3)))
+    assert images_in(path.read_bytes()) == ()
+    assert images_in(png()) is images_in(b"") is images_in(b"no picture at all") is None
+    assert images_in(path.read_bytes().replace(b"Cryoglean images\0[]", b"Cryoglean images\0[[")) is None

@@ -24,6 +24,10 @@ from html_page import Page
 from report_facts import NAMES, facts, gallery, nothing, pick_facts, places, places_in
 
 
+def audit():
+    return spacing_audit({}, 5)
+
+
 def charts(known):
     return [*pick_charts(known, spacing_audit(known.picks, 5)), *run_charts(known)]
 
@@ -116,7 +120,35 @@ def test_what_is_not_known_has_no_chart():
         "training-1",
         "times",
     } <= names
-    assert charts(nothing()) == []
+    empty = charts(nothing())
+    assert {chart.name for chart in empty} == {"counts", "scores", "distances"}
+    assert all(chart.nothing and not chart.data for chart in empty)
+
+
+def test_what_would_have_empty_axes_is_said_in_words():
+    none = tuple(MicrographFacts(name, f"/{name}", Picks.empty()) for name in ("a", "b"))
+    one = (MicrographFacts("a", "/a", Picks([5.0], [5.0], [0.9])),)
+    for known, said in (
+        (facts(micrographs=none, views=()), {"counts": "No picks in 2 micrographs", "scores": "no scores"}),
+        (facts(micrographs=one, views=()), {"distances": "No micrograph has two picks"}),
+        (facts(pixel_size_angstrom=None), {"distances": "no pixel size"}),
+    ):
+        page = Page(run_page(known, ""))
+        drawn = {chart["name"] for chart in page.data["charts-data"]}
+        for name, words in said.items():
+            assert name not in drawn
+            assert words in page.words
+        assert page.wrong == page.open == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 24, 25, 400])
+def test_ticks_of_counts_are_whole_numbers(count):
+    known = tuple(MicrographFacts(str(n), f"/{n}", Picks([5.0], [5.0], [0.9])) for n in range(count))
+    (chart,) = (each for each in pick_charts(facts(micrographs=known), audit()) if each.name == "counts")
+    for axis in (chart.layout["xaxis"], chart.layout["yaxis"]):
+        assert axis.get("dtick", 1) % 1 == 0
+        assert "dtick" in axis or axis["tickformat"] == ",d"
+    assert (chart.layout["xaxis"].get("dtick") == 1) == (count <= 24)
 
 
 def test_a_run_with_nothing_has_a_page():

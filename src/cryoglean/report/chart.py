@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SERIES, SECOND, FADED, INK = "var(--series-1)", "var(--series-2)", "var(--faded)", "var(--ink)"
 
+_FEW = 5
+"""Counts up to which every whole number has a tick. Chosen by hand: more would stand too close."""
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -24,6 +27,7 @@ class Chart:
         data: plotly's traces.
         layout: plotly's layout, as far as it is this chart's own.
         height_px: of the chart.
+        nothing: why there is nothing to draw, in place of the chart.
     """
 
     name: str
@@ -33,6 +37,18 @@ class Chart:
     data: list[dict[str, Any]]
     layout: dict[str, Any]
     height_px: int = 280
+    nothing: str = ""
+
+
+def nothing_to_draw(name: str, group: str, title: str, reason: str) -> Chart:
+    """Return what stands in place of a chart that would have empty axes."""
+    return Chart(name, group, title, "", [], {}, nothing=reason)
+
+
+def whole_numbers(highest: float, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (values of plotly)
+    """Return an axis from 0 for counts up to the highest: no ticks between whole numbers."""
+    ticks = {"dtick": 1} if highest <= _FEW else {}
+    return {"rangemode": "tozero", "tickformat": ",d", **ticks, **more}
 
 
 def upright(at: float, dash: str = "solid", colour: str = SECOND) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from functools import lru_cache, singledispatch
 from pathlib import Path
@@ -16,7 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 
-from cryoglean.io.atomic import atomic_path
+from cryoglean.io.atomic import write_atomic_bytes
 from cryoglean.pickers.figures import (
     GUIDE,
     PARTICLE,
@@ -35,6 +36,7 @@ from cryoglean.pickers.figures import (
     VerticalLine,
 )
 from cryoglean.report.footer import round_length
+from cryoglean.report.picture_images import image_boxes, with_images
 
 if TYPE_CHECKING:
     import os
@@ -58,6 +60,9 @@ _MARK_COLOUR = "#35e8ff"
 
 _TITLE_POINTS, _LABEL_POINTS = 12.0, 10.0
 """Sizes of letters. Format: the defaults of matplotlib."""
+
+_FEW_TICKS = 4
+"""Ticks of an axis without a frame, at most. Chosen by hand: numbers of many digits do not run into each other."""
 
 _FAINT = 0.3
 """Opacity of areas and of scattered points. Chosen by hand: where several overlap, each still shows."""
@@ -95,8 +100,10 @@ def draw_figure(path: str | os.PathLike[str], figure: Figure, picture_format: st
     if figure.legend:
         patches = [Patch(color=each.colour, label=shown_text(each.text)) for each in figure.legend]
         canvas.legend(handles=patches, loc="outside lower center", ncols=len(patches), **_LEGEND_STYLE)
-    with atomic_path(path) as temporary:
-        canvas.savefig(temporary, format=picture_format, dpi=figure.dots_per_inch)
+    drawn = io.BytesIO()
+    canvas.savefig(drawn, format=picture_format, dpi=figure.dots_per_inch)
+    data = drawn.getvalue()
+    write_atomic_bytes(path, with_images(data, image_boxes(canvas)) if picture_format == "png" else data)
 
 
 def draw_panel(axes: Axes, panel: Panel) -> None:
@@ -132,6 +139,8 @@ def _draw_frame(axes: Axes, panel: Panel) -> None:
             axis.set_ticks(list(ticks), [shown_text(text) for text in ticks.values()])
         elif panel.is_integer:
             axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        elif panel.frame == "bottom":
+            axis.set_major_locator(MaxNLocator(_FEW_TICKS))
     if panel.frame != "full":
         axes.spines[["left", "right", "top"]].set_visible(False)
         axes.spines["bottom"].set_visible(panel.frame == "bottom")

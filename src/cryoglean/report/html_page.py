@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from cryoglean import __version__
 from cryoglean.ctf.model import ANGSTROM_PER_MICROMETRE
-from cryoglean.report.page_notices import REJECTED
+from cryoglean.report.page_notices import REJECTED, headline
 from cryoglean.report.pick_charts import pick_charts
 from cryoglean.report.score_steps import score_meaning
 from cryoglean.report.spacing_audit import Audit, spacing_audit
@@ -20,10 +20,11 @@ from cryoglean.report.viewer_data import viewer_data
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cryoglean.report.chart import Chart
     from cryoglean.report.page_facts import PageFacts
+    from cryoglean.report.page_notices import Notice
 
 _STATUS = {
     "done": "done",
@@ -34,7 +35,13 @@ _STATUS = {
 
 
 def html_page(
-    name: str, facts: PageFacts, audit: Audit, written: str, charts: Iterable[Chart] = (), **more: object
+    name: str,
+    facts: PageFacts,
+    audit: Audit,
+    written: str,
+    notices: Sequence[Notice],
+    charts: Iterable[Chart] = (),
+    **more: object,
 ) -> str:
     """Return a page as HTML.
 
@@ -43,6 +50,7 @@ def html_page(
         facts: content of the page.
         audit: of its picks, from `audit_of`.
         written: when, as text.
+        notices: at its top.
         charts: besides those of picks.
         more: values of this template alone.
     """
@@ -53,9 +61,11 @@ def html_page(
         version=__version__,
         status=_STATUS.get(facts.status, facts.status),
         audit=audit,
+        notices=notices,
+        headline=headline(notices),
         charts=shown,
         groups={chart.group for chart in shown},
-        charts_data=[asdict(chart) for chart in shown],
+        charts_data=[asdict(chart) for chart in shown if not chart.nothing],
         viewer=viewer,
         saved=_saved(facts, viewer),
         meaning=score_meaning(facts.picks),
@@ -71,10 +81,11 @@ def html_page(
 
 def _saved(facts: PageFacts, viewer: Mapping[str, Any]) -> str:
     """Describe what a STAR file that is saved from the page holds."""
-    which = f"all {counted(len(viewer['micrographs']), 'micrograph')}"
+    number = len(viewer["micrographs"])
+    which = f"all {number:,} micrographs" if number > 1 else "the micrograph"
     if not viewer["holds_all"]:
-        number = counted(len(facts.views), "micrograph")
-        which = f"the {number} shown here only, as a page cannot hold all places: the command below picks all"
+        shown = counted(len(facts.views), "micrograph")
+        which = f"the {shown} shown here only, as a page cannot hold all places: the command below picks all"
     nameless = sum(each["cell"] is None for each in viewer["micrographs"])
     left_out = f"; without {nameless} whose names STAR cannot hold" if nameless else ""
     return f"Of {which}{left_out}: rlnMicrographName, coordinates as RELION counts them, and score."

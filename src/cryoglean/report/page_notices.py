@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +11,7 @@ from cryoglean.report.findings import Finding, Level, findings_on_counts
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cryoglean.report.page_facts import PageFacts
     from cryoglean.report.spacing_audit import Audit
@@ -24,12 +25,16 @@ class Notice:
     """Line at the top of a page.
 
     Attributes:
-        level: alarms are red and come first.
+        level: alarms are red and come first, facts come last.
         text: for the user.
+        command: the command to go on with, if there is one.
+        remedy: when to use it.
     """
 
-    level: Literal["alarm", "note"]
+    level: Literal["alarm", "note", "fact"]
     text: str
+    command: str | None = None
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,28 @@ def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
 
 
 def alarms_first(notices: Iterable[Notice]) -> list[Notice]:
-    """Return notices with the alarms first, otherwise as they stood."""
-    return sorted(notices, key=lambda each: each.level != "alarm")
+    """Return notices with the alarms first and the facts last, otherwise as they stood."""
+    return sorted(notices, key=lambda each: Level(each.level).rank)
+
+
+def headline(notices: Sequence[Notice]) -> Notice:
+    """Sum notices up in a few words, at the level of the worst."""
+    counts = Counter(each.level for each in notices)
+    alarms, notes = counts["alarm"], counts["note"]
+    if alarms:
+        return Notice("alarm", f"{counted(alarms, 'alarm')}: look here before you go on")
+    return (
+        Notice("note", f"{counted(notes, 'note')} to read")
+        if notes
+        else Notice("fact", "No alarms and no notes: look at the picks")
+    )
 
 
 def notice_of(finding: Finding) -> Notice:
     """Return a finding as a line at the top of a page."""
     text = f"{finding.text[0].upper()}{finding.text[1:]}"
     text += "" if text.endswith("?") else "."
-    again = f" {finding.remedy.capitalize()}: {finding.command}" if finding.command else ""
-    return Notice("alarm" if finding.level is Level.alarm else "note", text + again)
+    return Notice(finding.level.value, text, finding.command, finding.remedy.capitalize())
 
 
 def numbers_of_picks(facts: PageFacts, picks_are: str = "") -> list[KeyNumber]:

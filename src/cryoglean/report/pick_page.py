@@ -9,6 +9,7 @@ import numpy as np
 
 from cryoglean.report.html_page import audit_of, html_page
 from cryoglean.report.pick_notices import key_numbers, notices
+from cryoglean.report.picture_images import images_in
 from cryoglean.report.viewer_data import data_uri, jpeg
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ def pick_page(facts: PickFacts, written: str) -> str:
         facts,
         audit,
         written,
-        notices=notices(facts, audit),
+        notices(facts, audit),
         key_numbers=key_numbers(facts, audit),
-        pictures=list(zip(facts.pictures, embedded(facts.pictures), strict=True)),
+        pictures=[
+            (picture, image, images_in(picture.data))
+            for picture, image in zip(facts.pictures, embedded(facts.pictures), strict=True)
+        ],
     )
 
 

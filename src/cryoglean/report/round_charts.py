@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from cryoglean.report.chart import FADED, INK, SECOND, SERIES, Chart, level, safe, upright
+from cryoglean.report.chart import FADED, INK, SECOND, SERIES, Chart, level, safe, upright, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ _ROUND_PX, _TRAINING_PX = 230, 260
 
 _ROW_PX, _MARGIN_PX = 24, 90
 """Height of a stage's bar, and of the rest of its chart. Resource: a line of text fits beside each bar."""
+
+_BAR_WIDTH = 0.5
+"""Width of a round's bar. Chosen by hand: one round's bar is no wall."""
 
 _Column = tuple[str, str, "Sequence[float | None]", str, str, dict[str, Any]]
 _ROUNDS = {"type": "category", "title": {"text": "round"}}
@@ -57,11 +60,15 @@ def _by_round(column: _Column, rounds: Sequence[RoundSummary], best: int) -> lis
         "type": "bar",
         "x": [str(number) for number in known],
         "y": list(known.values()),
+        "width": _BAR_WIDTH,
         "marker": {"color": [SERIES if number == best else FADED for number in known]},
         "hovertemplate": f"round %{{x}}: %{{y:{form}}}{unit}<extra></extra>",
     }
     values_text = "; ".join(f"round {number}: {value:{form}}{unit}" for number, value in known.items())
-    axes = {"xaxis": _ROUNDS, "yaxis": {"rangemode": "tozero", "ticksuffix": unit} | layout.get("yaxis", {})}
+    plain = (
+        whole_numbers(max(known.values(), default=0)) if form == ",d" else {"rangemode": "tozero", "ticksuffix": unit}
+    )
+    axes = {"xaxis": _ROUNDS, "yaxis": plain | layout.get("yaxis", {})}
     chart = Chart(
         f"round-{name}",
         "rounds",

@@ -26,8 +26,8 @@ def run_page(facts: RunFacts, written: str) -> str:
         facts,
         audit,
         written,
+        notices(facts, audit),
         run_charts(facts),
-        notices=notices(facts, audit),
         key_numbers=key_numbers(facts, audit),
         galleries=[(gallery, class_tiles(gallery, facts.diameter_angstrom)) for gallery in facts.galleries],
     )

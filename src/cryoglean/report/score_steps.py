@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.picks import Picks
+    from cryoglean.report.page_facts import PageFacts
 
 STEPS = 1000
 """Of a slider. Resource: finer than a slider's pixels; a score of three decimals is a step of its own."""
 
 PARTS = 65
 """Of a step. Format: so many parts of all steps are numbers of 16 bits."""
+
+_OWN_DIGITS = 1e6
+"""Digits of a threshold that is found from the picks. Format: fewer than coordinate files hold of scores."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,16 @@ def steps_for(picks: Mapping[str, Picks]) -> ScoreSteps:
 def all_scores(picks: Mapping[str, Picks]) -> NDArray[np.float64]:
     """Return (n,) the scores of all picks."""
     return np.concatenate([np.zeros(0), *(p.score for p in picks.values())])
+
+
+def own_threshold(facts: PageFacts) -> float:
+    """Return the threshold of the picks; where it is not known, one that just keeps them and drops the candidates."""
+    if facts.threshold is not None:
+        return facts.threshold
+    picked, below = all_scores(facts.picks), all_scores(facts.candidates)
+    if len(picked):
+        return float(np.floor(picked.min() * _OWN_DIGITS) / _OWN_DIGITS)
+    return float(np.nextafter(below.max(), np.inf)) if len(below) else 0.0
 
 
 def score_meaning(picks: Mapping[str, Picks]) -> str:

@@ -12,7 +12,7 @@ from cryoglean.picks import Picks
 from cryoglean.report.overlay import highest_shown_score, lowest_shown_score, score_palette
 from cryoglean.report.packed_places import MAX_PLACES, PLACES, places_of
 from cryoglean.report.page_facts import THRESHOLD_MARK
-from cryoglean.report.score_steps import PARTS, all_scores, steps_for
+from cryoglean.report.score_steps import PARTS, all_scores, own_threshold, steps_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 MAX_VIEWS, LONGEST_SIDE_PX, MAX_IMAGE_BYTES = 24, 1000, 320_000
 """Number, longer side and size of the pictures of micrographs. Resource: the page stays below 24 MB."""
-
-_OWN_DIGITS = 1e6
-"""Digits of a threshold that is found from the picks. Format: as many as coordinate files hold of scores, and fewer."""
 
 _QUALITIES = (88, 80, 70, 60, 50, 40, 30, 20)
 """Of JPEG, tried from the first on. Resource: the best that `MAX_IMAGE_BYTES` allows."""
@@ -38,7 +35,7 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
     steps, scores = steps_for(facts.places), all_scores(facts.places)
     whole = Picks.joined(facts.places.values())
     weakest, strongest = lowest_shown_score(whole), highest_shown_score(whole)
-    own = _own_threshold(facts, scores)
+    own = own_threshold(facts)
     first = int(steps.of(np.array([own]))[0])
     remaining = steps.remaining(scores)
     remaining[first] = sum(facts.counts.values())
@@ -70,16 +67,6 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
         "pick_command": facts.pick_command,
         "threshold_mark": THRESHOLD_MARK,
     }
-
-
-def _own_threshold(facts: PageFacts, scores: NDArray[np.float64]) -> float:
-    """Return the threshold of the picks; where it is not known, one that just keeps them and drops the candidates."""
-    if facts.threshold is not None:
-        return facts.threshold
-    picked = all_scores(facts.picks)
-    if len(picked):
-        return float(np.floor(picked.min() * _OWN_DIGITS) / _OWN_DIGITS)
-    return float(np.nextafter(scores.max(), np.inf)) if len(scores) else 0.0
 
 
 def jpeg(grey: NDArray[np.uint8], max_bytes: int = MAX_IMAGE_BYTES) -> bytes:

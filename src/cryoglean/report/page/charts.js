@@ -23,7 +23,10 @@
     return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, coloured(each, style)]));
   }
 
-  function layoutOf(chart) {
+  // Widths of charts on paper, which is narrower than a screen: A4 and letter have room for one, or two side by side.
+  const PRINTED_PX = { wide: 650, narrow: 310 };
+
+  function layoutOf(chart, place, print) {
     const axis = { gridcolor: "var(--grid)", linecolor: "var(--line)", zerolinecolor: "var(--line)", automargin: true };
     const own = chart.layout;
     return {
@@ -36,6 +39,7 @@
       modebar: { bgcolor: "rgba(0,0,0,0)", color: "var(--soft)", activecolor: "var(--ink)" },
       dragmode: "zoom",
       height: chart.height_px,
+      ...(print ? { width: PRINTED_PX[place.closest("#counts") ? "wide" : "narrow"] } : {}),
       ...own,
       margin: { l: 52, r: 12, t: own.showlegend ? 34 : 14, b: 46, ...own.margin },
       xaxis: { ...axis, ...own.xaxis },
@@ -43,16 +47,17 @@
     };
   }
 
-  function draw() {
+  function draw(print = false) {
     const style = getComputedStyle(document.documentElement);
     for (const chart of charts) {
       const place = document.getElementById(`chart-${chart.name}`);
-      Plotly.react(place, coloured(chart.data, style), coloured(layoutOf(chart), style), config);
+      Plotly.react(place, coloured(chart.data, style), coloured(layoutOf(chart, place, print), style), { ...config, responsive: !print });
     }
   }
 
   draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+  matchMedia("print").addEventListener("change", ({ matches }) => draw(matches));
 
   const scores = charts.find((chart) => chart.name === "scores");
   if (scores) {

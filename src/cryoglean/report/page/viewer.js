@@ -223,8 +223,19 @@
     ArrowUp: () => move(0, 60),
     ArrowDown: () => move(0, -60),
   };
-  part("canvas").parentElement.parentElement.parentElement.addEventListener("keydown", (event) => {
+  const help = part("keys");
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    if (help.open) help.close();
+    else help.showModal();
+  });
+  part("help").addEventListener("click", () => help.showModal());
+  part("close").addEventListener("click", () => help.close());
+  // Keys are the viewer's while the pointer or the focus is in it; arrows move only from the image itself.
+  document.addEventListener("keydown", (event) => {
     const isField = event.target.matches("select, input[type=range]");
+    if (help.open || !document.getElementById("viewer").matches(":hover, :focus-within")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || isField || !(event.key in keys)) return;
     if (event.key.startsWith("Arrow") && event.target !== canvas) return;
     event.preventDefault();
@@ -255,6 +266,7 @@
 
   const [lowest, highest] = data.slider; // as far as the colours go
   Object.assign(part("threshold"), { min: lowest, max: highest, value: data.first });
+  part("threshold").disabled = !data.picked && !data.has_candidates;
   part("ramp").style.background = `linear-gradient(to right, ${data.palette.filter((_, k) => k % 12 === 0).join(", ")})`;
   part("weakest").textContent = Number(data.weakest.toPrecision(3));
   part("strongest").textContent = Number(data.strongest.toPrecision(3));
