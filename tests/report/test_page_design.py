@@ -123,5 +123,5 @@ def test_keys_are_the_viewers_while_the_pointer_is_in_it_and_of_no_one_else(open
 
 def test_the_verdict_comes_first_with_its_commands_apart(opened):
     page = opened()
-    assert page.locator(".verdict .headline").inner_text() == "2 notes to read"
+    assert page.locator(".strip .headline").inner_text() == "2 notes to read"
     assert page.locator("header > *").nth(3).get_attribute("aria-label") == "Verdict"

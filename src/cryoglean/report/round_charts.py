@@ -88,9 +88,9 @@ def _comparisons(rounds: Sequence[RoundSummary]) -> list[Chart]:
     new = {n: each.only_new for n, each in known.items() if each.only_new is not None}
     if not new:
         return []
-    data = [_kept_bars(before, "only the accepted round", FADED), _kept_bars(new, "only the new round", SERIES)]
+    data = [_kept_bars(before, "accepted", FADED), _kept_bars(new, "new", SERIES)]
     layout = _shares() | {"xaxis": _ROUNDS, "barmode": "group", "showlegend": True}
-    says = "Of the picks that only one of two rounds has, the share in kept classes, with standard errors."
+    says = "Of the picks that one of two rounds alone has: the share in kept classes, with standard errors."
     title = "Picks that only one round has: share in kept classes"
     return [Chart("round-comparison", "rounds", title, says, data, layout, _ROUND_PX)]
 

@@ -51,7 +51,7 @@
     const style = getComputedStyle(document.documentElement);
     for (const chart of charts) {
       const place = document.getElementById(`chart-${chart.name}`);
-      Plotly.react(place, coloured(chart.data, style), coloured(layoutOf(chart, place, print), style), { ...config, responsive: !print });
+      Plotly.react(place, coloured(chart.data, style), coloured(layoutOf(chart, place, print), style), config);
     }
   }
 
