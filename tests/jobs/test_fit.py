@@ -5,9 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import mrcfile
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from safetensors.numpy import save
 from tests.fields import noise_field
 from tests.jobs.test_pick import DIAMETER, Listener, write
@@ -281,6 +283,28 @@ def test_a_fit_that_is_broken_is_refused_in_one_line_before_any_work(images, fit
     assert str(folder) in str(refused.value)
     assert len(str(refused.value)) < 600
     assert not out.exists()
+
+
+@hypothesis.given(st.data())
+def test_no_damage_makes_another_fit_of_one(fitted, tmp_path_factory, data):
+    """A byte that is turned, or a file that is cut, is refused, or leaves all that decides the picks as it was."""
+    folder = Path(shutil.copytree(fitted, tmp_path_factory.mktemp("damaged") / "FIT"))
+    known = open_fit(folder)
+    path = folder / data.draw(st.sampled_from([FIT, *known.record.files]))
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        del content[place:]
+    else:
+        content[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        now = open_fit(folder)
+    except SettingsError:
+        return
+    assert path.name == FIT
+    assert (now.picker, now.given.keys(), now.record.digest) == (known.picker, known.given.keys(), known.record.digest)
+    assert (now.record.contrast, now.record.files) == (known.record.contrast, known.record.files)
 
 
 def test_a_fit_that_found_no_particles_says_so_and_is_not_applied(images, tmp_path):

@@ -25,6 +25,7 @@ from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.limits import is_same_size, min_distance_angstrom
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.registry import describe
+from cryoglean.report.findings import alarms_first
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
 
@@ -114,7 +115,8 @@ def gather(root: Path) -> PickFacts:
     views = read_views(micrographs, picks)
     diameter, contrast = float(settings["diameter_angstrom"]), settings.get("contrast")
     survey, command = read_survey(root), folder.provenance().get("command")
-    learned = read_learned(root)
+    learned, change = read_learned(root), None if settings.get("fit") else command  # a fit takes no other diameter
+    shown = findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), change)
     digest = "" if learned is None else learned.digest
     return PickFacts(
         name=root.resolve().name,
@@ -124,10 +126,7 @@ def gather(root: Path) -> PickFacts:
         min_distance_angstrom=min_distance_angstrom(settings.get("min_distance_angstrom"), diameter),
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
-        findings=(
-            *findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), command),
-            *findings_on_fits({key: each.fit for key, each in picks.items()}, digest, command),
-        ),
+        findings=alarms_first([*shown, *findings_on_fits({key: p.fit for key, p in picks.items()}, digest, command)]),
         views=views,
         settings=settings,
         provenance=folder.provenance(),
@@ -169,7 +168,8 @@ def _pick_command(
     if not any(m.picks or m.candidates for m in listed) or given is None or not picker.threshold_is_score:
         return None
     if settings.get("fit") is not None:
-        return repick_command(folder.root, micrographs, {"--fit": folder.provenance().get("fit")})
+        chosen = {"--fit": folder.provenance().get("fit"), "--min-distance": settings.get("min_distance_angstrom")}
+        return repick_command(folder.root, micrographs, chosen)
     options = {
         **picker_options(picker, settings),
         "--diameter": f"{settings['diameter_angstrom']:g}",

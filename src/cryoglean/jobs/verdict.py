@@ -116,7 +116,7 @@ def _on_fit(fit: FitReport | None) -> list[Finding]:
         return [NO_SIGNAL]
     if len(fit.micrographs) < FIT_MICROGRAPHS:
         seen = counted(len(fit.micrographs), "micrograph")
-        text = f"learned from {seen} only: more of the set, picked into the same folder, are learned from anew"
+        text = f"learned from {seen} only: more of the set, given with the same --out, are learned from anew"
         return [Finding(Level.note, "fit", text)]
     return []
 

@@ -93,6 +93,8 @@ def test_a_file_cut_short_is_refused_in_one_line(folder, tmp_path, keep):
         (KIND, VERSION, {"preset": "other"}, {}, "preset"),
         (KIND, VERSION, {"preset": "paper"}, {}, "does not hold what"),
         (KIND, VERSION, {}, {"template": None}, "template"),
+        (KIND, VERSION, {}, {"centre": torch.zeros(3)}, "does not fit"),
+        (KIND, VERSION, {}, {"usual": torch.zeros(3)}, "does not fit"),
         (KIND, VERSION, {}, {"template": torch.full((4, 32), torch.nan)}, "not finite"),
     ],
 )

@@ -21,6 +21,8 @@ from cryoglean.pickers.emmae.picker import Emmae, EmmaeSet, EmmaeSetFacts
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cryoglean.micrograph import Micrograph
     from cryoglean.picks import Picks
 
@@ -51,10 +53,23 @@ def read_emmae_set(path: Path) -> EmmaeSet | PaperEmmaeSet:
         if facts.get("preset") == "paper":
             return PaperEmmaeSet(PaperEmmaeFacts.model_validate(facts), tensors["centres"])
         likeness = Likeness(*(tensors[name] for name in Likeness._fields))
+        _refuse_other_sizes(tensors["template"], likeness)
         return EmmaeSet(EmmaeSetFacts.model_validate(facts), tensors["template"], likeness)
-    except (ValidationError, KeyError) as error:
+    except (ValidationError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} does not hold what Cryo-EMMAE learned of a set: {reason[:200]}") from error
+
+
+def _refuse_other_sizes(template: Tensor, likeness: Likeness) -> None:
+    """See that what is known of particles is as long as their template.
+
+    Raises:
+        ValueError: names the sizes.
+    """
+    numbers = template.numel()
+    sizes = tuple(tuple(tensor.shape) for tensor in likeness)
+    if template.dim() != 2 or sizes != ((numbers,), (numbers, numbers), (2,)):
+        raise ValueError(f"a template of {tuple(template.shape)} does not fit tensors of {sizes}")
 
 
 @dataclass(frozen=True)
