@@ -21,6 +21,7 @@ from cryoglean.loop import class_evaluation
 from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
 from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.run_report import gather
+from cryoglean.loop.settings import LoopSettings
 from cryoglean.pickers.kpicker.training import LEAST_POSITIVES, KpickerTraining
 from examples import with_slow
 from tiny_loop import DIAMETER, grow, shrink
@@ -281,6 +282,46 @@ def test_everything_rejected_by_selection_says_why(images, tmp_path):
     assert result.exit_code == 5
     assert "no class is kept" in result.stderr
     assert len(final(tmp_path / "run")) == 1, "the candidates' picks stand"
+
+
+def test_low_defocus_without_a_ctf_is_refused_before_a_folder_is_made(images, tmp_path):
+    result = run(images, tmp_path / "run", "--low-defocus")
+    assert result.exit_code == 2
+    assert "--low-defocus: none of 3 micrographs has a CTF to 4 Å" in result.stderr
+    assert not (tmp_path / "run/run.json").exists()
+
+
+def test_a_sample_is_told_with_the_classes_and_the_time_of_all(images, tmp_path):
+    out = tmp_path / "run"
+    result = run(images, out, "--rounds", "0", "--most-particles", "50")
+    assert result.exit_code == 0, result.output
+    sample = next(d for d in state(out)["decisions"] if d["kind"] == "sample")
+    places = next(s for s in state(out)["stages"] if s["stage"] == "candidates")["found"]["picks"]
+    assert (sample["drawn"], sample["places"], sample["published_classes"]) == (50, places, 2)
+    assert sample["message"] in result.stderr
+    assert sample["message"] in [each.message for each in gather(out).decisions]
+
+
+@pytest.mark.slow
+def test_as_published_each_round_is_judged_and_purified_by_its_own_picks_alone(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        LoopSettings, "is_paper", True
+    )  # with pickers that find these shells, which the published do not
+    out = tmp_path / "run"
+    result = run(images, out, "--rule", "automatic", "--most-particles", "0")
+    assert result.exit_code == 0, result.output
+    found = {(s["round"], s["stage"]): s["found"] for s in state(out)["stages"]}
+    decisions = {(d["round"], d["kind"]): d for d in state(out)["decisions"]}
+    assert (0, "matched") not in found
+    assert found[1, "particles"]["places"] == found[1, "picks"]["picks"], "and none of the round before"
+    for number in (0, 1):
+        assert found[number, "selected"]["passes"]
+        assert found[number, "selected"]["passes"][0]["input"] == found[number, "classes"]["particles"]
+        evaluation = decisions[number, "class_evaluation"]
+        assert evaluation["kept"] == found[number, "selected"]["kept"]
+        assert evaluation["only_new"] == evaluation["only_reference"] == 0
+    assert decisions[1, "acceptance"]["acceptance"] == "last_round"
+    assert state(out)["best"] == 1
 
 
 def test_mixed_pixel_sizes_are_refused_with_both_named(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoglean.ctf.subset import paper_subset, passing
+from cryoglean.ctf.subset import low_defocus_subset, paper_subset, passing
 from cryoglean.micrograph import MicrographFile
 
 OPTICS = {"rlnVoltage": "300", "rlnSphericalAberration": "2.7", "rlnAmplitudeContrast": "0.1"}
@@ -31,6 +31,16 @@ def test_the_subset_keeps_its_promises(files, count):
     from_near = sum(f.defocus_angstrom < 10000 for f in chosen)
     if len(near) >= count // 2 and len(allowed) - len(near) >= count - count // 2:
         assert from_near == count // 2
+
+
+@given(SETS, st.integers(1, 30))
+def test_the_subset_of_low_defocus_is_the_best_resolved_of_those_near_focus(files, count):
+    chosen = low_defocus_subset(files, count)
+    near = passing(files, max_resolution_angstrom=4, defocus_range_angstrom=(0, 5000))
+    assert len(chosen) == min(count, len(near))
+    assert chosen == [f for f in files if f in chosen]
+    left = [float(f.row["rlnCtfMaxResolution"]) for f in near if f not in chosen]
+    assert all(float(f.row["rlnCtfMaxResolution"]) <= min(left, default=4.0) for f in chosen)
 
 
 def test_limits_keep_what_is_within_them():

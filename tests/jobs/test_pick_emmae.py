@@ -30,7 +30,9 @@ from cryoglean.report.pick_page import pick_page
 from html_page import Page
 
 QUICK = EmmaeTraining(layers=SMALL, steps=20, batch=16)
-QUICK_PAPER = EmmaeTraining(**training_values("paper", {"layers": SMALL_PAPER, "epochs": 1, "batch": 32}))
+QUICK_PAPER = EmmaeTraining(
+    **training_values("paper", {"layers": SMALL_PAPER, "epochs": 1, "batch": 32, "keys_as_queries": True})
+)
 FIELDS = [particle_field((260 + 10 * seed, 300), n=24, noise=0.7, seed=seed) for seed in range(3)]
 
 

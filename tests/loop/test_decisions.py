@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from cryoglean.errors import SettingsError
 from cryoglean.jobs.outliers import outliers
 from cryoglean.loop.acceptance import Acceptance
 from cryoglean.loop.decisions import (
@@ -13,6 +14,7 @@ from cryoglean.loop.decisions import (
     ClassEvaluationDecision,
     Convergence,
     RoundFacts,
+    SampleDecision,
     convergence_of,
     find_alarm,
     is_converged,
@@ -151,6 +153,25 @@ def test_with_a_ctf_half_of_the_subset_is_below_one_micrometre():
     near = sum(file.defocus_angstrom < 10_000 for file in chosen)
     assert (near, len(chosen), choice) == (15, 30, SubsetChoice.by_defocus)
     assert max(file.defocus_angstrom for file in chosen) < 20_000
+
+
+def test_the_subset_of_low_defocus_is_refused_where_there_is_none():
+    near = files(30, lambda i: 3_000 + 100 * i)
+    chosen, choice = training_subset(near, 12, low_defocus=True)
+    assert (len(chosen), choice) == (12, SubsetChoice.low_defocus)
+    assert max(file.defocus_angstrom for file in chosen) <= 5_000
+    few, _ = training_subset(near[:3], 12, low_defocus=True)
+    assert few == near[:3]
+    for without in (files(30), files(30, lambda i: 9_000)):
+        with pytest.raises(SettingsError, match="--low-defocus: none of 30 micrographs has a CTF to 4 Å"):
+            training_subset(without, 12, low_defocus=True)
+
+
+def test_a_sample_is_told_with_what_all_would_take():
+    decision = SampleDecision(round=0, drawn=4000, places=13_000, classes=20, published_classes=65, seconds=60.0)
+    assert decision.seconds_of_all == pytest.approx(195)
+    assert decision.line.startswith("round 0: 4000 of 13000 places are classified, drawn by lot, in 20 classes")
+    assert "in 65 classes as published, would take some 3 minutes a pass (--most-particles 0)" in decision.message
 
 
 def test_a_share_of_nothing_is_zero():

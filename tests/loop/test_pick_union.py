@@ -55,6 +55,7 @@ def test_a_sample_is_of_the_size_wanted_and_the_same_each_time():
     assert all(np.array_equal(one[k].picks.xy, again[k].picks.xy) for k in unions)
     assert not np.array_equal(one["a"].picks.xy, other["a"].picks.xy)
     assert draw_sample(unions, 500, 0) == unions
+    assert draw_sample(unions, 0, 0) == unions, "0 takes all"
 
 
 def spread(spacing_diameters, seed, count=2000, side=2000.0):
@@ -80,6 +81,13 @@ def test_where_all_picks_keep_the_spacing_none_is_asked_for():
     found = find_spacing([spread(0.9, 1), spread(0.9, 2)], [DIAMETER] * 2, [4e6] * 2)
     assert found.diameters == 0.5
     assert found.finding is SpacingFinding.nothing_to_remove
+
+
+def test_a_minimum_distance_of_half_a_diameter_removes_nothing_and_is_not_told_as_a_finding():
+    picks = [with_false_ones(spread(0.52, seed), seed + 10) for seed in (1, 2)]
+    found = find_spacing(picks, [DIAMETER] * 2, [4e6] * 2)
+    assert (found.diameters > 0.5) == (found.finding is SpacingFinding.overlaps)
+    assert found.diameters == 0.5
 
 
 def test_places_at_random_and_few_places_give_the_least_spacing():

@@ -84,6 +84,20 @@ def test_weights_come_from_the_seed_alone():
     assert not torch.equal(first, other)
 
 
+def test_keys_start_as_queries_or_have_weights_of_their_own_and_all_else_is_alike():
+    tied, free = (dict(new_mae(TINY, 0, keys_as_queries=each).named_parameters()) for each in (True, False))
+    for name, weight in free.items():
+        if not name.endswith("query_key_value.weight"):
+            assert torch.equal(tied[name], weight)
+            continue
+        (query, key, value), (tied_query, tied_key, tied_value) = weight.chunk(3), tied[name].chunk(3)
+        assert torch.equal(tied_query, tied_key)
+        assert torch.equal(tied_query, query)
+        assert torch.equal(tied_value, value)
+        similarity = torch.corrcoef(torch.stack([query.flatten(), key.flatten()]))[0, 1]
+        assert abs(similarity) < 4 / query.numel() ** 0.5
+
+
 def test_every_weight_has_a_part_in_the_prediction():
     net = new_mae(TINY, 0)
     loss = hidden_error(net(tiles(), masks()), tiles(), masks().hidden, 4)

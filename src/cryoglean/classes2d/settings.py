@@ -27,7 +27,8 @@ class ClassifySettings(BaseModel):
 
     Attributes:
         diameter_angstrom: of the particle; what lies outside it is masked.
-        classes: how many; by default one per 200 particles, 2 at least and `MAX_DEFAULT_CLASSES` at most.
+        classes: how many; by default one per 200 particles, 2 at least and `max_classes` at most.
+        max_classes: by default; None sets no limit, as published.
         iterations: of expectation and maximisation; 25 as in RELION.
         max_shift_diameters: how far a particle may be from the middle of its box.
         resolution_limit_angstrom: finer detail is not looked at.
@@ -40,6 +41,7 @@ class ClassifySettings(BaseModel):
 
     diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     classes: Annotated[int, Field(ge=1)] | None = None
+    max_classes: Annotated[int, Field(ge=2)] | None = MAX_DEFAULT_CLASSES
     iterations: Annotated[int, Field(ge=1)] = 25
     max_shift_diameters: Annotated[float, Field(ge=0, le=0.5)] = 0.15
     resolution_limit_angstrom: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
@@ -50,7 +52,13 @@ class ClassifySettings(BaseModel):
         """Return how many classes so many particles are sorted into."""
         if self.classes is not None:
             return self.classes
-        return min(max(particles // PARTICLES_PER_CLASS, 2), MAX_DEFAULT_CLASSES)
+        published = self.published_classes(particles)
+        return published if self.max_classes is None else min(published, self.max_classes)
+
+    @staticmethod
+    def published_classes(particles: int) -> int:
+        """Return how many classes the paper sorts so many particles into."""
+        return max(particles // PARTICLES_PER_CLASS, 2)
 
     def recorded(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values."""

@@ -63,7 +63,13 @@ MinDistance = Annotated[
 Subset = Annotated[
     int, typer.Option(help="Maximum number of micrographs that the rounds work on; all are picked in the end.")
 ]
-MostParticles = Annotated[int, typer.Option(help="Maximum number of particles classified in a round.")]
+LowDefocus = Annotated[
+    bool,
+    typer.Option("--low-defocus", help="Let the rounds work on micrographs of less than 0.5 µm defocus, CTF to 4 Å."),
+]
+MostParticles = Annotated[
+    int, typer.Option(help="Maximum number of particles classified in a round; 0 classifies all, as published.")
+]
 Engines = Annotated[Engine, typer.Option(help="Engine of the 2D classes: native, or relion (relion_refine).")]
 
 
@@ -84,6 +90,7 @@ def run(
     threshold: ClassThreshold = None,
     min_distance: MinDistance = None,
     subset: Subset = _DEFAULTS["subset"],
+    low_defocus: LowDefocus = False,
     most_particles: MostParticles = _DEFAULTS["most_particles"],
     preset: Annotated[Preset, typer.Option(help="paper: pickers and classes as published in 2020.")] = Preset.default,
     engine: Engines = _DEFAULTS["engine"],
@@ -130,6 +137,7 @@ def run(
         "rule": rule,
         "threshold": threshold,
         "subset": subset,
+        "low_defocus": low_defocus,
         "most_particles": most_particles,
         "engine": engine,
         "start_from": start_from,

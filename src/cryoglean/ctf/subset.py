@@ -20,6 +20,10 @@ PAPER_DEFOCUS_ANGSTROM = (10_000.0, 20_000.0)
 """Half of the subset is below the first defocus, half between the two. Published (as above)."""
 
 
+PAPER_LOW_DEFOCUS_ANGSTROM = 5_000.0
+"""Defocus below which micrographs are of low defocus. Published (as above, section 4.2)."""
+
+
 def passing(
     files: Iterable[MicrographFile],
     *,
@@ -66,6 +70,25 @@ def paper_subset(files: Sequence[MicrographFile], count: int) -> list[Micrograph
     half = count // 2
     from_near = min(len(near), max(half, count - len(far)))
     chosen = {file.key for file in [*near[:from_near], *far[: count - from_near]]}
+    return [file for file in files if file.key in chosen]
+
+
+def low_defocus_subset(files: Sequence[MicrographFile], count: int) -> list[MicrographFile]:
+    """Choose micrographs of low defocus to begin with, as the paper does in section 4.2: CTF to 4 A, below 0.5 um.
+
+    Args:
+        files: with CTF columns.
+        count: how many at most, the best resolution first; the paper takes 20.
+
+    Returns:
+        The chosen, in the order of `files`; none where none is as good and as near to focus.
+    """
+    near = passing(
+        files,
+        max_resolution_angstrom=PAPER_RESOLUTION_ANGSTROM,
+        defocus_range_angstrom=(0, PAPER_LOW_DEFOCUS_ANGSTROM),
+    )
+    chosen = {file.key for file in sorted(near, key=resolution_of)[:count]}
     return [file for file in files if file.key in chosen]
 
 

@@ -10,7 +10,7 @@ from cryoglean.classes2d.purify import PurifySettings
 from cryoglean.classes2d.selection import select
 from cryoglean.classes2d.selection_file import edited
 from cryoglean.classes2d.selection_source import read_source
-from cryoglean.classes2d.settings import ClassifySettings
+from cryoglean.classes2d.settings import MAX_DEFAULT_CLASSES, ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.relion_columns import IMAGE
 from cryoglean.jobs.classify import ClassifyJob, run_classify_job
@@ -63,7 +63,10 @@ def classify(star: Path, job: LoopJob, out: Path, progress: LoopProgressAdapter)
     Returns:
         Counts, for `run.json`.
     """
-    settings = ClassifySettings(diameter_angstrom=job.settings.diameter_angstrom, seed=job.settings.seed)
+    limit = None if job.settings.is_paper else MAX_DEFAULT_CLASSES
+    settings = ClassifySettings(
+        diameter_angstrom=job.settings.diameter_angstrom, max_classes=limit, seed=job.settings.seed
+    )
     how = ClassifyJob(settings=settings, engine=job.settings.engine, device=job.device, cpus=job.cpus)
     summary = run_classify_job(star, how, out, progress)
     found = summary.classification
@@ -98,7 +101,7 @@ def select_classes(
     done: Selected | None = None
     if purify and chosen.kept.any():
         try:
-            limits = PurifySettings(keep_share=settings.keep_share, max_passes=settings.passes)
+            limits = PurifySettings(keep_share=settings.keep_share, max_passes=settings.max_passes)
             folder = SelectFolder(out, classes, force=True)
             done, passes = run_purify_job(source, how, limits, folder, job.device, job.cpus)
         except SettingsError as error:

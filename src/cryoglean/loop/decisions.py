@@ -16,6 +16,7 @@ from cryoglean.jobs.records import Record
 from cryoglean.loop.acceptance import Acceptance, AcceptanceRule, doubt_of
 from cryoglean.loop.spacing import SpacingFinding
 from cryoglean.loop.subset import SubsetChoice
+from cryoglean.words import counted
 
 NUMERICAL_SHARE = 0.02
 """A share of picks in kept classes so near to the wanted one may lie on its other side on another processor. Chosen by
@@ -92,6 +93,7 @@ class DecisionKind(StrEnum):
 
     subset = "subset"
     spacing = "spacing"
+    sample = "sample"
     class_evaluation = "class_evaluation"
     acceptance = "acceptance"
     alarm = "alarm"
@@ -168,6 +170,38 @@ class SpacingDecision(Decision):
         )
 
 
+class SampleDecision(Decision):
+    """A sample of the places of a round, where these are more than are classified.
+
+    Attributes:
+        drawn: number of the places that are classified.
+        places: number of all.
+        classes: made of the sample.
+        published_classes: that the paper makes of all.
+        seconds: that the classification of the sample took.
+    """
+
+    kind: Literal[DecisionKind.sample] = DecisionKind.sample
+    drawn: int
+    places: int
+    classes: int
+    published_classes: int
+    seconds: float
+
+    @property
+    def seconds_of_all(self) -> float:
+        """Time that the classification of all places would take: it grows with their number, hardly with classes."""
+        return self.seconds * self.places / max(self.drawn, 1)
+
+    def _message(self) -> str:
+        minutes = max(1, round(self.seconds_of_all / 60))
+        return (
+            f"{self.drawn} of {self.places} places are classified, drawn by lot, in {self.classes} classes; all of "
+            f"them, in {self.published_classes} classes as published, would take some {counted(minutes, 'minute')} a "
+            "pass (--most-particles 0)"
+        )
+
+
 class ClassEvaluationDecision(Decision):
     """Picks of a round in kept classes, and of picks that only one of two rounds has.
 
@@ -194,7 +228,7 @@ class ClassEvaluationDecision(Decision):
         said = f"{self.kept} of {self.classified} classified picks are in kept classes"
         if self.convergence is not None:
             said = f"{said} ({self.convergence.message})"
-        if not self.round:
+        if not self.only_reference + self.only_new:
             return said
         return (
             f"{said}; of those only this round has {self.only_new_kept} of {self.only_new}, of those only the accepted "
@@ -269,7 +303,7 @@ class AlarmDecision(Decision):
 
 
 AnyDecision = Annotated[
-    SubsetDecision | SpacingDecision | ClassEvaluationDecision | AcceptanceDecision | AlarmDecision,
+    SubsetDecision | SpacingDecision | SampleDecision | ClassEvaluationDecision | AcceptanceDecision | AlarmDecision,
     Field(discriminator="kind"),
 ]
 """A decision as it is stored."""

@@ -71,16 +71,21 @@ def draw_sample(unions: Mapping[str, PickUnion], count: int, seed: int) -> dict[
 
     Args:
         unions: by micrograph.
-        count: how many; of no more than these all are taken.
+        count: how many; of no more than these all are taken, and of 0 as well.
         seed: of the generator.
     """
-    total = sum(len(union.picks) for union in unions.values())
-    if total <= count:
+    total = count_places(unions)
+    if not count or total <= count:
         return dict(unions)
     chosen = np.zeros(total, dtype=bool)
     chosen[np.random.default_rng(seed).permutation(total)[:count]] = True
     ends = np.cumsum([len(union.picks) for union in unions.values()])[:-1]
     return {key: unions[key].take(part) for key, part in zip(unions, np.split(chosen, ends), strict=True)}
+
+
+def count_places(unions: Mapping[str, PickUnion]) -> int:
+    """Return the number of places in all micrographs."""
+    return sum(len(union.picks) for union in unions.values())
 
 
 def _of_one(picks: Picks) -> PickUnion:

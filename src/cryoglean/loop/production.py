@@ -8,7 +8,7 @@ from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.jobs.pick import run_pick_job
 from cryoglean.jobs.train import WEIGHTS
 from cryoglean.loop.pick_jobs import PickJobs, copy_fits
-from cryoglean.loop.pick_union import draw_sample, from_single_round
+from cryoglean.loop.pick_union import count_places, draw_sample, from_single_round
 from cryoglean.loop.progress import LoopProgressAdapter
 from cryoglean.loop.stage_results import FINAL, MATCHED, MODEL, stage_folder
 from cryoglean.loop.stages import picks_stage
@@ -63,7 +63,7 @@ def pick_all(
 def classify_final_picks(stages: Stages, settings: LoopSettings) -> None:
     """Classify a sample of the final picks of the subset, and select classes by the rule."""
     unions = draw_sample(from_single_round(stages.picks_of(FINAL)), settings.most_particles, settings.seed)
-    if sum(len(union.picks) for union in unions.values()) < MIN_CLASSIFIED:
+    if count_places(unions) < MIN_CLASSIFIED:
         return
     if stages.classes(FINAL, unions).particles >= MIN_CLASSIFIED:
         stages.select(FINAL, purify=False, by_hand=False)

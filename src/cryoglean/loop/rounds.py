@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.outliers import outliers
@@ -18,10 +19,12 @@ from cryoglean.jobs.select import SELECTION
 from cryoglean.jobs.survey import survey_folder, with_contrast
 from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.loop import class_evaluation
+from cryoglean.loop.acceptance import RoundComparison
 from cryoglean.loop.decisions import (
     AcceptanceDecision,
     ClassEvaluationDecision,
     RoundFacts,
+    SampleDecision,
     SpacingDecision,
     SubsetDecision,
     convergence_of,
@@ -30,7 +33,7 @@ from cryoglean.loop.decisions import (
 )
 from cryoglean.loop.given_picks import given_picks
 from cryoglean.loop.outcomes import LoopEnd, Outcome, loop_end
-from cryoglean.loop.pick_union import draw_sample, from_single_round, merge_rounds
+from cryoglean.loop.pick_union import count_places, draw_sample, from_single_round, merge_rounds
 from cryoglean.loop.production import MIN_CLASSIFIED, classify_final_picks, pick_all
 from cryoglean.loop.progress import LoopProgressAdapter
 from cryoglean.loop.spacing import find_spacing, suppress_neighbours
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryoglean.jobs.pick import PickSummary
-    from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
+    from cryoglean.loop.acceptance import AcceptanceRule
     from cryoglean.loop.decisions import AlarmDecision, AnyDecision
     from cryoglean.loop.pick_union import PickUnion
     from cryoglean.loop.progress import LoopListener
@@ -130,11 +133,13 @@ def _run_to_end(run: RunFile, files: Sequence[MicrographFile], job: LoopJob, pro
 
 
 def _refuse_misfits(files: Sequence[MicrographFile], settings: LoopSettings, out: Path) -> None:
-    """Refuse coordinates to start from that do not fit, before a folder is made that other settings could not use.
+    """Refuse what does not fit the micrographs, before a folder is made that other settings could not use.
 
     Raises:
-        SettingsError: if they do not; see `given_picks`.
+        SettingsError: if coordinates to start from do not, see `given_picks`, or low defocus is wanted of none.
     """
+    if settings.low_defocus and not (out / NAME).exists():
+        training_subset(files, settings.subset, low_defocus=True)
     if settings.start_from is not None and not (out / NAME).exists():
         given_picks(settings.start_from, files, settings)
 
@@ -197,7 +202,7 @@ class _Loop:
     def _subset(self, files: Sequence[MicrographFile]) -> list[MicrographFile]:
         keys = self._run.state.subset
         if keys is None:
-            chosen, choice = training_subset(files, self._settings.subset)
+            chosen, choice = training_subset(files, self._settings.subset, low_defocus=self._settings.low_defocus)
             self._run.set(subset=[file.key for file in chosen])
             self._decide(SubsetDecision(round=0, choice=choice, chosen=len(chosen), given=len(files)))
             return chosen
@@ -217,7 +222,7 @@ class _Loop:
             selected = self._selected(0)
             reason = selected.reasons[0] if selected is not None and selected.reasons else "there are none"
             raise _EndError(Outcome.no_class_kept, reason=reason, advice=self._advice(0))
-        if self._settings.preset == "paper" or self._settings.start_from is not None:
+        if self._settings.is_paper or self._settings.start_from is not None:
             return facts
         # The candidates' kept classes pick again: they know views and shapes, and the first template is round.
         matched = self.stages.matched()
@@ -233,10 +238,16 @@ class _Loop:
         found = self.stages.pick(number, weights, self.min_distance_angstrom)
         unevaluated = RoundFacts(number, found.picks, _median(found), best.classified, best.classified, 0.0)
         self._end_if_astray(find_alarm(self._comparable(best), unevaluated), before)
-        reference, new = self._picks_of(self.best), self._picks_of(number)
-        facts = self._evaluate(number, merge_rounds(reference, new, self.stages.diameters_px()), found)
+        facts = self._evaluate(number, self._places(number), found)
         self._end_if_astray(find_alarm(self._comparable(best), facts), before)
         return facts
+
+    def _places(self, number: int) -> dict[str, PickUnion]:
+        """Return the places to classify: picks of the round, and of the accepted one unless it is as published."""
+        new = self._picks_of(number)
+        if self._settings.is_paper:
+            return from_single_round(new)
+        return merge_rounds(self._picks_of(self.best), new, self.stages.diameters_px())
 
     def _train(self, number: int) -> Path:
         try:
@@ -248,15 +259,21 @@ class _Loop:
     def _evaluate(self, number: int, unions: Mapping[str, PickUnion], picked: PicksFound) -> RoundFacts:
         """Classify and select; decide which round is accepted."""
         stages, settings = self.stages, self._settings
-        unions = draw_sample(unions, settings.most_particles, settings.seed + number)
-        particles = sum(len(union.picks) for union in unions.values())
-        if particles < MIN_CLASSIFIED or stages.classes(number, unions).particles < MIN_CLASSIFIED:
-            raise _EndError(Outcome.too_few_particles, number=number, picks=picked.picks, needed=MIN_CLASSIFIED)
+        drawn = draw_sample(unions, settings.most_particles, settings.seed + number)
+        few = _EndError(Outcome.too_few_particles, number=number, picks=picked.picks, needed=MIN_CLASSIFIED)
+        if count_places(drawn) < MIN_CLASSIFIED:
+            raise few
+        classes = stages.classes(number, drawn)
+        if classes.particles < MIN_CLASSIFIED:
+            raise few
+        self._tell_sample(number, count_places(drawn), count_places(unions), classes.classes)
         found = self._select(number)
         star = stages.folder(number, PARTICLES) / "particles.star"
         table = stages.folder(number, SELECTED) / SELECTION if found.by_hand else None
         labels = class_evaluation.particle_labels(stages.folder(number, CLASSES), self._job, table)
-        comparison, classified, kept = class_evaluation.compare_rounds(labels, star, stages.files, unions)
+        comparison, classified, kept = class_evaluation.compare_rounds(labels, star, stages.files, drawn)
+        if settings.is_paper:  # qualified are those that the passes leave; there is no other round to compare with
+            comparison, kept = RoundComparison(0, 0, 0, 0), found.kept
         resolution = found.best_resolution_angstrom
         best_resolution = float("inf") if resolution is None else resolution
         facts = RoundFacts(number, picked.picks, _median(picked), classified, kept, best_resolution)
@@ -266,6 +283,21 @@ class _Loop:
         if number:
             self._accept(facts, comparison)
         return facts
+
+    def _tell_sample(self, number: int, drawn: int, places: int, classes: int) -> None:
+        """Tell of a sample what all places would take."""
+        if drawn == places:
+            return
+        self._decide(
+            SampleDecision(
+                round=number,
+                drawn=drawn,
+                places=places,
+                classes=classes,
+                published_classes=ClassifySettings.published_classes(places),
+                seconds=self._run.seconds(number, CLASSES),
+            )
+        )
 
     def _accept(self, facts: RoundFacts, comparison: RoundComparison) -> None:
         """Decide whether a round takes the place of the accepted one."""
@@ -289,14 +321,14 @@ class _Loop:
             table = self.stages.propose(number)
             self._run.set(waiting=number)
             raise _EndError(Outcome.review, table=table)
-        return self.stages.select(number, purify=number == 0, by_hand=is_waiting)
+        return self.stages.select(number, purify=self._settings.purifies(number), by_hand=is_waiting)
 
     def _find_spacing(self) -> None:
         settings, stages = self._settings, self.stages
         if settings.min_distance_angstrom is not None:
             self.min_distance_angstrom = settings.min_distance_angstrom
             return
-        if settings.preset == "paper" or settings.start_from is not None:
+        if settings.is_paper or settings.start_from is not None:
             return
         picks, sizes, diameters = stages.candidate_picks(), stages.sizes(), stages.diameters_px()
         keys = [file.key for file in stages.files]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
@@ -28,6 +28,25 @@ MAX_PARTICLES = 4_000
 """Particles of a round that are classified, at most: 20 classes of 200. Resource: which classes there are is clear by
 then, a network has no use for more in 500 steps of 32, and a round stays a matter of minutes."""
 
+PURIFICATION_PASSES, PAPER_PASSES = 3, 20
+"""Passes of purification at most, and those of the paper preset. Resource: each pass is a whole classification, and
+the first drop most; the paper sets no limit, and after 20 passes that keep nine tenths each an eighth is left."""
+
+MIN_SAMPLE = 4
+"""Particles of a sample, at least. Derived: two classes of two."""
+
+
+def _enough_or_all(particles: int) -> int:
+    """Refuse a sample that is too small for classes.
+
+    Raises:
+        ValueError: if it is.
+    """
+    if 0 < particles < MIN_SAMPLE:
+        raise ValueError(f"must be {MIN_SAMPLE} or more, or 0 for all")
+    return particles
+
+
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -46,10 +65,11 @@ class LoopSettings(BaseModel):
         rule: by which classes are kept; None is that of the preset.
         threshold: of the rule, if not its own.
         keep_share: the first classes are purified until more than this share is kept.
-        passes: of purification at most.
+        passes: of purification at most; None is that of the preset.
         converged_share: done when more than this share of a round's picks is in kept classes.
         subset: micrographs that the rounds work on.
-        most_particles: of a round that are classified.
+        low_defocus: these are of low defocus alone, as in section 4.2 of the paper.
+        most_particles: of a round that are classified; 0 classifies all.
         engine: of the 2D classes.
         start_from: coordinates to start from, instead of candidates.
         orientation: of these, if this program has not written them.
@@ -70,10 +90,11 @@ class LoopSettings(BaseModel):
     rule: Rule | None = None
     threshold: _Positive | None = None
     keep_share: _Share = KEEP_SHARE
-    passes: Annotated[int, Field(ge=1)] = 3
+    passes: Annotated[int, Field(ge=1)] | None = None
     converged_share: _Share = CONVERGED_SHARE
     subset: Annotated[int, Field(ge=1)] = 30
-    most_particles: Annotated[int, Field(ge=4)] = MAX_PARTICLES
+    low_defocus: bool = False
+    most_particles: Annotated[int, Field(ge=0), AfterValidator(_enough_or_all)] = MAX_PARTICLES
     engine: Engine = Engine.native
     start_from: Path | None = None
     orientation: OrientationChoice = OrientationChoice.auto
@@ -93,12 +114,26 @@ class LoopSettings(BaseModel):
         """The rule by which classes are kept."""
         if self.rule is not None:
             return self.rule
-        return Rule.literal if self.preset == "paper" else Rule.automatic
+        return Rule.literal if self.is_paper else Rule.automatic
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether the loop is as published."""
+        return self.preset == "paper"
+
+    @property
+    def max_passes(self) -> int:
+        """Passes of purification at most."""
+        return self.passes or (PAPER_PASSES if self.is_paper else PURIFICATION_PASSES)
+
+    def purifies(self, number: int) -> bool:
+        """Tell whether the classes of a round are purified: those of the candidates, and as published of all rounds."""
+        return number == 0 or (self.is_paper and number > 0)
 
     @property
     def acceptance_rule(self) -> AcceptanceRule:
         """The rule by which a new round takes the place of the accepted one."""
-        return AcceptanceRule.last_round if self.preset == "paper" else AcceptanceRule.earlier_in_doubt
+        return AcceptanceRule.last_round if self.is_paper else AcceptanceRule.earlier_in_doubt
 
     def recorded(self) -> dict[str, Any]:
         """Return all that decides the result, as JSON values."""

@@ -3,6 +3,9 @@
 Particles do not lie in each other, so pairs of true particles nearer than a certain distance are few. False picks have
 no such law: noise, and the side lobes of a particle, lie anywhere beside a particle. So the weaker of two picks that
 are nearer than sure picks ever are is false.
+
+The gain that it brought on a few noisy frames was not repeated on held-out ones; what it is worth on simulated sets,
+and how far its constants may be moved there, `benchmarks/constants_spacing.py` tells.
 """
 
 from __future__ import annotations
@@ -94,11 +97,11 @@ def find_spacing(picks: Sequence[Picks], diameters_px: Sequence[float], areas_px
     min_score = float(np.quantile(scores, 1 - SURE_SHARE)) if len(scores) else 0.0
     sure, expected = _pair_ratio([p.at_least(min_score) for p in picks], diameters_px, areas_px)
     kept = (sure < FEW) & (expected >= _MIN_EXPECTED)
-    if not kept.any():
+    if not kept.any() or SLACK * _EDGES[np.flatnonzero(kept)[-1] + 1] <= DEFAULT_SPACING_DIAMETERS:
         return Spacing(SpacingFinding.unknown, DEFAULT_SPACING_DIAMETERS)
     last = int(np.flatnonzero(kept)[-1])
     reach = float(_EDGES[last + 1])
-    spacing = min(max(SLACK * reach, DEFAULT_SPACING_DIAMETERS), MAX_SPACING_DIAMETERS)
+    spacing = min(SLACK * reach, MAX_SPACING_DIAMETERS)
     every, _ = _pair_ratio(picks, diameters_px, areas_px)
     of_all = float(np.interp(spacing, _EDGES[1:], every))
     shares = float(sure[last]), of_all

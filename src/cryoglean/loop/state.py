@@ -131,6 +131,10 @@ class RunFile:
         results = (each.found for each in self.state.stages if (each.round, each.stage) == (number, stage))
         return next((found for found in results if isinstance(found, kind)), None)
 
+    def seconds(self, number: int, stage: str) -> float:
+        """Return how long a stage of a round took; 0 if it is not done."""
+        return next((each.seconds for each in self.state.stages if (each.round, each.stage) == (number, stage)), 0.0)
+
     def add(self, number: int, stage: str, found: Record, seconds: float) -> None:
         """Record a stage as done.
 

@@ -52,15 +52,15 @@ class Mae(nn.Module):
         return predicted
 
 
-def new_mae(layers: MaeLayers, seed: int) -> Mae:
+def new_mae(layers: MaeLayers, seed: int, *, keys_as_queries: bool = True) -> Mae:
     """Make a network with uniform random weights (Glorot and Bengio 2010), no biases, and small random tokens.
-
-    Keys start as queries are, so that tokens of like content and place see each other from the first step on (as in
-    Trockman and Kolter, ICML 2023): it takes hundreds of steps to learn that.
 
     Args:
         layers: sizes of the network.
         seed: of the weights, which depend on nothing else.
+        keys_as_queries: start keys as queries are, so that tokens of like content and place see each other from the
+            first step on (as in Trockman and Kolter, ICML 2023): it takes hundreds of steps to learn that. Otherwise
+            they have random weights of their own.
     """
     net, generator = Mae(layers), torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -70,7 +70,7 @@ def new_mae(layers: MaeLayers, seed: int) -> Mae:
             elif weight.ndim == 2:
                 bound = math.sqrt(6 / sum(weight.shape))
                 weight.copy_(bound * (2 * torch.rand(weight.shape, generator=generator) - 1))
-                if name.endswith("query_key_value.weight"):
+                if keys_as_queries and name.endswith("query_key_value.weight"):
                     query, key, _ = weight.chunk(3)
                     key.copy_(query)
             elif name.endswith("bias"):

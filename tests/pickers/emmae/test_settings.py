@@ -37,6 +37,11 @@ def test_a_chain_that_is_asked_for_is_taken_and_else_the_micrographs_tell(preset
     assert training.preset == preset
 
 
+@pytest.mark.parametrize(("preset", "tied"), [("default", True), ("paper", False)])
+def test_only_the_default_ties_keys_to_queries_at_the_start(preset, tied):
+    assert settings(preset).network_training().keys_as_queries is tied
+
+
 @pytest.mark.parametrize(("preset", "asked"), [("default", None), ("default", "auto"), ("paper", "auto")])
 def test_what_is_recorded_does_not_depend_on_the_micrographs(preset, asked):
     given = settings(preset, preprocess=asked)

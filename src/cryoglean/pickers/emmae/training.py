@@ -42,6 +42,8 @@ class EmmaeTraining(BaseModel):
         preset: which of its ways; the defaults of the fields are those of `default`, `training_values` has the others.
         preprocess: how micrographs are prepared.
         layers: sizes of the network.
+        keys_as_queries: a new network's keys start as its queries are, which shortens the training; as published they
+            do not.
         mask_ratio: share of a tile's patches to hide.
         sampling: where tiles come from.
         crop_area: for crops, smallest and largest area over that of the prepared image.
@@ -61,6 +63,7 @@ class EmmaeTraining(BaseModel):
     preset: Literal["default", "paper"] = "default"
     preprocess: MaePreprocess = MaePreprocess()
     layers: MaeLayers = MaeLayers()
+    keys_as_queries: bool = True
     mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
     sampling: Sampling = "anywhere"
     crop_area: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] = (0.04, 0.25)
@@ -114,6 +117,7 @@ def training_values(preset: Literal["default", "paper"], given: dict[str, Any]) 
         "preset": "paper",
         "preprocess": MaePreprocess(chain="paper"),
         "layers": PAPER_LAYERS,
+        "keys_as_queries": False,
         "sampling": "grid",
         "batch": 128,
         "base_rate": 1e-3,
@@ -220,7 +224,8 @@ def train_emmae(
 
     sampler = sampler_of(seen, _TRAINED_ON)
     held_out = sampler_of(aside, _HELD_OUT).batch(0, _HELD_OUT_TILES) if aside else None
-    net = (first or new_mae(settings.layers, settings.seed)).to(seen[0].image.device)
+    begun = first or new_mae(settings.layers, settings.seed, keys_as_queries=settings.keys_as_queries)
+    net = begun.to(seen[0].image.device)
     how: dict[str, Any] = {"begin": begin, "threads": threads, "precision": precision, "watch": watch, "group": group}
     course = settings.course(sampler.tiles_of_an_epoch)
     checks = train_mae(net, lambda step: sampler.batch(step, settings.batch), held_out, course, **how)
