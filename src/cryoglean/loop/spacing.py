@@ -33,7 +33,7 @@ apart."""
 
 SURE_SHARE = 0.25
 """Share of the picks, the best by score, that tell the law. Chosen by hand: fewer leave too few pairs, more hold false
-picks."""
+picks. As of the next three, see `benchmarks/README.md` for where it is flat on simulated sets, and where not."""
 
 FEW = 0.3
 """Pairs over those of random places: below this share there is a law against them. Chosen by hand: a larger share takes
