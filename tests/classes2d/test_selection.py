@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from class_averages import DIAMETER, blobs, classification_of, disc, half_plane, neighbours
-from cryoglean.classes2d.criteria import MIN_PARTICLES, aligned_noise
+from cryoglean.classes2d.criteria import MIN_PARTICLES, MIN_RESOLVED_ELEMENTS, aligned_noise
 from cryoglean.classes2d.selection import (
+    NUMERICAL_SCORE,
     PAPER_PERCENT_PER_RESOLUTION,
     Rule,
+    Selection,
     automatic,
     literal,
     normalised,
@@ -78,6 +80,21 @@ def test_score_and_decision_agree_and_lie_in_0_to_1():
         assert ((selection.score >= 0) & (selection.score <= 1)).all()
         assert selection.score[selection.kept].min(initial=1) >= selection.score[~selection.kept].max(initial=0)
         assert [verdict.is_kept for verdict in selection.verdicts] == selection.kept.tolist()
+
+
+def test_a_class_near_the_threshold_is_undecided_unless_a_user_has_decided():
+    score = np.array([0.5, 0.5 + NUMERICAL_SCORE / 2, 0.5 - NUMERICAL_SCORE / 2, 0.5 + 2 * NUMERICAL_SCORE, 0.1, 0.5])
+    kept, dropped, by_hand = ClassVerdict.kept, ClassVerdict.off_centre, ClassVerdict.kept_by_hand
+    found = Selection(score, (kept, kept, dropped, kept, dropped, by_hand), ("",) * 6)
+    assert found.undecided.tolist() == [True, True, True, False, False, False]
+    assert [line.endswith(", undecided") for line in found.explanations] == found.undecided.tolist()
+    assert found.kept.tolist() == [True, True, False, True, False, True], "what is told changes no decision"
+
+
+def test_a_margin_within_a_hundredth_of_its_limit_is_undecided():
+    for moved, undecided in ((0.999, True), (1.001, True), (1.2, False), (0.6, False)):
+        averages = classification_of([3 * blobs()], [500], [moved * DIAMETER / MIN_RESOLVED_ELEMENTS])
+        assert automatic(averages, DIAMETER).undecided.tolist() == [undecided], moved
 
 
 def test_literal_is_the_papers_rule_strictly_above():

@@ -46,6 +46,14 @@ _CLEAR_MARGIN = 1.5
 """Chosen by hand: passing a criterion by more than this says no more. It moves only ranks of kept classes."""
 
 
+THRESHOLD_SCORE = 0.5
+"""Score at which every rule keeps a class. Derived from how scores are made."""
+
+NUMERICAL_SCORE = 0.01
+"""A score so near to the threshold may lie on its other side on another processor. Chosen by hand: a margin of the
+automatic rule within a hundredth of its limit."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """Verdicts on classes.
@@ -66,14 +74,23 @@ class Selection:
         return np.array([verdict.is_kept for verdict in self.verdicts], dtype=bool)
 
     @property
+    def undecided(self) -> NDArray[np.bool_]:
+        """(k,) Whether the decision on each class might be another one on another processor."""
+        by_rule = np.array([not verdict.is_by_hand for verdict in self.verdicts], dtype=bool)
+        near: NDArray[np.bool_] = np.abs(self.score - THRESHOLD_SCORE) <= NUMERICAL_SCORE
+        doubtful: NDArray[np.bool_] = near & by_rule
+        return doubtful
+
+    @property
     def junk(self) -> NDArray[np.bool_]:
         """(k,) Whether each class shows junk."""
         return np.array([verdict.is_junk for verdict in self.verdicts], dtype=bool)
 
     @property
     def explanations(self) -> tuple[str, ...]:
-        """K lines, as "14.2 A, 12 %" of a kept class or "off centre, 0.23 diameters"."""
-        return tuple(v.explained(detail) for v, detail in zip(self.verdicts, self.details, strict=True))
+        """K lines, as "14.2 A, 12 %" of a kept class or "off centre, 0.23 diameters"; with ", undecided" if so."""
+        told = zip(self.verdicts, self.details, self.undecided, strict=True)
+        return tuple(v.explained(detail) + (", undecided" if near else "") for v, detail, near in told)
 
     @property
     def reasons(self) -> tuple[str, ...]:

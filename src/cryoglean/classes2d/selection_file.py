@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryoglean.classes2d.selection import Selection
+from cryoglean.classes2d.selection import THRESHOLD_SCORE, Selection
 from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
@@ -35,10 +35,7 @@ _HINT = "# edit the column keep (yes or no), and give this file to: cryoglean se
 _YES = {"yes", "y", "1", "true", "keep", "kept", "x"}
 _NO = {"no", "n", "0", "false", "drop", "dropped"}
 _DELIMITERS = ",;\t"
-_THRESHOLD_SCORE = 0.5
-"""Derived: the score at which every rule keeps a class."""
-
-_BELOW_THRESHOLD = math.nextafter(_THRESHOLD_SCORE, 0)
+_BELOW_THRESHOLD = math.nextafter(THRESHOLD_SCORE, 0)
 """Derived: the highest score below it."""
 
 Row = tuple[int, list[str]]
@@ -88,7 +85,7 @@ def edited(path: str | Path, selection: Selection) -> tuple[Selection, tuple[str
     wanted = _wanted(path, len(selection.kept))
     score, verdicts, details = selection.score.copy(), list(selection.verdicts), list(selection.details)
     for k, keep in wanted.items():
-        score[k] = max(score[k], _THRESHOLD_SCORE) if keep else min(score[k], _BELOW_THRESHOLD)
+        score[k] = max(score[k], THRESHOLD_SCORE) if keep else min(score[k], _BELOW_THRESHOLD)
         if keep != verdicts[k].is_kept:
             verdicts[k], details[k] = (ClassVerdict.kept_by_hand if keep else ClassVerdict.dropped_by_hand), ""
     missing = [str(k + 1) for k in range(len(verdicts)) if k not in wanted]

@@ -19,9 +19,10 @@ from scipy.special import expit
 from torch import Tensor
 
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST, emptiness, threshold_for_micrograph
+from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture, most_particles
 from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks, inside
+from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
@@ -103,7 +104,12 @@ class EmmaeSetFacts(BaseModel):
     @property
     def found_particles(self) -> bool:
         """Whether anything like particles was found: the response is skewed beyond doubt."""
-        return self.mixture is not None and self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
+        return self.mixture is not None and is_skewed(self.skewness, self.skewness_error)
+
+    @property
+    def signal(self) -> Signal:
+        """Whether anything like particles was found, and how sure that is."""
+        return Signal.none if self.mixture is None else signal_of(self.skewness, self.skewness_error)
 
     def summary(self) -> str:
         """Return in one line what was found."""
@@ -112,8 +118,9 @@ class EmmaeSetFacts(BaseModel):
         examined = f"{counted(self.blobs, 'candidate')} examined"
         skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
         if not self.found_particles:
-            return f"no particle signal found ({examined}; {skewness}, not clearly above 0)"
-        found = f"particle signal found ({examined}; {skewness}); threshold {self.cut:.2f} standard deviations"
+            return f"no particle signal found ({examined}; {skewness}, not clearly above 0{self.signal.remark})"
+        found = f"particle signal found ({examined}; {skewness}{self.signal.remark})"
+        found = f"{found}; threshold {self.cut:.2f} standard deviations"
         return f"{found}; {self.before.message}, and are picked with --preprocess {self.chain}"
 
 

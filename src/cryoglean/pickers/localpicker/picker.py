@@ -16,12 +16,12 @@ from scipy.special import expit
 
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import (
-    SURE_ERRORS_OF_BEST,
     emptiness,
     threshold_for_micrograph,
 )
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
+from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.pickers.localpicker.template_search import (
     DISC_DIAMETERS,
@@ -83,17 +83,22 @@ class LocalpickerModel(BaseModel):
     @property
     def found_particles(self) -> bool:
         """Whether anything like particles was found: the response is skewed beyond doubt."""
-        return self.skewness > SURE_ERRORS_OF_BEST * self.skewness_error
+        return is_skewed(self.skewness, self.skewness_error)
+
+    @property
+    def signal(self) -> Signal:
+        """Whether anything like particles was found, and how sure that is."""
+        return signal_of(self.skewness, self.skewness_error)
 
     def summary(self) -> str:
         """Return in one line what was found."""
         skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
         if not self.found_particles:
-            return f"no particle signal found ({skewness}, not clearly above 0)"
+            return f"no particle signal found ({skewness}, not clearly above 0{self.signal.remark})"
         shape = "learned radial profile" if self.profile else "disc minus ring"
         return (
-            f"particle signal found ({skewness}); template: {shape}, best disc {self.disc_diameters:g} diameters; "
-            f"threshold {self.cut:.2f} standard deviations"
+            f"particle signal found ({skewness}{self.signal.remark}); template: {shape}, "
+            f"best disc {self.disc_diameters:g} diameters; threshold {self.cut:.2f} standard deviations"
         )
 
     @property
