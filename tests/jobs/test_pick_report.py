@@ -247,6 +247,13 @@ def test_the_command_names_the_network(tmp_path):
         assert model == (None if words is None else words[words.index("--model") + 1])
 
 
+def test_the_command_picks_by_the_fit_that_was_given(tmp_path):
+    words = command_of(tmp_path, settings={"fit": "given"}, provenance={"fit": "/fits/FIT of x"})
+    assert words[3:5] == ["--fit", "/fits/FIT of x"]
+    assert not {"--method", "--diameter", "--model"} & set(words)
+    assert command_of(tmp_path / "lost", settings={"fit": "given"}) is None
+
+
 def test_there_is_no_command_where_no_threshold_is_a_score(tmp_path):
     root = FakePick(tmp_path / "out", {"m.mrc": GIVEN["z.mrc"]}).write().settings_path
     said = json.loads(root.read_text())

@@ -173,7 +173,7 @@ def test_alarms_come_first_and_in_plain_sight():
     assert [n.level for n in said[:3]] == ["alarm"] * 3
     assert "picks flood" not in said[0].text
     assert said[0].text.endswith(NAMES[0])
-    assert "5 picks closer" in said[2].text
+    assert said[2].text == "Picks closer to another pick than the minimum distance of 64 Å in 1 micrograph: m."
     html = run_page(stopped, "")
     assert html.index('class="notice-alarm"') < html.index('id="micrographs"')
 

@@ -34,4 +34,6 @@ def test_dozens_of_picks_on_one_particle_are_found():
 
 @pytest.mark.parametrize(("least", "found"), [(9.9, 0), (10.0, 0), (10.1, 2)])
 def test_just_the_least_distance_is_allowed(least, found):
-    assert spacing_audit({"a": at((0, 0), (6, 8), (500, 0))}, least).too_near == found
+    audit = spacing_audit({"a": at((0, 0), (6, 8), (500, 0)), "b": at((0, 0), (500, 0))}, least)
+    assert audit.too_near == found
+    assert audit.crowded == (("a",) if found else ())

@@ -182,7 +182,9 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     fits = findings_on_fits(summary.fits, summary.fit_digest, job.command)
     if job.fit is not None:
         fits = (*fits, finding_on_given(job.fit, summary.fit_digest, summary.fit))
-    verdict = verdict_on_picks([*shown, *fits], summary.fit if job.fit is None else None, summary.counts)
+    verdict = verdict_on_picks(
+        [*summary.overlaps, *shown, *fits], summary.fit if job.fit is None else None, summary.counts
+    )
     if as_json:
         said = {
             "out": str(out),

@@ -170,7 +170,8 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
     from cryoglean.loop.state import read_run
 
     counts = {} if summary.picks is None else summary.picks.counts
-    verdict = verdict_on_picks(findings_on_run(read_run(out)), None, counts)
+    overlaps = () if summary.picks is None else summary.picks.overlaps
+    verdict = verdict_on_picks([*overlaps, *findings_on_run(read_run(out))], None, counts)
     picked = [] if summary.picks is None else summary.picks.done
     total = sum(o.count for o in picked)
     if as_json:

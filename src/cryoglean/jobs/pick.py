@@ -14,6 +14,7 @@ from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_job import PickJob
 from cryoglean.jobs.pick_one import pick_one
 from cryoglean.jobs.pick_prepare import apply_fit, claim_folder, prepare_picker, tell_contrast
+from cryoglean.jobs.pick_spacing import findings_on_overlaps
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import ExitStatus, JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.localpicker.survey import MicrographSurvey
     from cryoglean.pickers.protocol import FitReport
+    from cryoglean.report.findings import Finding
 
 
 _REMEDY = "; for many jobs, learn once, cryoglean fit ... --out FIT, and pick with --fit FIT, each into its own --out"
@@ -44,12 +46,14 @@ class PickSummary(JobSummary):
         survey: what the micrographs show by themselves; None for a stage of a run.
         fit_digest: short digest of the fit; empty where nothing could be picked.
         fits: that of the fit that made the picks of each micrograph of the folder, by key.
+        overlaps: finding on picks too close to each other, if there are any.
     """
 
     fit: FitReport | None = None
     survey: MicrographSurvey | None = None
     fit_digest: str = ""
     fits: dict[str, str] = field(default_factory=dict)
+    overlaps: tuple[Finding, ...] = ()
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -104,6 +108,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
         summary.results = [results[f.key] for f in files if f.key in results]
         _write_lists(folder, summary, job.pixel_size_angstrom, {file.key for file in earlier})
     summary.fits = folder.fits()
+    summary.overlaps = findings_on_overlaps(folder, job, summary.done)
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary

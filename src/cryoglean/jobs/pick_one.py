@@ -15,6 +15,7 @@ from cryoglean.jobs.usable import read_usable
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.candidates import pick_with_candidates
 from cryoglean.report.overlay import draw_overlay
+from cryoglean.report.spacing_audit import smallest_distance_px
 
 if TYPE_CHECKING:
     from cryoglean.jobs.pick_folder import PickFolder
@@ -51,7 +52,7 @@ class PickTask:
         picks = self.kept_picks(file.key)
         if picks is None or not all(map(has_content, paths)):
             return None
-        return MicrographResult(file, len(picks), fit=picks.fit)
+        return MicrographResult(file, len(picks), fit=picks.fit, nearest_px=smallest_distance_px(picks))
 
     def kept_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph that are there, whole and to be kept."""
@@ -78,7 +79,8 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
     if task.plots:
         _draw(task, file, micrograph, picks)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
-    return MicrographResult(known, len(picks), perf_counter() - start, note=note, fit=picks.fit)
+    seconds, nearest_px = perf_counter() - start, smallest_distance_px(picks)
+    return MicrographResult(known, len(picks), seconds, note=note, fit=picks.fit, nearest_px=nearest_px)
 
 
 def _picked(task: PickTask, picker: Picker, file: MicrographFile, micrograph: Micrograph) -> Picks:

@@ -167,9 +167,10 @@ def _pick_command(
     given = given_files(folder, picker, settings, folder.root)
     if not any(m.picks or m.candidates for m in listed) or given is None or not picker.threshold_is_score:
         return None
-    if settings.get("fit") is not None:
-        chosen = {"--fit": folder.provenance().get("fit"), "--min-distance": settings.get("min_distance_angstrom")}
-        return repick_command(folder.root, micrographs, chosen)
+    if settings.get("fit") is not None:  # it tells all that is not said here
+        fit = folder.provenance().get("fit")
+        chosen = {"--fit": fit, "--min-distance": settings.get("min_distance_angstrom")}
+        return None if fit is None else repick_command(folder.root, micrographs, chosen)
     options = {
         **picker_options(picker, settings),
         "--diameter": f"{settings['diameter_angstrom']:g}",

@@ -41,6 +41,7 @@ class MicrographResult:
         reason: why it was rejected, or None.
         note: a line for the user, or None.
         fit: short digest of the fit that made its picks; empty where there is none, or it is not known.
+        nearest_px: distance of its nearest two picks in stored pixels; None where there are no two.
     """
 
     file: MicrographFile
@@ -49,6 +50,7 @@ class MicrographResult:
     reason: str | None = None
     note: str | None = None
     fit: str = ""
+    nearest_px: float | None = None
 
 
 @dataclass

@@ -71,6 +71,20 @@ def findings_on_counts(counts: Mapping[str, int], outliers: Sequence[str]) -> li
     return found
 
 
+def findings_on_spacing(crowded: Sequence[str], min_distance_angstrom: float) -> list[Finding]:
+    """Return what is wrong with the distances between picks.
+
+    Args:
+        crowded: keys of micrographs with picks closer to another one than the minimum distance.
+        min_distance_angstrom: the minimum distance.
+    """
+    if not crowded:
+        return []
+    where = f"in {counted(len(crowded), 'micrograph')}: {listed(crowded)}"
+    text = f"picks closer to another pick than the minimum distance of {min_distance_angstrom:.4g} Å {where}"
+    return [Finding(Level.alarm, "overlap", text)]
+
+
 def spread_of_counts(counts: Mapping[str, int]) -> list[Finding]:
     """Return how many picks most micrographs have; nothing where none was picked."""
     if not counts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from cryoglean.report.findings import Finding, Level, findings_on_counts
+from cryoglean.report.findings import Finding, Level, findings_on_counts, findings_on_spacing
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ class KeyNumber:
 def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
     """Return the notices about picks."""
     found = [notice_of(each) for each in facts.findings]
-    if audit.too_near:
-        too_near = f"{counted(audit.too_near, 'pick')} closer to another pick than the minimum distance."
-        found.append(Notice("alarm", too_near))
+    found += [notice_of(each) for each in findings_on_spacing(audit.crowded, facts.min_distance_angstrom)]
     if facts.rejected:
         rejected = f"{counted(len(facts.rejected), 'micrograph')} rejected: see {REJECTED}."
         found.append(Notice("note", rejected))

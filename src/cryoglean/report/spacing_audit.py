@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cryoglean.picks import Picks
 
@@ -32,12 +32,14 @@ class Audit:
         smallest_px: the smallest of these; None where no micrograph has two picks.
         where: the micrograph that has it.
         too_near: number of picks closer to another one than the minimum distance.
+        crowded: the micrographs that have such picks.
     """
 
     nearest_px: NDArray[np.float64]
     smallest_px: float | None
     where: str
     too_near: int
+    crowded: tuple[str, ...] = ()
 
 
 def spacing_audit(picks: Mapping[str, Picks], min_px: float) -> Audit:
@@ -52,8 +54,19 @@ def spacing_audit(picks: Mapping[str, Picks], min_px: float) -> Audit:
     if not nearest:
         return Audit(everything, None, "", 0)
     where = min(nearest, key=lambda key: float(nearest[key].min()))
-    too_near = int((everything < min_px - _ROUNDING_PX).sum())
-    return Audit(everything, float(nearest[where].min()), where, too_near)
+    too_near = {key: int(is_too_near(each, min_px).sum()) for key, each in nearest.items()}
+    crowded = tuple(key for key, number in too_near.items() if number)
+    return Audit(everything, float(nearest[where].min()), where, sum(too_near.values()), crowded)
+
+
+def is_too_near(nearest_px: ArrayLike, min_px: float) -> NDArray[np.bool_]:
+    """Tell of distances whether they are below the minimum distance, by more than rounding in files."""
+    return np.asarray(nearest_px) < min_px - _ROUNDING_PX
+
+
+def smallest_distance_px(picks: Picks) -> float | None:
+    """Return the distance of the nearest two picks of a micrograph; None where there are no two."""
+    return float(nearest_distances(picks.xy).min()) if len(picks) > 1 else None
 
 
 def nearest_distances(xy: NDArray[np.float64]) -> NDArray[np.float64]:
