@@ -12,7 +12,7 @@ from tests.pickers.contract import PickerContract
 from cryoglean.errors import SettingsError
 from cryoglean.micrograph import Micrograph
 from cryoglean.nets.kpicker_net import KpickerLayers
-from cryoglean.pickers.kpicker.paper import PaperKpicker, PaperKpickerSettings, resized_image
+from cryoglean.pickers.kpicker.paper import PaperKpicker, PaperKpickerSettings, ResizedImage, resized_image
 from cryoglean.pickers.kpicker.paper_training import (
     PaperKpickerTraining,
     _empty_places,
@@ -100,6 +100,15 @@ def test_random_negatives_keep_a_diameter_from_every_particle():
     assert np.hypot(*(empty[:, None] - particles[None]).transpose(2, 0, 1)).min() >= 59
     assert (empty >= 31.5).all()
     assert (empty <= np.array(image.image.shape[::-1]) - 32.5).all()
+
+
+def test_empty_places_are_clear_of_particles_at_the_border_too_but_no_more_than_those_with_a_whole_window():
+    image = ResizedImage(torch.zeros(400, 420), 1.0)
+    inside, at_border = np.array([[200.0, 200.0]] * 5), np.array([[20.0, y] for y in range(0, 400, 20)])
+    empty = _empty_places(image, np.concatenate([inside, at_border]), 59.0, 0, 0)
+    assert len(empty) == len(inside)
+    assert np.hypot(*(empty[:, None] - at_border[None]).transpose(2, 0, 1)).min() >= 59
+    assert _empty_places(image, at_border, 59.0, 0, 0).shape == (0, 2), "none has a whole window"
 
 
 def test_patches_are_turned_by_twenty_degrees_at_most_and_flipped():

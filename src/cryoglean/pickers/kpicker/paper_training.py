@@ -96,16 +96,16 @@ def train_paper_kpicker(
         ValueError: if there are not as many tables of picks as micrographs.
     """
     box, where = settings.box_diameters * settings.diameter_angstrom, device or torch.device("cpu")
-    images, particles, names = list[ResizedImage](), list[NDArray[np.float64]](), list[str]()
+    images, known, names = list[ResizedImage](), list[NDArray[np.float64]](), list[str]()
     for micrograph, picks in zip(micrographs, positives, strict=True):
         image = resized_image(micrograph, settings.bin_factor, box, where)
         images.append(image)
-        particles.append(_boxed(image, image.from_stored(picks.xy)))
+        known.append(image.from_stored(picks.xy))
         names.append(micrograph.name)
-    found = sum(map(len, particles))
+    found = sum(len(_boxed(image, xy)) for image, xy in zip(images, known, strict=True))
     if found < LEAST_POSITIVES:
         raise SettingsError(f"{found} particles to train from: at least {LEAST_POSITIVES} are needed")
-    sampler, net = _PaperSampler(images, particles, settings), new_net(settings.layers, settings.seed).to(where)
+    sampler, net = _PaperSampler(images, known, settings), new_net(settings.layers, settings.seed).to(where)
     schedule = TrainingSchedule(
         steps=settings.epochs * sampler.steps_of_an_epoch,
         check_every=sampler.steps_of_an_epoch,
@@ -129,10 +129,11 @@ class _PaperSampler:
     """Patches of particles and of as many empty places, a share of them set aside."""
 
     def __init__(
-        self, images: Sequence[ResizedImage], particles: Sequence[NDArray[np.float64]], settings: PaperKpickerTraining
+        self, images: Sequence[ResizedImage], known: Sequence[NDArray[np.float64]], settings: PaperKpickerTraining
     ) -> None:
         diameter_px = WINDOW_PX / settings.box_diameters
-        both = zip(images, particles, strict=True)
+        both = list(zip(images, known, strict=True))
+        particles = [_boxed(image, xy) for image, xy in both]
         empty = [_empty_places(image, xy, diameter_px, settings.seed, i) for i, (image, xy) in enumerate(both)]
         self._places, groups = _shuffled(particles, empty, settings.seed)
         self._groups = torch.from_numpy(groups).to(images[0].image.device)
@@ -166,16 +167,19 @@ def _boxed(image: ResizedImage, xy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _empty_places(
-    image: ResizedImage, particles: NDArray[np.float64], diameter_px: float, seed: int, number: int
+    image: ResizedImage, known: NDArray[np.float64], diameter_px: float, seed: int, number: int
 ) -> NDArray[np.float64]:
-    """Draw as many random places as there are particles, a diameter from each of them; fewer where it is crowded."""
+    """Draw as many random places as there are particles with a whole window; fewer where it is crowded.
+
+    Each is a diameter from all known particles, those at the border among them.
+    """
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(4, number)))
-    height, width = image.image.shape
-    if not len(particles):
-        return particles
-    xy = random.random((_TRIES * len(particles), 2)) * (np.array([width, height]) - WINDOW_PX) + (WINDOW_PX - 1) / 2
-    distance, _ = cKDTree(particles).query(xy)
-    return np.asarray(xy[distance >= diameter_px][: len(particles)])
+    count, (height, width) = len(_boxed(image, known)), image.image.shape
+    if not count:
+        return np.zeros((0, 2))
+    xy = random.random((_TRIES * count, 2)) * (np.array([width, height]) - WINDOW_PX) + (WINDOW_PX - 1) / 2
+    distance, _ = cKDTree(known).query(xy)
+    return np.asarray(xy[distance >= diameter_px][:count])
 
 
 def _shuffled(
