@@ -95,6 +95,11 @@ def test_without_a_network_it_trains_one_and_finds_the_particles(whole):
         assert f1_score(read_picks(whole / f"picks/m{i}_autopick.star").xy, field.xy, DIAMETER / 5) > 0.9
 
 
+def test_candidates_are_kept_beside_the_picks(whole):
+    picks, candidates = (sorted(p.name for p in whole.rglob(f"{n}/*")) for n in ("picks", "candidates"))
+    assert [name.removesuffix("_autopick.star") for name in picks] == [name.removesuffix(".npz") for name in candidates]
+
+
 def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole):
     facts = gather(whole)
     names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]

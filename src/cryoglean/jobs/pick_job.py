@@ -94,7 +94,8 @@ class PickJob(BaseModel):
     def task(self, folder: PickFolder) -> PickTask:
         """Return what to make of each micrograph."""
         said = folder, self.picker.diameter_angstrom, self.pixel_size_angstrom
-        return PickTask(*said, self.csv, self.plots, repick=self.repick)
+        has_candidates = self.description.threshold_is_score
+        return PickTask(*said, self.csv, self.plots, repick=self.repick, has_candidates=has_candidates)
 
     def read(self, file: MicrographFile) -> Micrograph:
         """Read a micrograph that can be picked.

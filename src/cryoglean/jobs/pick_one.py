@@ -36,6 +36,7 @@ class PickTask:
         plots: draw a picture with the picks.
         fit: short digest of what the picker has learned, which its picks carry.
         repick: make picks of other fits again.
+        has_candidates: whether the picker finds candidates, too, as its description says.
     """
 
     folder: PickFolder
@@ -45,6 +46,7 @@ class PickTask:
     plots: bool = False
     fit: str = ""
     repick: bool = False
+    has_candidates: bool = False
 
     def done(self, file: MicrographFile) -> MicrographResult | None:
         """Return the result for a micrograph of which nothing is missing."""
@@ -87,6 +89,8 @@ def _picked(task: PickTask, picker: Picker, file: MicrographFile, micrograph: Mi
     """Pick a micrograph and write what is found; the picks last, as they show that it is done."""
     folder = task.folder
     picks, candidates = pick_with_candidates(picker, micrograph)
+    if (candidates is not None) != task.has_candidates:
+        raise TypeError(f"{picker!r}: its description's threshold_is_score is {task.has_candidates}")
     for path in folder.shown_of(file.key):  # what was made of other picks must not stay beside these
         path.unlink(missing_ok=True)
     if candidates is not None:

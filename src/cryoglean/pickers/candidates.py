@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryoglean.pickers.protocol import ScoringPicker
+from cryoglean.pickers.protocol import ScoringPicker, StoredPicker
 
 if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
@@ -32,6 +32,8 @@ def pick_with_candidates(picker: Picker, micrograph: Micrograph) -> PicksAndCand
 
     Where the threshold is lower than that, there are no candidates.
     """
+    if isinstance(picker, StoredPicker):
+        picker = picker.opened()
     if not isinstance(picker, ScoringPicker):
         return PicksAndCandidates(picker.pick(micrograph))
     threshold = picker.threshold

@@ -53,6 +53,15 @@ class ScoringPicker(Picker, Protocol):
         ...
 
 
+@runtime_checkable
+class StoredPicker(Picker, Protocol):
+    """Picker that is small to send to other processes: each opens its files once."""
+
+    def opened(self) -> Picker:
+        """Return the picker that its files hold."""
+        ...
+
+
 class FitReport(Protocol):
     """Report of what a picker has learned of a set of micrographs."""
 

@@ -21,6 +21,7 @@ from tests.small_emmae import (
 
 from cryoglean.errors import SettingsError
 from cryoglean.nets.weights import read_weights, write_weights
+from cryoglean.pickers.candidates import pick_with_candidates
 from cryoglean.pickers.emmae.fit_files import KIND, VERSION, StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.emmae.network_files import write_emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
@@ -69,6 +70,13 @@ def test_it_is_small_to_send_and_picks_the_same_in_another_process(folder):
     for after in (stored.pick(micrograph), there):
         np.testing.assert_array_equal(before.xy, after.xy)
         np.testing.assert_array_equal(before.score, after.score)
+
+
+def test_candidates_are_the_same_after_as_before(folder):
+    stored, micrograph = StoredEmmae(SETTINGS, folder / "weights", folder / "learned"), micrograph_of(fields()[0])
+    before, after = (pick_with_candidates(each, micrograph) for each in (picker(), stored))
+    np.testing.assert_array_equal(before.candidates.xy, after.candidates.xy)
+    np.testing.assert_array_equal(before.picks.xy, after.picks.xy)
 
 
 def test_a_set_learned_with_another_preset_is_refused(folder):

@@ -12,6 +12,7 @@ from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.micrograph import Micrograph
 from cryoglean.nets.weights import write_weights
+from cryoglean.pickers.candidates import pick_with_candidates
 from cryoglean.pickers.kpicker.files import KIND, VERSION, StoredKpicker, read_kpicker, write_kpicker
 from cryoglean.pickers.kpicker.paper import PaperKpickerSettings
 from cryoglean.pickers.kpicker.picker import KpickerSettings
@@ -32,6 +33,16 @@ def test_the_picks_are_the_same_after_as_before(weights):
     np.testing.assert_array_equal(before.xy, after.xy)
     np.testing.assert_array_equal(before.score, after.score)
     assert read_kpicker(weights).facts == trained().model.facts
+
+
+def test_candidates_are_the_same_after_as_before(weights):
+    image = particle_field(seed=3).image
+    more = np.random.default_rng(0).normal(0, 2 * image.std(), image.shape)
+    micrograph = Micrograph((image + more).astype(np.float32), 1.4)
+    before, after = (pick_with_candidates(each, micrograph) for each in (picker(), StoredKpicker(SETTINGS, weights)))
+    assert len(before.candidates) > 0
+    np.testing.assert_array_equal(before.candidates.xy, after.candidates.xy)
+    np.testing.assert_array_equal(before.picks.xy, after.picks.xy)
 
 
 def test_writing_again_gives_the_same_file(weights, tmp_path):

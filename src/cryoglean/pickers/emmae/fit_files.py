@@ -92,7 +92,15 @@ class StoredEmmae:
 
     def pick(self, micrograph: Micrograph) -> Picks:
         """Find the particles of one micrograph, as `Emmae` and `PaperEmmae` do."""
-        return _loaded(self).pick(micrograph)
+        return self.opened().pick(micrograph)
+
+    def opened(self) -> Emmae | PaperEmmae:
+        """Return the picker that the files hold.
+
+        Raises:
+            SettingsError: if they do not belong together.
+        """
+        return _loaded(self)
 
 
 @lru_cache(maxsize=1)

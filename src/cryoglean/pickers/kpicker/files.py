@@ -73,7 +73,15 @@ class StoredKpicker:
 
     def pick(self, micrograph: Micrograph) -> Picks:
         """Find the particles of one micrograph, as `Kpicker` and `PaperKpicker` do."""
-        return _loaded(self.settings, self.weights, self.device).pick(micrograph)
+        return self.opened().pick(micrograph)
+
+    def opened(self) -> Kpicker | PaperKpicker:
+        """Return the picker that the weights hold.
+
+        Raises:
+            SettingsError: if they are for the other preset.
+        """
+        return _loaded(self.settings, self.weights, self.device)
 
     def check(self) -> None:
         """See that the weights can be used with the settings.
