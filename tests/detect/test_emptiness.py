@@ -44,6 +44,12 @@ def test_one_that_is_like_the_others_is_not_empty_even_if_noise_might_have_made_
     assert emptiness(seen(2.9), usual=1.0) > 0.5
 
 
+def test_in_doubt_a_micrograph_is_full():
+    usual = 5 * ERROR
+    assert emptiness(seen(2.0), usual) < 0.2
+    assert emptiness(seen(0.0), usual) > 0.8
+
+
 def test_the_threshold_lies_between_that_of_the_set_and_that_of_noise():
     thresholds = [threshold_for_micrograph(2.5, empty, 200) for empty in np.linspace(0, 1, 11)]
     assert thresholds[0] == 2.5

@@ -265,7 +265,7 @@ class Emmae:
             sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
             found = found.take(distance_to_nearest(seen.stored(found.peaks), sure) <= radius)
-        empty = emptiness(Skewness.of([found.skewness]), facts.skewness)
+        empty = min(emptiness(Skewness.of([found.skewness]), facts.skewness), blobs.emptiness)
         cut = threshold_for_micrograph(facts.cut, empty, seen.capacity)
         peaks = found.clean(cut, facts.contrast)
         score = expit(peaks.height - cut)

@@ -15,14 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.emptiness import (
-    emptiness,
-    threshold_for_micrograph,
-)
+from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
+from cryoglean.detect.surrogates import peak_deviations
 from cryoglean.pickers.localpicker.template_search import (
     DISC_DIAMETERS,
     PROFILE_VALUES,
@@ -42,6 +40,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.micrograph import Micrograph
+
+
+_DOUBTFUL = 0.01
+"""Probability of being empty from which a micrograph's peaks are compared with those of noise. Resource: below it the
+threshold is that of the set, and the comparison takes a second or two."""
 
 
 class LocalpickerSettings(ShapeSettings):
@@ -183,6 +186,8 @@ class Localpicker:
         peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
         peaks = peaks.take(self._alike(peaks, working))
         empty = emptiness(skewness, self.model.skewness)
+        if empty > _DOUBTFUL:
+            empty = emptiness(skewness, self.model.skewness, peak_deviations(response, distance_px))
         return PeakCandidates(field, peaks, threshold_for_micrograph(self.model.cut, empty, field.capacity), empty)
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
