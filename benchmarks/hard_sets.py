@@ -96,7 +96,7 @@ SETS = {
     "gradient": HardSet("--particles 80 --ice 600 --ice-gradient 1.4"),
     "plate": HardSet("--particles 80 --amplitude-contrast 1.0 --defocus 3000,8000"),
     "frames": HardSet(
-        "--particles 150 --dose 1.2",
+        "--particles 150 --dose 0.4",
         112.5,
         (APOFERRITIN,),
         micrographs=12,

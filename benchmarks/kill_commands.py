@@ -50,7 +50,7 @@ COMMANDS = {
     "select": Command("select classes --out {out}"),
     "train": Command(f"train images --picks truth --diameter {DIAMETER} --out {{out}}"),
     "mae train": Command(f"mae train images --diameter {DIAMETER} --epochs 2 --batch 16 --out {{out}}"),
-    "ctf": Command("ctf simulated/micrographs --out {out}"),
+    "ctf": Command("ctf simulated/micrographs.star --out {out}"),
     "simulate": Command("simulate --model test:480kDa:D2 --micrographs 3 --size 768x768 --particles 20 --out {out}"),
     "report": Command("report {out}", "picked"),
 }

@@ -11,10 +11,11 @@ from scipy.stats import norm
 if TYPE_CHECKING:
     from cryoglean.detect.skewness import Skewness
 
-_SURE_ERRORS = 3.0
-"""Skewness, in its standard errors, up to which noise alone more probably made a response. Chosen by hand: a thousandth
-or so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with few particles for empty. 1.5
-to 6 change no F1 on simulated sets whose empty micrographs are dirty (`benchmarks/constants_flat.py`)."""
+_SURE_ERRORS = 2.5
+"""Skewness, or height of the peaks, in its standard errors, up to which noise alone more probably made a response.
+Chosen by hand: a hundredth or so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with
+few particles for empty. 1.5 to 6 change no F1 on simulated sets whose empty micrographs are dirty
+(`benchmarks/constants_flat.py`)."""
 
 SURE_ERRORS_OF_BEST = 5.0
 """The same for the best of some twenty templates. Chosen by hand: in noise alone the best reaches 4."""
@@ -27,10 +28,10 @@ _USUAL_SPREAD = 0.2
 """Standard deviation of the skewness from micrograph to micrograph, as a share of the usual one. Chosen by hand:
 fields of one simulated set differ by 0.03 to 0.1 of it; where particles are hard to see, noise adds to that."""
 
-_EMPTY_SHARE = 0.1
+_EMPTY_SHARE = 0.05
 """Share of empty micrographs that a set is held to have before any is looked at. Chosen by hand: few are in what people
-pick. On simulated sets 0.05 to 0.3 change F1 by less than 0.01, where particles can be seen at all, and 0.5 takes half
-of the picks from some full fields of noisy frames (`benchmarks/noisy_fields.py`)."""
+pick. On simulated sets 0.02 to 0.3 change F1 by less than 0.01 where particles can be seen at all; 0.5, to know
+nothing, takes most picks from some full fields of noisy frames (`benchmarks/noisy_fields.py`)."""
 
 
 def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> float:
