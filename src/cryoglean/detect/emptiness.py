@@ -11,11 +11,11 @@ from scipy.stats import norm
 if TYPE_CHECKING:
     from cryoglean.detect.skewness import Skewness
 
-_SURE_ERRORS = 2.5
+_SURE_ERRORS = 3.0
 """Skewness, or height of the peaks, in its standard errors, up to which noise alone more probably made a response.
 Chosen by hand: a hundredth or so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with
 few particles for empty. 1.5 to 6 change no F1 on simulated sets whose empty micrographs are dirty
-(`benchmarks/constants_flat.py`)."""
+(`benchmarks/constants_flat.py`); with 2.5 one noise in twenty passes for a full micrograph of noisy frames."""
 
 SURE_ERRORS_OF_BEST = 5.0
 """The same for the best of some twenty templates. Chosen by hand: in noise alone the best reaches 4."""
