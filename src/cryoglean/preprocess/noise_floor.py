@@ -37,9 +37,9 @@ NOISE_CYCLES = (6.0, 12.0)
 an image in which a particle is 24 px across, which is what networks see."""
 
 MIN_NOISE_FLOOR = 0.0035
-"""Power at high over that at low frequencies below which a micrograph was filtered before. Chosen by F1 on
-simulated sets: with 0.0028 (a low-pass) filters of the network's own cost much, with 0.0047 (non-local means) they still
-gain much. Those as recorded have 0.06 or more, published denoised ones 0.00004 or less."""
+"""Power at high over that at low frequencies below which a micrograph was filtered before. Chosen by F1 on simulated
+sets: with 0.0028 (a low-pass) filters of the network's own cost much, with 0.0047 (non-local means) they still gain
+much. Those as recorded have 0.06 or more, published denoised ones 0.00004 or less."""
 
 
 class Filtering(StrEnum):
