@@ -96,6 +96,11 @@ def test_classes_are_judged_by_their_sizes_and_by_what_reproduces(counts, resolu
     assert is_in_order(verdict)
 
 
+def test_a_training_tells_what_it_learned_from_in_words_that_fit_and_how_to_pick():
+    (only,) = verdict_on_training(summary(3), {"particle": 3, "micrograph": 1}, "cryoglean pick")
+    assert (only.text, only.command) == ("from 3 particles, 1 micrograph", "cryoglean pick")
+
+
 @pytest.mark.parametrize(("kept", "level"), [(0, Level.alarm), (49, Level.note), (50, Level.fact), (100, Level.fact)])
 def test_a_selection_that_keeps_little_says_how_to_change_it(kept, level):
     (only,) = verdict_on_selection(kept, 100, (1, 3), Path("classes"), OUT)

@@ -189,9 +189,11 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
     from cryoglean.pickers.emmae.network_training import WEIGHTS
 
     fit = summary.fit
-    learned = {} if fit is None else {"micrographs": len(fit.micrographs), "steps": fit.steps}
+    learned = {} if fit is None else {"micrograph": len(fit.micrographs), "step": fit.steps}
     weights = shlex.quote(str(out / WEIGHTS))
-    again = f"cryoglean pick MICROGRAPHS --method emmae --model {weights} --diameter DIAMETER --out PICKED"
+    diameters = {each.diameter_angstrom for each in job.sets}
+    size = f"{diameters.pop():g}" if len(diameters) == 1 else "DIAMETER"
+    again = f"cryoglean pick MICROGRAPHS --method emmae --model {weights} --diameter {size} --out PICKED"
     verdict = verdict_on_training(summary, learned, None if fit is None else again)
     if as_json:
         said = {

@@ -123,7 +123,7 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
     from cryoglean.jobs.train import WEIGHTS
 
     fit = summary.fit
-    learned = {"particles": summary.total, "micrographs": len(summary.done)}
+    learned = {"particle": summary.total, "micrograph": len(summary.done)}
     size = f"--diameter {job.training.diameter_angstrom:g}"
     again = f"cryoglean pick MICROGRAPHS --method kpicker --model {shlex.quote(str(out / WEIGHTS))} {size} --out PICKED"
     verdict = verdict_on_training(summary, learned, None if fit is None else again)

@@ -119,17 +119,17 @@ def verdict_on_selection(
     return (Finding(Level.fact, "selection", text),)
 
 
-def verdict_on_training(summary: JobSummary, learned: Mapping[str, object], command: str | None) -> tuple[Finding, ...]:
+def verdict_on_training(summary: JobSummary, learned: Mapping[str, int], command: str | None) -> tuple[Finding, ...]:
     """Judge a training.
 
     Args:
         summary: of the job.
-        learned: what to say of it, by name.
+        learned: how many of what it was learned from, by its noun.
         command: that picks with what was learned; None where nothing was.
     """
     found = _on_rejected(summary, "most micrographs could not be used")
     if command is not None:
-        text = ", ".join(f"{value} {name}" for name, value in learned.items())
+        text = ", ".join(counted(number, noun) for noun, number in learned.items())
         found.append(Finding(Level.fact, "learned", f"from {text}", command))
     return alarms_first(found)
 
