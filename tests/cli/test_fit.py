@@ -44,6 +44,7 @@ def test_nothing_of_the_fit_need_be_said_again(micrographs, fit, tmp_path):
     assert told.startswith(f"picked by fit {digest} of {fit}, learned from 3 micrographs only")
 
 
+@pytest.mark.slow
 def test_what_agrees_may_be_said_and_a_threshold_may_be_another(micrographs, fit, tmp_path):
     words = ("--diameter", "120", "--method", "localpicker", "--preset", "default", "--contrast", "dark")
     counts = []

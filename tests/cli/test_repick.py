@@ -43,6 +43,7 @@ def shown_at(browser, report, step, folder):
     return shlex.split(tab.page.locator("#viewer-command").inner_text()), folder / "saved.star"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("others", "more"),
     with_slow(([], ["--contrast", "dark"]), slow=[(["other.mrc"], ["--pattern", "faint*", "--min-distance", "70"])]),

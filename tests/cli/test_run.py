@@ -291,6 +291,7 @@ def test_low_defocus_without_a_ctf_is_refused_before_a_folder_is_made(images, tm
     assert not (tmp_path / "run/run.json").exists()
 
 
+@pytest.mark.slow
 def test_a_sample_is_told_with_the_classes_and_the_time_of_all(images, tmp_path):
     out = tmp_path / "run"
     result = run(images, out, "--rounds", "0", "--most-particles", "50")

@@ -69,6 +69,7 @@ def test_micrographs_that_cannot_be_used_have_none(tmp_path):
     assert "no micrograph could be used" in found.output
 
 
+@pytest.mark.slow
 def test_auto_is_the_diameter_that_is_told_and_stays(particles, tmp_path):
     told = json.loads(call("size", particles, "--json").stdout)["size"][0]
     for _ in range(2):

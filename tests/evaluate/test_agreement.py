@@ -111,6 +111,7 @@ def synthetic(tmp_path):
     return make
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**31),
     n=st.integers(1, 60),

@@ -97,6 +97,7 @@ def test_a_contrast_that_is_given_is_obeyed_and_belongs_to_the_settings(tmp_path
         pick(both[1], out, contrast=Contrast.dark)
 
 
+@pytest.mark.slow
 def test_micrographs_that_turn_out_to_be_of_the_other_contrast_are_picked_again(tmp_path):
     mixed = folder_of(tmp_path / "mixed", [np.random.default_rng(0).standard_normal((512, 576))])
     out = tmp_path / "out"
@@ -112,6 +113,7 @@ def test_micrographs_that_turn_out_to_be_of_the_other_contrast_are_picked_again(
     assert then.total > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_boxes_show_bright_protein_whatever_the_contrast(tmp_path, both, is_ours):
     centres = []

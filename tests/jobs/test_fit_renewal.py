@@ -64,6 +64,7 @@ def empty(path, seed=0):
         file.voxel_size = 4
 
 
+@pytest.mark.slow
 def test_the_order_of_files_changes_nothing(many, tmp_path):
     run(many, tmp_path / "sorted")
     for seed in range(3):
@@ -179,6 +180,7 @@ def test_a_killed_repick_goes_on_where_it_was(many, renewed, monkeypatch):
     assert set(ledger(out).values()) == set(fits_in_tables(out).values()) == {then.fit_digest}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["cryoglean.jobs.pick.tell_contrast", "cryoglean.jobs.fit_renewal._drop_fit"])
 def test_a_renewal_that_was_killed_is_made_up_for(many, tmp_path, monkeypatch, place):
     run(many[:1], tmp_path)
@@ -194,6 +196,7 @@ def test_a_renewal_that_was_killed_is_made_up_for(many, tmp_path, monkeypatch, p
     assert len(learned(tmp_path)["micrographs"]) == FIT_MICROGRAPHS
 
 
+@pytest.mark.slow
 def test_micrographs_that_come_one_by_one_are_learned_from_together(many, tmp_path):
     for count in range(4):
         run(many[count : count + 1], tmp_path)

@@ -133,6 +133,7 @@ def test_a_damaged_file_of_picks_is_made_again(images, picked):
     assert contents(picked) == whole
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_neither_the_picks_nor_what_is_set_aside(images, whole, tmp_path):
     (tmp_path / "text.mrc").write_text("this is no image " * 100)
     summary, _ = run([images, tmp_path / "text.mrc"], tmp_path / "two", cpus=2)

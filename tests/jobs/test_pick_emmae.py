@@ -204,6 +204,7 @@ def test_a_network_that_is_given_need_not_be_told_what_images_it_is_for(microgra
     assert_same_picks(tmp_path / "given", tmp_path / "trained")
 
 
+@pytest.mark.slow
 def test_a_network_that_was_trained_on_few_micrographs_is_trained_anew_as_more_arrive(micrographs, tmp_path):
     quick = QUICK.model_copy(update={"steps": 2})
     run(micrographs / "m0.mrc", tmp_path, training=quick)
@@ -215,6 +216,7 @@ def test_a_network_that_was_trained_on_few_micrographs_is_trained_anew_as_more_a
     assert not any("training" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_begins_anew_as_more_arrive(micrographs, tmp_path, monkeypatch):
     quick = QUICK.model_copy(update={"steps": 2})
 
@@ -259,6 +261,7 @@ def low_passed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 @pytest.mark.usefixtures("_quick_network")
 @pytest.mark.parametrize(("filtered", "chain"), [(False, "default"), (True, "none")])
@@ -276,6 +279,7 @@ def test_micrographs_tell_whether_they_are_filtered_for_the_network(micrographs,
         run(micrographs, tmp_path, training=QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_quick_network")
 def test_a_training_that_was_stopped_goes_on_with_the_images_that_were_chosen(
     micrographs, low_passed, tmp_path, monkeypatch
@@ -296,12 +300,14 @@ def test_a_training_that_was_stopped_goes_on_with_the_images_that_were_chosen(
         run(low_passed, tmp_path, training=None)
 
 
+@pytest.mark.slow
 def test_a_network_that_filters_filtered_micrographs_again_is_told(low_passed, whole, tmp_path):
     given = {"weights": whole / "mae/weights.safetensors"}
     _, said = run(low_passed, tmp_path, training=None, given=given)
     assert any("the network filters them again (--preprocess default)" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_fit_is_shipped_with_its_network_and_learns_nothing_anew(micrographs, whole, tmp_path):
     picker = EmmaeSettings(diameter_angstrom=DIAMETER * PIXEL_SIZE, training=QUICK)
     job, files = PickJob(picker=picker, pixel_size_angstrom=PIXEL_SIZE), find_micrographs([micrographs])
@@ -323,6 +329,7 @@ def test_a_fit_is_shipped_with_its_network_and_learns_nothing_anew(micrographs, 
         open_fit(shipped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_given", [True, False])
 def test_a_fit_needs_no_mask_to_pick_and_ships_a_network_that_was_given(micrographs, tmp_path, is_given):
     mask = tmp_path / "m1.png"

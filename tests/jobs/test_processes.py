@@ -67,6 +67,7 @@ def test_where_there_is_no_shared_memory_one_process_works_and_says_so(monkeypat
     assert said[0].startswith("one process instead of 2: no shared memory here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", with_slow(signal.SIGKILL, slow=[signal.SIGTERM]))
 def test_workers_do_not_outlive_their_parent(how, tmp_path):
     script = tmp_path / "parent.py"

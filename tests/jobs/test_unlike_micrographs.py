@@ -74,6 +74,7 @@ def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without
         np.testing.assert_allclose(xy, alone[name], atol=1e-3)  # sums may depend on memory by their last bits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PARTLY)
 def test_one_that_was_partly_exposed_is_picked_there_and_the_others_as_without_it(good, kind, tmp_path):
     images, alone = good

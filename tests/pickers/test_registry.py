@@ -46,6 +46,7 @@ def test_a_toy_picker_of_one_file_picks_resumes_and_is_reported(images, tmp_path
     assert (status, "learning how dark" in told, picks_in(tmp_path)) == (0, False, before)
 
 
+@pytest.mark.slow
 def test_a_fit_of_a_toy_picker_is_applied_in_many_jobs(images, tmp_path):
     call = ("fit", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--cpus", 1)
     status, said, told = toy(*call, "--out", tmp_path / "FIT", "--json")

@@ -73,6 +73,7 @@ def test_at_first_the_picks_are_shown_and_below_their_threshold_candidates_too(o
         assert number(page, "all-all") == sum(len(each.picks) for each in known)
 
 
+@pytest.mark.slow
 def test_the_slider_reaches_down_to_the_weakest_candidate(opened):
     known = listed_with_candidates()
     page = opened(micrographs=known, outliers=())
@@ -81,6 +82,7 @@ def test_the_slider_reaches_down_to_the_weakest_candidate(opened):
     assert number(page, "all") == sum(len(each.picks) + len(each.candidates) for each in known)
 
 
+@pytest.mark.slow
 def test_a_threshold_between_two_steps_keeps_just_the_picks(opened):
     picks, below = (Picks([50.0, 90.0], [50.0, 90.0], scores) for scores in ([0.4637, 0.9], [0.4631, 0.4636]))
     known = replace(listed_with_candidates()[0], picks=picks, candidates=below)
@@ -90,6 +92,7 @@ def test_a_threshold_between_two_steps_keeps_just_the_picks(opened):
         assert number(page, "here") == number(page, "all") == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("a b.mrc", "x/c'.mrc"), ("a.tif", "b.tiff"), ("a.mrc", "b.tif")])
 def test_what_is_shown_is_saved_and_read_back_the_same(opened, tmp_path, names):
     known = listed_with_candidates(names)
@@ -114,6 +117,7 @@ def test_what_is_shown_is_saved_and_read_back_the_same(opened, tmp_path, names):
             assert found.score_kind == "probability"
 
 
+@pytest.mark.slow
 def test_rows_of_tiff_files_count_from_the_other_side_and_the_file_says_so(opened, tmp_path):
     names = ("a.tif", "b.tif")
     known = listed_with_candidates(names)
@@ -133,6 +137,7 @@ def test_rows_of_tiff_files_count_from_the_other_side_and_the_file_says_so(opene
     assert len(read_pick_tables(tmp_path / "saved.star")["a.tif"]) == len(first), "the file itself tells the height"
 
 
+@pytest.mark.slow
 def test_names_that_star_cannot_hold_are_left_out_and_that_is_said(opened, tmp_path):
     known = listed_with_candidates(("a.mrc", "\" ' .mrc"))
     page = opened(micrographs=known, outliers=(), views=views_of(["a.mrc"]))

@@ -61,6 +61,7 @@ def greys(page):
     return seen[2, 2], seen[row, at[0]], seen[row, at[1]]
 
 
+@pytest.mark.slow
 def test_in_the_dark_the_paper_is_dark_and_images_are_what_they_were(opened):
     paper, left, right = greys(opened(color_scheme="light"))
     dark_paper, dark_left, dark_right = greys(opened(color_scheme="dark"))
@@ -71,6 +72,7 @@ def test_in_the_dark_the_paper_is_dark_and_images_are_what_they_were(opened):
     assert right - left > 100 < dark_right - dark_left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_paper_nothing_is_wider_than_the_paper_and_all_is_on_white(opened, scheme):
     page = opened(color_scheme=scheme)
@@ -87,12 +89,14 @@ def test_on_paper_nothing_is_wider_than_the_paper_and_all_is_on_white(opened, sc
     assert set(kept_whole) == {"avoid"}
 
 
+@pytest.mark.slow
 def test_on_paper_micrographs_keep_their_shape(opened):
     page = opened()
     page.emulate_media(media="print")
     assert page.locator("#viewer-canvas").evaluate("canvas => getComputedStyle(canvas).objectFit") == "contain"
 
 
+@pytest.mark.slow
 def test_a_question_mark_shows_all_keys_and_closes_them(opened):
     page = opened()
     help_of_keys = page.locator("#viewer-keys")
@@ -108,6 +112,7 @@ def test_a_question_mark_shows_all_keys_and_closes_them(opened):
     assert not help_of_keys.is_visible()
 
 
+@pytest.mark.slow
 def test_keys_are_the_viewers_while_the_pointer_is_in_it_and_of_no_one_else(opened):
     page = opened()
     page.mouse.move(5, 5)

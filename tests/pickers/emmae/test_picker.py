@@ -147,6 +147,7 @@ def test_a_set_of_constant_micrographs_shows_nothing():
     assert not known.template.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", with_slow(4, slow=[-4]))
 def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     def with_carbon(image):

@@ -189,6 +189,7 @@ def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     assert f1_score(far_picks, far_truth, 6) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "line"),
     with_slow((-10, 0), (5, 2), slow=[(-10, 2), (-5, 0), (-5, 2), (5, 0), (10, 0), (10, 2)]),
