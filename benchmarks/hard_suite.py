@@ -27,7 +27,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial import KDTree
 
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.jobs.pick_folder import PickFolder
+from cryoglean.picks import Picks
 from hard_sets import SETS, HardSet, make_set
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ METHODS: dict[str, list[str]] = {
 }
 """Options of `cryoglean pick`."""
 HIT_DIAMETERS = 0.25
-LEAST_SCORE = 0.1
-"""Score down to which the best threshold is looked for."""
 
 
 @dataclass
@@ -129,16 +128,15 @@ def recalls(fields: list[Field]) -> dict[str, float]:
     return {str(n): float(hit[species == n].sum() / max(counted[species == n].sum(), 1)) for n in names}
 
 
-def fields_of(folder: Path, picks: Path, kind: HardSet) -> list[Field]:
-    """Read true particles and picks of all micrographs of a set."""
-    found = read_picks_folder(picks) if any((picks / "picks").glob("*.star")) else {}
-    fields = []
+def fields_of(folder: Path, picks: Path, kind: HardSet, *, below: bool) -> list[Field]:
+    """Read true particles and picks of all micrographs of a set; also the candidates below the threshold, if asked."""
+    made, fields = PickFolder(picks), []
     for file in find_micrographs([folder / "micrographs"]):
         table = folder / "truth" / f"{file.path.stem}.csv"
         truth = pd.read_csv(table) if table.exists() else pd.DataFrame({"x": [], "y": []})
-        mine = found.get(file.path.stem)
-        xy, scores = (np.zeros((0, 2)), np.zeros(0)) if mine is None else (mine.xy, mine.score)
-        fields.append(Field(truth, xy, scores, kind))
+        both = (made.done_picks(file.key), made.candidates(file.key) if below else None)
+        mine = Picks.joined([each for each in both if each is not None])
+        fields.append(Field(truth, mine.xy, mine.score, kind))
     return fields
 
 
@@ -153,12 +151,10 @@ def pick(folder: Path, out: Path, words: list[str]) -> dict[str, Any]:
 
 
 def score(folder: Path, kind: HardSet, words: list[str], out: Path) -> Score:
-    """Pick with the own threshold, and once more with a low one to find the best."""
+    """Pick with the own threshold; the candidates below it are kept, and among all the best one is looked for."""
     told = pick(folder, out, words)
-    fields = fields_of(folder, out, kind)
+    fields, lower = (fields_of(folder, out, kind, below=below) for below in (False, True))
     hits, n_truth, n_picks = counts(fields, -np.inf)
-    pick(folder, out.with_name(out.name + "-all"), [*words, "--threshold", str(LEAST_SCORE)])
-    lower = fields_of(folder, out.with_name(out.name + "-all"), kind)
     thresholds = np.unique(np.round(np.concatenate([field.scores for field in lower]), 2)).tolist()
     best = max((f1(*counts(lower, t)) for t in thresholds), default=0.0)
     numbers = [len(field.picks) for field in fields]

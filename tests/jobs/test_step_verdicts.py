@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
+from cryoglean.cli.main import app
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.jobs.step_verdicts import (
     verdict_on_classes,
@@ -49,7 +51,7 @@ def test_what_was_rejected_is_a_note_and_most_of_the_set_an_alarm(counts, level)
     for verdict in (
         verdict_on_ctf(summary(*counts), [], OUT),
         verdict_on_particles(summary(*counts), [], OUT),
-        verdict_on_training(summary(*counts), {}, None),
+        verdict_on_training(summary(*counts), {}, {}),
     ):
         assert levels(verdict).get("rejected") is level
         assert is_in_order(verdict)
@@ -63,10 +65,15 @@ def test_each_command_that_is_told_is_one_of_the_program():
         *verdict_on_classes(np.array([5, 5]), np.array([9.0, 12.0]), OUT),
         *verdict_on_selection(0, 9, (0, 3), Path("classes"), OUT),
     ]
+    told += verdict_on_training(summary(1), {"particle": 1}, {"--method": "kpicker", "--diameter": "120"})
     commands = [shlex.split(each.command) for each in told if each.command]
-    assert {words[1] for words in commands} == {"extract", "ctf", "classify", "select"}
-    assert all(words[0] == "cryoglean" for words in commands)
-    assert all("my out" in words or "my" not in " ".join(words) for words in commands if words[1] == "classify")
+    assert {words[1] for words in commands} == {"extract", "ctf", "classify", "select", "pick"}
+    program = typer.main.get_command(app)
+    with program.make_context("cryoglean", ["doctor"]) as context:
+        for name, command, *words in commands:
+            assert name == "cryoglean"
+            # raises if it lacks an option, or has an unknown one
+            program.get_command(context, command).make_context(command, words, parent=context)
 
 
 def test_the_defocus_and_the_worst_fit_are_told():
@@ -97,8 +104,10 @@ def test_classes_are_judged_by_their_sizes_and_by_what_reproduces(counts, resolu
 
 
 def test_a_training_tells_what_it_learned_from_in_words_that_fit_and_how_to_pick():
-    (only,) = verdict_on_training(summary(3), {"particle": 3, "micrograph": 1}, "cryoglean pick")
-    assert (only.text, only.command) == ("from 3 particles, 1 micrograph", "cryoglean pick")
+    pick_with = {"--model": OUT / "weights", "--preset": None}
+    (only,) = verdict_on_training(summary(3), {"particle": 3, "micrograph": 1}, pick_with)
+    assert only.text == "from 3 particles, 1 micrograph"
+    assert shlex.split(only.command)[2:] == ["MICROGRAPHS", "--model", "my out/weights", "--out", "PICKED"]
 
 
 @pytest.mark.parametrize(("kept", "level"), [(0, Level.alarm), (49, Level.note), (50, Level.fact), (100, Level.fact)])

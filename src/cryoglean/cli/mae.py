@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -187,14 +186,19 @@ def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None
     from cryoglean.cli.verdict import echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_training
     from cryoglean.pickers.emmae.network_training import WEIGHTS
+    from cryoglean.pickers.registry import DEFAULT_PRESET
 
     fit = summary.fit
     learned = {} if fit is None else {"micrograph": len(fit.micrographs), "step": fit.steps}
-    weights = shlex.quote(str(out / WEIGHTS))
-    diameters = {each.diameter_angstrom for each in job.sets}
-    size = f"{diameters.pop():g}" if len(diameters) == 1 else "DIAMETER"
-    again = f"cryoglean pick MICROGRAPHS --method emmae --model {weights} --diameter {size} --out PICKED"
-    verdict = verdict_on_training(summary, learned, None if fit is None else again)
+    only, preset = job.sets[0] if len(job.sets) == 1 else None, job.training.preset
+    pick_with = {
+        "--method": "emmae",
+        "--preset": None if preset == DEFAULT_PRESET else preset,
+        "--model": out / WEIGHTS,
+        "--diameter": "DIAMETER" if only is None else f"{only.diameter_angstrom:g}",
+        "--pixel-size": None if only is None else only.pixel_size_angstrom,
+    }
+    verdict = verdict_on_training(summary, learned, pick_with)
     if as_json:
         said = {
             "out": str(out),

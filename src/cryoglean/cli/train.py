@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -121,12 +120,19 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
     from cryoglean.cli.verdict import echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_training
     from cryoglean.jobs.train import WEIGHTS
+    from cryoglean.pickers.registry import DEFAULT_PRESET
 
     fit = summary.fit
-    learned = {"particle": summary.total, "micrograph": len(summary.done)}
-    size = f"--diameter {job.training.diameter_angstrom:g}"
-    again = f"cryoglean pick MICROGRAPHS --method kpicker --model {shlex.quote(str(out / WEIGHTS))} {size} --out PICKED"
-    verdict = verdict_on_training(summary, learned, None if fit is None else again)
+    learned = {} if fit is None else {"particle": summary.total, "micrograph": len(summary.done)}
+    preset = job.training.preset
+    pick_with = {
+        "--method": "kpicker",
+        "--preset": None if preset == DEFAULT_PRESET else preset,
+        "--model": out / WEIGHTS,
+        "--diameter": f"{job.training.diameter_angstrom:g}",
+        "--pixel-size": job.pixel_size_angstrom,
+    }
+    verdict = verdict_on_training(summary, learned, pick_with)
     if as_json:
         said = {
             "out": str(out),

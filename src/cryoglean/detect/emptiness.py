@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _SURE_ERRORS = 3.0
 """Skewness, or height of the peaks, in its standard errors, up to which noise alone more probably made a response.
-Chosen by hand: a hundredth or so of all micrographs of Gaussian noise are beyond; a higher one holds micrographs with
-few particles for empty. 1.5 to 6 change no F1 on simulated sets whose empty micrographs are dirty
-(`benchmarks/constants_flat.py`); with 2.5 one noise in twenty passes for a full micrograph of noisy frames."""
+Chosen by hand: in a thousandth or so of all micrographs of Gaussian noise the skewness is beyond; a higher one holds
+micrographs with few particles for empty. 1.5 to 6 change no F1 on simulated sets whose empty micrographs are dirty
+(`benchmarks/constants_flat.py`); with 2.5 one noise in twenty to forty passes for a full micrograph of noisy frames."""
 
 SURE_ERRORS_OF_BEST = 5.0
 """The same for the best of some twenty templates. Chosen by hand: in noise alone the best reaches 4."""
@@ -30,8 +30,8 @@ fields of one simulated set differ by 0.03 to 0.1 of it; where particles are har
 
 _EMPTY_SHARE = 0.05
 """Share of empty micrographs that a set is held to have before any is looked at. Chosen by hand: few are in what people
-pick. On simulated sets 0.02 to 0.3 change F1 by less than 0.01 where particles can be seen at all; 0.5, to know
-nothing, takes most picks from some full fields of noisy frames (`benchmarks/noisy_fields.py`)."""
+pick. By the skewness alone, 0.02 to 0.3 change F1 by less than 0.02 on simulated noisy fields
+(`benchmarks/noisy_fields.py`); 0.5, to know nothing, takes most picks from some full ones."""
 
 
 def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> float:

@@ -35,11 +35,14 @@ def verdict_on_ctf(summary: JobSummary, known: Sequence[MicrographFile], out: Pa
         known: the micrographs with their CTF.
         out: the output folder.
     """
-    found = _on_rejected(summary, f"no CTF in most micrographs: is the pixel size right? See {out / 'plots'}")
+    reasons = f"the reasons are in {out / 'rejected.csv'}"
+    found = _on_rejected(summary, f"no CTF in most micrographs, {reasons}: is the pixel size right?")
     defocus = [each.defocus_angstrom for each in known if each.defocus_angstrom is not None]
     if defocus:
         spread = f"{min(defocus) / 1e4:.2f} to {max(defocus) / 1e4:.2f} µm, median {median(defocus) / 1e4:.2f}"
-        found.append(Finding(Level.fact, "defocus", spread, _words("extract", "PICKED", "--micrographs", out)))
+        table = out / "micrographs_ctf.star"
+        again = _words("extract", "PICKED", "--micrographs", table, "--out", "PARTICLES")
+        found.append(Finding(Level.fact, "defocus", spread, again))
     reached = [float(each.row["rlnCtfMaxResolution"]) for each in known if "rlnCtfMaxResolution" in each.row]
     if reached:
         text = f"fits reach {median(reached):.1f} Å (median), the worst {max(reached):.1f} Å"
@@ -119,18 +122,22 @@ def verdict_on_selection(
     return (Finding(Level.fact, "selection", text),)
 
 
-def verdict_on_training(summary: JobSummary, learned: Mapping[str, int], command: str | None) -> tuple[Finding, ...]:
+def verdict_on_training(
+    summary: JobSummary, learned: Mapping[str, int], pick_with: Mapping[str, object]
+) -> tuple[Finding, ...]:
     """Judge a training.
 
     Args:
         summary: of the job.
-        learned: how many of what it was learned from, by its noun.
-        command: that picks with what was learned; None where nothing was.
+        learned: how many of what it was learned from, by its noun; empty where nothing was.
+        pick_with: options of `cryoglean pick` for what was learned; what is None is left out.
     """
     found = _on_rejected(summary, "most micrographs could not be used")
-    if command is not None:
+    if learned:
         text = ", ".join(counted(number, noun) for noun, number in learned.items())
-        found.append(Finding(Level.fact, "learned", f"from {text}", command))
+        options = [word for each in pick_with.items() if each[1] is not None for word in each]
+        again = _words("pick", "MICROGRAPHS", *options, "--out", "PICKED")
+        found.append(Finding(Level.fact, "learned", f"from {text}", again))
     return alarms_first(found)
 
 

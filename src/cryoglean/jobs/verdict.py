@@ -10,6 +10,7 @@ from cryoglean.micrograph import Contrast
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 from cryoglean.report.findings import (
     NO_SIGNAL,
+    PRECISION_UNKNOWN,
     Finding,
     Level,
     alarms_first,
@@ -49,8 +50,7 @@ def verdict_on_picks(
     on_counts = [*findings_on_counts(counts, outliers(counts)), *spread_of_counts(counts)]
     found = [*_on_fit(fit), *on_counts, *micrographs]
     if any(counts.values()):
-        unknown = "how many of the picks are particles is not estimated: look at them in the report"
-        found.append(Finding(Level.fact, "precision", unknown))
+        found.append(PRECISION_UNKNOWN)
     return alarms_first(found)
 
 

@@ -55,6 +55,12 @@ NO_SIGNAL = Finding(
 """What is said of a fit that found no particles."""
 
 
+PRECISION_UNKNOWN = Finding(
+    Level.fact, "precision", "how many of the picks are particles is not estimated: look at them in the report"
+)
+"""What is said of picks, as long as nothing estimates their precision."""
+
+
 def findings_on_counts(counts: Mapping[str, int], outliers: Sequence[str]) -> list[Finding]:
     """Return what is unusual in the numbers of picks.
 
