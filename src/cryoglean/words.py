@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that no name or value may hold: they break lines in tables and messages, or control the terminal."""
 
 _MAX_LISTED = 5
 """Names that a message lists. Resource: they fit on a line or two."""

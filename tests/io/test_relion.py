@@ -6,7 +6,8 @@ import pytest
 
 from cryoglean.ctf.model import ctf_of
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.relion import pipeline_stem, write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
+from cryoglean.io.relion_project import pipeline_stem
 from cryoglean.io.star import read_star
 from cryoglean.micrograph import MicrographFile
 

@@ -10,7 +10,8 @@ import tifffile
 
 from cryoglean.io.coordinates import YConvention, write_picks
 from cryoglean.io.pick_folders import read_picks_folder
-from cryoglean.io.relion import pipeline_stem, write_coords_suffix, write_micrographs_star
+from cryoglean.io.relion import write_coords_suffix, write_micrographs_star
+from cryoglean.io.relion_project import pipeline_stem
 from cryoglean.io.star import read_star
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks

@@ -10,7 +10,8 @@ import pytest
 from cryoglean.errors import SettingsError
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
-from cryoglean.io.relion import path_from_project, project_above, read_autopick_star
+from cryoglean.io.relion import read_autopick_star
+from cryoglean.io.relion_project import path_from_project, project_above
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.pick import PickSummary, _write_lists
 from cryoglean.jobs.pick_folder import PickFolder

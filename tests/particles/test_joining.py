@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cryoglean.ctf.model import Ctf, Microscope, ctf_2d
 from cryoglean.io.missing_cells import completed, neutral_value
-from cryoglean.io.optics_groups import CTF_OF_ONE, OpticsGroups
+from cryoglean.io.optics_groups import OpticsGroups
 from cryoglean.io.particles import ParticleTable
+from cryoglean.io.unknown_microscope import CTF_OF_ONE
 from cryoglean.particles.joining import joined, without_ctf
 
 SCOPE = {"rlnVoltage": "300", "rlnSphericalAberration": "2.7", "rlnAmplitudeContrast": "0.1"}

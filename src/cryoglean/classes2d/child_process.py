@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import CryogleanError
-from cryoglean.io.star import CONTROL
+from cryoglean.words import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,8 +13,8 @@ from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
-from cryoglean.io.relion import path_from_project
 from cryoglean.io.relion_columns import ORIGIN_X, ORIGIN_Y
+from cryoglean.io.relion_project import path_from_project
 from cryoglean.io.star import star_floats
 
 if TYPE_CHECKING:

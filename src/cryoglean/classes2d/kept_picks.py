@@ -17,8 +17,8 @@ from cryoglean.io.images import image_stem
 from cryoglean.io.origins import image_pixel_sizes, micrograph_pixel_sizes, origin_columns, origins
 from cryoglean.io.particles import located, particle_lines
 from cryoglean.io.regular import size_of_regular
-from cryoglean.io.relion import pipeline_stem
 from cryoglean.io.relion_columns import MICROGRAPH, X, Y
+from cryoglean.io.relion_project import pipeline_stem
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 from torch_ctf import calculate_total_phase_shift
 
 from cryoglean.errors import MicrographError
-from cryoglean.io.optics_groups import has_microscope
 from cryoglean.io.relion_columns import DEFOCUS_ANGLE, DEFOCUS_U, DEFOCUS_V, MICROSCOPE, PHASE_SHIFT
+from cryoglean.io.unknown_microscope import has_microscope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,6 +15,7 @@ import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.regular import size_of_regular
+from cryoglean.words import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +30,6 @@ _SPLIT = "split it and give each part, e.g. relion_star_handler --split --size_s
 
 _BLANK = re.compile(r"[ \t]+")
 _MARK = re.compile("[\"'#]")
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that no name or value may hold: they break lines in tables and messages, or control the terminal."""
-
 _NEEDS_QUOTES = re.compile(r"""[\s"'#]|^[_;]|^(data_|loop_|save_|global_|stop_)""", re.IGNORECASE)
 
 

@@ -20,14 +20,12 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.regular import has_content
-from cryoglean.io.relion import write_micrographs_star
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.preprocess.borders import live_area
-from cryoglean.report.ctf_picture import draw_ctf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +142,8 @@ def estimate_one(task: CtfTask, file: MicrographFile) -> MicrographResult:
     except ValueError as error:
         return MicrographResult(file, reason=str(error))
     if job.plots:
+        from cryoglean.report.ctf_picture import draw_ctf  # for start-up time: matplotlib
+
         caption = file.key if found.doubt is None else f"{file.key}: {found.doubt}"
         draw_ctf(task.plot_path(file), found.spectrum, found.rings, found.fit, found.profile, caption=caption)
     if found.doubt is not None:
@@ -215,7 +215,11 @@ def _write_lists(folder: OutputFolder, task: CtfTask, summary: CtfSummary, progr
         known.append(result.file if columns is None else with_ctf(result.file, columns))
     if not known:
         return
-    write_micrographs_star(task.root / _MICROGRAPHS, known)
+    _write_star(task.root / _MICROGRAPHS, known)
+    _write_selections(task, known, progress)
+
+
+def _write_selections(task: CtfTask, known: Sequence[MicrographFile], progress: ProgressListener) -> None:
     job = task.job
     if job.resolution_limit_angstrom is not None or job.selected_defocus_angstrom is not None:
         limits = job.selected_defocus_angstrom or (-math.inf, math.inf)
@@ -229,6 +233,12 @@ def _write_lists(folder: OutputFolder, task: CtfTask, summary: CtfSummary, progr
 def _write_chosen(path: Path, chosen: Sequence[MicrographFile], total: int, progress: ProgressListener) -> None:
     progress.info(f"{len(chosen)} of {total} micrographs selected: {path}")
     if chosen:
-        write_micrographs_star(path, chosen)
+        _write_star(path, chosen)
     else:
         path.unlink(missing_ok=True)
+
+
+def _write_star(path: Path, files: Sequence[MicrographFile]) -> None:
+    from cryoglean.io.relion import write_micrographs_star  # for start-up time, of workers too: pandas
+
+    write_micrographs_star(path, files)

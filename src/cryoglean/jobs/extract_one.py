@@ -16,7 +16,7 @@ from cryoglean.errors import CryogleanError, MicrographError, TableError
 from cryoglean.io.coordinates import YConvention, relion_y_convention
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
-from cryoglean.io.relion import path_from_project
+from cryoglean.io.relion_project import path_from_project
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.particles.boxes import Anchors, anchors, cut_boxes, normalise_background, scale_boxes
 from cryoglean.particles.tables import PICK_ID, ToldOfParticles, particle_table, told_of

@@ -12,7 +12,7 @@ from pydantic import Field
 import cryoglean
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
-from cryoglean.io.relion import path_from_project, project_above
+from cryoglean.io.relion_project import path_from_project, project_above
 from cryoglean.jobs.folder_lock import refuse_if_lost
 from cryoglean.jobs.known_inputs import KnownInput, describe_inputs, find_replaced, find_stranger, with_known_keys
 from cryoglean.jobs.micrograph_lists import LedgerRow, RejectedRow, read_rows, write_rows

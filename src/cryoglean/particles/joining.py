@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cryoglean.io.missing_cells import completed
-from cryoglean.io.optics_groups import CTF_OF_ONE, OpticsGroups, has_microscope, numbered
+from cryoglean.io.optics_groups import OpticsGroups, numbered
 from cryoglean.io.particles import ParticleTable
 from cryoglean.io.relion_columns import (
     CTF_B_FACTOR,
@@ -22,6 +22,7 @@ from cryoglean.io.relion_columns import (
     MICROGRAPH,
     PHASE_SHIFT,
 )
+from cryoglean.io.unknown_microscope import CTF_OF_ONE, has_microscope
 from cryoglean.particles.tables import is_known_defocus
 
 if TYPE_CHECKING:

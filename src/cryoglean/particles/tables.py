@@ -9,7 +9,7 @@ import pandas as pd
 
 from cryoglean.ctf.model import Ctf, ctf_from_columns
 from cryoglean.io.coordinates.format import CarriedRows
-from cryoglean.io.optics_groups import OpticsGroups, numbered, without_mark
+from cryoglean.io.optics_groups import OpticsGroups, numbered
 from cryoglean.io.particles import ParticleTable
 from cryoglean.io.relion_columns import (
     CTF_IMAGE,
@@ -37,6 +37,7 @@ from cryoglean.io.relion_columns import (
     X,
     Y,
 )
+from cryoglean.io.unknown_microscope import without_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
