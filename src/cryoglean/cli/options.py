@@ -37,6 +37,10 @@ PixelSize = Annotated[
 Contrast = Annotated[
     AnyContrast, typer.Option(help="Contrast of protein: dark in ice, bright in stain or inverted images.")
 ]
+Fit = Annotated[
+    Path | None,
+    typer.Option(help="A fit of cryoglean fit: its picker, diameter and all it has learned; nothing is learned anew."),
+]
 Cpus = Annotated[int | None, typer.Option(min=1, help="Processors to use; by default all that are free.")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Redo everything, overwriting.")]

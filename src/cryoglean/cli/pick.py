@@ -19,6 +19,7 @@ from cryoglean.cli.options import (
     Contrast,
     Cpus,
     DeviceName,
+    Fit,
     Force,
     Micrographs,
     Out,
@@ -56,12 +57,7 @@ def pick(
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
     min_distance: MinDistance = None,
-    fit: Annotated[
-        Path | None,
-        typer.Option(
-            help="A fit of cryoglean fit: its picker, diameter and all it has learned; nothing is learned anew."
-        ),
-    ] = None,
+    fit: Fit = None,
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw each micrograph with its picks, and write a report.")
     ] = False,

@@ -12,13 +12,14 @@ import typer
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
-from cryoglean.cli.diameter import diameter_from
+from cryoglean.cli.diameter import diameter_from, diameter_number
 from cryoglean.cli.options import (
     AnyContrast,
     AsJson,
     Contrast,
     Cpus,
     DeviceName,
+    Fit,
     Micrographs,
     Out,
     Pattern,
@@ -28,11 +29,15 @@ from cryoglean.cli.options import (
 )
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
+from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryoglean.jobs.given_fit import GivenFit
     from cryoglean.loop.rounds import LoopSummary
 
 
@@ -44,7 +49,14 @@ StartFrom = Annotated[
         help="Coordinates to start from instead of candidates: a folder of picks, a list, or a particles STAR file."
     ),
 ]
-Candidates = Annotated[str, typer.Option(metavar="METHOD", help="Picker of the candidates, one that needs no file.")]
+Candidates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METHOD",
+        help=f"Picker of the candidates, which needs no file; {_DEFAULTS['candidates']} or that of --fit by default.",
+        show_default=False,
+    ),
+]
 Review = Annotated[
     bool, typer.Option("--review", help="Stop after each classification, so that selection.csv can be edited.")
 ]
@@ -75,15 +87,18 @@ Engines = Annotated[Engine, typer.Option(help="Engine of the 2D classes: native,
 
 def run(
     micrographs: Micrographs,
-    diameter: Annotated[str, typer.Option(help="Particle diameter in angstrom, or auto.")],
     out: Out,
+    diameter: Annotated[
+        str | None, typer.Option(help="Particle diameter in angstrom, or auto; by default that of --fit.")
+    ] = None,
+    fit: Fit = None,
     pixel_size: PixelSize = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
     start_from: StartFrom = None,
     orientation: Orientation = OrientationChoice.auto,
-    candidates: Candidates = _DEFAULTS["candidates"],
+    candidates: Candidates = None,
     review: Review = False,
     rounds: Rounds = _DEFAULTS["rounds"],
     rule: ClassRule = None,
@@ -114,9 +129,16 @@ def run(
         cryoglean run CtfFind/job003/micrographs_ctf.star --diameter 120 --out RUN --review
 
         cryoglean run micrographs --diameter 120 --start-from manual_picks --out RUN
+
+    With candidates of a fit that was made before, whose diameter, contrast and pixel size are those of the run:
+
+        cryoglean fit micrographs --diameter 191 --pixel-size 1.77 --method emmae --out FIT
+
+        cryoglean run micrographs --fit FIT --out RUN
     """
     from cryoglean.cli.loop_progress import LoopProgress
     from cryoglean.cli.micrographs import found_micrographs
+    from cryoglean.jobs.given_fit import open_fit
     from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.loop.folder_report import report_or_reason
     from cryoglean.loop.rounds import run_loop
@@ -126,13 +148,20 @@ def run(
     limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
     progress, processors = LoopProgress(verbose=verbose), cpus or available_cpus()
     files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
-    values = {
-        "diameter_angstrom": diameter_from(diameter, files, out, pixel_size, processors),
+    values: dict[str, object] = {
         "pixel_size_angstrom": pixel_size,
         "contrast": contrast.given,
-        "candidates": candidates,
-        "preset": preset.value,
+        "candidates": candidates or _DEFAULTS["candidates"],
         "min_distance_angstrom": min_distance,
+    }
+    if fit is not None:
+        values |= _of_fit(open_fit(fit), values | {"candidates": candidates, "diameter": diameter_number(diameter)})
+    elif diameter is not None:
+        values["diameter_angstrom"] = diameter_from(diameter, files, out, pixel_size, processors)
+    else:
+        raise SettingsError("the size of the particle is unknown: give --diameter, or --fit")
+    values |= {
+        "preset": preset.value,
         "rounds": rounds,
         "rule": rule,
         "threshold": threshold,
@@ -147,6 +176,7 @@ def run(
     }
     job = LoopJob(
         settings=checked(LoopSettings, values),
+        fit=fit,
         cpus=processors,
         device=choose_device(device),
         verbose=verbose,
@@ -160,6 +190,28 @@ def run(
         progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} writes it again")
     _show(summary, out, report, as_json=as_json)
     return summary.exit_status
+
+
+def _of_fit(fit: GivenFit, asked: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of a run that a fit brings.
+
+    Raises:
+        SettingsError: in one line, if the fit was made with another value of what is asked for.
+    """
+    method, candidates = fit.picker.method, asked["candidates"]
+    if candidates not in (None, method):
+        made = f"--fit {fit.root} was made with --method {method}"
+        raise SettingsError(f"--candidates {candidates}: {made}: leave one of them out")
+    shared = ("contrast", "pixel_size_angstrom")
+    fit.refuse_others({"diameter_angstrom": asked["diameter"], **{name: asked[name] for name in shared}})
+    return {
+        "fit": fit.record.digest,
+        "candidates": method,
+        "diameter_angstrom": fit.picker.diameter_angstrom,
+        "contrast": fit.record.contrast,
+        "pixel_size_angstrom": fit.record.pixel_size_angstrom,
+        "min_distance_angstrom": asked["min_distance_angstrom"] or fit.picker.min_distance_angstrom,
+    }
 
 
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
+    fit_options,
     given_files,
     listed_in,
     picker_options,
@@ -168,9 +169,8 @@ def _pick_command(
     if not any(m.picks or m.candidates for m in listed) or given is None or not picker.threshold_is_score:
         return None
     if settings.get("fit") is not None:  # it tells all that is not said here
-        fit = folder.provenance().get("fit")
-        chosen = {"--fit": fit, "--min-distance": settings.get("min_distance_angstrom")}
-        return None if fit is None else repick_command(folder.root, micrographs, chosen)
+        chosen = fit_options(folder, settings)
+        return None if chosen is None else repick_command(folder.root, micrographs, chosen)
     options = {
         **picker_options(picker, settings),
         "--diameter": f"{settings['diameter_angstrom']:g}",

@@ -145,6 +145,17 @@ def given_files(
     return given
 
 
+def fit_options(folder: PickFolder, settings: Mapping[str, Any]) -> dict[str, object] | None:
+    """Return the options of a command that picks by the fit that was given; None where its folder is not known.
+
+    Args:
+        folder: with the picks.
+        settings: what they were made with.
+    """
+    fit = folder.provenance().get("fit")
+    return None if fit is None else {"--fit": fit, "--min-distance": settings.get("min_distance_angstrom")}
+
+
 def picker_options(picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, object]:
     """Return the options by which a command repeats what a picker was told, but for its files and its threshold."""
     defaults = picker.load().settings.model_fields

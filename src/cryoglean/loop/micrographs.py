@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
+    fit_options,
     given_files,
     listed_in,
     picker_options,
@@ -124,6 +125,9 @@ class RunMicrographs:
         given = given_files(self._folder, picker, settings, stage_folder(root, 0, CANDIDATES))
         if given is None or not picker.threshold_is_score:
             return None
+        if settings.get("fit") is not None:
+            chosen = fit_options(self._folder, settings)
+            return None if chosen is None else repick_command(root, micrographs, chosen)
         options = {
             **picker_options(picker, settings),
             "--diameter": f"{self._settings.diameter_angstrom:g}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryoglean.io.atomic import atomic_path
+from cryoglean.jobs.given_fit import open_fit
 from cryoglean.jobs.pick_job import PickJob
 from cryoglean.jobs.select import TEMPLATES
 from cryoglean.loop.stage_results import SELECTED, stage_folder
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryoglean.loop.settings import LoopJob
+    from cryoglean.pickers.settings import PickerSettings
 
 
 @dataclass(frozen=True)
@@ -33,27 +35,34 @@ class PickJobs:
 
     def candidates(self, min_distance_angstrom: float | None) -> PickJob:
         """Return the job of picking as the candidates are picked."""
-        return self._job(self.job.settings.candidates, self.job.settings.preset, {}, min_distance_angstrom)
+        settings, fit = self.job.settings, self.job.fit
+        if fit is None:
+            return self._job(self._picker(settings.candidates, settings.preset, min_distance_angstrom), {})
+        picker = open_fit(fit).picker
+        return self._job(picker.model_copy(update={"min_distance_angstrom": min_distance_angstrom}), {}, fit)
 
     def by_classes(self, min_distance_angstrom: float | None) -> PickJob:
         """Return the job of picking by the kept classes of the candidates."""
         templates = {"templates": stage_folder(self.root, 0, SELECTED) / TEMPLATES}
-        return self._job("matcher", DEFAULT_PRESET, templates, min_distance_angstrom)
+        return self._job(self._picker("matcher", DEFAULT_PRESET, min_distance_angstrom), templates)
 
     def by_network(self, weights: Path, min_distance_angstrom: float | None) -> PickJob:
         """Return the job of picking with a network."""
-        return self._job("kpicker", self.job.settings.preset, {"weights": weights}, min_distance_angstrom)
+        return self._job(self._picker("kpicker", self.job.settings.preset, min_distance_angstrom), {"weights": weights})
 
-    def _job(self, method: str, preset: str, given: Mapping[str, Path], min_distance_angstrom: float | None) -> PickJob:
-        settings = self.job.settings
-        kind = describe(method, preset).load().settings
+    def _picker(self, method: str, preset: str, min_distance_angstrom: float | None) -> PickerSettings:
         values = {
-            "diameter_angstrom": settings.diameter_angstrom,
+            "diameter_angstrom": self.job.settings.diameter_angstrom,
             "min_distance_angstrom": min_distance_angstrom,
         }
+        return describe(method, preset).load().settings.model_validate(values)
+
+    def _job(self, picker: PickerSettings, given: Mapping[str, Path], fit: Path | None = None) -> PickJob:
+        settings = self.job.settings
         return PickJob(
-            picker=kind.model_validate(values),
+            picker=picker,
             given=dict(given),
+            fit=fit,
             pixel_size_angstrom=settings.pixel_size_angstrom,
             contrast=settings.contrast,
             cpus=self.job.cpus,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.folder_lock import locks_output
+from cryoglean.jobs.given_fit import open_fit
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.result import ExitStatus
 from cryoglean.jobs.select import SELECTION
@@ -102,6 +103,8 @@ def run_loop(files: Sequence[MicrographFile], job: LoopJob, out: Path, progress:
     if any(file.real_path.parent == out.resolve() for file in files):
         raise SettingsError(f"--out {out} is where the micrographs are: name another")
     _refuse_misfits(files, job.settings, out)
+    if job.fit is not None and open_fit(job.fit).record.digest != job.settings.fit:
+        raise SettingsError(f"--fit {job.fit} is not {job.settings.fit}, as the settings have it")
     run, files = open_run(out, job.settings, files)
     run.set(status=RunStatus.running, outcome=None, message="", provenance=job.provenance())
     try:

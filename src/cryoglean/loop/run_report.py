@@ -91,7 +91,7 @@ def gather(root: Path) -> RunFacts:
 def findings_on_run(run: RunFile) -> tuple[Finding, ...]:
     """Compare what was given for a run with what its micrographs show."""
     settings, command = run.state.settings, run.state.provenance.get("command")
-    said = None if command is None else str(command)
+    said = None if command is None or settings.fit else str(command)  # a fit takes no other contrast or diameter
     return findings_on_micrographs(read_survey(run.root), settings.diameter_angstrom, settings.contrast, said)
 
 

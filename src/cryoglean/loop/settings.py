@@ -58,7 +58,8 @@ class LoopSettings(BaseModel):
         diameter_angstrom: particle diameter.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         contrast: of protein in the micrographs; None tells it from them.
-        candidates: the picker of the candidates; one that needs no file.
+        candidates: the picker of the candidates; one that needs no file, unless a fit holds it.
+        fit: short digest of the fit by which they are picked; None learns from the micrographs.
         preset: default, or as published in 2020: its pickers, and classes by %/Res.
         min_distance_angstrom: minimum distance between picks; None learns it from the best candidates.
         rounds: rounds of training at most; 0 ends after the classes of the candidates.
@@ -84,6 +85,7 @@ class LoopSettings(BaseModel):
     pixel_size_angstrom: _Positive | None = None
     contrast: Contrast | None = None
     candidates: str = "localpicker"
+    fit: str | None = None
     preset: Literal["default", "paper"] = "default"
     min_distance_angstrom: _Positive | None = None
     rounds: Annotated[int, Field(ge=0, le=20)] = MAX_ROUNDS
@@ -103,6 +105,10 @@ class LoopSettings(BaseModel):
 
     @model_validator(mode="after")
     def _candidates_can_be_picked(self) -> Self:
+        if self.fit is not None:  # it brings picker and files
+            if self.start_from is not None:
+                raise SettingsError(f"--start-from {self.start_from}: has no effect with --fit: leave one of them out")
+            return self
         try:
             describe(self.candidates, self.preset).check_given({})
         except SettingsError as error:
@@ -146,6 +152,7 @@ class LoopJob(BaseModel):
 
     Attributes:
         settings: all that decide the result.
+        fit: folder of the fit by which the candidates are picked, if one is given.
         cpus: processors to use.
         device: where to compute, as torch names it.
         verbose: show a line per micrograph and step.
@@ -155,6 +162,7 @@ class LoopJob(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: LoopSettings
+    fit: Path | None = None
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     verbose: bool = False
@@ -166,4 +174,5 @@ class LoopJob(BaseModel):
 
     def provenance(self) -> dict[str, Any]:
         """Return what the run is made with besides its settings, as JSON values."""
-        return describe_provenance(self.command, self.device, self.cpus)
+        said = describe_provenance(self.command, self.device, self.cpus)
+        return said if self.fit is None else said | {"fit": str(self.fit.resolve())}

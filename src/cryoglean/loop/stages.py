@@ -192,8 +192,10 @@ class Stages:
         out = self.folder(0, MATCHED)
 
         def work() -> PicksFound:
-            copy_fits(self.folder(0, CANDIDATES), out)
-            return _counts(run_pick_job(self.files, self._jobs.by_classes(None), out, self._adapter).counts)
+            job = self._jobs.by_classes(None)
+            if self.job.settings.candidates != job.picker.method:  # a matcher's fit is of other templates
+                copy_fits(self.folder(0, CANDIDATES), out)
+            return _counts(run_pick_job(self.files, job, out, self._adapter).counts)
 
         return self.do(0, MATCHED, PicksFound, work, "{picks} picks by the candidates' classes")
 
