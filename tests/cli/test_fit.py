@@ -1,6 +1,7 @@
 """`cryoglean fit` and `pick --fit` as typed: what need not be said again, what is refused, and how each ends."""
 
 import json
+import shlex
 
 import mrcfile
 import numpy as np
@@ -107,3 +108,50 @@ def test_no_usable_micrograph_ends_with_4(tmp_path):
 def test_help_has_an_example_for_an_array_of_jobs():
     for command in ("fit", "pick"):
         assert "SLURM_ARRAY_TASK_ID" in cryoglean(command, "--help").stdout
+
+
+def inverted(micrographs, folder):
+    folder.mkdir()
+    for path in micrographs.iterdir():
+        with mrcfile.new(folder / path.name, -mrcfile.read(path)) as file:
+            file.voxel_size = 4.0
+    return folder
+
+
+def verdict_of(*words):
+    result = cryoglean(*words, "--json")
+    assert result.exit_code in (0, 6), result.output
+    return {each["topic"]: each for each in json.loads(result.stdout)["verdict"]}
+
+
+def test_micrographs_that_contradict_the_fit_are_told_with_the_command_that_makes_one_of_them(
+    micrographs, fit, tmp_path
+):
+    bright = inverted(micrographs, tmp_path / "bright")
+    said = verdict_of("pick", bright, "--fit", fit, "--out", tmp_path / "out")["contrast"]
+    assert said["level"] == "alarm"
+    assert said["text"] == "the fit is of dark particles, but these micrographs show bright ones"
+    name, *words = shlex.split(said["command"])
+    assert (name, words[0]) == ("cryoglean", "fit")
+    made = cryoglean(*words)
+    assert made.exit_code == 0, made.output
+    again = verdict_of("pick", bright, "--fit", words[words.index("--out") + 1], "--out", tmp_path / "again")
+    assert again["contrast"]["level"] == "fact"
+
+
+def test_micrographs_like_those_of_the_fit_agree_and_are_not_looked_at_again(micrographs, fit, tmp_path, monkeypatch):
+    words = ("pick", micrographs, "--fit", fit, "--out", tmp_path / "out")
+    assert verdict_of(*words)["contrast"]["level"] == "fact"
+    monkeypatch.setattr("cryoglean.jobs.survey.survey_micrographs", None)
+    said = verdict_of(*words)
+    assert said["contrast"]["text"] == "the micrographs show dark particles, as the fit has it"
+
+
+def test_particles_of_another_size_than_the_fits_are_told(tmp_path, fit):
+    field = ShellField(height_px=600, width_px=640, particles=20, diameter_angstrom=360, pixel_size_angstrom=4, seed=1)
+    with mrcfile.new(tmp_path / "large.mrc", field.render()[0].image) as file:
+        file.voxel_size = 4.0
+    said = verdict_of("pick", tmp_path / "large.mrc", "--fit", fit, "--out", tmp_path / "out")["size"]
+    assert said["level"] == "alarm"
+    words = shlex.split(said["command"])
+    assert float(words[words.index("--diameter") + 1]) > 1.5 * 120

@@ -18,6 +18,7 @@ from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.particles import write_stack
 from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.jobs.given_fit import open_fit
 from cryoglean.loop import class_evaluation
 from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
 from cryoglean.loop.decisions import Alarm, AlarmDecision
@@ -461,3 +462,32 @@ def shell_average():
     y, x = np.mgrid[-24:24, -24:24] + 0.5
     radius = np.hypot(x, y)
     return -np.exp(-(((radius - 12) / 3) ** 2)).astype(np.float32)
+
+
+def test_a_run_tells_that_its_micrographs_contradict_the_fit(images, fit, tmp_path):
+    (tmp_path / "bright").mkdir()
+    for path in images.iterdir():
+        with mrcfile.new(tmp_path / "bright" / path.name, -mrcfile.read(path)) as file:
+            file.voxel_size = 4.0
+    result = run_by(fit, tmp_path / "bright", tmp_path / "run", "--json")
+    said = {each["topic"]: each for each in json.loads(result.stdout)["verdict"]}["contrast"]
+    assert (said["level"], "show bright ones" in said["text"]) == ("alarm", True)
+    assert said["command"].startswith("cryoglean fit ")
+    assert "--contrast bright" in said["command"]
+    assert "show bright ones" in (tmp_path / "run/report.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_survey_of_a_run_by_a_fit_is_its_own_and_its_report_picks_again_by_the_fit(images, fit, tmp_path):
+    fewer = tmp_path / "images"
+    fewer.mkdir()
+    shutil.copy(images / "m1.mrc", fewer)
+    result = run_by(fit, fewer, tmp_path / "run", "--preset", "paper")
+    assert result.exit_code == 0, result.output
+    assert read_names(tmp_path / "run/survey.json") != read_names(fit / "survey.json")
+    assert f"--fit {fit}" in gather(tmp_path / "run").pick_command
+    assert {picks.fit for picks in read_picks_folder(tmp_path / "run").values()} == {open_fit(fit).record.digest}
+
+
+def read_names(survey):
+    return json.loads(survey.read_text())["micrographs"]

@@ -117,7 +117,6 @@ def test_a_micrograph_has_the_same_picks_in_one_job_and_in_many_and_nothing_is_l
 
     monkeypatch.setattr(localpicker_stage, "fit_localpicker", learn)
     monkeypatch.setattr(matcher_stage, "fit_matcher", learn)
-    monkeypatch.setattr("cryoglean.jobs.survey.survey_micrographs", learn)
     whole, _ = pick(images, shipped, tmp_path / "whole")
     jobs = [tmp_path / f"job{i}" for i in range(JOBS)]
     for out, image in reversed(list(zip(jobs, images, strict=True))):

@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from cryoglean.detect.skewness import Skewness
+from cryoglean.jobs.fit_findings import findings_on_misfit
 from cryoglean.jobs.verdict import changed, findings_on_micrographs, verdict_on_picks
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
@@ -90,3 +91,27 @@ def test_the_command_to_go_on_with_changes_one_option_and_the_folder(command, ex
 
 def test_no_command_is_made_of_none():
     assert changed(None, "--diameter", "130") is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "diameter", "changes"),
+    [
+        (Contrast.dark, 130, {}),
+        (Contrast.dark, 210, {}),
+        (Contrast.dark, 300, {"--diameter": "130"}),
+        (Contrast.bright, 130, {"--contrast": "bright"}),
+        (Contrast.bright, 50, {"--contrast": "bright", "--diameter": "130"}),
+    ],
+)
+def test_a_fit_is_held_against_what_the_micrographs_show(shown, diameter, changes):
+    found = findings_on_misfit(survey(shown), diameter, Contrast.dark, str)
+    assert all(each.level is (Level.alarm if changes else Level.fact) for each in found)
+    assert {each.command for each in found} == ({str(changes)} if changes else {None})
+    assert len(found) == max(len(changes), 1)
+
+
+def test_what_the_micrographs_do_not_show_contradicts_no_fit():
+    assert findings_on_misfit(survey(None), 300, Contrast.dark, str) == ()
+    assert findings_on_misfit(None, 300, Contrast.dark, str) == ()
+    unclear = findings_on_misfit(survey(has_edge=False), 300, Contrast.dark, str)
+    assert levels(unclear) == {"contrast": Level.fact}

@@ -169,14 +169,16 @@ def _reported(out: Path) -> Path | None:
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
     from cryoglean.cli.verdict import echo_verdict
-    from cryoglean.jobs.fit_findings import finding_on_given, findings_on_fits
+    from cryoglean.jobs.fit_findings import finding_on_given, findings_on_fits, findings_on_folder_fit
+    from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 
     total = summary.total
-    change = job.command if job.fit is None else None  # a fit takes no other contrast or diameter
-    shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, change)
     fits = findings_on_fits(summary.fits, summary.fit_digest, job.command)
-    if job.fit is not None:
+    if job.fit is None:
+        shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, job.command)
+    else:
+        shown = findings_on_folder_fit(PickFolder(out), summary.survey)
         fits = (*fits, finding_on_given(job.fit, summary.fit_digest, summary.fit))
     verdict = verdict_on_picks(
         [*summary.overlaps, *shown, *fits], summary.fit if job.fit is None else None, summary.counts

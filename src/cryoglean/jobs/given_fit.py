@@ -13,6 +13,7 @@ from cryoglean.io.atomic import atomic_path
 from cryoglean.io.digests import file_digest
 from cryoglean.jobs.fit_record import FIT, GIVEN, MAKE_AGAIN, FitFile, FitRecord, read_fit_record
 from cryoglean.jobs.learned import write_learned
+from cryoglean.jobs.survey import SURVEY
 from cryoglean.limits import is_same_size
 from cryoglean.pickers.registry import describe
 from cryoglean.words import counted
@@ -111,7 +112,8 @@ class GivenFit:
         """
         for name, file in self.record.files.items():
             target = folder / name
-            if not name.startswith(f"{GIVEN}/") and not (target.is_file() and FitFile.of(target) == file):
+            is_installed = name != SURVEY and not name.startswith(f"{GIVEN}/")  # a job surveys micrographs of its own
+            if is_installed and not (target.is_file() and FitFile.of(target) == file):
                 with atomic_path(target) as temporary:
                     shutil.copyfile(self.root / name, temporary)
         write_learned(folder, self.record.digest, ())

@@ -10,7 +10,7 @@ from cryoglean.jobs.fit_renewal import arrived_since, forget_picks, renew_outdat
 from cryoglean.jobs.given_fit import open_fit
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.learned import fit_digest, learned_files, read_learned, write_learned
-from cryoglean.jobs.survey import read_survey, survey_folder
+from cryoglean.jobs.survey import survey_folder
 from cryoglean.jobs.usable import read_usable
 from cryoglean.micrograph import Contrast
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.localpicker.survey import MicrographSurvey
     from cryoglean.pickers.protocol import Preparation, PreparedPicker
+
+
+_FEW = 3
+"""Micrographs that a job is to look at which is given a fit. *Resource*: half a second each, of a job that learns
+nothing; contrast and size of most sets are clear from one."""
 
 
 class Claimed(NamedTuple):
@@ -86,7 +91,8 @@ def tell_contrast(
     """Survey the micrographs, and return the contrast to read them with.
 
     Where more micrographs turn the contrast round, what was picked and learned is forgotten. A stage of a run has been
-    told the contrast, and surveys nothing; a fit that is given brings both.
+    told the contrast, and surveys nothing; so has one that is given a fit, which looks at a few all the same, for the
+    verdict to tell whether the fit is theirs.
 
     Raises:
         SettingsError: if a survey is there and cannot be understood.
@@ -94,7 +100,9 @@ def tell_contrast(
     if job.is_stage:
         return None, job.contrast or Contrast.dark
     if job.fit is not None:
-        return read_survey(folder.root), job.contrast or Contrast.dark
+        more_arrived = not {file.key for file in files} <= folder.ledger().keys()
+        said = files, job.pixel_size_angstrom, job.cpus, job.device, _FEW
+        return survey_folder(folder.root, *said, more_arrived=more_arrived), job.contrast or Contrast.dark
 
     def forget(kept: MicrographSurvey, survey: MicrographSurvey) -> None:
         if job.contrast is None and kept.taken_contrast is not survey.taken_contrast:

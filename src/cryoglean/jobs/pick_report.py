@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
-from cryoglean.jobs.fit_findings import findings_on_fits
+from cryoglean.jobs.fit_findings import findings_on_fits, findings_on_folder_fit
 from cryoglean.jobs.learned import read_learned
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.pick_folder import PickFolder
@@ -116,8 +116,11 @@ def gather(root: Path) -> PickFacts:
     views = read_views(micrographs, picks)
     diameter, contrast = float(settings["diameter_angstrom"]), settings.get("contrast")
     survey, command = read_survey(root), folder.provenance().get("command")
-    learned, change = read_learned(root), None if settings.get("fit") else command  # a fit takes no other diameter
-    shown = findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), change)
+    learned = read_learned(root)
+    if settings.get("fit") is not None:
+        shown = findings_on_folder_fit(folder, survey)
+    else:
+        shown = findings_on_micrographs(survey, diameter, None if contrast is None else Contrast(contrast), command)
     digest = "" if learned is None else learned.digest
     return PickFacts(
         name=root.resolve().name,

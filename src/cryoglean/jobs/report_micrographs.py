@@ -112,7 +112,7 @@ def repick_command(root: Path, micrographs: Mapping[Path, bool], options: Mappin
         micrographs: files of all that were given, absolute, and whether each was picked.
         options: values of `cryoglean pick` by option, as `--method`; what is None is left out.
     """
-    words = ["cryoglean", "pick", *_words_for(root, micrographs)]
+    words = ["cryoglean", "pick", *words_for(root, micrographs)]
     for option, value in options.items():
         words += [] if value is None else [option, str(value)]
     root = root.resolve()
@@ -173,7 +173,7 @@ def _field(picker: PickerDescription, option: str) -> str:
     return next(each.field for each in picker.options if each.option == option)
 
 
-def _words_for(root: Path, micrographs: Mapping[Path, bool]) -> list[str]:
+def words_for(root: Path, micrographs: Mapping[Path, bool]) -> list[str]:
     """Return the fewest words that name all that were picked: their table, their folder, or each of them."""
     table, picked = root.resolve() / MICROGRAPHS_STAR, [file for file, is_picked in micrographs.items() if is_picked]
     sources = [table] if table.exists() and _is_found_from_anywhere(table) else []

@@ -22,7 +22,7 @@ from cryoglean.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cryoglean.pickers.localpicker.survey import MicrographSurvey
+    from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
     from cryoglean.pickers.protocol import FitReport
 
 _STANDS_OUT = 0.5
@@ -102,11 +102,16 @@ def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> 
     if size.least_angstrom <= diameter <= size.most_angstrom:
         text = f"the diameter of {diameter:g} Å fits: the micrographs show particles of {span}"
         return [*found, Finding(Level.fact, "size", text)]
-    is_far = not size.least_angstrom / _FAR_OFF <= diameter <= size.most_angstrom * _FAR_OFF
-    level = Level.alarm if is_far and size.has_edge else Level.note
+    level = Level.alarm if is_wrong_size(size, diameter) else Level.note
     text = f"a diameter of {diameter:g} Å was given, and the micrographs show particles of {span}"
     better = changed(command, "--diameter", f"{size.diameter_angstrom:.0f}")
     return [*found, Finding(level, "size", text, better)]
+
+
+def is_wrong_size(size: SizeEstimate, diameter_angstrom: float) -> bool:
+    """Tell whether a diameter is far from the sizes that micrographs clearly show."""
+    least, most = size.least_angstrom / _FAR_OFF, size.most_angstrom * _FAR_OFF
+    return size.has_edge and not least <= diameter_angstrom <= most
 
 
 def _on_fit(fit: FitReport | None) -> list[Finding]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from cryoglean.classes2d.selection import select
 from cryoglean.classes2d.selection_file import edited
 from cryoglean.classes2d.selection_source import read_source
+from cryoglean.jobs.fit_findings import findings_on_folder_fit
 from cryoglean.jobs.outliers import outliers
+from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.report_micrographs import read_views
 from cryoglean.jobs.select import SELECTION
 from cryoglean.jobs.survey import read_survey
@@ -17,6 +19,7 @@ from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.loop.decisions import AcceptanceDecision, AlarmDecision, ClassEvaluationDecision
 from cryoglean.loop.micrographs import RunMicrographs
 from cryoglean.loop.stage_results import (
+    CANDIDATES,
     CLASSES,
     FINAL,
     MODEL,
@@ -90,9 +93,11 @@ def gather(root: Path) -> RunFacts:
 
 def findings_on_run(run: RunFile) -> tuple[Finding, ...]:
     """Compare what was given for a run with what its micrographs show."""
-    settings, command = run.state.settings, run.state.provenance.get("command")
-    said = None if command is None or settings.fit else str(command)  # a fit takes no other contrast or diameter
-    return findings_on_micrographs(read_survey(run.root), settings.diameter_angstrom, settings.contrast, said)
+    settings, survey, command = run.state.settings, read_survey(run.root), run.state.provenance.get("command")
+    if settings.fit is not None:
+        return findings_on_folder_fit(PickFolder(stage_folder(run.root, 0, CANDIDATES)), survey)
+    said = None if command is None else str(command)
+    return findings_on_micrographs(survey, settings.diameter_angstrom, settings.contrast, said)
 
 
 def _best(run: RunFile) -> int:
