@@ -55,7 +55,7 @@ def test_a_damaged_file_is_named_and_what_to_do(tmp_path, damage):
         np.savez(path, x=np.zeros(2), y=np.zeros(1), score=np.zeros(1), score_kind="uncalibrated")
     else:
         path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"no candidates at all", "empty": b""}[damage])
-    with pytest.raises(TableError, match=r"c\.npz.*damaged candidates.*remove it"):
+    with pytest.raises(TableError, match=r"c\.npz.*damaged candidates.*--repick makes it again"):
         read_candidates(path)
 
 

@@ -94,6 +94,45 @@ def test_candidates_are_kept_with_picks_and_made_again_with_them(images, picked)
     assert path.read_bytes() == before
 
 
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+DAMAGES = {
+    "removed": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": cut,
+    "no archive": lambda path: path.write_bytes(b"not an archive"),
+    "of a folder made before there were any": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_missing_and_damaged_candidates_are_made_again_beside_picks_that_stay(images, picked, damage):
+    path, picks = (picked / f"{name}" for name in (f"candidates/{NAMES[0]}.npz", f"picks/{NAMES[0]}_autopick.star"))
+    before, stamp = candidates_at(picked, NAMES[0]), picks.stat().st_mtime_ns
+    DAMAGES[damage](path)
+    summary = run(images, picked)
+    assert summary.counts == {name: len(picks_at(picked, name)) for name in NAMES}
+    assert picks.stat().st_mtime_ns == stamp
+    np.testing.assert_allclose(candidates_at(picked, NAMES[0]).xy, before.xy, atol=1e-2)
+    stamp = path.stat().st_mtime_ns
+    run(images, picked)
+    assert path.stat().st_mtime_ns == stamp
+
+
+def test_no_candidates_of_one_fit_are_put_beside_picks_of_another(images, picked):
+    picks, path = picked / f"picks/{NAMES[0]}_autopick.star", picked / f"candidates/{NAMES[0]}.npz"
+    fit = picks_at(picked, NAMES[0]).fit
+    picks.write_text(picks.read_text().replace(fit, "0123456789ab"))
+    path.unlink()
+    run(images, picked)
+    assert not path.exists()
+    run(images, picked, repick=True)
+    assert picks_at(picked, NAMES[0]).fit == fit
+    assert path.exists()
+
+
 def test_candidates_go_with_force_and_with_the_picks_of_another_image(images, picked, tmp_path):
     stray = picked / "candidates/stray.npz"
     shutil.copyfile(picked / f"candidates/{NAMES[0]}.npz", stray)

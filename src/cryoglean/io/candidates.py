@@ -48,7 +48,7 @@ def read_candidates(path: Path) -> Picks | None:
             kind = known_score_kind(str(columns["score_kind"]))
             return Picks(columns["x"], columns["y"], columns["score"], kind)
     except _DAMAGE as error:
-        remedy = "remove it, and its micrograph's picks to have both made again"
+        remedy = "the same cryoglean pick with --repick makes it again"
         raise TableError(path, f"damaged candidates ({error}): {remedy}") from error
 
 

@@ -117,3 +117,10 @@ class PickFolder(OutputFolder):
             TableError: if their file is damaged.
         """
         return read_candidates(self.candidates_path(key))
+
+    def has_whole_candidates(self, key: str) -> bool:
+        """Tell whether the candidates of a micrograph are there and can be read."""
+        try:
+            return self.candidates(key) is not None
+        except TableError:
+            return False

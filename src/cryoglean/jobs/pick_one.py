@@ -13,7 +13,7 @@ from cryoglean.io.regular import has_content
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.jobs.usable import read_usable
 from cryoglean.micrograph import Contrast
-from cryoglean.pickers.candidates import pick_with_candidates
+from cryoglean.pickers.candidates import PicksAndCandidates, pick_with_candidates
 from cryoglean.report.overlay import draw_overlay
 from cryoglean.report.spacing_audit import smallest_distance_px
 
@@ -52,9 +52,13 @@ class PickTask:
         """Return the result for a micrograph of which nothing is missing."""
         paths = [self.folder.csv_path(file.key)] * self.csv + [self.folder.plot_path(file.key)] * self.plots
         picks = self.kept_picks(file.key)
-        if picks is None or not all(map(has_content, paths)):
+        if picks is None or not all(map(has_content, paths)) or self.lacks_candidates(file.key, picks):
             return None
         return MicrographResult(file, len(picks), fit=picks.fit, nearest_px=smallest_distance_px(picks))
+
+    def lacks_candidates(self, key: str, picks: Picks) -> bool:
+        """Tell whether candidates are missing or damaged that can be made again: not those of older fits."""
+        return self.has_candidates and picks.fit == self.fit and not self.folder.has_whole_candidates(key)
 
     def kept_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph that are there, whole and to be kept."""
@@ -76,6 +80,8 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
     picks = task.kept_picks(file.key)
     if picks is None:
         picks = _picked(task, picker, file, micrograph)
+    elif task.lacks_candidates(file.key, picks):
+        _keep_candidates(task, file, _found(task, picker, micrograph).candidates)
     if task.csv:
         write_picks(task.folder.csv_path(file.key), picks)
     if task.plots:
@@ -88,16 +94,25 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
 def _picked(task: PickTask, picker: Picker, file: MicrographFile, micrograph: Micrograph) -> Picks:
     """Pick a micrograph and write what is found; the picks last, as they show that it is done."""
     folder = task.folder
-    picks, candidates = pick_with_candidates(picker, micrograph)
-    if (candidates is not None) != task.has_candidates:
-        raise TypeError(f"{picker!r}: its description's threshold_is_score is {task.has_candidates}")
+    picks, candidates = _found(task, picker, micrograph)
     for path in folder.shown_of(file.key):  # what was made of other picks must not stay beside these
         path.unlink(missing_ok=True)
-    if candidates is not None:
-        write_candidates(folder.candidates_path(file.key), candidates)
+    _keep_candidates(task, file, candidates)
     picks = replace(picks, fit=task.fit)
     write_picks(folder.picks_path(file.key), picks, file.name, height_px=micrograph.shape[0])
     return picks
+
+
+def _found(task: PickTask, picker: Picker, micrograph: Micrograph) -> PicksAndCandidates:
+    found = pick_with_candidates(picker, micrograph)
+    if (found.candidates is not None) != task.has_candidates:
+        raise TypeError(f"{picker!r}: its description's threshold_is_score is {task.has_candidates}")
+    return found
+
+
+def _keep_candidates(task: PickTask, file: MicrographFile, candidates: Picks | None) -> None:
+    if candidates is not None:
+        write_candidates(task.folder.candidates_path(file.key), candidates)
 
 
 def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:
