@@ -16,7 +16,6 @@ from cryoglean.classes2d.features import (
     image_snr,
     particle_masks,
     resolved_elements,
-    two_group_threshold,
 )
 
 
@@ -144,9 +143,3 @@ def test_flat_averages_and_none_at_all_are_no_trouble():
 
 def test_a_circle_larger_than_the_box_is_no_trouble():
     assert np.isfinite(features_of(classes_of([blobs()]), PIXEL, 1.5 * BOX * PIXEL).snr).all()
-
-
-def test_two_groups_are_parted_between_them():
-    values = np.r_[np.linspace(0, 1, 50), np.linspace(5, 6, 10)]
-    assert 1 <= two_group_threshold(values) <= 5
-    assert two_group_threshold(np.ones(7)) is None

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from cryoglean.classes2d.half_bit import half_bit
+from cryoglean.detect.otsu import otsu_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +34,6 @@ only finer ones what a particle looks like."""
 
 _SOFT_SHARE = 0.3
 """Width of the window's soft edge as a share of the radius. Chosen by hand: a hard edge would be detail."""
-
-_BINS = 128
-"""Bins of the histogram that is parted in two. Chosen by hand: finer than what two groups differ by."""
 
 _OPPOSITE = -0.8
 """Cosine of the angle between two directions that are opposite, 143 degrees. Chosen by hand: a line need not run
@@ -200,10 +198,9 @@ def particle_masks(averages: NDArray[np.float32], diameter_px: float) -> NDArray
 def _mask(average: NDArray[np.float32], diameter_px: float) -> NDArray[np.bool_]:
     inside = _grid(average.shape[-1])[2] <= diameter_px / 2
     smooth = ndimage.gaussian_filter(average.astype(np.float64), _SMOOTHING_DIAMETERS * diameter_px)
-    level = two_group_threshold(smooth[inside])
-    if level is None:
+    pieces, count = ndimage.label(ndimage.binary_fill_holes(inside & (smooth > otsu_threshold(smooth[inside]))))
+    if not count:
         return np.zeros(average.shape, dtype=bool)
-    pieces, _ = ndimage.label(ndimage.binary_fill_holes(inside & (smooth > level)))
     largest: NDArray[np.bool_] = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
     return largest
 
@@ -216,10 +213,7 @@ def _spans_box(average: NDArray[np.float32], diameter_px: float) -> bool:
     """
     y, x, distance = _grid(average.shape[-1])
     smooth = ndimage.gaussian_filter(average.astype(np.float64), _SMOOTHING_DIAMETERS * diameter_px)
-    level = two_group_threshold(smooth[distance <= diameter_px / 2])
-    if level is None:
-        return False
-    pieces, _ = ndimage.label(smooth > level)
+    pieces, _ = ndimage.label(smooth > otsu_threshold(smooth[distance <= diameter_px / 2]))
     middle = pieces[distance <= diameter_px / 4]
     if not middle.any():
         return False
@@ -272,19 +266,6 @@ def _one_sided(average: NDArray[np.float32], diameter_px: float, centre: NDArray
     sums = np.bincount(sector, values, _SECTORS) / np.maximum(np.bincount(sector, minlength=_SECTORS), 1)
     inside = float(np.square(average[share <= 1].astype(np.float64)).mean())
     return float(np.square(sums - np.roll(sums, _SECTORS // 2)).mean() / 4 / inside) if inside > 0 else 0.0
-
-
-def two_group_threshold(values: NDArray[np.float64]) -> float | None:
-    """Return what parts values best into two groups (Otsu, IEEE Trans. SMC 9, 1979), or None if all are equal."""
-    low, high = float(values.min()), float(values.max())
-    if not high > low:
-        return None
-    counts, edges = np.histogram(values, _BINS, (low, high))
-    middles = (edges[1:] + edges[:-1]) / 2
-    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * middles)[:-1]
-    above = len(values) - below
-    apart = sums / below - (float((counts * middles).sum()) - sums) / above
-    return float(edges[1 + int(np.argmax(below * above * apart**2))])
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

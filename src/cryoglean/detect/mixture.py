@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+from cryoglean.detect.otsu import otsu_threshold
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -82,10 +84,10 @@ def fit_height_mixture(heights: NDArray[np.float64], most: float) -> HeightMixtu
         most: the most particles there can be.
 
     Returns:
-        The mixture of largest likelihood reached from a split of the heights that separates them best (Otsu 1979).
+        The mixture of largest likelihood reached from the split of the heights at `otsu_threshold`.
     """
     share_bound = min(max(most / len(heights), 1 / len(heights)), 0.95)
-    particle = (heights > _otsu_threshold(heights)).astype(float)
+    particle = (heights > otsu_threshold(heights)).astype(float)
     likelihood = -np.inf
     for _ in range(_ITERATIONS):
         share = min(max(float(particle.mean()), 1e-9), share_bound)
@@ -120,15 +122,6 @@ def best_cut(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> tu
     f1 = 2 * expected_true / (np.arange(1, len(heights) + 1) + expected_true[-1])
     best = int(np.argmax(f1))
     return float(heights[order][best : best + 2].mean()), float(f1[best])
-
-
-def _otsu_threshold(values: NDArray[np.float64]) -> float:
-    ordered = np.sort(values)
-    below = np.arange(1, len(ordered))
-    sums = np.cumsum(ordered)[:-1]
-    mean_below, mean_above = sums / below, (ordered.sum() - sums) / (len(ordered) - below)
-    between = below * (len(ordered) - below) * (mean_above - mean_below) ** 2
-    return float(ordered[int(np.argmax(between))])
 
 
 def _weighted_normal(values: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:
