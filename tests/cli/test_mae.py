@@ -5,6 +5,7 @@ import sys
 
 import mrcfile
 import pytest
+from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
@@ -101,3 +102,21 @@ def test_a_colon_in_a_folders_name_is_part_of_it(folders, tmp_path):
     (tmp_path / "a:b").mkdir()
     (tmp_path / "a:b/m.mrc").write_bytes((folders / "one/m0.mrc").read_bytes())
     assert train(tmp_path / "out", "--set", f"{tmp_path / 'a:b'}:120").exit_code == 0
+
+
+@pytest.mark.slow
+def test_pick_prepares_micrographs_as_the_weights_were_trained_and_others_start_from_them(folders, tmp_path):
+    for path in (folders / "one").iterdir():
+        with mrcfile.new(tmp_path / path.name, gaussian_filter(mrcfile.read(path), 6.0)) as file:
+            file.voxel_size = 4.0
+    weights = tmp_path / "MAE/weights.safetensors"
+    result = train(tmp_path / "MAE", tmp_path / "*.mrc", "--diameter", "120")
+    assert result.exit_code == 0, result.output
+    assert "prepared with --preprocess none" in result.stderr
+    words = ["pick", tmp_path / "*.mrc", "--method", "emmae", "--model", weights, "--diameter", "120", "--cpus", "1"]
+    picked = CliRunner().invoke(app, [str(word) for word in (*words, "--out", tmp_path / "out", "--json")])
+    assert picked.exit_code in (0, 6), picked.output
+    assert json.loads(picked.stdout)["fit"]["chain"] == "none"
+    again = train(tmp_path / "more", tmp_path / "*.mrc", "--diameter", "120", "--from", weights)
+    assert again.exit_code == 0, again.output
+    assert read_emmae(tmp_path / "more/weights.safetensors").facts.preprocess.chain == "none"

@@ -7,6 +7,7 @@ import shutil
 import mrcfile
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from tests.fields import particle_field
 
 from cryoglean.errors import SettingsError
@@ -14,6 +15,7 @@ from cryoglean.jobs.train_mae import MaeJob, MicrographSet, run_mae_job
 from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.nets.weights import read_weights, write_weights
+from cryoglean.pickers.emmae import filtering
 from cryoglean.pickers.emmae import network_training as network
 from cryoglean.pickers.emmae.network_files import KIND, VERSION, read_emmae
 from cryoglean.pickers.emmae.training import EmmaeTraining
@@ -236,3 +238,51 @@ def test_one_micrograph_is_enough_but_nothing_is_held_out(folders, tmp_path):
     assert summary.fit.held_out == ()
     with (tmp_path / "curves.csv").open() as lines:
         assert next(csv.DictReader(lines))["held_out_loss"] == ""
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    """Micrographs as recorded, and the same after a low-pass."""
+    root = tmp_path_factory.mktemp("noisy")
+    for seed in range(2):
+        image = particle_field((150, 190), 30.0, n=8, noise=1.0, seed=seed).image
+        for name, each in (("recorded", image), ("filtered", gaussian_filter(image, 4.0))):
+            (root / name).mkdir(exist_ok=True)
+            mrcfile.write(root / name / f"{name}{seed}.mrc", each.astype("float32"))
+    return root
+
+
+def chosen(sets, out, **changes):
+    """Train with filters that the micrographs choose; return the chain in the weights, and what was said."""
+    _, said = run(job(None, sets, **changes).model_copy(update={"chooses_chain": True}), out)
+    return read_emmae(out / "weights.safetensors").facts.preprocess.chain, said
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize(("name", "chain"), [("recorded", "default"), ("filtered", "none")])
+def test_micrographs_choose_the_filters_which_are_told_and_kept_in_the_weights(noisy, tmp_path, name, chain):
+    found, said = chosen((set_of(noisy, name),), tmp_path / "out")
+    assert found == chain
+    assert [line for line in said if line.endswith(f": prepared with --preprocess {chain}")]
+    assert json.loads((tmp_path / "out/settings.json").read_text())["settings"]["preprocess"] == "auto"
+    given = job(None, (set_of(noisy, name),), preprocess=MaePreprocess(diameter_px=8, chain=chain))
+    run(given, tmp_path / "given")
+    weights = [read_weights(tmp_path / each / "weights.safetensors", KIND, VERSION) for each in ("out", "given")]
+    for own, asked in zip(*(each[1].values() for each in weights), strict=True):
+        torch.testing.assert_close(own, asked, atol=1e-3, rtol=1e-2)
+
+
+def test_a_stopped_training_goes_on_with_the_filters_it_began_with(noisy, tmp_path, monkeypatch):
+    sets = (set_of(noisy, "filtered"),)
+    chosen(sets, tmp_path)
+    (tmp_path / "weights.safetensors").unlink()
+    monkeypatch.setattr(filtering, "noise_floor", None)
+    assert chosen(sets, tmp_path)[0] == "none"
+
+
+def test_sets_of_which_only_some_were_filtered_before_are_told(noisy, tmp_path):
+    both = (set_of(noisy, "recorded"), set_of(noisy, "filtered"))
+    _, said = chosen(both, tmp_path / "both")
+    assert any("some of the sets were filtered before and others not" in line for line in said)
+    _, said = chosen(both[:1], tmp_path / "one")
+    assert not any("some of the sets" in line for line in said)

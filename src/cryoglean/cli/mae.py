@@ -24,6 +24,7 @@ GROUP_HELP = "Masked autoencoders, which learn from micrographs alone."
 class Chain(StrEnum):
     """Ways to prepare micrographs for a masked autoencoder."""
 
+    auto = "auto"
     default = "default"
     paper = "paper"
     none = "none"
@@ -59,7 +60,10 @@ def train(
     ] = Preset.default,
     preprocess: Annotated[
         Chain | None,
-        typer.Option(help="Preprocessing, if not the preset's; none: for images already filtered."),
+        typer.Option(
+            help="Preprocessing; auto: none where the power spectrum shows that the images are filtered already. "
+            "By default auto, with --preset paper the published one, with --from that of the weights."
+        ),
     ] = None,
     tiles: Annotated[
         Tiles | None,
@@ -103,13 +107,15 @@ def train(
         "batch": batch,
         "seed": seed,
     }
-    training = _training(preset, preprocess, {name: value for name, value in given.items() if value is not None})
+    training = _training(preset, preprocess, first, {name: value for name, value in given.items() if value is not None})
     values = {
         "sets": tuple(
             each.model_copy(update={"pattern": pattern, "recursive": recursive})
             for each in _sets(micrographs or [], diameter, pixel_size, sets or [])
         ),
         "training": training,
+        "chooses_chain": preprocess is Chain.auto
+        or (preprocess is None and preset is Preset.default and first is None),
         "first": first,
         "force": force,
     }
@@ -125,12 +131,15 @@ def train(
     return summary.exit_status
 
 
-def _training(preset: Preset, preprocess: Chain | None, given: dict[str, Any]) -> EmmaeTraining:
+def _training(preset: Preset, preprocess: Chain | None, first: Path | None, given: dict[str, Any]) -> EmmaeTraining:
+    from cryoglean.pickers.emmae.network_files import read_emmae
     from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
     from cryoglean.preprocess.mae_chain import MaePreprocess
 
-    if preprocess is not None:
-        given = given | {"preprocess": MaePreprocess(chain=preprocess.value)}
+    if preprocess not in (None, Chain.auto):
+        given = given | {"preprocess": MaePreprocess.model_validate({"chain": preprocess.value})}
+    elif first is not None and preprocess is None:
+        given = given | {"preprocess": read_emmae(first).facts.preprocess}
     return checked(EmmaeTraining, training_values(preset.value, given))
 
 

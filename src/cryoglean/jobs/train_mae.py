@@ -16,12 +16,14 @@ from cryoglean.io.exposures import describe_left_out
 from cryoglean.io.image_folders import Choice
 from cryoglean.io.inputs import find_inputs
 from cryoglean.jobs.folder_lock import locks_output
-from cryoglean.jobs.inputs import read_all
+from cryoglean.jobs.inputs import read_all, read_first
 from cryoglean.jobs.micrograph_lists import write_left_out
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import JobSummary, MicrographResult
+from cryoglean.jobs.sample import spread_sample
 from cryoglean.jobs.survey import survey_files, with_contrast
 from cryoglean.jobs.usable import read_usable
+from cryoglean.pickers.emmae.filtering import FILTERING, floor_of, training_for_set
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import (
     NETWORK_RESULTS,
@@ -32,6 +34,7 @@ from cryoglean.pickers.emmae.network_training import (
     train_network,
 )
 from cryoglean.pickers.emmae.training import EmmaeTraining, Prepared
+from cryoglean.preprocess.noise_floor import Filtering, SetFiltering
 from cryoglean.report.figures import draw_figure
 from cryoglean.scale.process_group import SINGLE_PROCESS
 
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
     from cryoglean.io.exposures import LeftOut
     from cryoglean.jobs.progress import ProgressListener
-    from cryoglean.micrograph import MicrographFile
+    from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.emmae.training import EmmaeFacts
     from cryoglean.scale.process_group import ProcessGroup
 
@@ -71,6 +74,7 @@ class MaeJob(BaseModel):
     Attributes:
         sets: the micrographs, by kind of particle.
         training: how, with its preset.
+        chooses_chain: whether the micrographs tell which filters they need, in place of those of the training.
         first: weights to start from; None starts from random ones.
         cpus: processors to use, by each process of a group; the result does not depend on it.
         force: train again.
@@ -80,6 +84,7 @@ class MaeJob(BaseModel):
 
     sets: tuple[MicrographSet, ...] = Field(min_length=1)
     training: EmmaeTraining
+    chooses_chain: bool = False
     first: Path | None = None
     cpus: int = Field(default=1, ge=1)
     force: bool = False
@@ -87,7 +92,8 @@ class MaeJob(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """Return the settings that decide the result, as JSON values."""
         first = {} if self.first is None else {"first_sha256": file_digest(self.first)}
-        return self.training.model_dump(mode="json") | first
+        chosen = {"preprocess": "auto"} if self.chooses_chain else {}
+        return self.training.model_dump(mode="json") | chosen | first
 
 
 @dataclass
@@ -130,14 +136,16 @@ def run_mae_job(job: MaeJob, out: Path, progress: ProgressListener, group: Proce
     sources, left_out = _find(job.sets, job.cpus)
     if left_out:
         progress.info(f"left out: {describe_left_out(left_out)}; --pattern chooses others")
-    if job.first is not None:
-        read_emmae(job.first, job.training.preprocess, job.training.layers)
     source_of = {source.file.key: source for source in sources}
     files = [source.file for source in sources]
-    prepared, rejected = read_all(files, lambda file: _prepared(job, source_of[file.key], group.device))
-    folder = OutputFolder(out, "mae train", NETWORK_RESULTS)
+    folder = OutputFolder(out, "mae train", (*NETWORK_RESULTS, FILTERING))
+    if job.first is not None and not job.chooses_chain:
+        read_emmae(job.first, job.training.preprocess, job.training.layers)
+    read_first(files, lambda file: _read(source_of[file.key]))  # settings that fit no micrograph are refused here
     diameters = {s.file.key: [s.of.diameter_angstrom, s.of.pixel_size_angstrom] for s in sources}
     folder.claim(job.recorded() | {"micrographs": diameters}, files, force=job.force)
+    job = _with_chain(job, sources, folder, progress)
+    prepared, rejected = read_all(files, lambda file: _prepared(job, source_of[file.key], group.device))
     summary = MaeSummary([rejected.get(file.key, MicrographResult(file)) for file in files])
     try:
         if (folder.root / WEIGHTS).exists():
@@ -192,7 +200,32 @@ def _find(sets: Sequence[MicrographSet], cpus: int) -> tuple[list[_Source], list
     return numbered, left_out
 
 
+def _with_chain(job: MaeJob, sources: Sequence[_Source], folder: OutputFolder, progress: ProgressListener) -> MaeJob:
+    """Return the job with the filters that its micrographs need, if these are to choose them."""
+    if not job.chooses_chain:
+        return job
+    source_of = {source.file.key: source for source in sources}
+    by_set: dict[MicrographSet, list[float | None]] = {}
+
+    def floor(file: MicrographFile) -> float | None:
+        source = source_of[file.key]
+        found = floor_of(_read(source), source.of.diameter_angstrom)
+        by_set.setdefault(source.of, []).append(found)
+        return found
+
+    floors = spread_sample([source.file for source in sources], floor)
+    training = training_for_set(job.training, folder.root / FILTERING, floors, progress.info)
+    if {Filtering.filtered, Filtering.unfiltered} <= {SetFiltering.of(each).filtering for each in by_set.values()}:
+        progress.info("some of the sets were filtered before and others not: give --preprocess, or train one on each")
+    if job.first is not None:
+        read_emmae(job.first, training.preprocess, training.layers)
+    return job.model_copy(update={"training": training, "chooses_chain": False})
+
+
+def _read(source: _Source) -> Micrograph:
+    return read_usable(source.file, source.of.pixel_size_angstrom, source.of.diameter_angstrom)[0]
+
+
 def _prepared(job: MaeJob, source: _Source, device: str) -> Prepared:
-    micrograph, _ = read_usable(source.file, source.of.pixel_size_angstrom, source.of.diameter_angstrom)
-    prepared = prepared_for(micrograph, source.of.diameter_angstrom, job.training, device)
+    prepared = prepared_for(_read(source), source.of.diameter_angstrom, job.training, device)
     return prepared._replace(name=source.file.key)

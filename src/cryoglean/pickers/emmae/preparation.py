@@ -12,7 +12,7 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.images import image_stem, read_image
 from cryoglean.pickers.emmae.figures import clusters_figure, latents_figure
-from cryoglean.pickers.emmae.filtering import FILTERING, set_filtering
+from cryoglean.pickers.emmae.filtering import FILTERING, floor_of, training_for_set
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_emmae_set, write_emmae_set
 from cryoglean.pickers.emmae.latent_views import view_paper_set, view_set
@@ -147,10 +147,8 @@ def _training(preparation: Preparation, folder: Path) -> EmmaeTraining:
     settings = _settings(preparation)
     if not settings.chooses_chain:
         return settings.network_training()
-    before = set_filtering(folder / FILTERING, _sample(preparation), settings.diameter_angstrom)
-    training = settings.network_training(before.filtering)
-    preparation.info(f"{before.message}: prepared with --preprocess {training.preprocess.chain}")
-    return training
+    floors = (floor_of(each, settings.diameter_angstrom) for each in _sample(preparation))
+    return training_for_set(settings.network_training(), folder / FILTERING, floors, preparation.info)
 
 
 def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:

@@ -58,10 +58,9 @@ class NetworkSettings(PickerSettings):
         if self.training is not None:
             return self.training
         chain = self.chain
-        if self.chooses_chain and filtering is Filtering.filtered:
-            chain = "none"
         given = {} if chain is None else {"preprocess": MaePreprocess.model_validate({"chain": chain})}
-        return EmmaeTraining(**training_values("paper" if self.preset == "paper" else "default", given))
+        training = EmmaeTraining(**training_values("paper" if self.preset == "paper" else "default", given))
+        return training.for_filtering(filtering) if self.chooses_chain else training
 
     def recorded(self, given: Mapping[str, Path]) -> dict[str, Any]:
         """Return what decides the picks, as JSON values: of a network that is given its content, recorded besides."""

@@ -13,6 +13,7 @@ from cryoglean.nets.mae_layers import PAPER_LAYERS, MaeLayers
 from cryoglean.nets.mae_training import MaeCheck, MaeCourse, MaeProgress, train_mae
 from cryoglean.nets.tiles import MaskedTiles, Sampling, TileSampler
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
+from cryoglean.preprocess.noise_floor import Filtering
 from cryoglean.scale.process_group import SINGLE_PROCESS
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ class EmmaeTraining(BaseModel):
         if self.crop_area[0] > self.crop_area[1]:
             raise ValueError(f"crop_area {self.crop_area}: the smallest area comes first")
         return self
+
+    def for_filtering(self, filtering: Filtering) -> EmmaeTraining:
+        """Return it with the filters that micrographs need: none of its own for those that were filtered before."""
+        if filtering is not Filtering.filtered:
+            return self
+        return self.model_copy(update={"preprocess": self.preprocess.model_copy(update={"chain": "none"})})
 
     def course(self, tiles_of_an_epoch: int) -> MaeCourse:
         """Return the course for a training set."""
