@@ -1,11 +1,18 @@
-"""A reader that goes away, as `head` does, ends no job; one that stays gets every byte."""
+"""A reader that goes away, as `head` does, ends no job; one that stays gets every byte, and none of another program."""
 
 import subprocess
 import sys
+from pathlib import Path
 
+import mrcfile
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 LINES = 20_000
+OURS = ("3 micrographs, ", "learning the particle's shape", "[1/3] ", "[2/3] ", "[3/3] ")
+"""How the lines begin that picking three micrographs prints."""
 
 WORK = f"""
 import sys
@@ -31,3 +38,27 @@ def test_work_goes_on_without_readers(tmp_path, leaves):
     assert process.returncode == 0
     assert (tmp_path / "done").exists()
     assert all(text == [f"é {number}" for number in range(LINES)] for text in texts)
+
+
+def write_broken_lzw(path: Path, image: np.ndarray) -> None:
+    """Write a TIFF of 8 bits whose first strip has codes that its table lacks."""
+    Image.fromarray(image).save(path, compression="tiff_lzw")
+    with tifffile.TiffFile(path) as file:
+        start, size = file.pages.first.dataoffsets[0], file.pages.first.databytecounts[0]
+    content = bytearray(path.read_bytes())
+    content[start + size // 2 : start + size // 2 + 40] = b"\xff" * 40
+    path.write_bytes(content)
+
+
+def test_libtiff_prints_no_lines_of_its_own_about_a_broken_strip(tmp_path):
+    images, rng = tmp_path / "images", np.random.default_rng(0)
+    images.mkdir()
+    for name in ("good0.mrc", "good1.mrc"):
+        mrcfile.write(images / name, rng.standard_normal((200, 240), np.float32), voxel_size=4.0)
+    write_broken_lzw(images / "broken.tif", rng.integers(0, 256, (200, 240), np.uint8))
+    words = ("pick", images, "--diameter", "120", "--pixel-size", "4", "--cpus", "2", "--out", tmp_path / "out")
+    done = subprocess.run([sys.executable, "-m", "cryoglean.cli", *words], capture_output=True, text=True, check=False)
+    assert done.returncode in (3, 6)
+    assert "broken.tif" in (tmp_path / "out/rejected.csv").read_text()
+    assert "corrupt TIFF: a strip or tile cannot be decoded" in (tmp_path / "out/rejected.csv").read_text()
+    assert all(line.startswith(OURS) for line in done.stderr.splitlines() if line), done.stderr

@@ -6,17 +6,20 @@ JPEG. Both are lenient with damaged files in places, so that completeness is che
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import lzma
 import math
 import struct
 import warnings
 import zlib
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
-from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, _imaging
 from tifffile import COMPRESSION
 
 from cryoglean.errors import MicrographError
@@ -163,11 +166,29 @@ def _needs_libtiff(page: tifffile.TiffPage) -> bool:
     )
 
 
+@cache
+def _silence_libtiff() -> None:
+    """Let Pillow's libtiff print nothing on standard error: what is wrong with a file is said in its reason.
+
+    It prints all the same where Pillow hides the library's functions, as it does where it is linked into Pillow's own.
+    """
+    with suppress(OSError, AttributeError):
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
+
+
 def _read_by_libtiff(path: Path) -> NDArray[np.generic]:
+    _silence_libtiff()
     with warnings.catch_warnings():  # its size has been held against the file's: this is no bomb
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with path.open("rb") as stream, TiffImagePlugin.TiffImageFile(stream) as picture:
-            return np.asarray(picture)
+            try:
+                return np.asarray(picture)
+            except OSError as error:
+                if error.errno is not None:  # of the file, not of its content
+                    raise
+                raise MicrographError(path, "corrupt TIFF: a strip or tile cannot be decoded") from error
 
 
 def _tiff_pixel_size(page: tifffile.TiffPage) -> float | None:
