@@ -15,24 +15,13 @@ from cryoglean.jobs.extract import ExtractJob, run_extract_job
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
+from listeners import Listener
 from perturbations import jittered
 from shells import ShellField
 
 pytestmark = pytest.mark.numerical
 
 DIAMETER, PIXEL = 120.0, 2.0
-
-
-class Listener:
-    def __init__(self):
-        self.lines = []
-
-    def info(self, text):
-        self.lines.append(text)
-
-    def begin(self, total, done): ...
-
-    def report(self, result): ...
 
 
 def render(number):

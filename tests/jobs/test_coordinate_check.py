@@ -21,23 +21,10 @@ from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.picks import Picks
 from fields import disc, particle_field
+from listeners import Listener
 
 SHAPE, DIAMETER, PIXEL = (300, 380), 30.0, 2.0
 AUTO, AS_IS = OrientationChoice.auto, OrientationChoice.as_is
-
-
-class Notes:
-    def __init__(self):
-        self.said = []
-
-    def info(self, text):
-        self.said.append(text)
-
-    def begin(self, total, done):
-        pass
-
-    def report(self, result):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +60,10 @@ def found(project, name, choice=AUTO):
 
 
 def extract(project, name, out, **changes):
-    notes = Notes()
+    notes = Listener()
     job = ExtractJob(**{"diameter_angstrom": DIAMETER * PIXEL, "scale_to": None, "pad": True} | changes)
     summary = run_extract_job(project / name, find_micrographs([project / "mics"]), job, out, notes)
-    return summary, notes.said
+    return summary, notes.lines
 
 
 def centres(out):
@@ -129,10 +116,10 @@ def test_angles_of_turned_particles_are_told_and_their_rows_stay_with_them(proje
     head = "\n".join(f"_{name} #{n}" for n, name in enumerate(names, start=1))
     table = tmp_path / "refined.star"
     table.write_text(f"data_particles\n\nloop_\n{head}\n" + "\n".join([*rows, *rows[::-1]]) + "\n")
-    notes, job = Notes(), ExtractJob(diameter_angstrom=DIAMETER * PIXEL, scale_to=None, pad=True)
+    notes, job = Listener(), ExtractJob(diameter_angstrom=DIAMETER * PIXEL, scale_to=None, pad=True)
     summary = run_extract_job(table, find_micrographs([project / "mics"]), job, tmp_path / "out", notes)
     assert summary.total == 90
-    assert any("rlnAnglePsi are carried as they are" in line for line in notes.said)
+    assert any("rlnAnglePsi are carried as they are" in line for line in notes.lines)
     psi = read_particles(tmp_path / "out/particles.star").particles["rlnAnglePsi"].astype(float)
     assert sorted(psi) == sorted([*range(30)] * 3)
 
@@ -159,10 +146,10 @@ def test_training_turns_refuses_and_keeps_once(project, tmp_path):
     training = KpickerTraining(
         diameter_angstrom=DIAMETER * PIXEL, layers={"filters": (2, 3, 4), "dense": 5}, least_steps=2, most_steps=2
     )
-    files, notes = find_micrographs([project / "mics"]), Notes()
+    files, notes = find_micrographs([project / "mics"]), Listener()
     summary = run_train_job(files, project / "flipped", None, TrainJob(training=training), tmp_path / "a", notes)
     assert summary.total == 90
-    assert any("flip-y" in line for line in notes.said)
+    assert any("flip-y" in line for line in notes.lines)
     with pytest.raises(SettingsError, match="multiplied by 2"):
         run_train_job(files, project / "half", None, TrainJob(training=training), tmp_path / "b", notes)
     assert not (tmp_path / "b").exists()
@@ -171,7 +158,7 @@ def test_training_turns_refuses_and_keeps_once(project, tmp_path):
 def test_a_run_refuses_before_it_makes_a_folder(project, tmp_path):
     settings = LoopSettings(diameter_angstrom=DIAMETER * PIXEL, start_from=project / "half")
     with pytest.raises(SettingsError, match="multiplied by 2"):
-        run_loop(find_micrographs([project / "mics"]), LoopJob(settings=settings), tmp_path / "run", Notes())
+        run_loop(find_micrographs([project / "mics"]), LoopJob(settings=settings), tmp_path / "run", Listener())
     assert not (tmp_path / "run").exists()
 
 

@@ -19,26 +19,12 @@ from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.micrograph import MicrographFile
 from cryoglean.picks import Picks
 from fields import paint, soft
+from listeners import Listener
 
 SHAPE, PIXEL = (220, 260), 2.0
 XY = np.array([[60.25, 70.75], [130.0, 60.5], [200.4, 90.6], [70.5, 150.5], [160.1, 160.2], [3.0, 100.0], [255.0, 4.0]])
 OPTICS = {"rlnOpticsGroup": "1", "rlnVoltage": "300", "rlnSphericalAberration": "2.7", "rlnAmplitudeContrast": "0.1"}
 CTF = {"rlnDefocusU": "15000", "rlnDefocusV": "14000", "rlnDefocusAngle": "30"}
-
-
-class Listener:
-    def __init__(self):
-        self.lines, self.stepped = [], []
-
-    def info(self, text):
-        self.lines.append(text)
-
-    def begin(self, total, done):
-        self.total, self.done = total, done
-
-    def report(self, result):
-        self.stepped.append(result)
-        self.lines += [result.note] if result.note else []
 
 
 def image(seed=0):
@@ -145,7 +131,7 @@ def test_a_second_run_does_nothing_and_one_more_micrograph_is_added(project):
     listener = Listener()
     run(project, listener, files=files)
     assert listener.done == 2
-    assert [o.file.key for o in listener.stepped] == ["c"]
+    assert listener.keys == ["c"]
     assert (project / "boxes" / "particles" / "a.mrcs").stat().st_mtime_ns == before
     assert len(read_particles(project / "boxes" / "particles.star").particles) == 15
 
@@ -157,7 +143,7 @@ def test_new_picks_or_a_lost_stack_are_extracted_anew(project):
     (project / "boxes" / "particles" / "b.mrcs").unlink()
     listener = Listener()
     run(project, listener)
-    assert sorted(o.file.key for o in listener.stepped) == ["a", "b"]
+    assert sorted(listener.keys) == ["a", "b"]
     assert len(read_particles(project / "boxes" / "particles.star").particles) == 12
 
 

@@ -18,6 +18,7 @@ from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.micrograph import MicrographFile
 from cryoglean.particles.recentring import recentred
 from cryoglean.picks import Picks
+from listeners import Listener
 from shells import ShellField
 
 pytestmark = pytest.mark.skipif(
@@ -34,14 +35,6 @@ OPTICS = {
     "rlnAmplitudeContrast": "0.1",
 }
 CTF = {"rlnDefocusU": "15600.0", "rlnDefocusV": "14400.0", "rlnDefocusAngle": "25.0"}
-
-
-class Deaf:
-    def info(self, text): ...
-
-    def begin(self, total, done): ...
-
-    def report(self, result): ...
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +81,7 @@ def relion_boxes(*more, box=80, scale=40):
 def our_boxes(project, picks="picks", out="ours", **job):
     settings = {"box_size_px": 80, "scale_to": 40, "background_radius": 0.75, **job}
     summary = run_extract_job(
-        project / picks, [micrograph_file(project)], ExtractJob(**settings), project / out, Deaf()
+        project / picks, [micrograph_file(project)], ExtractJob(**settings), project / out, Listener()
     )
     assert summary.exit_status == 0
     return read_stack(project / out / "particles" / "Movies" / "a.mrcs")
@@ -176,7 +169,7 @@ def test_the_ctf_of_particles_without_one_is_one_to_relion_too_and_the_others_ke
     loose = MicrographFile(project / NAME, NAME.replace("a.mrc", "b.mrc"), "Movies/b", PIXEL)
     write_picks("picks/Movies/b_autopick.star", Picks([200.0], [200.0], [1.0]), "b.mrc")
     job = ExtractJob(box_size_px=80, scale_to=40, background_radius=0.75)
-    run_extract_job(project / "picks", [loose, micrograph_file(project)], job, project / "ours", Deaf())
+    run_extract_job(project / "picks", [loose, micrograph_file(project)], job, project / "ours", Listener())
     rows = read_particles(project / "ours" / "particles.star").particles
     is_loose = rows["rlnMicrographName"].str.endswith("b.mrc").to_numpy()
     assert is_loose.any()
@@ -201,7 +194,7 @@ def test_relion_keeps_what_we_carry(project):
     loose = MicrographFile(project / NAME, NAME.replace("a.mrc", "b.mrc"), "Movies/b", PIXEL)
     write_picks("picks/Movies/b_autopick.star", Picks([200.0], [200.0], [1.0]), "b.mrc")
     job = ExtractJob(box_size_px=80, scale_to=40)
-    run_extract_job(project / "picks", [loose, known], job, project / "ours", Deaf())
+    run_extract_job(project / "picks", [loose, known], job, project / "ours", Listener())
     relion("relion_star_handler", "--i", "ours/particles.star", "--o", "theirs.star", "--select", "rlnDefocusU")
     ours, theirs = read_particles(project / "ours" / "particles.star"), read_particles(project / "theirs.star")
     for mine, their in zip(ours, theirs, strict=True):

@@ -16,28 +16,13 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.star import read_star
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
+from listeners import Listener
 from shells import ShellField
 
 FIELDS = {
     f"grid.{i}": ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=i) for i in range(3)
 }
 DIAMETER = 120.0
-
-
-class Listener:
-    """A progress that remembers."""
-
-    def __init__(self):
-        self.said, self.steps, self.done = [], [], 0
-
-    def info(self, text):
-        self.said.append(text)
-
-    def begin(self, total, done):
-        self.total, self.done = total, done
-
-    def report(self, result):
-        self.steps.append(result.file.key)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +95,7 @@ def test_every_micrograph_gets_one_file_of_picks_and_particles_are_found(whole):
 def test_a_second_run_changes_nothing_and_does_nothing(images, picked):
     before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (picked / "picks").rglob("*.star")}
     summary, listener = run([images], picked)
-    assert listener.steps == []
+    assert listener.keys == []
     assert listener.done == len(FIELDS)
     assert [o.count for o in summary.results] == [len(read_picks(p)) for p in sorted(before)]
     assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (picked / "picks").rglob("*.star")}
@@ -120,7 +105,7 @@ def test_a_run_goes_on_with_what_is_missing_and_ends_with_the_same_picks(images,
     whole = contents(picked)
     (picked / "picks/grid.1_autopick.star").unlink()
     _, listener = run([images], picked)
-    assert listener.steps == ["grid.1"]
+    assert listener.keys == ["grid.1"]
     assert contents(picked) == whole
 
 
@@ -129,7 +114,7 @@ def test_a_damaged_file_of_picks_is_made_again(images, picked):
     path = picked / "picks/grid.2_autopick.star"
     path.write_text("data_\nloop_\n_rlnCoordinateX #1\n_rlnCoordi")
     _, listener = run([images], picked)
-    assert listener.steps == ["grid.2"]
+    assert listener.keys == ["grid.2"]
     assert contents(picked) == whole
 
 
@@ -233,7 +218,7 @@ def test_a_folder_made_with_other_settings_is_refused_and_kept_unless_forced(ima
         run([images], picked, diameter=150.0)
     assert contents(picked) == before
     _, listener = run([images], picked, diameter=150.0, force=True)
-    assert len(listener.steps) == len(FIELDS)
+    assert len(listener.keys) == len(FIELDS)
     assert json.loads((picked / "settings.json").read_text())["settings"]["diameter_angstrom"] == 150.0
 
 
@@ -244,7 +229,7 @@ def test_new_micrographs_join_and_the_old_ones_stay_as_they_are(micrographs, tmp
         micrographs / "later.mrc", ShellField(height_px=301, width_px=353, particles=12, pixel_size_angstrom=4, seed=9)
     )
     _, listener = run([micrographs], tmp_path / "out")
-    assert listener.steps == ["later"]
+    assert listener.keys == ["later"]
     after = contents(tmp_path / "out")
     assert before.items() <= after.items()
     listed = read_star(tmp_path / "out/autopick.star")["coordinate_files"]
@@ -353,7 +338,7 @@ def test_a_micrograph_keeps_its_name_when_another_folder_joins(images, picked):
     write(other / "grid.0.mrc", ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=7))
     listener = Listener()
     run_pick_job(find_micrographs([images, other]), job(), picked, listener)
-    assert listener.steps == ["other/grid.0"]
+    assert listener.keys == ["other/grid.0"]
     after = contents(picked)
     assert before.items() <= after.items()
     assert len(read_star(picked / "autopick.star")["coordinate_files"]) == len(after) == len(FIELDS) + 1
@@ -384,7 +369,7 @@ def test_bad_micrographs_before_the_first_good_one_are_told_like_the_others(micr
     (micrographs / "a-bad.mrc").write_bytes(b"")
     _, listener = run([micrographs], tmp_path / "out")
     assert listener.done == 0
-    assert sorted(listener.steps) == ["a-bad", *sorted(FIELDS)]
+    assert sorted(listener.keys) == ["a-bad", *sorted(FIELDS)]
 
 
 def test_tables_of_two_runs_end_in_one(micrographs, tmp_path, monkeypatch):

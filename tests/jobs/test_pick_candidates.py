@@ -17,23 +17,16 @@ from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from faint_fields import DIAMETER, PIXEL, faint, write_faint
 from fake_run import write_image
+from listeners import Listener
 
 NAMES = ("faint.0", "faint.1")
-
-
-class Silent:
-    """A progress that says nothing."""
-
-    def info(self, text): ...
-    def begin(self, total, done): ...
-    def report(self, result): ...
 
 
 def run(images, out, picker=None, **changes):
     """Pick as the command does, by Localpicker unless it is another one."""
     settings = picker or LocalpickerSettings(diameter_angstrom=DIAMETER, **changes.pop("picks", {}))
     job = PickJob(picker=settings, pixel_size_angstrom=PIXEL, contrast="dark", **changes)
-    return run_pick_job(find_micrographs([images]), job, out, Silent())
+    return run_pick_job(find_micrographs([images]), job, out, Listener())
 
 
 @pytest.fixture(scope="module")

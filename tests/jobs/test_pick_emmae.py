@@ -28,28 +28,13 @@ from cryoglean.preprocess.mae_chain import MaePreprocess
 from cryoglean.preprocess.noise_floor import Filtering
 from cryoglean.report.pick_page import pick_page
 from html_page import Page
+from listeners import Listener
 
 QUICK = EmmaeTraining(layers=SMALL, steps=20, batch=16)
 QUICK_PAPER = EmmaeTraining(
     **training_values("paper", {"layers": SMALL_PAPER, "epochs": 1, "batch": 32, "keys_as_queries": True})
 )
 FIELDS = [particle_field((260 + 10 * seed, 300), n=24, noise=0.7, seed=seed) for seed in range(3)]
-
-
-class Listener:
-    """A progress that remembers."""
-
-    def __init__(self):
-        self.said = []
-
-    def info(self, text):
-        self.said.append(text)
-
-    def begin(self, total, done):
-        self.done = done
-
-    def report(self, result):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +51,7 @@ def run(micrographs, out, *, paper=False, **changes):
     picker = kind(diameter_angstrom=DIAMETER * PIXEL_SIZE, training=training)
     job = PickJob(**({"picker": picker, "pixel_size_angstrom": PIXEL_SIZE} | changes))
     listener = Listener()
-    return run_pick_job(find_micrographs([Path(micrographs)]), job, out, listener), listener.said
+    return run_pick_job(find_micrographs([Path(micrographs)]), job, out, listener), listener.lines
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +302,7 @@ def test_a_fit_is_shipped_with_its_network_and_learns_nothing_anew(micrographs, 
     for i, file in enumerate(files):
         listener, known = Listener(), open_fit(shipped)
         summary = run_pick_job([file], PickJob(picker=known.picker, fit=shipped), tmp_path / f"job{i}", listener)
-        assert not any("training" in line or "learning" in line for line in listener.said)
+        assert not any("training" in line or "learning" in line for line in listener.lines)
         assert summary.fits == {file.key: record.digest}
         name = f"picks/m{i}_autopick.star"
         one, two = (read_picks(folder / name) for folder in (tmp_path / f"job{i}", whole))

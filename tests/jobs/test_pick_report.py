@@ -30,6 +30,7 @@ from cryoglean.report.viewer_data import MAX_VIEWS
 from fake_pick import FakePick
 from fake_run import DIAMETER, GIVEN, PIXEL, assert_as_given, noise, random_picks, with_discs, write_image
 from html_page import Page
+from listeners import Listener
 from report_facts import png
 from shells import ShellField
 
@@ -39,21 +40,13 @@ def fake(tmp_path):
     return FakePick(tmp_path / "out", dict(GIVEN))
 
 
-class Silent:
-    """A progress that says nothing."""
-
-    def info(self, text): ...
-    def begin(self, total, done): ...
-    def report(self, result): ...
-
-
 def picked(folder, images, out, **changes):
     """Pick images of particles 30 px across."""
     for name, image in images.items():
         write_image(folder / name, image.astype(np.float32))
     settings = LocalpickerSettings(diameter_angstrom=30 * PIXEL)
     job = PickJob(**{"picker": settings, "pixel_size_angstrom": PIXEL, "plots": True} | changes)
-    return run_pick_job(find_micrographs([folder]), job, out, Silent())
+    return run_pick_job(find_micrographs([folder]), job, out, Listener())
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.io.star import read_star
 from cryoglean.jobs.simulate import run_simulation
 from cryoglean.simulate.settings import Microscope, Nuisances, Simulation, Specimen
+from listeners import Listener
 
 SMALL = Simulation(
     specimen=Specimen(models=("test:480kDa:O", "test:200kDa:C3"), particles=15, overlapping_share=0.2),
@@ -26,24 +27,8 @@ SMALL = Simulation(
 )
 
 
-class Quiet:
-    """Remembers what it is told."""
-
-    def __init__(self):
-        self.total, self.before, self.numbers, self.lines = 0, 0, [], []
-
-    def info(self, text):
-        self.lines.append(text)
-
-    def begin(self, total, done):
-        self.total, self.before = total, done
-
-    def report(self, result):
-        self.numbers.append(int(result.file.key.removeprefix("simulated_")) - 1)
-
-
 def run(out, simulation=SMALL, **how):
-    progress = Quiet()
+    progress = Listener()
     return run_simulation(simulation, out, progress, **how), progress
 
 
@@ -130,7 +115,7 @@ def test_a_second_run_makes_only_what_is_missing(folder):
     before, stamp = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.write_bytes(before[:-100])
     _, progress = run(folder, micrographs=3)
-    assert (progress.numbers, progress.before) == ([1], 2)
+    assert (progress.keys, progress.done) == (["simulated_00002"], 2)
     assert gone.read_bytes() == before
     assert kept.stat().st_mtime_ns == stamp
 
@@ -140,7 +125,7 @@ def test_more_micrographs_go_on_and_fewer_leave_the_rest(folder, tmp_path):
     run(tmp_path / "a", micrographs=3)
     assert_same(tmp_path / "a", folder)
     summary, progress = run(tmp_path / "a", micrographs=1)
-    assert progress.numbers == []
+    assert progress.keys == []
     assert len(summary.done) == 3
 
 

@@ -19,23 +19,10 @@ from cryoglean.pickers.kpicker.files import read_kpicker
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.picks import Picks
+from listeners import Listener
 
 TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "least_steps": 2, "most_steps": 2}
 DIAMETER = 30.0
-
-
-class Notes:
-    def __init__(self):
-        self.said = []
-
-    def info(self, text):
-        self.said.append(text)
-
-    def begin(self, total, done):
-        pass
-
-    def report(self, result):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +50,9 @@ def job(training=None, **changes):
 
 
 def run(folders, out, job, negatives=None, images=None):
-    notes = Notes()
+    notes = Listener()
     files = find_micrographs(images or [folders / "images"])
-    return run_train_job(files, folders / "picks", negatives, job, out, notes), notes.said
+    return run_train_job(files, folders / "picks", negatives, job, out, notes), notes.lines
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +151,7 @@ def test_picking_with_the_weights_is_bound_to_them(folders, done, tmp_path):
         pick_job = PickJob(
             picker=picker, pixel_size_angstrom=1.0, given={"weights": tmp_path / model / "weights.safetensors"}
         )
-        return run_pick_job(files, pick_job, tmp_path / "picked", Notes())
+        return run_pick_job(files, pick_job, tmp_path / "picked", Listener())
 
     assert len(pick("done").done) == 3
     assert len(list((tmp_path / "picked/picks").glob("*.star"))) == 3
@@ -182,5 +169,5 @@ def test_kpicker_without_weights_is_refused(folders, tmp_path):
             files,
             PickJob(picker=KpickerSettings(diameter_angstrom=30), pixel_size_angstrom=1.0),
             tmp_path / "out",
-            Notes(),
+            Listener(),
         )

@@ -20,17 +20,10 @@ from cryoglean.pickers.emmae import network_training as network
 from cryoglean.pickers.emmae.network_files import KIND, VERSION, read_emmae
 from cryoglean.pickers.emmae.training import EmmaeTraining
 from cryoglean.preprocess.mae_chain import MaePreprocess
+from listeners import Listener
 
 TINY = MaeLayers(tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1))
 QUICK = {"layers": TINY, "batch": 8, "steps": 6, "preprocess": MaePreprocess(diameter_px=8)}
-
-
-class Notes:
-    def __init__(self):
-        self.said = []
-
-    def info(self, text):
-        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +54,8 @@ def job(folders, sets=None, first=None, cpus=1, force=False, **changes):
 
 
 def run(job, out):
-    notes = Notes()
-    return run_mae_job(job, out, notes), notes.said
+    notes = Listener()
+    return run_mae_job(job, out, notes), notes.lines
 
 
 @pytest.fixture(scope="module")
