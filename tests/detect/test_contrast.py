@@ -29,6 +29,16 @@ def test_particles_of_a_sharper_micrograph_are_alike_and_an_edge_of_the_same_con
     assert known.matches_particle_contrast(contrast, np.full(len(contrast), 5.0)).mean() < 0.001
 
 
+def test_where_heights_are_all_alike_it_plays_no_part_what_they_are():
+    contrast, height = particles(heights=(6.0, 6.0))
+    with_heights, without = ParticleContrast.of(contrast, height), ParticleContrast.of(contrast)
+    assert without.deviation == pytest.approx(with_heights.deviation)
+    probes = np.linspace(-0.5, 0.7, 200)
+    alike = without.matches_particle_contrast(probes)
+    assert alike.tolist() == with_heights.matches_particle_contrast(probes, np.full(200, 6.0)).tolist()
+    assert 0 < alike.sum() < 200
+
+
 def test_noise_has_neither_contrast_nor_law():
     known = ParticleContrast.of(*particles(per_height=-0.001, deviation=0.01))
     assert known.per_height == 0

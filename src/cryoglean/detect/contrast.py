@@ -2,7 +2,8 @@
 
 Where a particle lies, its variance adds to that of the noise, and the height of its peak is as its signal: the local
 standard deviation over that of the background is sqrt(1 + k h^2). So particles of a thin, sharp micrograph have more
-contrast than those of a thick one, and higher peaks; an edge has far more contrast than its peaks explain.
+contrast than those of a thick one, and higher peaks; an edge has far more contrast than its peaks explain. Where no
+heights are known, as of a network's odds, all particles are taken for equally high.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ParticleContrast(NamedTuple):
     """Local contrast (natural logarithm) under the particles of a set.
 
     Attributes:
-        per_height: k, of the square of the height, in robust standard deviations of the response.
+        per_height: k, of the square of the height, in robust standard deviations of the response, or of 1 without it.
         deviation: robust standard deviation of what k does not explain.
     """
 
@@ -38,23 +39,23 @@ class ParticleContrast(NamedTuple):
     deviation: float
 
     @classmethod
-    def of(cls, contrast: NDArray[np.float64], height: NDArray[np.float64]) -> ParticleContrast:
+    def of(cls, contrast: NDArray[np.float64], height: NDArray[np.float64] | float = 1.0) -> ParticleContrast:
         """Learn it from particles.
 
         Args:
             contrast: (n,) local contrast under them, n of 1 or more.
-            height: (n,) heights of their peaks, above 0.
+            height: (n,) heights of their peaks, above 0; one for all where none are known.
         """
         per_height = max(0.0, float(np.median(np.expm1(2 * contrast) / height**2)))
         off = np.abs(contrast - _explained(per_height, height))
         return cls(per_height, max(MAD_TO_SIGMA * float(np.median(off)), _LEAST_DEVIATION))
 
     def matches_particle_contrast(
-        self, contrast: NDArray[np.float64], height: NDArray[np.float64]
+        self, contrast: NDArray[np.float64], height: NDArray[np.float64] | float = 1.0
     ) -> NDArray[np.bool_]:
-        """Mask of the (n,) contrasts that particles of (n,) heights can have."""
+        """Mask of the (n,) contrasts that particles of (n,) heights can have; of one for all where none are known."""
         return np.abs(contrast - _explained(self.per_height, height)) <= OUTLIER_DEVIATIONS * self.deviation
 
 
-def _explained(per_height: float, height: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 0.5 * np.log1p(per_height * height**2)
+def _explained(per_height: float, height: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return np.asarray(0.5 * np.log1p(per_height * height**2))

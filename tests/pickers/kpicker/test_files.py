@@ -93,3 +93,10 @@ def test_weights_that_do_not_fit_their_facts_are_refused_in_one_line(tmp_path, s
         read_kpicker(path)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_weights_whose_contrast_meant_something_else_are_refused_in_one_line(tmp_path):
+    model, path = trained().model, tmp_path / "earlier.safetensors"
+    write_weights(path, KIND, 1, model.facts.model_dump(mode="json"), dict(model.net.state_dict()))
+    with pytest.raises(SettingsError, match="version 1, not 2"):
+        read_kpicker(path)

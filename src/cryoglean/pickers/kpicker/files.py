@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.picks import Picks
 
-KIND, VERSION = "kpicker", 1
+KIND, VERSION = "kpicker", 2
 
 
 def write_kpicker(path: Path, model: KpickerModel | PaperKpickerModel) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from cryoglean.detect.contrast import OUTLIER_DEVIATIONS
+from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.peaks import find_peaks
 from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
@@ -51,22 +51,6 @@ class KpickerSettings(PickerSettings):
     stride_px: Literal[1, 2, 4, 8] = 4
 
 
-class Contrast(NamedTuple):
-    """Local contrast (natural logarithm) under the particles of a set: carbon's edge and thick ice have another.
-
-    Attributes:
-        centre: its median.
-        deviation: its robust standard deviation.
-    """
-
-    centre: float
-    deviation: float
-
-    def matches_particle_contrast(self, contrast: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Mask of the (n,) contrasts that particles can have."""
-        return np.abs(contrast - self.centre) <= OUTLIER_DEVIATIONS * self.deviation
-
-
 class KpickerFit(BaseModel):
     """Facts that were learned besides the weights.
 
@@ -92,7 +76,7 @@ class KpickerFit(BaseModel):
     calibration: Calibration
     cut: Annotated[float, Field(ge=0, le=1)]
     expected_f1: float
-    contrast: Contrast
+    contrast: ParticleContrast
     micrographs: tuple[str, ...]
     held_out: tuple[str, ...]
     training: dict[str, object]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.mixture import best_cut
 from cryoglean.detect.peaks import distance_to_nearest
 from cryoglean.errors import SettingsError
@@ -15,10 +16,9 @@ from cryoglean.nets.losses import positive_unlabelled_risk
 from cryoglean.nets.training import Check, TrainingSchedule, train
 from cryoglean.pickers.kpicker.calibration import Calibration, calibrate
 from cryoglean.pickers.kpicker.image import PARTICLE_PX, NetImage, net_image, scan_image
-from cryoglean.pickers.kpicker.picker import Contrast, KpickerFit, KpickerModel, candidates
+from cryoglean.pickers.kpicker.picker import KpickerFit, KpickerModel, candidates
 from cryoglean.pickers.kpicker.sampling import BatchComposition, Examples, Sampler
 from cryoglean.picks import Picks
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,9 +52,6 @@ _LEAST_GAIN = 1e-3
 _HELD_OUT = BatchComposition(positives=256, unlabelled=256, off_centre=128, known_negatives=128)
 _LABEL_REACH_DIAMETERS = 0.25
 """A peak this near to a pick is labelled. Derived: half the distance that two picks keep."""
-
-_LEAST_CONTRAST_DEVIATION = 0.02
-"""Smallest robust standard deviation of the particles' contrast. Chosen by hand: a few agree by chance."""
 
 
 class KpickerTraining(BaseModel):
@@ -226,14 +223,13 @@ def _schedule(settings: KpickerTraining, particles: int) -> TrainingSchedule:
     )
 
 
-def _contrast(learned: Sequence[_Learned]) -> Contrast:
-    contrast = np.concatenate([each.image.contrast_at(each.examples.positives) for each in learned])
-    centre = float(np.median(contrast))
-    deviation = MAD_TO_SIGMA * float(np.median(np.abs(contrast - centre)))
-    return Contrast(centre, max(deviation, _LEAST_CONTRAST_DEVIATION))
+def _contrast(learned: Sequence[_Learned]) -> ParticleContrast:
+    return ParticleContrast.of(np.concatenate([each.image.contrast_at(each.examples.positives) for each in learned]))
 
 
-def _calibrated(net: KpickerNet, judges: Sequence[_Learned], contrast: Contrast) -> tuple[Calibration, float, float]:
+def _calibrated(
+    net: KpickerNet, judges: Sequence[_Learned], contrast: ParticleContrast
+) -> tuple[Calibration, float, float]:
     """Return calibration, cut and expected F1, learned on micrographs that are not trained on."""
     odds, labelled = (np.concatenate(v) for v in zip(*(_peaks(net, each, contrast) for each in judges), strict=True))
     if not len(odds):
@@ -243,7 +239,9 @@ def _calibrated(net: KpickerNet, judges: Sequence[_Learned], contrast: Contrast)
     return calibration, float(calibration.probability(np.array([cut]))[0]), expected_f1
 
 
-def _peaks(net: KpickerNet, each: _Learned, contrast: Contrast) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _peaks(
+    net: KpickerNet, each: _Learned, contrast: ParticleContrast
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the log-odds of a micrograph's peaks, and whether there is a pick at each."""
     found = candidates(each.image, scan_image(net, each.image.image, _STRIDE_PX), _STRIDE_PX)
     matches = contrast.matches_particle_contrast(each.image.contrast_at(found.xy))
