@@ -43,7 +43,7 @@ from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSetting
 if TYPE_CHECKING:
     from cryoglean.jobs.pick_one import Picker
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.emmae.paper import PaperEmmaeSet
+    from cryoglean.pickers.emmae.paper import FittedPaperEmmae
     from cryoglean.pickers.emmae.training import EmmaeModel
     from cryoglean.pickers.localpicker.picker import LocalpickerModel
     from cryoglean.picks import Picks
@@ -79,12 +79,12 @@ class Case(NamedTuple):
         """Return the default picker, with a network of any set."""
         return Emmae(EmmaeSettings(diameter_angstrom=self.diameter), fit_emmae(self.micrographs, self.blobs, mae), mae)
 
-    def clusters(self, mae: EmmaeModel) -> PaperEmmaeSet:
+    def clusters(self, mae: EmmaeModel) -> FittedPaperEmmae:
         """Return the clusters of the set, as published; discs round blobs are the reference mask."""
         settings = PaperEmmaeSettings(diameter_angstrom=self.diameter)
         return fit_paper_emmae(self.micrographs, settings, mae, disc_painter(self.blobs))
 
-    def published(self, mae: EmmaeModel, learned: PaperEmmaeSet | None = None) -> PaperEmmae:
+    def published(self, mae: EmmaeModel, learned: FittedPaperEmmae | None = None) -> PaperEmmae:
         """Return the published steps, with clusters of this or another set."""
         settings = PaperEmmaeSettings(diameter_angstrom=self.diameter)
         return PaperEmmae(settings, learned or self.clusters(mae), mae)

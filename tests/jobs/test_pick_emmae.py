@@ -20,7 +20,7 @@ from cryoglean.jobs.pick_report import gather
 from cryoglean.loop.pick_jobs import copy_fits
 from cryoglean.pickers.emmae import filtering
 from cryoglean.pickers.emmae import preparation as emmae_stage
-from cryoglean.pickers.emmae.fit_files import read_emmae_set
+from cryoglean.pickers.emmae.fit_files import read_fitted_emmae
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.emmae.training import EmmaeTraining, training_values
@@ -89,7 +89,7 @@ def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole
     facts = gather(whole)
     names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]
     assert [(p.name, p.data) for p in facts.pictures] == [(name, (whole / name).read_bytes()) for name in names]
-    assert facts.fit_summary == read_emmae_set(whole / "emmae.safetensors").facts.summary()
+    assert facts.fit_summary == read_fitted_emmae(whole / "emmae.safetensors").facts.summary()
     assert f"--model {whole / 'mae/weights.safetensors'}" in facts.pick_command
     page = Page(pick_page(facts, "now"))
     assert "training: layers: tile px 16" in page.words
@@ -116,7 +116,7 @@ def test_killed_after_training_it_trains_no_more_and_picks_the_same(micrographs,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(emmae_stage, "write_emmae_set", killed)
+        broken.setattr(emmae_stage, "write_fitted_emmae", killed)
         with pytest.raises(KeyboardInterrupt):
             run(micrographs, tmp_path)
     before = (tmp_path / "mae/weights.safetensors").read_bytes()
@@ -196,7 +196,7 @@ def test_a_network_that_was_trained_on_few_micrographs_is_trained_anew_as_more_a
     _, said = run(micrographs, tmp_path, training=quick)
     assert any("training on 3 micrographs" in line for line in said)
     assert len(read_emmae(tmp_path / "mae/weights.safetensors").facts.micrographs) == 2  # and one is held out
-    assert len(read_emmae_set(tmp_path / "emmae.safetensors").facts.micrographs) == 3
+    assert len(read_fitted_emmae(tmp_path / "emmae.safetensors").facts.micrographs) == 3
     _, said = run(micrographs, tmp_path, training=quick)
     assert not any("training" in line for line in said)
 
@@ -209,7 +209,7 @@ def test_a_training_that_was_killed_begins_anew_as_more_arrive(micrographs, tmp_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(emmae_stage, "write_emmae_set", killed)
+        broken.setattr(emmae_stage, "write_fitted_emmae", killed)
         with pytest.raises(KeyboardInterrupt):
             run(micrographs / "m0.mrc", tmp_path, training=quick)
     assert len(read_emmae(tmp_path / "mae/weights.safetensors").facts.micrographs) == 1

@@ -19,8 +19,8 @@ from cryoglean.jobs.pick_report import gather
 from cryoglean.jobs.report_micrographs import rejected_reasons
 from cryoglean.loop.folder_report import REPORT, report_or_reason, write_report
 from cryoglean.pickers.emmae import PRETRAINED
-from cryoglean.pickers.emmae.fit_files import write_emmae_set
-from cryoglean.pickers.emmae.paper import PaperEmmaeFacts, PaperEmmaeSet
+from cryoglean.pickers.emmae.fit_files import write_fitted_emmae
+from cryoglean.pickers.emmae.paper import FittedPaperEmmae, PaperEmmaeFit
 from cryoglean.pickers.emmae.preparation import CLUSTERS
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from cryoglean.picks import Picks
@@ -201,8 +201,8 @@ def test_latent_pictures_come_in_order_with_the_verdict(tmp_path):
     fake = FakePick(tmp_path / "out", {"m.mrc": GIVEN["z.mrc"]}, settings={"method": "emmae", "preset": "paper"})
     root = fake.write().root
     assert gather(root).fit_summary == ""
-    learned = PaperEmmaeFacts(diameter_angstrom=DIAMETER, particle=1, share=(0.1, 0.8))
-    write_emmae_set(root / "emmae.safetensors", PaperEmmaeSet(learned, torch.zeros(2, 3)))
+    learned = PaperEmmaeFit(diameter_angstrom=DIAMETER, particle=1, share=(0.1, 0.8))
+    write_fitted_emmae(root / "emmae.safetensors", FittedPaperEmmae(learned, torch.zeros(2, 3)))
     names = ["emmae.png", CLUSTERS, "mae/curves.png", "mae/reconstructions.png"]
     (root / "mae").mkdir()
     for seed, name in enumerate(names):

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cryoglean.io.exposures import LeftOut
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
-    from cryoglean.pickers.emmae.training import EmmaeFacts
+    from cryoglean.pickers.emmae.training import EmmaeNetworkFit
     from cryoglean.scale.process_group import ProcessGroup
 
 
@@ -104,7 +104,7 @@ class MaeSummary(JobSummary):
         fit: facts of the network; None where there was nothing to learn from.
     """
 
-    fit: EmmaeFacts | None = None
+    fit: EmmaeNetworkFit | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from cryoglean.pickers.emmae.figures import (
     painted,
 )
 from cryoglean.pickers.emmae.latent_views import Clouds, LatentView, SetView
-from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
-from cryoglean.pickers.emmae.picker import EmmaeSetFacts
+from cryoglean.pickers.emmae.paper import PaperEmmaeFit
+from cryoglean.pickers.emmae.picker import EmmaeFit
 from cryoglean.report.figures import draw_figure
 from examples import with_slow
 
@@ -70,9 +70,9 @@ def of_set(preset="default", found=True, names=("a", "b", "c")):
 def facts(preset="default", found=True, **changes):
     if preset == "paper":
         told = {"particle": 1, "share": (0.1, 0.7, 0.2, 0.4)} if found else {}
-        return PaperEmmaeFacts(diameter_angstrom=120, **(told | MICROGRAPHS | changes))
+        return PaperEmmaeFit(diameter_angstrom=120, **(told | MICROGRAPHS | changes))
     told = {"skewness": 1.0, "skewness_error": 0.1, "mixture": MIXTURE, "cut": 2.5, "blobs": 50} if found else {}
-    return EmmaeSetFacts(diameter_angstrom=120, localpicker=localpicker_model(), **(told | MICROGRAPHS | changes))
+    return EmmaeFit(diameter_angstrom=120, localpicker=localpicker_model(), **(told | MICROGRAPHS | changes))
 
 
 def drawn(tmp_path, view, known):

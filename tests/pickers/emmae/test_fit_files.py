@@ -22,7 +22,7 @@ from tests.small_emmae import (
 from cryoglean.errors import SettingsError
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.candidates import pick_with_candidates
-from cryoglean.pickers.emmae.fit_files import KIND, VERSION, StoredEmmae, read_emmae_set, write_emmae_set
+from cryoglean.pickers.emmae.fit_files import KIND, VERSION, StoredEmmae, read_fitted_emmae, write_fitted_emmae
 from cryoglean.pickers.emmae.network_files import write_emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 
@@ -34,23 +34,23 @@ PAPER_SETTINGS = PaperEmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("emmae")
     write_emmae(root / "weights", trained())
-    write_emmae_set(root / "learned", learned())
+    write_fitted_emmae(root / "learned", learned())
     return root
 
 
 def test_what_was_learned_comes_back(folder):
-    back = read_emmae_set(folder / "learned")
+    back = read_fitted_emmae(folder / "learned")
     assert back.facts == learned().facts
     assert torch.equal(back.template, learned().template)
-    write_emmae_set(folder / "again", back)
+    write_fitted_emmae(folder / "again", back)
     assert (folder / "again").read_bytes() == (folder / "learned").read_bytes()
 
 
 @pytest.mark.slow
 def test_what_was_learned_as_published_comes_back(tmp_path):
     write_emmae(tmp_path / "weights", trained_as_published())
-    write_emmae_set(tmp_path / "learned", learned_from_a_mask())
-    back = read_emmae_set(tmp_path / "learned")
+    write_fitted_emmae(tmp_path / "learned", learned_from_a_mask())
+    back = read_fitted_emmae(tmp_path / "learned")
     assert back.facts == learned_from_a_mask().facts
     assert torch.equal(back.centres, learned_from_a_mask().centres)
     micrograph = micrograph_of(fields()[1])
@@ -88,7 +88,7 @@ def test_a_set_learned_with_another_preset_is_refused(folder):
 def test_a_file_cut_short_is_refused_in_one_line(folder, tmp_path, keep):
     (tmp_path / "cut").write_bytes((folder / "learned").read_bytes()[:keep])
     with pytest.raises(SettingsError, match=r"cut is no whole safetensors file") as refusal:
-        read_emmae_set(tmp_path / "cut")
+        read_fitted_emmae(tmp_path / "cut")
     assert "\n" not in str(refusal.value)
 
 
@@ -111,13 +111,13 @@ def test_files_that_cannot_be_meant_are_refused_with_the_reason(folder, tmp_path
     kept = {name: value for name, value in (had | tensors).items() if value is not None}
     write_weights(tmp_path / "odd", kind, version, known | facts, kept)
     with pytest.raises(SettingsError, match=said) as refusal:
-        read_emmae_set(tmp_path / "odd")
+        read_fitted_emmae(tmp_path / "odd")
     assert "\n" not in str(refusal.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SettingsError, match="nowhere: no such file"):
-        read_emmae_set(tmp_path / "nowhere")
+        read_fitted_emmae(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(("preset", "shape"), [("default", (4, 5)), ("default", (3, 32)), ("paper", (4, 5))])
@@ -125,7 +125,7 @@ def test_what_does_not_fit_the_network_is_refused(tmp_path, preset, shape):
     paper = preset == "paper"
     known, mae = (learned_from_a_mask(), trained_as_published()) if paper else (learned(), trained())
     write_emmae(tmp_path / "weights", mae)
-    write_emmae_set(tmp_path / "learned", known._replace(**{"centres" if paper else "template": torch.zeros(shape)}))
+    write_fitted_emmae(tmp_path / "learned", known._replace(**{"centres" if paper else "template": torch.zeros(shape)}))
     stored = StoredEmmae(PAPER_SETTINGS if paper else SETTINGS, tmp_path / "weights", tmp_path / "learned")
     with pytest.raises(SettingsError, match="does not fit"):
         stored.pick(micrograph_of(fields()[0]))

@@ -18,7 +18,7 @@ from cryoglean.pickers.emmae.latent_views import SHOWN, view_paper_set, view_set
 from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
 from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
-from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
+from cryoglean.pickers.emmae.training import EmmaeModel, EmmaeNetworkFit
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 
@@ -34,7 +34,7 @@ SMALL = MaeLayers(
 @functools.cache
 def network():
     """A network that has learned nothing: bright and dark patches differ in its latents all the same."""
-    facts = EmmaeFacts(
+    facts = EmmaeNetworkFit(
         layers=SMALL,
         preprocess=MaePreprocess(chain="none"),
         preprocess_version=CHAIN_VERSION,

@@ -19,7 +19,7 @@ from tests.small_emmae import (
 )
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
+from cryoglean.pickers.emmae.paper import PaperEmmaeFit
 
 pytestmark = pytest.mark.numerical
 
@@ -97,4 +97,4 @@ def test_noise_has_few_particles():
 
 def test_what_was_learned_survives_json():
     facts = learned_from_a_mask().facts
-    assert PaperEmmaeFacts.model_validate_json(facts.model_dump_json()) == facts
+    assert PaperEmmaeFit.model_validate_json(facts.model_dump_json()) == facts

@@ -21,7 +21,7 @@ from tests.small_emmae import (
 from tests.small_emmae import picker as small_picker
 
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts, embedded, find_candidates
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeFit, embedded, find_candidates
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from examples import with_slow
@@ -223,7 +223,7 @@ def test_what_was_learned_names_the_micrographs_and_the_blobs_and_survives_json(
     assert known.facts.micrographs == ("m0", "m1", "m2")
     assert abs(known.facts.blobs - sum(len(field.xy) for field in fields())) <= 9
     assert known.facts.summary().startswith("particle signal found")
-    assert EmmaeSetFacts.model_validate_json(known.facts.model_dump_json()) == known.facts
+    assert EmmaeFit.model_validate_json(known.facts.model_dump_json()) == known.facts
 
 
 def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have():

@@ -10,7 +10,7 @@ import torch
 
 from cryoglean.nets.tokens import patches_of, tiles_of
 from cryoglean.pickers.curves import trained_and_held_out
-from cryoglean.pickers.emmae.picker import EmmaeSetFacts
+from cryoglean.pickers.emmae.picker import EmmaeFit
 from cryoglean.pickers.figures import (
     BACKGROUND,
     GUIDE,
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from cryoglean.nets.mae_training import MaeCheck
     from cryoglean.nets.tiles import MaskedTiles
     from cryoglean.pickers.emmae.latent_views import Clouds, LatentView, SetView
-    from cryoglean.pickers.emmae.paper import PaperEmmaeFacts
+    from cryoglean.pickers.emmae.paper import PaperEmmaeFit
     from cryoglean.pickers.figures import Element
 
-    Facts = EmmaeSetFacts | PaperEmmaeFacts
+    Fit = EmmaeFit | PaperEmmaeFit
 
 CLUSTER_COLOURS = (PARTICLE, "#e6c229", "#1b9e77", "#3d5a99")
 """Of clusters, the particles' first, then those of which less and less lies within particles."""
@@ -72,7 +72,7 @@ _HIDDEN_VALUE = np.array((58, 62, 74), np.uint8)
 """Colour of hidden patches. Chosen by hand: dark, and no grey that an image has."""
 
 
-def latents_figure(view: SetView, facts: Facts) -> Figure:
+def latents_figure(view: SetView, facts: Fit) -> Figure:
     """Return latents along two axes, what sets particles apart, and the verdict in words.
 
     Args:
@@ -84,7 +84,7 @@ def latents_figure(view: SetView, facts: Facts) -> Figure:
     return Figure(title, [*panels, _verdict_panel(view, facts)], columns=3, size_inches=(13, 4.6))
 
 
-def clusters_figure(view: SetView, facts: Facts) -> Figure:
+def clusters_figure(view: SetView, facts: Fit) -> Figure:
     """Return micrographs, a row each: as the network sees them, with their clusters, and with their picks.
 
     Args:
@@ -187,7 +187,7 @@ def painted(view: LatentView, number: NDArray[Any], colours: NDArray[np.uint8]) 
     return np.where((here >= 0)[..., None], mixed, grey)
 
 
-def _title(facts: Facts, subject: str) -> str:
+def _title(facts: Fit, subject: str) -> str:
     learned = f"learned from {counted(len(facts.micrographs), 'micrograph')}"
     return f"Cryo-EMMAE, {subject}\n{learned if facts.found_particles else 'no particle signal found: no picks'}"
 
@@ -217,9 +217,9 @@ def _clouds_panel(clouds: Clouds, *, found: bool) -> Panel:
     )
 
 
-def _evidence_panel(view: SetView, facts: Facts) -> Panel:
+def _evidence_panel(view: SetView, facts: Fit) -> Panel:
     """Return what sets particles apart: heights of the response's peaks or, as published, the clusters' shares."""
-    if not isinstance(facts, EmmaeSetFacts):
+    if not isinstance(facts, EmmaeFit):
         return _shares_panel(view)
     if facts.mixture is None:
         return _empty_panel(PEAK_HEIGHTS, "too few places to make a template of")
@@ -250,7 +250,7 @@ def _empty_panel(title: str, reason: str) -> Panel:
     return Panel(title, elements=[Note(reason, "middle")], x_ticks={}, y_ticks={}, width=1.5)
 
 
-def _verdict_panel(view: SetView, facts: Facts) -> Panel:
+def _verdict_panel(view: SetView, facts: Fit) -> Panel:
     found = facts.found_particles
     summary = facts.summary().replace(" ± ", "\u00a0±\u00a0")
     return Panel(
@@ -301,11 +301,11 @@ def _middle(size: float) -> tuple[float, float]:
     return size / 2 - half, size / 2 + half
 
 
-def _picks_panel(view: LatentView, title: str, facts: Facts) -> Panel:
+def _picks_panel(view: LatentView, title: str, facts: Fit) -> Panel:
     """Return what decides about picks, and those: the response, or the patches that are particle in the end."""
     if view.chosen is not None:
         image = _image(view, painted(view, np.where(view.chosen, 0, -1), _rgb(PARTICLE)))
-    elif view.response is not None and isinstance(facts, EmmaeSetFacts):
+    elif view.response is not None and isinstance(facts, EmmaeFit):
         image = _image(view, view.response, max(2 * facts.cut, 1.0), facts.cut)
     else:
         image = _image(view, grey_picture(view))
@@ -314,7 +314,7 @@ def _picks_panel(view: LatentView, title: str, facts: Facts) -> Panel:
     return _image_panel(view, title, [image, Circles(x, y, 1.0, _CIRCLE)], below=below)
 
 
-def _column_titles(view: SetView, facts: Facts) -> tuple[str, str, str]:
+def _column_titles(view: SetView, facts: Fit) -> tuple[str, str, str]:
     if not facts.found_particles:
         third = "Response: no picks" if view.micrographs[0].response is not None else "No picks"
     elif view.micrographs[0].chosen is not None:

@@ -14,7 +14,7 @@ from cryoglean.detect.skewness import Skewness
 from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII, ring_means
-from cryoglean.pickers.emmae.picker import EmmaeSet, EmmaeSetFacts, LatentMap, embedded, find_candidates, in_patches
+from cryoglean.pickers.emmae.picker import EmmaeFit, FittedEmmae, LatentMap, embedded, find_candidates, in_patches
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
@@ -46,7 +46,7 @@ def fit_emmae(
     localpicker: LocalpickerModel,
     mae: EmmaeModel,
     device: torch.device | None = None,
-) -> EmmaeSet:
+) -> FittedEmmae:
     """Learn how latents tell particles, from a few micrographs.
 
     The first template comes from Localpicker's blobs; those of its own picks follow for as long as the response gets
@@ -68,7 +68,7 @@ def fit_emmae(
         places.append(_blobs(finder.find_candidates(micrograph, working=images[-1].working), images[-1], localpicker))
         names.append(micrograph.name)
     blobs = sum(int((each.height >= 0).sum()) for each in places)
-    facts = EmmaeSetFacts(
+    facts = EmmaeFit(
         diameter_angstrom=diameter,
         localpicker=localpicker,
         blobs=blobs,
@@ -98,15 +98,15 @@ class _Places(NamedTuple):
 class _Judged(NamedTuple):
     """The fit that places gave, how surely it skews the response, and the places that it finds in turn."""
 
-    learned: EmmaeSet
+    learned: FittedEmmae
     skewness: Skewness
     places: list[_Places]
 
 
-def _nothing_found(facts: EmmaeSetFacts, width: int) -> EmmaeSet:
+def _nothing_found(facts: EmmaeFit, width: int) -> FittedEmmae:
     numbers = len(RADII) * width
     unknown = Likeness(torch.zeros(numbers), torch.eye(numbers), torch.tensor([0.0, 1.0]))
-    return EmmaeSet(facts, torch.zeros(len(RADII), width), unknown)
+    return FittedEmmae(facts, torch.zeros(len(RADII), width), unknown)
 
 
 def _blobs(seen: PeakCandidates, image: LatentMap, localpicker: LocalpickerModel) -> _Places:
@@ -116,7 +116,7 @@ def _blobs(seen: PeakCandidates, image: LatentMap, localpicker: LocalpickerModel
     return _Places(x, y, seen.peaks.height - (seen.cut if localpicker.found_particles else np.inf))
 
 
-def _judged(facts: EmmaeSetFacts, images: list[LatentMap], places: list[_Places]) -> _Judged | None:
+def _judged(facts: EmmaeFit, images: list[LatentMap], places: list[_Places]) -> _Judged | None:
     """Make the template that tells places above the cut from those clearly below; None where there are too few."""
     rings = [ring_means(i.latents, p.x, p.y, i.diameter).flatten(1) for i, p in zip(images, places, strict=True)]
     height = np.concatenate([p.height for p in places])
@@ -125,7 +125,7 @@ def _judged(facts: EmmaeSetFacts, images: list[LatentMap], places: list[_Places]
         return None
     means = torch.cat(rings).cpu()
     template = discriminant(means[above], means[below]).float().view(len(RADII), -1)
-    learned = EmmaeSet(facts, template, Likeness.of(means[above]))
+    learned = FittedEmmae(facts, template, Likeness.of(means[above]))
     looks = [find_candidates(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
     heights = np.concatenate([found.peaks.height for found in looks])
     if len(heights) < LEAST_HEIGHTS:

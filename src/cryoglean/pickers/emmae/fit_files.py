@@ -16,8 +16,8 @@ from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII
 from cryoglean.nets.weights import read_weights, write_weights
 from cryoglean.pickers.emmae.network_files import read_emmae
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, PaperEmmaeSet
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSet, EmmaeSetFacts
+from cryoglean.pickers.emmae.paper import FittedPaperEmmae, PaperEmmae, PaperEmmaeFit
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeFit, FittedEmmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 
 if TYPE_CHECKING:
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 KIND, VERSION = "emmae-set", 2
 
 
-def write_emmae_set(path: Path, learned: EmmaeSet | PaperEmmaeSet) -> None:
+def write_fitted_emmae(path: Path, learned: FittedEmmae | FittedPaperEmmae) -> None:
     """Write what was learned of a set, whole or not at all.
 
     Raises:
         OSError: if the file cannot be written.
     """
-    if isinstance(learned, EmmaeSet):
+    if isinstance(learned, FittedEmmae):
         tensors = {"template": learned.template, **learned.likeness._asdict()}
     else:
         tensors = {"centres": learned.centres}
     write_weights(path, KIND, VERSION, learned.facts.model_dump(mode="json"), tensors)
 
 
-def read_emmae_set(path: Path) -> EmmaeSet | PaperEmmaeSet:
+def read_fitted_emmae(path: Path) -> FittedEmmae | FittedPaperEmmae:
     """Read what was learned of a set.
 
     Raises:
@@ -51,10 +51,10 @@ def read_emmae_set(path: Path) -> EmmaeSet | PaperEmmaeSet:
     facts, tensors = read_weights(path, KIND, VERSION)
     try:
         if facts.get("preset") == "paper":
-            return PaperEmmaeSet(PaperEmmaeFacts.model_validate(facts), tensors["centres"])
+            return FittedPaperEmmae(PaperEmmaeFit.model_validate(facts), tensors["centres"])
         likeness = Likeness(*(tensors[name] for name in Likeness._fields))
         _refuse_other_sizes(tensors["template"], likeness)
-        return EmmaeSet(EmmaeSetFacts.model_validate(facts), tensors["template"], likeness)
+        return FittedEmmae(EmmaeFit.model_validate(facts), tensors["template"], likeness)
     except (ValidationError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} does not hold what Cryo-EMMAE learned of a set: {reason[:200]}") from error
@@ -106,12 +106,12 @@ class StoredEmmae:
 @lru_cache(maxsize=1)
 def _loaded(stored: StoredEmmae) -> Emmae | PaperEmmae:
     settings, weights, learned, device = stored.settings, stored.weights, stored.learned, stored.device
-    known, mae = read_emmae_set(learned), read_emmae(weights)
-    weighed, rows = (known.template, len(RADII)) if isinstance(known, EmmaeSet) else (known.centres, SET_CLUSTERS)
+    known, mae = read_fitted_emmae(learned), read_emmae(weights)
+    weighed, rows = (known.template, len(RADII)) if isinstance(known, FittedEmmae) else (known.centres, SET_CLUSTERS)
     if weighed.shape != (rows, mae.facts.layers.encoder.width):
         raise SettingsError(f"{learned} does not fit the network of {weights}: --force learns it anew")
-    if isinstance(known, EmmaeSet) and isinstance(settings, EmmaeSettings):
+    if isinstance(known, FittedEmmae) and isinstance(settings, EmmaeSettings):
         return Emmae(settings, known, mae, torch.device(device))
-    if isinstance(known, PaperEmmaeSet) and isinstance(settings, PaperEmmaeSettings):
+    if isinstance(known, FittedPaperEmmae) and isinstance(settings, PaperEmmaeSettings):
         return PaperEmmae(settings, known, mae, torch.device(device))
     raise SettingsError(f"{learned} was made with --preset {known.facts.preset}: pick with the same")

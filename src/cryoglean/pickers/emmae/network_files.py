@@ -11,7 +11,7 @@ from cryoglean.errors import SettingsError
 from cryoglean.nets.mae import Mae
 from cryoglean.nets.mae_training import MaeCheck, MaeProgress
 from cryoglean.nets.weights import read_weights, with_weights, write_weights
-from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeModel
+from cryoglean.pickers.emmae.training import EmmaeModel, EmmaeNetworkFit
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_emmae(path: Path, preprocess: MaePreprocess | None = None, layers: MaeL
     """
     facts, tensors = read_weights(path, KIND, VERSION)
     try:
-        known = EmmaeFacts.model_validate(facts)
+        known = EmmaeNetworkFit.model_validate(facts)
         net = with_weights(lambda: Mae(known.layers), tensors)
     except (ValidationError, RuntimeError) as error:
         reason = " ".join(str(error).split())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.nets.mae import Mae
     from cryoglean.nets.mae_training import MaeProgress
-    from cryoglean.pickers.emmae.training import EmmaeFacts, EmmaeTrained, EmmaeTraining
+    from cryoglean.pickers.emmae.training import EmmaeNetworkFit, EmmaeTrained, EmmaeTraining
     from cryoglean.pickers.figures import Figure
     from cryoglean.scale.process_group import ProcessGroup
 
@@ -70,7 +70,7 @@ def train_network(
     root: Path,
     info: Callable[[str], None],
     draw: Callable[[Path, Figure], None],
-) -> EmmaeFacts:
+) -> EmmaeNetworkFit:
     """Train a network; one whose training was stopped goes on where it was last written down.
 
     Args:

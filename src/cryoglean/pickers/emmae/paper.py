@@ -42,7 +42,7 @@ _MOST_POINTS = 2**19
 """Most latents that are clustered. Resource: it bounds memory and time; eight micrographs of the published size."""
 
 
-class PaperEmmaeFacts(BaseModel):
+class PaperEmmaeFit(BaseModel):
     """Facts of a fit to a set, besides the centres of its clusters.
 
     Attributes:
@@ -75,7 +75,7 @@ class PaperEmmaeFacts(BaseModel):
         return f"{cluster} is that of the particles (shares of the clusters in the mask: {shares})"
 
 
-class PaperEmmaeSet(NamedTuple):
+class FittedPaperEmmae(NamedTuple):
     """Fit to a set: centres of its clusters, and facts.
 
     Attributes:
@@ -83,7 +83,7 @@ class PaperEmmaeSet(NamedTuple):
         centres: `(k, c)` centres of the clusters.
     """
 
-    facts: PaperEmmaeFacts
+    facts: PaperEmmaeFit
     centres: Tensor
 
 
@@ -116,7 +116,11 @@ class PaperEmmae:
     """
 
     def __init__(
-        self, settings: PaperEmmaeSettings, learned: PaperEmmaeSet, mae: EmmaeModel, device: torch.device | None = None
+        self,
+        settings: PaperEmmaeSettings,
+        learned: FittedPaperEmmae,
+        mae: EmmaeModel,
+        device: torch.device | None = None,
     ) -> None:
         self.settings, self.learned, self.mae = settings, learned, mae
         self.device = device or torch.device("cpu")
@@ -187,7 +191,7 @@ def fit_paper_emmae(
     mae: EmmaeModel,
     mask_of: Callable[[Micrograph], NDArray[np.bool_] | None],
     device: torch.device | None = None,
-) -> PaperEmmaeSet:
+) -> FittedPaperEmmae:
     """Find the clusters of a set, and which is the particles'.
 
     Args:
@@ -205,15 +209,15 @@ def fit_paper_emmae(
         mask = mask_of(micrograph)
         seen.append((image.latents, None if mask is None else at_patches(mask, image)))
         names.append(micrograph.name)
-    facts = PaperEmmaeFacts(diameter_angstrom=settings.diameter_angstrom, micrographs=tuple(names))
+    facts = PaperEmmaeFit(diameter_angstrom=settings.diameter_angstrom, micrographs=tuple(names))
     centres = kmeans(subsample_latents([latents for latents, _ in seen]), SET_CLUSTERS, settings.seed).centres
     masked = [(nearest(latents, centres).flatten(), known.flatten()) for latents, known in seen if known is not None]
     if not any(bool(known.any()) for _, known in masked):
-        return PaperEmmaeSet(facts, centres.cpu())
+        return FittedPaperEmmae(facts, centres.cpu())
     label, inside = (torch.cat(parts) for parts in zip(*masked, strict=True))
     share = torch.bincount(label[inside], minlength=SET_CLUSTERS) / torch.bincount(label, minlength=SET_CLUSTERS)
     told = {"particle": most_alike(label, inside, SET_CLUSTERS), "share": tuple(share.nan_to_num().tolist())}
-    return PaperEmmaeSet(facts.model_copy(update=told), centres.cpu())
+    return FittedPaperEmmae(facts.model_copy(update=told), centres.cpu())
 
 
 def subsample_latents(latents: Sequence[Tensor]) -> Tensor:

@@ -61,7 +61,7 @@ _PROBABLY_EMPTY = 0.5
 not."""
 
 
-class EmmaeSetFacts(BaseModel):
+class EmmaeFit(BaseModel):
     """Facts of a fit to a set of micrographs, besides the template.
 
     Attributes:
@@ -124,7 +124,7 @@ class EmmaeSetFacts(BaseModel):
         return f"{found}; {self.before.message}, and are picked with --preprocess {self.chain}"
 
 
-class EmmaeSet(NamedTuple):
+class FittedEmmae(NamedTuple):
     """Fit to a set of micrographs.
 
     Attributes:
@@ -133,7 +133,7 @@ class EmmaeSet(NamedTuple):
         likeness: what the latents round a particle are like; `(rings * c)` numbers a place.
     """
 
-    facts: EmmaeSetFacts
+    facts: EmmaeFit
     template: Tensor
     likeness: Likeness
 
@@ -223,7 +223,7 @@ class Emmae:
     """
 
     def __init__(
-        self, settings: EmmaeSettings, learned: EmmaeSet, mae: EmmaeModel, device: torch.device | None = None
+        self, settings: EmmaeSettings, learned: FittedEmmae, mae: EmmaeModel, device: torch.device | None = None
     ) -> None:
         self.settings, self.learned, self.mae = settings, learned, mae
         self.device = device or torch.device("cpu")
@@ -310,7 +310,7 @@ class LatentCandidates(NamedTuple):
 
 
 def find_candidates(
-    seen: LatentMap, learned: EmmaeSet, distance: float, edge_diameters: float = 0.0
+    seen: LatentMap, learned: FittedEmmae, distance: float, edge_diameters: float = 0.0
 ) -> LatentCandidates:
     """Find the places that may be particles, however weak.
 

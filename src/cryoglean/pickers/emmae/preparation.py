@@ -14,12 +14,12 @@ from cryoglean.io.images import image_stem, read_image
 from cryoglean.pickers.emmae.figures import clusters_figure, latents_figure
 from cryoglean.pickers.emmae.filtering import FILTERING, floor_of, training_for_set
 from cryoglean.pickers.emmae.fit import fit_emmae
-from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_emmae_set, write_emmae_set
+from cryoglean.pickers.emmae.fit_files import StoredEmmae, read_fitted_emmae, write_fitted_emmae
 from cryoglean.pickers.emmae.latent_views import view_paper_set, view_set
 from cryoglean.pickers.emmae.network_files import read_emmae
 from cryoglean.pickers.emmae.network_training import WEIGHTS, NetworkTraining, prepared_for, train_network
-from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFacts, fit_paper_emmae
-from cryoglean.pickers.emmae.picker import Emmae, EmmaeSetFacts
+from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFit, fit_paper_emmae
+from cryoglean.pickers.emmae.picker import Emmae, EmmaeFit
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.micrograph import Micrograph, MicrographFile
-    from cryoglean.pickers.emmae.paper import PaperEmmaeSet
-    from cryoglean.pickers.emmae.picker import EmmaeSet
+    from cryoglean.pickers.emmae.paper import FittedPaperEmmae
+    from cryoglean.pickers.emmae.picker import FittedEmmae
     from cryoglean.pickers.emmae.training import EmmaeTraining
     from cryoglean.pickers.localpicker.picker import LocalpickerModel
     from cryoglean.pickers.protocol import Preparation
@@ -63,17 +63,17 @@ class Reference(NamedTuple):
         return self.mask if micrograph.name == self.file.name else None
 
 
-EmmaeFit = EmmaeSetFacts | PaperEmmaeFacts
+AnyEmmaeFit = EmmaeFit | PaperEmmaeFit
 """Facts of a fit to a set, in either preset."""
 
 
-def read_emmae_fit(folder: Path) -> EmmaeFit | None:
+def read_emmae_fit(folder: Path) -> AnyEmmaeFit | None:
     """Return what Cryo-EMMAE has learned in a folder, or None.
 
     Raises:
         SettingsError: if the file is there and cannot be understood.
     """
-    return read_emmae_set(folder / FIT).facts if (folder / FIT).exists() else None
+    return read_fitted_emmae(folder / FIT).facts if (folder / FIT).exists() else None
 
 
 def _check(preparation: Preparation) -> None:
@@ -111,7 +111,7 @@ def _prepare(preparation: Preparation) -> PreparedPicker:
         _learn_set(preparation, weights, learned)
     contents = file_digest(weights), file_digest(learned)
     picker = StoredEmmae(_settings(preparation), weights, learned, preparation.device, contents)
-    return PreparedPicker(picker, read_emmae_set(learned).facts)
+    return PreparedPicker(picker, read_fitted_emmae(learned).facts)
 
 
 def _settings(preparation: Preparation) -> EmmaeSettings | PaperEmmaeSettings:
@@ -154,7 +154,7 @@ def _training(preparation: Preparation, folder: Path) -> EmmaeTraining:
 def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:
     settings, mae, device = _settings(preparation), read_emmae(weights), torch.device(preparation.device)
     preparation.info("learning what sets particles apart")
-    learned: EmmaeSet | PaperEmmaeSet
+    learned: FittedEmmae | FittedPaperEmmae
     if isinstance(settings, EmmaeSettings):
         learned = fit_emmae(_sample(preparation), _blob_finder(preparation), mae, device)
         if learned.facts.is_filtered_twice:
@@ -169,7 +169,7 @@ def _learn_set(preparation: Preparation, weights: Path, path: Path) -> None:
         view = view_paper_set(_sample(preparation), PaperEmmae(settings, learned, mae, device), mask_of)
     preparation.draw(path.with_suffix(".png"), latents_figure(view, learned.facts))
     preparation.draw(path.with_name(CLUSTERS), clusters_figure(view, learned.facts))
-    write_emmae_set(path, learned)  # last: it marks completion
+    write_fitted_emmae(path, learned)  # last: it marks completion
 
 
 def _blob_finder(preparation: Preparation) -> LocalpickerModel:

@@ -146,7 +146,7 @@ class Prepared(NamedTuple):
     image: Tensor
 
 
-class EmmaeFacts(BaseModel):
+class EmmaeNetworkFit(BaseModel):
     """Facts of a trained network.
 
     Attributes:
@@ -184,7 +184,7 @@ class EmmaeFacts(BaseModel):
 class EmmaeModel:
     """A trained network, and what is known of it."""
 
-    facts: EmmaeFacts
+    facts: EmmaeNetworkFit
     net: Mae
 
 
@@ -236,7 +236,7 @@ def train_emmae(
     how: dict[str, Any] = {"begin": begin, "threads": threads, "precision": precision, "watch": watch, "group": group}
     course = settings.course(sampler.tiles_of_an_epoch)
     checks = train_mae(net, lambda step: sampler.batch(step, settings.batch), held_out, course, **how)
-    facts = EmmaeFacts(
+    facts = EmmaeNetworkFit(
         layers=settings.layers,
         preprocess=settings.preprocess,
         preprocess_version=CHAIN_VERSION,
