@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryoglean.ctf.fit import DEFOCUS_RANGE_ANGSTROM, LEAST_SIGNIFICANCE, MOST_ASTIGMATISM_ANGSTROM, CtfFit, fit_ctf
+from cryoglean.ctf.fit import DEFOCUS_RANGE_ANGSTROM, MAX_ASTIGMATISM_ANGSTROM, MIN_SIGNIFICANCE, CtfFit, fit_ctf
 from cryoglean.ctf.profile import RingProfile, ring_profile
 from cryoglean.ctf.spectrum import PowerSpectrum, Rings, power_spectrum, rings_of
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from cryoglean.ctf.model import Microscope
 
-LEAST_RINGS = 2.5
+MIN_RINGS = 2.5
 """So many rings must agree with the CTF. Chosen by hand: fewer are what any bump of a spectrum looks like."""
 
-_MOST_ASTIGMATISM_SHARE = 0.5
+_MAX_ASTIGMATISM_SHARE = 0.5
 """Largest astigmatism that is believed, over the mean defocus. Chosen by hand: a microscope is aligned far better, and
 fits to noise are often beyond it."""
 
@@ -45,12 +45,12 @@ class Estimate:
         """Why the fit is not to be believed, or None if it is."""
         ctf, rings = self.fit.ctf, self.profile.rings
         low, high = self.defocus_range_angstrom
-        most = min(0.95 * MOST_ASTIGMATISM_ANGSTROM, _MOST_ASTIGMATISM_SHARE * ctf.defocus_angstrom)
+        most = min(0.95 * MAX_ASTIGMATISM_ANGSTROM, _MAX_ASTIGMATISM_SHARE * ctf.defocus_angstrom)
         reason = None
-        if self.fit.significance < LEAST_SIGNIFICANCE:
+        if self.fit.significance < MIN_SIGNIFICANCE:
             reason = f"the best fit is no better than that to noise (correlation {self.fit.figure_of_merit:.3f})"
-        elif rings < LEAST_RINGS:
-            reason = f"spectrum and CTF agree over {rings:.1f} rings, and {LEAST_RINGS:g} are needed"
+        elif rings < MIN_RINGS:
+            reason = f"spectrum and CTF agree over {rings:.1f} rings, and {MIN_RINGS:g} are needed"
         elif not 1.01 * low < ctf.defocus_angstrom < 0.99 * high:
             reason = f"the best fit is at the end of the range of defocus, {ctf.defocus_angstrom:.0f} A"
         elif ctf.astigmatism_angstrom > most:

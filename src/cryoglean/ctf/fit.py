@@ -27,7 +27,7 @@ DEFOCUS_RANGE_ANGSTROM = (3_000.0, 60_000.0)
 """Where the mean defocus is looked for. Chosen by hand: below, the few broad rings cannot be told from the bends of a
 denoised spectrum; beyond, hardly anybody records."""
 
-MOST_ASTIGMATISM_ANGSTROM = 5_000.0
+MAX_ASTIGMATISM_ANGSTROM = 5_000.0
 """Largest difference of the two defoci that is looked for. Chosen by hand: several times that of an aligned
 microscope."""
 
@@ -49,7 +49,7 @@ _ASTIGMATISM_STEPS, _ANGLE_STEPS = 21, 18
 _STARTS = 3
 """Best places of the search from which the ascent starts. Chosen by hand: each takes as long as the first."""
 
-LEAST_SIGNIFICANCE = 12.0
+MIN_SIGNIFICANCE = 12.0
 """Correlation that a fit needs, in standard deviations of that of noise. Chosen by hand, half as much again as the 8 or
 so that noise without rings reaches, as the search takes the best of very many trials."""
 
@@ -116,7 +116,7 @@ def _ascend(
         slope = np.zeros(3) if point.grad is None else point.grad.double().numpy()
         return float(minus.detach()), slope
 
-    most = MOST_ASTIGMATISM_ANGSTROM / 2
+    most = MAX_ASTIGMATISM_ANGSTROM / 2
     bounds = [(low / _MICRO, high / _MICRO) for low, high in (limits, (-most, most), (-most, most))]
     found = minimize(loss, start / _MICRO, (), "L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": 60})
     mean, half_cos, half_sin = (float(value) * _MICRO for value in found.x)
@@ -127,7 +127,7 @@ def _starts(rings: Rings, microscope: Microscope, limits: tuple[float, float]) -
     """Return the best few of a grid of mean defocus, astigmatism and angle."""
     defocus = _defocus_grid(rings, limits)
     scores = _sector_scores(rings, microscope, defocus)  # (sectors, defocus)
-    half = np.linspace(0, MOST_ASTIGMATISM_ANGSTROM / 2, _ASTIGMATISM_STEPS)
+    half = np.linspace(0, MAX_ASTIGMATISM_ANGSTROM / 2, _ASTIGMATISM_STEPS)
     angle = np.arange(_ANGLE_STEPS) * np.pi / _ANGLE_STEPS
     centre = (np.arange(_SECTORS) + 0.5) * np.pi / _SECTORS - np.pi / 2
     shift = half[:, None, None] * np.cos(2 * (centre - angle[:, None]))  # (half, angle, sectors)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cryoglean.ctf.model import Ctf
     from cryoglean.ctf.spectrum import Rings
 
-LEAST_CORRELATION = 0.5
+MIN_CORRELATION = 0.5
 """Data and model part where their correlation over two rings falls below this, and stays there for a ring. Published:
 the criterion is that of CTFFIND4 (Rohou and Grigorieff, J. Struct. Biol. 192, 216, 2015)."""
 
@@ -27,7 +27,7 @@ _WINDOW_RINGS = 2.0
 _LATEST_BEGIN_RINGS = 3.0
 """Rings after which data and model must have met. Chosen by hand: the particles' shape lies over the first."""
 
-_LEAST_WINDOW_BINS = 7
+_MIN_WINDOW_BINS = 7
 """Fewest places that are correlated. Chosen by hand: fewer correlate by chance."""
 
 
@@ -55,7 +55,7 @@ class RingProfile:
 
         It may begin a few rings late, as the particles' shape lies over the first.
         """
-        above = self.agreement >= LEAST_CORRELATION
+        above = self.agreement >= MIN_CORRELATION
         begins = np.flatnonzero(above & (self.phase <= self.phase[:1].sum() + _LATEST_BEGIN_RINGS * math.pi))
         if not len(begins):
             return None
@@ -116,11 +116,11 @@ def _agreement(
     """Correlate in a window of two rings around each place; at the ends the window is shifted inwards."""
     reach = _WINDOW_RINGS * math.pi / 2
     found = np.zeros(len(data))
-    if len(data) < _LEAST_WINDOW_BINS or phase[-1] - phase[0] < 2 * reach:
+    if len(data) < _MIN_WINDOW_BINS or phase[-1] - phase[0] < 2 * reach:
         return found
     for i, here in enumerate(np.clip(phase, phase[0] + reach, phase[-1] - reach)):
         first, last = np.searchsorted(phase, [here - reach, here + reach])
-        lacking = max(0, _LEAST_WINDOW_BINS - int(last - first))
+        lacking = max(0, _MIN_WINDOW_BINS - int(last - first))
         window = slice(max(0, int(first) - lacking // 2), int(last) + (lacking + 1) // 2)
         a, b = data[window] - data[window].mean(), model[window] - model[window].mean()
         found[i] = float(a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-12)

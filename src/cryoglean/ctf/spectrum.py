@@ -21,7 +21,7 @@ FINEST_PIXEL_ANGSTROM = 1.4
 """Tiles of finer pixels are larger, and their transforms cut down to this sampling: rings need frequency resolution.
 Chosen by hand: no ring is fitted beyond its Nyquist frequency."""
 
-LEAST_TILE_PX = 128
+MIN_TILE_PX = 128
 """Smallest tile, where the image is small. Chosen by hand: a smaller one shows few rings at any defocus."""
 
 COARSEST_ANGSTROM = 30.0
@@ -111,7 +111,7 @@ def power_spectrum(image: Tensor, pixel_size_angstrom: float) -> PowerSpectrum:
     finer = max(1.0, FINEST_PIXEL_ANGSTROM / pixel_size_angstrom)
     wanted = next_fast_len(2 * round(TILE_PX * finer / 2), real=True)
     tile = min(wanted, min(image.shape) // 2 * 2)
-    if tile < LEAST_TILE_PX * finer:
+    if tile < MIN_TILE_PX * finer:
         raise ValueError(f"{image.shape[1]} x {image.shape[0]} px are too small to see Thon rings in")
     cropped = 2 * round(tile / finer / 2)
     window = torch.hann_window(tile, periodic=True, device=image.device)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from cryoglean.ctf.model import ctf_2d
-from cryoglean.ctf.profile import LEAST_CORRELATION
+from cryoglean.ctf.profile import MIN_CORRELATION
 from cryoglean.io.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ def _draw_profile(axes: Axes, profile: RingProfile, shown: float) -> None:
     axes.set_xticks([1 / r for r in ticks], [f"{r:g}" for r in ticks])
     twin = axes.twinx()
     twin.plot(k, profile.agreement[near], color=_AGREEMENT, linewidth=0.8, label="correlation over two rings")
-    twin.axhline(LEAST_CORRELATION, color=_GUIDE, linewidth=0.6, linestyle=":")
+    twin.axhline(MIN_CORRELATION, color=_GUIDE, linewidth=0.6, linestyle=":")
     twin.set_ylim(-3, 1.05)
-    twin.set_yticks([0, LEAST_CORRELATION, 1])
+    twin.set_yticks([0, MIN_CORRELATION, 1])
     if math.isfinite(profile.fit_resolution_angstrom):
         axes.axvline(1 / profile.fit_resolution_angstrom, color=_MODEL, linewidth=0.8, linestyle="--")
     lines = [*axes.get_lines()[:2], twin.get_lines()[0]]
