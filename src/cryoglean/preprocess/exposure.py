@@ -18,7 +18,7 @@ _BLOCK_SAMPLES = 32
 """Sampled pixels along a block's side. Chosen by hand: a thousand in a block tell a few hot pixels from noise, and a
 block stays about a particle wide."""
 
-_LEAST_NOISY_SHARE = 0.005
+_MIN_NOISY_SHARE = 0.005
 """Share of a block's pixels that stand out of their rows and columns, above which it was exposed. Chosen by hand:
 single frames of a fiftieth of a count per pixel have four times as many, a block with a few hot pixels a fifth."""
 
@@ -46,7 +46,7 @@ def exposed_blocks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     tops, lefts = (np.arange(n) * side // n for n, side in ((ny, height), (nx, width)))
     noisy = np.add.reduceat(np.add.reduceat(stands_out, tops, axis=0, dtype=np.int64), lefts, axis=1)
     size = np.outer(np.diff([*tops, height]), np.diff([*lefts, width]))
-    return noisy > _LEAST_NOISY_SHARE * size
+    return noisy > _MIN_NOISY_SHARE * size
 
 
 def spread_blocks(blocks: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:

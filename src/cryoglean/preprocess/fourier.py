@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_LEAST_EXPONENT = -60.0
+_MIN_EXPONENT = -60.0
 """Exponent at which a Gaussian ends. Derived: exp(-60) is 1e-26, far below what float32 resolves beside 1; what is
 smaller becomes subnormal, and processors multiply subnormal numbers many times slower."""
 
@@ -78,7 +78,7 @@ def filtered(source: PaddedSpectrum, transfer: Callable[[Tensor], Tensor] | Tens
 
 def gaussian_transfer(sigma_px: float) -> Callable[[Tensor], Tensor]:
     """Return the transfer function of a Gaussian window of unit sum and standard deviation `sigma_px`."""
-    return lambda k: torch.exp((-2 * (torch.pi * sigma_px * k) ** 2).clamp_min(_LEAST_EXPONENT))
+    return lambda k: torch.exp((-2 * (torch.pi * sigma_px * k) ** 2).clamp_min(_MIN_EXPONENT))
 
 
 def kernel_transfer(source: PaddedSpectrum, kernel: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ TILE_DIAMETERS = 4.0
 """Side of the tiles whose power is measured, in particle diameters. Chosen by hand: it tells frequencies of a cycle per
 diameter, and dirt spoils a few tiles only."""
 
-MOST_TILES = 32
+MAX_TILES = 32
 """Tiles of a micrograph that are looked at, spread over it. Resource: bounds the time of large micrographs."""
 
 SIGNAL_CYCLES = (1.0, 3.0)
@@ -127,5 +127,5 @@ def _tiles(image: NDArray[np.float32], side: int) -> list[NDArray[np.float64]]:
         for top in range(0, image.shape[0] - side + 1, side)
         for left in range(0, image.shape[1] - side + 1, side)
     ]
-    chosen = corners[:: max(1, -(-len(corners) // MOST_TILES))]
+    chosen = corners[:: max(1, -(-len(corners) // MAX_TILES))]
     return [image[top : top + side, left : left + side].astype(np.float64) for top, left in chosen]

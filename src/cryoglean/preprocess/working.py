@@ -21,12 +21,13 @@ WORKING_DIAMETER_PX = 24
 """A particle is this many working pixels across, or up to twice as many: binning is by whole pixels. Chosen by hand:
 fewer blur the profile and place picks less exactly, more take longer."""
 
-LEAST_DIAMETER_PX = 10
-"""Fewest working pixels of a particle, where the working image would be larger than `MOST_PIXELS` otherwise. Chosen by
-hand: below it disc and ring are a few pixels each."""
+MIN_WORKING_DIAMETER_PX = 10
+"""Minimum working pixels of a particle, where the working image would be larger than `MAX_WORKING_PIXELS` otherwise.
+Chosen by hand: below it disc and ring are a few pixels each."""
 
-MOST_PIXELS = 2**22
-"""A working image is no larger, as long as particles keep `LEAST_DIAMETER_PX`. Resource: it bounds time and memory."""
+MAX_WORKING_PIXELS = 2**22
+"""A working image is no larger, as long as particles keep `MIN_WORKING_DIAMETER_PX`. Resource: it bounds time and
+memory."""
 
 WINDOW_DIAMETERS = 2.0
 """Standard deviation of the standardising window, in particle diameters. Chosen by hand: a narrower one takes away part
@@ -174,8 +175,8 @@ def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImag
 
 def _bin_factor(pixels: int, diameter_px: float, working_diameter_px: float) -> int:
     usual = max(1, int(diameter_px / working_diameter_px))
-    small_enough = math.ceil(math.sqrt(pixels / MOST_PIXELS))
-    return max(usual, min(small_enough, int(diameter_px / LEAST_DIAMETER_PX)))
+    small_enough = math.ceil(math.sqrt(pixels / MAX_WORKING_PIXELS))
+    return max(usual, min(small_enough, int(diameter_px / MIN_WORKING_DIAMETER_PX)))
 
 
 def as_tensor(image: NDArray[np.float32]) -> Tensor:
