@@ -24,7 +24,7 @@ _SIGMA_VOXELS = 0.5
 """Standard deviation of the Gaussian that a voxel becomes. Chosen by hand: narrower shows the grid, wider blurs the
 map."""
 
-_LEAST_VOXELS = 8
+_MIN_VOXELS = 8
 """A map with fewer voxels above the solvent is refused. Chosen by hand: no density map is so small."""
 
 
@@ -51,7 +51,7 @@ def read_density_map(path: Path, voxel_size_angstrom: float | None = None) -> Pa
     solvent = float(np.median(density))
     scale = protein_contrast_density() * size**3 / float(density[density > threshold].mean() - solvent)
     z, y, x = np.nonzero(density > solvent + (threshold - solvent) / 3)
-    if len(x) < _LEAST_VOXELS:
+    if len(x) < _MIN_VOXELS:
         raise SettingsError(f"--model {path}: hardly a voxel stands out of the solvent: is it a density map?")
     positions = (np.stack([x, y, z], axis=1) - (np.array(density.shape[::-1]) // 2)) * size
     weights = (scale * (density[z, y, x] - solvent)).astype(np.float32)

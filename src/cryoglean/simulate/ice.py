@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cryoglean.simulate.settings import Ice
 
-_LEAST_SHARE = 0.05
+_MIN_SHARE = 0.05
 """Thinnest ice over the mean. Chosen by hand: particles need some to lie in."""
 
 _COMPRESSED = 0.06
@@ -69,7 +69,7 @@ def thickness_map(
     x = (np.arange(-before, width + right) - (width - 1) / 2) * (math.cos(angle) / max(across, 1))
     y = (np.arange(-before, height + below) - (height - 1) / 2) * (math.sin(angle) / max(across, 1))
     plane = 1 + ice.gradient * (y[:, None] + x[None, :])
-    return (ice.thickness_angstrom * np.maximum(plane, _LEAST_SHARE)).astype(np.float32)
+    return (ice.thickness_angstrom * np.maximum(plane, _MIN_SHARE)).astype(np.float32)
 
 
 def ice_spectrum(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SPEC = re.compile(r"test:(?P<mass>\d+(?:\.\d+)?)kda(?::(?P<group>c[1-9]\d?|d[1-9]\d?|t|o|i))?", re.IGNORECASE)
-_LEAST_KDA, _MOST_KDA = 5.0, 100_000.0
+_MIN_KDA, _MAX_KDA = 5.0, 100_000.0
 """Masses that are made. Chosen by hand: a few dozen residues at least; Resource: a million at most."""
 
 _LOBES = 4
@@ -51,8 +51,8 @@ def test_particle(spec: str) -> Particle:
             f"--model {spec}: a test particle is test:MASSkDa:GROUP, as test:480kDa:D2 (Cn, Dn, T, O, I)"
         )
     mass_kda, group = float(found["mass"]), (found["group"] or "C1").upper()
-    if not _LEAST_KDA <= mass_kda <= _MOST_KDA:
-        raise SettingsError(f"--model {spec}: the mass must be {_LEAST_KDA:g} to {_MOST_KDA:g} kDa")
+    if not _MIN_KDA <= mass_kda <= _MAX_KDA:
+        raise SettingsError(f"--model {spec}: the mass must be {_MIN_KDA:g} to {_MAX_KDA:g} kDa")
     rotations = Rotation.create_group(group).as_matrix()  # type: ignore[arg-type]
     positions = _symmetric_body(mass_kda * 1e3, rotations, group)
     residue = residue_in_ice()

@@ -33,10 +33,10 @@ _FAINTEST = 0.02
 """Detail that the envelope leaves less of than this may wrap round. Chosen by hand: it is far below the noise, and a
 wider frame takes longer."""
 
-_MOST_FRAME_PX = 1024
+_MAX_FRAME_PX = 1024
 """Widest frame around the micrograph. Resource: it bounds memory."""
 
-_LEAST_FRAME_PX = 16
+_MIN_FRAME_PX = 16
 """Narrowest frame around the micrograph. Chosen by hand, for atoms that look in from outside."""
 
 _TABLE_SIZE = 16_384
@@ -111,7 +111,7 @@ class Renderer:
         if microscope.b_factor_square_angstrom > 0:
             frequency = min(frequency, math.sqrt(-4 * math.log(_FAINTEST) / microscope.b_factor_square_angstrom))
         reach = int(plan.transfer.reach_angstrom(frequency) / pixel_size)
-        frame = min(max(reach, _LEAST_FRAME_PX), _MOST_FRAME_PX)
+        frame = min(max(reach, _MIN_FRAME_PX), _MAX_FRAME_PX)
         below, right = (fft.next_fast_len(n + 2 * frame, real=True) - n - frame for n in shape)
         return frame, below, right
 
