@@ -26,7 +26,7 @@ _SCORE_BINS, _DISTANCE_BINS = 50, 60
 _BAR_WIDTH, _FULL_BARS = 0.8, 12
 """Width of a micrograph's bar, and number from which bars have it. Chosen by hand: a single bar is no wall."""
 
-_MOST_NUMBERED = 24
+_MAX_NUMBERED = 24
 """Micrographs that each have a tick. Chosen by hand: more numbers would stand too close."""
 
 
@@ -70,7 +70,7 @@ def _counts(facts: PageFacts) -> Chart:
 
 
 def _order_axis(count: int) -> dict[str, Any]:
-    every = {"dtick": 1, "tick0": 1} if count <= _MOST_NUMBERED else {"tickformat": ",d"}
+    every = {"dtick": 1, "tick0": 1} if count <= _MAX_NUMBERED else {"tickformat": ",d"}
     return {"title": {"text": "micrograph, in the order given"}, "range": [0.3, count + 0.7], **every}
 
 
