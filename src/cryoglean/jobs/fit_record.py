@@ -29,7 +29,7 @@ GIVEN = "given"
 MAKE_AGAIN = "copy it whole, or make it again with cryoglean fit"
 """What to do with a fit that cannot be used."""
 
-_MOST_BYTES = 2**22
+_MAX_BYTES = 2**22
 """Largest record that is read. *Resource*: it names at most eight micrographs and a dozen files."""
 
 
@@ -114,9 +114,9 @@ def read_fit_record(root: Path) -> FitRecord | None:
     """
     path = root / FIT
     try:
-        is_too_large = path.stat().st_size > _MOST_BYTES
+        is_too_large = path.stat().st_size > _MAX_BYTES
     except OSError:
         is_too_large = False
     if is_too_large:
-        raise SettingsError(f"{path} is damaged (larger than {_MOST_BYTES:,} bytes): {MAKE_AGAIN}")
+        raise SettingsError(f"{path} is damaged (larger than {_MAX_BYTES:,} bytes): {MAKE_AGAIN}")
     return read_record(path, FitRecord, MAKE_AGAIN)
