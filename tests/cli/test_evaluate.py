@@ -91,6 +91,7 @@ def test_micrographs_of_one_side_only_are_named(folders):
     text = run(folders, *PX)
     assert "no file of picks for 1 micrograph: c" in text
     assert "picks but no truth for 1 micrograph: b" in text
+    assert {each["topic"] for each in as_json(folders, *PX)["verdict"]} == {"picks", "truth", "unmatched", "score"}
 
 
 def test_no_picks_in_the_files_is_an_answer(folders):

@@ -1,5 +1,6 @@
 """`cryoglean report`, as a user meets it."""
 
+import html
 import json
 
 import pytest
@@ -28,7 +29,13 @@ def test_a_pick_folder_has_a_page_and_no_figures(tmp_path):
     root = FakePick(tmp_path / "out", {"a.png": random_picks(1, 9)}).write().root
     result = report(root)
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"report, to be opened with a browser: {root / 'report.html'}\n"
+    first, *verdict = result.stdout.splitlines()
+    assert first == f"report, to be opened with a browser: {root / 'report.html'}"
+    assert verdict[0] == "verdict:"
+    page = (root / "report.html").read_text()
+    said = json.loads(report(root, "--json").stdout)["verdict"]
+    assert len(said) == len([line for line in verdict[1:] if "next: " not in line]) > 0
+    assert all(html.escape(each["text"], quote=False) in page for each in said)
     assert (root / "report.html").read_text().startswith("<!doctype html>")
     assert not (root / "figures").exists()
 

@@ -53,6 +53,7 @@ def test_json_on_standard_output_is_all_there_is(tmp_path):
 def test_it_says_when_there_is_no_room(tmp_path):
     result = run(*SMALL, "--out", tmp_path / "SIM", "--cpus", 1, "--particles", 120)
     assert "no room" in result.stdout
+    assert f"cryoglean evaluate {tmp_path / 'SIM-picks'} {tmp_path / 'SIM/truth'} --diameter" in result.stdout
 
 
 @pytest.mark.parametrize(

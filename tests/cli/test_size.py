@@ -1,6 +1,7 @@
 """`cryoglean size`: what it tells, by exit status, too, and what `--diameter auto` makes of it."""
 
 import json
+import shlex
 
 import mrcfile
 import numpy as np
@@ -48,6 +49,9 @@ def test_json_holds_what_the_words_say(particles):
     estimate, least, most, _ = told["size"]
     assert least <= estimate <= most
     assert len(told["micrographs"]) == 3
+    words = shlex.split(next(each["command"] for each in told["verdict"] if each["topic"] == "diameter"))
+    assert float(words[words.index("--diameter") + 1]) == pytest.approx(estimate, abs=0.5)
+    assert words[2] == str(particles)
 
 
 def test_noise_has_no_size(tmp_path):

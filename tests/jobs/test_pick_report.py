@@ -138,7 +138,7 @@ def test_all_rejected_and_one_empty_micrograph_have_a_page(tmp_path):
     for name, picks in (("bad.mrc", None), ("empty.mrc", Picks.empty())):
         root = tmp_path / name
         FakePick(root / "out", {name: picks}).write()
-        page = Page(write_report(root / "out").read_text(encoding="utf-8"))
+        page = Page(write_report(root / "out").page.read_text(encoding="utf-8"))
         assert page.wrong == page.open == []
         assert ("No micrograph could be used" in page.words) == (picks is None)
         assert ("No picks in 1 micrograph: empty" in page.words) == (picks is not None)
@@ -258,7 +258,7 @@ def test_there_is_no_command_where_no_threshold_is_a_score(tmp_path):
 def test_the_report_leaves_the_folder_as_it_was_and_goes_with_force(real, tmp_path):
     out, _ = real
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    page = write_report(out)
+    page = write_report(out).page
     after = {p: p.read_bytes() for p in out.rglob("*") if p.is_file() and p != page}
     assert after == {p: data for p, data in before.items() if p != page}
     assert page.stat().st_size < 8e6

@@ -155,7 +155,7 @@ def test_pictures_show_particles_where_the_picks_are(tmp_path, name):
 def test_figures_are_drawn_for_what_is_known_and_the_run_stays_as_it_was(fake):
     fake.write()
     before = (fake.root / "run.json").read_bytes()
-    assert write_report(fake.root).stat().st_size < 20e6
+    assert write_report(fake.root).page.stat().st_size < 20e6
     figures = {p.name: p.read_bytes() for p in (fake.root / FIGURES).iterdir()}
     assert set(figures) == {"counts.png", "scores.png", "convergence.png", "training.png"}
     assert all(data.startswith(b"\x89PNG") for data in figures.values())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +17,6 @@ from rich.table import Table
 from cryoglean.cli.orientation import Orientation
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import OrientationChoice
-from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from cryoglean.evaluate import Evaluation
@@ -79,10 +80,12 @@ def evaluate(
 
         cryoglean evaluate particles.star truth --diameter-px 108 --within 10,27 --json --plot curve.png
     """
+    from cryoglean.cli.verdict import echo_verdict
     from cryoglean.evaluate import Protocol, evaluate_picks
     from cryoglean.io.atomic import write_atomic_text
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.evaluate_inputs import Shapes, files_by_stem, fit_coordinates, read_coordinates
+    from cryoglean.jobs.side_verdicts import verdict_on_evaluation
     from cryoglean.report.evaluation_picture import check_plot_path, plot_curve
 
     unit = _pixels_per_unit(diameter, pixel_size, diameter_px)
@@ -114,12 +117,15 @@ def evaluate(
         write_atomic_text(curve, result.curve.csv_text())
     if plot is not None:
         plot_curve(plot, result)
+    sides = {"picks": picked.values, "truth": true.values}
+    verdict = verdict_on_evaluation(result, sides, shlex.join(["cryoglean", *sys.argv[1:]]))
     if as_json:
         settings = {"diameter_px": protocol.diameter_px, "margin_px": margin, "size_px": protocol.size_px}
-        checks = {"coordinates": {"picks": picked.values, "truth": true.values}}
+        checks = {"coordinates": sides, "verdict": [finding.as_dict() for finding in verdict]}
         typer.echo(json.dumps({**settings, **result.as_dict(), **checks}, allow_nan=False))
     else:
         _show(result, [f"{d:g} {'Å' if diameter_px is None else 'px'}" for d in distances])
+        echo_verdict(verdict)
 
 
 def _pixels_per_unit(diameter: float | None, pixel_size: float | None, diameter_px: float | None) -> float:
@@ -177,10 +183,6 @@ def _show(result: Evaluation, distances: list[str]) -> None:
     out.print(f"average precision {result.curve.average_precision:.3f} (scores: {', '.join(result.score_kinds)})")
     shares = [f"{d} {share:.3f}" for d, (_, share) in zip(distances, result.within, strict=True)]
     out.print(f"true particles with a pick within: {'   '.join(shares)}")
-    for reason, stems in (("no file of picks", result.without_picks), ("picks but no truth", result.without_truth)):
-        if stems:
-            names_of = f"{', '.join(stems[:5])}{', ...' if stems[5:] else ''}"
-            out.print(f"{reason} for {counted(len(stems), 'micrograph')}: {names_of}")
 
 
 def _table(title: str, names: tuple[str, ...]) -> Table:

@@ -204,6 +204,12 @@ def _numbers(text: str | None, option: str) -> list[float]:
 
 
 def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_json: bool) -> None:
+    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.side_verdicts import verdict_on_simulation
+
+    sizes = [2 * p.radius_angstrom for p in summary.species]
+    pixel_size = simulation.microscope.pixel_size_angstrom
+    verdict = verdict_on_simulation(summary.counts, simulation.specimen.particles, sizes, pixel_size, out)
     if as_json:
         said = {
             "out": str(out),
@@ -214,10 +220,10 @@ def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_j
                 for p in summary.species
             ],
             "settings": simulation.model_dump(mode="json"),
+            "verdict": [finding.as_dict() for finding in verdict],
         }
         typer.echo(json.dumps(said))
         return
     particles, micrographs = counted(summary.total, "particle"), counted(len(summary.done), "micrograph")
     typer.echo(f"{particles} in {micrographs}: {out / 'micrographs'}")
-    if summary.total < simulation.specimen.particles * len(summary.done):
-        typer.echo("there was no room for all of them: fewer --particles, a smaller --spacing, or a larger --size")
+    echo_verdict(verdict)

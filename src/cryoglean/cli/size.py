@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import typer
 
 from cryoglean.cli.options import AsJson, Cpus, Micrographs, PixelSize
@@ -20,16 +22,18 @@ def size(micrographs: Micrographs, pixel_size: PixelSize = None, cpus: Cpus = No
 
         cryoglean pick micrographs --pixel-size 1.77 --diameter auto --out OUT
     """
+    from cryoglean.cli.verdict import echo_verdict
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.result import ExitStatus
+    from cryoglean.jobs.side_verdicts import verdict_on_size
     from cryoglean.jobs.survey import survey_files
     from cryoglean.scale.threads import available_cpus, limit_threads
 
     limit_threads(1)
     survey = survey_files(find_micrographs(micrographs), pixel_size, cpus or available_cpus())
-    found = survey.size
+    found, verdict = survey.size, verdict_on_size(survey, micrographs, pixel_size)
     if as_json:
-        typer.echo(survey.model_dump_json())
+        typer.echo(json.dumps(survey.model_dump(mode="json") | {"verdict": [each.as_dict() for each in verdict]}))
     elif not survey.micrographs:
         typer.echo("no micrograph could be used")
     else:
@@ -39,6 +43,7 @@ def size(micrographs: Micrographs, pixel_size: PixelSize = None, cpus: Cpus = No
             if found is None
             else f"diameter: {found.diameter_angstrom:.0f} angstrom, {found.uncertainty}"
         )
+        echo_verdict(verdict)
     if not survey.micrographs:
         return ExitStatus.nothing_usable
     return ExitStatus.done if found is not None else ExitStatus.nothing_found

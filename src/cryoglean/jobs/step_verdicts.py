@@ -41,7 +41,7 @@ def verdict_on_ctf(summary: JobSummary, known: Sequence[MicrographFile], out: Pa
     if defocus:
         spread = f"{min(defocus) / 1e4:.2f} to {max(defocus) / 1e4:.2f} µm, median {median(defocus) / 1e4:.2f}"
         table = out / "micrographs_ctf.star"
-        again = _words("extract", "PICKED", "--micrographs", table, "--out", "PARTICLES")
+        again = words_of("extract", "PICKED", "--micrographs", table, "--out", "PARTICLES")
         found.append(Finding(Level.fact, "defocus", spread, again))
     reached = [float(each.row["rlnCtfMaxResolution"]) for each in known if "rlnCtfMaxResolution" in each.row]
     if reached:
@@ -68,7 +68,7 @@ def verdict_on_particles(summary: JobSummary, without_ctf: Sequence[str], out: P
         found.append(Finding(Level.note, "ctf", advice, "cryoglean ctf MICROGRAPHS --out CTF"))
     if summary.total:
         text = f"{counted(summary.total, 'particle')} of {counted(len(counts) - len(empty), 'micrograph')}"
-        found.append(Finding(Level.fact, "particles", text, _words("classify", out, "--out", f"{out}-classes")))
+        found.append(Finding(Level.fact, "particles", text, words_of("classify", out, "--out", f"{out}-classes")))
     return alarms_first(found)
 
 
@@ -94,7 +94,7 @@ def verdict_on_classes(counts: NDArray[np.int64], resolution: NDArray[np.float64
     text = f"the best of {counted(filled, 'class', 'classes')} reaches {seen.min():.1f} Å" if seen.size else ""
     text = text or "no class reproduces between two halves of its particles: are they particles?"
     level = Level.fact if seen.size else Level.alarm
-    found.append(Finding(level, "detail", text, _words("select", out, "--out", f"{out}-selected")))
+    found.append(Finding(level, "detail", text, words_of("select", out, "--out", f"{out}-selected")))
     return alarms_first(found)
 
 
@@ -111,7 +111,7 @@ def verdict_on_selection(
         out: the output folder.
     """
     table = out / "selection.csv"
-    again = _words("select", source, "--out", f"{out}-edited", "--selection", table)
+    again = words_of("select", source, "--out", f"{out}-edited", "--selection", table)
     remedy = f"after editing {table}"
     if not kept:
         text = f"no class was kept: look at {out / 'gallery.png'}"
@@ -136,7 +136,7 @@ def verdict_on_training(
     if learned:
         text = ", ".join(counted(number, noun) for noun, number in learned.items())
         options = [word for each in pick_with.items() if each[1] is not None for word in each]
-        again = _words("pick", "MICROGRAPHS", *options, "--out", "PICKED")
+        again = words_of("pick", "MICROGRAPHS", *options, "--out", "PICKED")
         found.append(Finding(Level.fact, "learned", f"from {text}", again))
     return alarms_first(found)
 
@@ -151,6 +151,6 @@ def _on_rejected(summary: JobSummary, most: str) -> list[Finding]:
     return [Finding(Level.note, "rejected", f"{counted(len(rejected), 'micrograph')} rejected: {listed(rejected)}")]
 
 
-def _words(*words: object) -> str:
+def words_of(*words: object) -> str:
     """Return a command of this program, as it is typed."""
     return shlex.join(["cryoglean", *map(str, words)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
@@ -11,12 +11,16 @@ from cryoglean.jobs import pick_report
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.loop import run_report
 from cryoglean.loop.state import NAME as RUN
+from cryoglean.report import pick_notices, run_notices
+from cryoglean.report.html_page import audit_of
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.run_figures import draw_figures
 from cryoglean.report.run_page import run_page
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryoglean.report.page_notices import Notice
 
 REPORT, FIGURES = "report.html", "figures"
 
@@ -26,14 +30,26 @@ def is_run(root: Path) -> bool:
     return (root / RUN).exists()
 
 
-def write_report(root: Path) -> Path:
+class Written(NamedTuple):
+    """Report that was written.
+
+    Attributes:
+        page: its file.
+        verdict: on top of it.
+    """
+
+    page: Path
+    verdict: tuple[Notice, ...]
+
+
+def write_report(root: Path) -> Written:
     """Write `report.html`, and `figures/` of a run, as things are; each file whole or not at all.
 
     Args:
         root: the folder of a run or of a pick job.
 
     Returns:
-        The page.
+        The page, and the verdict on top of it.
 
     Raises:
         SettingsError: if the folder is neither, or of another version.
@@ -42,20 +58,21 @@ def write_report(root: Path) -> Path:
     """
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     if is_run(root):
-        facts = run_report.gather(root)
-        draw_figures(root / FIGURES, facts)
-        html = run_page(facts, written)
+        run = run_report.gather(root)
+        draw_figures(root / FIGURES, run)
+        html, verdict = run_page(run, written), run_notices.notices(run, audit_of(run))
     else:
         _refuse_other_folder(root)
-        html = pick_page(pick_report.gather(root), written)
+        picks = pick_report.gather(root)
+        html, verdict = pick_page(picks, written), pick_notices.notices(picks, audit_of(picks))
     write_atomic_text(root / REPORT, html)
-    return root / REPORT
+    return Written(root / REPORT, tuple(verdict))
 
 
 def report_or_reason(root: Path) -> Path | str:
     """Write the report at the end of a job; what goes wrong is returned as text, as the job itself is well."""
     try:
-        return write_report(root)
+        return write_report(root).page
     except Exception as error:
         return f"the report could not be written ({str(error) or repr(error)})"
 
