@@ -13,7 +13,7 @@ from shells import ShellField
 
 FIELD = {"height_px": 400, "width_px": 430, "particles": 40, "pixel_size_angstrom": 4, "signal_to_noise": 0.2}
 DIAMETER = "120"
-TINY = {"layers": KpickerLayers(filters=(4, 6, 8), dense=12), "least_steps": 24, "most_steps": 24}
+TINY = {"layers": KpickerLayers(filters=(4, 6, 8), dense=12), "min_steps": 24, "max_steps": 24}
 
 
 def grow(root, count=3, **changes):

@@ -24,7 +24,7 @@ from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
 from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.run_report import gather
 from cryoglean.loop.settings import LoopSettings
-from cryoglean.pickers.kpicker.training import LEAST_POSITIVES, KpickerTraining
+from cryoglean.pickers.kpicker.training import MIN_POSITIVES, KpickerTraining
 from cryoglean.pickers.localpicker import preparation as localpicker_stage
 from examples import with_slow
 from tiny_loop import DIAMETER, grow, shrink
@@ -233,7 +233,7 @@ def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
     assert "waiting for review" in (out / "report.html").read_text()
     assert table.read_text().count(",yes,") == 2
     left = without_the_smaller(table)
-    assert left > 2 * LEAST_POSITIVES
+    assert left > 2 * MIN_POSITIVES
     assert run(images, out, "--review").exit_code == 5  # of the next round
     kept = next(s for s in state(out)["stages"] if (s["round"], s["stage"]) == (0, "selected"))["found"]
     assert kept["classes_kept"] == 1

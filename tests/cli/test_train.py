@@ -32,7 +32,7 @@ def quick(monkeypatch):
     from cryoglean.nets.kpicker_net import KpickerLayers
     from cryoglean.pickers.kpicker import training as module
 
-    tiny = {"layers": KpickerLayers(filters=(2, 3, 4), dense=5), "least_steps": 3, "most_steps": 3}
+    tiny = {"layers": KpickerLayers(filters=(2, 3, 4), dense=5), "min_steps": 3, "max_steps": 3}
     for name, value in tiny.items():
         monkeypatch.setattr(module.KpickerTraining.model_fields[name], "default", value)
     module.KpickerTraining.model_rebuild(force=True)

@@ -144,7 +144,7 @@ def test_a_box_alone_tells_the_diameter(project, tmp_path):
 
 def test_training_turns_refuses_and_keeps_once(project, tmp_path):
     training = KpickerTraining(
-        diameter_angstrom=DIAMETER * PIXEL, layers={"filters": (2, 3, 4), "dense": 5}, least_steps=2, most_steps=2
+        diameter_angstrom=DIAMETER * PIXEL, layers={"filters": (2, 3, 4), "dense": 5}, min_steps=2, max_steps=2
     )
     files, notes = find_micrographs([project / "mics"]), Listener()
     summary = run_train_job(files, project / "flipped", None, TrainJob(training=training), tmp_path / "a", notes)

@@ -21,7 +21,7 @@ from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.picks import Picks
 from listeners import Listener
 
-TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "least_steps": 2, "most_steps": 2}
+TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "min_steps": 2, "max_steps": 2}
 DIAMETER = 30.0
 
 

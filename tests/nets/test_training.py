@@ -122,6 +122,6 @@ def test_the_running_mean_is_that_of_all_steps_at_first():
 
 
 def test_gains_too_small_to_matter_do_not_keep_it_going():
-    _, checks = trained(batch(-1), rate=1e-3, patience=2, least_gain=0.5)
+    _, checks = trained(batch(-1), rate=1e-3, patience=2, min_gain=0.5)
     assert [check.step for check in checks] == [5, 10, 15]
     assert checks[2].held_out_loss < checks[1].held_out_loss < checks[0].held_out_loss

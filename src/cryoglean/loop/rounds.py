@@ -42,7 +42,7 @@ from cryoglean.loop.stage_results import CLASSES, PARTICLES, SELECTED, Selection
 from cryoglean.loop.stages import Stages
 from cryoglean.loop.state import NAME, RunStatus, open_run
 from cryoglean.loop.subset import training_subset
-from cryoglean.pickers.kpicker.training import LEAST_POSITIVES
+from cryoglean.pickers.kpicker.training import MIN_POSITIVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -234,9 +234,9 @@ class _Loop:
     def _next_round(self, number: int, best: RoundFacts) -> RoundFacts:
         selected = self._selected(number - 1)
         kept = 0 if selected is None else selected.kept
-        if kept < LEAST_POSITIVES:
+        if kept < MIN_POSITIVES:
             advice = self._advice(number - 1)
-            raise _EndError(Outcome.too_few_to_train, kept=kept, needed=LEAST_POSITIVES, advice=advice)
+            raise _EndError(Outcome.too_few_to_train, kept=kept, needed=MIN_POSITIVES, advice=advice)
         weights, before = self._train(number), self.best
         found = self.stages.pick(number, weights, self.min_distance_angstrom)
         unevaluated = RoundFacts(number, found.picks, _median(found), best.classified, best.classified, 0.0)

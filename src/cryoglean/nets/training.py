@@ -44,7 +44,7 @@ class TrainingSchedule(BaseModel):
         averaging: how much of the weights' running mean is kept in each step, 0 for none; the mean is what is looked at
             and kept. It is steadier than the weights of any one step (Polyak and Juditsky 1992).
         patience: looks without anything better after which training stops; None never stops before the end.
-        least_gain: by how much the held-out loss must fall to count as better for that.
+        min_gain: by how much the held-out loss must fall to count as better for that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +56,7 @@ class TrainingSchedule(BaseModel):
     rate_decay: Literal["plateau", "cosine"] = "cosine"
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
-    least_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    min_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Batch(NamedTuple):
@@ -135,7 +135,7 @@ def train(
                 watch(check)
             since_best += 1
             if held_out is None or check.held_out_loss < best:
-                gained = held_out is None or check.held_out_loss <= best - schedule.least_gain
+                gained = held_out is None or check.held_out_loss <= best - schedule.min_gain
                 since_best = 0 if gained else since_best
                 best, kept = check.held_out_loss, _copies(mean.weights)
             if schedule.patience is not None and since_best >= schedule.patience:

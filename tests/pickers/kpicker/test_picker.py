@@ -21,7 +21,7 @@ pytestmark = pytest.mark.numerical
 
 SMALL = KpickerLayers(filters=(6, 12, 16), dense=48)
 DIAMETER = 30.0
-STEPS = {"least_steps": 48, "most_steps": 48}
+STEPS = {"min_steps": 48, "max_steps": 48}
 
 
 def picks_at(xy, score=1.0):

@@ -18,7 +18,7 @@ from cryoglean.picks import Picks
 
 pytestmark = pytest.mark.numerical
 
-TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "least_steps": 4, "most_steps": 4}
+TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "min_steps": 4, "max_steps": 4}
 
 
 def short(fields, positives=None, negatives=None, threads=1, **settings):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-LEAST_LABELLED_SHARE = 0.5
+MIN_LABELLED_SHARE = 0.5
 """Picks to train from are taken to hold at least this share of the particles. Chosen by hand: with a smaller one, a
 network that is unsure of everything could be explained by labels that are missing."""
 
@@ -64,7 +64,7 @@ def calibrate(odds: NDArray[np.float64], labelled: NDArray[np.bool_]) -> Calibra
         surprise = -np.where(labelled, np.log(chance), np.log1p(-chance)).mean()
         return float(surprise + _SLOPE_WEIGHT * log_slope**2)  # bounds the slope where the two kinds are apart
 
-    limits = [(-6.0, 6.0), (-200.0, 200.0), (LEAST_LABELLED_SHARE, 1.0)]
+    limits = [(-6.0, 6.0), (-200.0, 200.0), (MIN_LABELLED_SHARE, 1.0)]
     middle = 0.5 * float(np.median(odds[labelled]) + np.median(odds[~labelled])) / scale
     starts = [np.array([0.0, -middle, share]) for share in (0.9, 0.6)]
     fits = [minimize(unlikelihood, start, method="L-BFGS-B", bounds=limits) for start in starts]

@@ -18,7 +18,7 @@ from cryoglean.nets.losses import Group, cross_entropy
 from cryoglean.nets.patches import PatchSource, Places, Rotations
 from cryoglean.nets.training import Batch, Check, TrainingSchedule, train
 from cryoglean.pickers.kpicker.paper import PaperKpickerFit, PaperKpickerModel, ResizedImage, resized_image
-from cryoglean.pickers.kpicker.training import LEAST_POSITIVES
+from cryoglean.pickers.kpicker.training import MIN_POSITIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +43,7 @@ class PaperKpickerTraining(BaseModel):
         batch: patches in a step.
         rate: learning rate at the start, a tenth of it whenever ten epochs brought nothing better.
         validation_share: share of the patches that choose the best checkpoint.
-        most_rotation_degrees: largest rotation of a patch, either way.
+        max_rotation_degrees: largest rotation of a patch, either way.
         seed: of the weights at the start and of all draws.
     """
 
@@ -58,7 +58,7 @@ class PaperKpickerTraining(BaseModel):
     batch: Annotated[int, Field(ge=1)] = 100
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    most_rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
+    max_rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -103,8 +103,8 @@ def train_paper_kpicker(
         known.append(image.from_stored(picks.xy))
         names.append(micrograph.name)
     found = sum(len(_boxed(image, xy)) for image, xy in zip(images, known, strict=True))
-    if found < LEAST_POSITIVES:
-        raise SettingsError(f"{found} particles to train from: at least {LEAST_POSITIVES} are needed")
+    if found < MIN_POSITIVES:
+        raise SettingsError(f"{found} particles to train from: at least {MIN_POSITIVES} are needed")
     sampler, net = _PaperSampler(images, known, settings), new_net(settings.layers, settings.seed).to(where)
     schedule = TrainingSchedule(
         steps=settings.epochs * sampler.steps_of_an_epoch,
@@ -196,6 +196,6 @@ def _shuffled(
 def _rotations(settings: PaperKpickerTraining, step: int, n: int) -> Rotations:
     """Draw small rotations, and flips along either axis: both at once is half a turn."""
     random = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(6, step)))
-    most = math.radians(settings.most_rotation_degrees)
+    most = math.radians(settings.max_rotation_degrees)
     columns, rows = random.random((2, n)) < 0.5
     return Rotations(random.uniform(-most, most, n) + math.pi * rows, columns ^ rows)

@@ -146,10 +146,10 @@ class Sampler:
         inside = ((xy >= 0) & (xy <= self._sizes[around.image] - 1)).all(axis=1)
         return self._farthest(Places(around.image, xy).take(inside), n, RING_DIAMETERS[0] * 0.999)
 
-    def _farthest(self, places: Places, n: int, least_diameters: float) -> Places:
+    def _farthest(self, places: Places, n: int, min_diameters: float) -> Places:
         """Take the first n places that are far enough from every pick; where there are too few, the farthest."""
         distance, _ = self._tree.query(_in_space(places))
-        short = np.maximum(least_diameters * PARTICLE_PX - distance, 0)
+        short = np.maximum(min_diameters * PARTICLE_PX - distance, 0)
         return places.take(np.argsort(short, kind="stable")[:n])
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cryoglean.micrograph import Micrograph
 
-LEAST_POSITIVES = 20
+MIN_POSITIVES = 20
 """With fewer particles there is nothing to learn. Chosen by hand; the paper asks for 100, and 50 do on simulated sets
 (`benchmarks/training_size.py`)."""
 
@@ -46,7 +46,7 @@ _CHECKS = 12
 _PATIENCE = 4
 """Looks without a gain after which training stops. Chosen by hand: a third of the training."""
 
-_LEAST_GAIN = 1e-3
+_MIN_GAIN = 1e-3
 """Fall of the held-out loss that counts as a gain. Chosen by hand: a small part of the 0.7 of guessing."""
 
 _HELD_OUT = BatchComposition(positives=256, unlabelled=256, off_centre=128, known_negatives=128)
@@ -66,8 +66,8 @@ class KpickerTraining(BaseModel):
         missed_share: share of the particles that the picks are thought to miss.
         held_out_share: share of the micrographs that decide when to stop, and the cut.
         particle_epochs: how often each particle is seen, as long as that makes neither too few steps nor too many.
-        least_steps: fewest steps, of 32 particles and 64 other patches each.
-        most_steps: most steps.
+        min_steps: minimum number of steps, of 32 particles and 64 other patches each.
+        max_steps: maximum.
         rate: learning rate at the start, falling to 0 along half a cosine.
         seed: of the weights at the start and of all draws.
     """
@@ -81,8 +81,8 @@ class KpickerTraining(BaseModel):
     missed_share: Annotated[float, Field(ge=0, le=0.9)] = 0.2
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     particle_epochs: Annotated[int, Field(ge=1)] = 15
-    least_steps: Annotated[int, Field(ge=1)] = 150
-    most_steps: Annotated[int, Field(ge=1)] = 500
+    min_steps: Annotated[int, Field(ge=1)] = 150
+    max_steps: Annotated[int, Field(ge=1)] = 500
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -130,7 +130,7 @@ def train_kpicker(
         SettingsError: if there are too few picks to learn from.
         ValueError: if there are not as many tables of picks as micrographs.
     """
-    least = _least_score(positives, settings.certain_share)
+    least = _min_score(positives, settings.certain_share)
     against = negatives or [Picks.empty()] * len(positives)
     learned = [
         _learn(micrograph, picks, others, least, settings.diameter_angstrom, device)
@@ -138,8 +138,8 @@ def train_kpicker(
     ]
     seen, held_out = _split(learned, settings.held_out_share)
     found = sum(len(each.examples.positives) for each in seen)
-    if found < LEAST_POSITIVES:
-        raise SettingsError(f"{found} particles to train from: at least {LEAST_POSITIVES} are needed")
+    if found < MIN_POSITIVES:
+        raise SettingsError(f"{found} particles to train from: at least {MIN_POSITIVES} are needed")
     net = new_net(settings.layers, settings.seed).to(learned[0].image.image.device)
     checks = _train_on(net, seen, held_out, settings, threads, watch)
     contrast = _contrast(learned)
@@ -178,7 +178,7 @@ def _train_on(
     return train(net, sampler.batch, judge, loss, schedule, threads, watch)
 
 
-def _least_score(positives: Sequence[Picks], share: float) -> float:
+def _min_score(positives: Sequence[Picks], share: float) -> float:
     scores = np.concatenate([np.zeros(0), *(p.score for p in positives)])
     return float(np.quantile(scores, 1 - share)) if len(scores) and share < 1 else -np.inf
 
@@ -212,14 +212,14 @@ def _split(learned: Sequence[_Learned], share: float) -> tuple[list[_Learned], l
 
 def _schedule(settings: KpickerTraining, particles: int) -> TrainingSchedule:
     steps = settings.particle_epochs * particles // BatchComposition().positives
-    steps = min(max(steps, settings.least_steps), max(settings.most_steps, settings.least_steps))
+    steps = min(max(steps, settings.min_steps), max(settings.max_steps, settings.min_steps))
     return TrainingSchedule(
         steps=steps,
         check_every=max(1, steps // _CHECKS),
         rate=settings.rate,
         averaging=_AVERAGING,
         patience=_PATIENCE,
-        least_gain=_LEAST_GAIN,
+        min_gain=_MIN_GAIN,
     )
 
 
