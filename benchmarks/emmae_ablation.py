@@ -168,16 +168,16 @@ class Changed:
             return self.picker.pick(micrograph)
 
     def __enter__(self) -> None:
-        self.before = (emmae.embedded, emmae_fit.embedded, emmae_fit._MOST_REFINEMENTS, emmae.UNLIKE_DEVIATIONS)
+        self.before = (emmae.embedded, emmae_fit.embedded, emmae_fit._MAX_REFINEMENTS, emmae.UNLIKE_DEVIATIONS)
         if "refinements" in self.parts:
-            emmae_fit._MOST_REFINEMENTS = int(self.parts["refinements"])
+            emmae_fit._MAX_REFINEMENTS = int(self.parts["refinements"])
         if "all_alike" in self.parts:
             emmae.UNLIKE_DEVIATIONS = float("inf")
         if "grey" in self.parts:
             emmae.embedded = emmae_fit.embedded = grey_patches
 
     def __exit__(self, *_: object) -> None:
-        emmae.embedded, emmae_fit.embedded, emmae_fit._MOST_REFINEMENTS, emmae.UNLIKE_DEVIATIONS = self.before
+        emmae.embedded, emmae_fit.embedded, emmae_fit._MAX_REFINEMENTS, emmae.UNLIKE_DEVIATIONS = self.before
 
 
 def grey_patches(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, device: torch.device) -> object:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from cryoglean.pickers.emmae.training import EmmaeModel
     from cryoglean.pickers.localpicker.picker import LocalpickerModel, PeakCandidates
 
-_LEAST_BLOBS = 20
+_MIN_BLOBS = 20
 """Fewer blobs, or fewer places of background, teach nothing. Chosen by hand, as Localpicker's fewest for a profile."""
 
-_MOST_REFINEMENTS = 3
+_MAX_REFINEMENTS = 3
 """Most templates that are tried after the first. Resource: bounds the time."""
 
 _CLEARLY_BELOW = 0.3
@@ -79,7 +79,7 @@ def fit_emmae(
     best = _judged(facts, images, places)
     if best is None:
         return _nothing_found(facts, mae.facts.layers.encoder.width)
-    for _ in range(_MOST_REFINEMENTS):
+    for _ in range(_MAX_REFINEMENTS):
         refined = _judged(facts, images, best.places)
         if refined is None or refined.skewness.at_least <= best.skewness.at_least:
             break
@@ -121,7 +121,7 @@ def _judged(facts: EmmaeFit, images: list[LatentMap], places: list[_Places]) -> 
     rings = [ring_means(i.latents, p.x, p.y, i.diameter).flatten(1) for i, p in zip(images, places, strict=True)]
     height = np.concatenate([p.height for p in places])
     above, below = (torch.from_numpy(which) for which in (height >= 0, height < -_CLEARLY_BELOW))
-    if min(int(above.sum()), int(below.sum())) < _LEAST_BLOBS:
+    if min(int(above.sum()), int(below.sum())) < _MIN_BLOBS:
         return None
     means = torch.cat(rings).cpu()
     template = discriminant(means[above], means[below]).float().view(len(RADII), -1)

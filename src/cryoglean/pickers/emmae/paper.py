@@ -38,7 +38,7 @@ release."""
 _SMALL_PATCHES = 4.0
 """Particles of fewer patches across are small. Chosen by hand: the larger window would reach past them."""
 
-_MOST_POINTS = 2**19
+_MAX_POINTS = 2**19
 """Most latents that are clustered. Resource: it bounds memory and time; eight micrographs of the published size."""
 
 
@@ -223,7 +223,7 @@ def fit_paper_emmae(
 def subsample_latents(latents: Sequence[Tensor]) -> Tensor:
     """Put the latents of a set together, evenly thinned where there are too many."""
     points = torch.cat([each.flatten(0, 1) for each in latents])
-    return points[:: -(-len(points) // _MOST_POINTS)]
+    return points[:: -(-len(points) // _MAX_POINTS)]
 
 
 def at_patches(mask: NDArray[np.bool_], image: PaperLatentMap) -> Tensor:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CHECKS = 40
 """Looks at the held-out tiles in a training. Resource: points enough for a curve."""
 
-_MOST_STEPS_BETWEEN = 50
+_MAX_STEPS_BETWEEN = 50
 """Most steps between looks. Resource: so much work at most is lost when a training is stopped."""
 
 _HELD_OUT_TILES = 64
@@ -102,7 +102,7 @@ class EmmaeTraining(BaseModel):
             base_rate=self.base_rate,
             weight_decay=self.weight_decay,
             warm_up=self.warm_up,
-            check_every=min(max(1, steps // _CHECKS), _MOST_STEPS_BETWEEN),
+            check_every=min(max(1, steps // _CHECKS), _MAX_STEPS_BETWEEN),
         )
 
 
