@@ -206,6 +206,13 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(images, killed_at, mom
     assert final(out) == final(out.with_name("aside"))
 
 
+@pytest.mark.parametrize("option", ["--max-particles", "--most-particles"])
+def test_the_limit_of_particles_has_its_earlier_name_too(images, tmp_path, option):
+    result = run(images, tmp_path / "run", option, "3")
+    assert result.exit_code == 2
+    assert "--max-particles 3: must be 4 or more" in result.stderr
+
+
 @pytest.mark.slow
 def test_workers_do_not_change_the_picks(finished, images, tmp_path):
     assert run(images, tmp_path / "run", "--cpus", "2").exit_code == 0
@@ -297,7 +304,7 @@ def test_low_defocus_without_a_ctf_is_refused_before_a_folder_is_made(images, tm
 @pytest.mark.slow
 def test_a_sample_is_told_with_the_classes_and_the_time_of_all(images, tmp_path):
     out = tmp_path / "run"
-    result = run(images, out, "--rounds", "0", "--most-particles", "50")
+    result = run(images, out, "--rounds", "0", "--max-particles", "50")
     assert result.exit_code == 0, result.output
     sample = next(d for d in state(out)["decisions"] if d["kind"] == "sample")
     places = next(s for s in state(out)["stages"] if s["stage"] == "candidates")["found"]["picks"]
@@ -312,7 +319,7 @@ def test_as_published_each_round_is_judged_and_purified_by_its_own_picks_alone(i
         LoopSettings, "is_paper", True
     )  # with pickers that find these shells, which the published do not
     out = tmp_path / "run"
-    result = run(images, out, "--rule", "automatic", "--most-particles", "0")
+    result = run(images, out, "--rule", "automatic", "--max-particles", "0")
     assert result.exit_code == 0, result.output
     found = {(s["round"], s["stage"]): s["found"] for s in state(out)["stages"]}
     decisions = {(d["round"], d["kind"]): d for d in state(out)["decisions"]}

@@ -171,7 +171,7 @@ def test_a_sample_is_told_with_what_all_would_take():
     decision = SampleDecision(round=0, drawn=4000, places=13_000, classes=20, published_classes=65, seconds=60.0)
     assert decision.seconds_of_all == pytest.approx(195)
     assert decision.line.startswith("round 0: 4000 of 13000 places are classified, drawn by lot, in 20 classes")
-    assert "in 65 classes as published, would take some 3 minutes a pass (--most-particles 0)" in decision.message
+    assert "in 65 classes as published, would take some 3 minutes a pass (--max-particles 0)" in decision.message
 
 
 def test_a_share_of_nothing_is_zero():

@@ -29,10 +29,10 @@ def test_passes_of_purification_are_those_of_the_preset_unless_given():
 
 def test_as_published_classes_are_literal_and_the_cap_may_be_lifted():
     assert settings().class_rule is Rule.literal
-    assert settings(most_particles=0).most_particles == 0
-    assert settings(most_particles=4).most_particles == 4
+    assert settings(max_particles=0).max_particles == 0
+    assert settings(max_particles=4).max_particles == settings(most_particles=4).max_particles == 4
     with pytest.raises(ValidationError, match="must be 4 or more, or 0 for all"):
-        settings(most_particles=3)
+        settings(max_particles=3)
 
 
 @pytest.mark.parametrize(("particles", "limited", "published"), [(100, 2, 2), (13_000, 65, 65), (100_000, 100, 500)])

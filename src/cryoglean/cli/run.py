@@ -79,8 +79,13 @@ LowDefocus = Annotated[
     bool,
     typer.Option("--low-defocus", help="Let the rounds work on micrographs of less than 0.5 µm defocus, CTF to 4 Å."),
 ]
-MostParticles = Annotated[
-    int, typer.Option(help="Maximum number of particles classified in a round; 0 classifies all, as published.")
+MaxParticles = Annotated[
+    int,
+    typer.Option(
+        "--max-particles",
+        "--most-particles",
+        help="Maximum number of particles classified in a round; 0 classifies all, as published.",
+    ),
 ]
 Engines = Annotated[Engine, typer.Option(help="Engine of the 2D classes: native, or relion (relion_refine).")]
 
@@ -106,7 +111,7 @@ def run(
     min_distance: MinDistance = None,
     subset: Subset = _DEFAULTS["subset"],
     low_defocus: LowDefocus = False,
-    most_particles: MostParticles = _DEFAULTS["most_particles"],
+    max_particles: MaxParticles = _DEFAULTS["max_particles"],
     preset: Annotated[Preset, typer.Option(help="paper: pickers and classes as published in 2020.")] = Preset.default,
     engine: Engines = _DEFAULTS["engine"],
     seed: Annotated[int, typer.Option(help="Random seed.")] = _DEFAULTS["seed"],
@@ -167,7 +172,7 @@ def run(
         "threshold": threshold,
         "subset": subset,
         "low_defocus": low_defocus,
-        "most_particles": most_particles,
+        "max_particles": max_particles,
         "engine": engine,
         "start_from": start_from,
         "orientation": orientation,

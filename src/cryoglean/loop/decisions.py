@@ -198,7 +198,7 @@ class SampleDecision(Decision):
         return (
             f"{self.drawn} of {self.places} places are classified, drawn by lot, in {self.classes} classes; all of "
             f"them, in {self.published_classes} classes as published, would take some {counted(minutes, 'minute')} a "
-            "pass (--most-particles 0)"
+            "pass (--max-particles 0)"
         )
 
 

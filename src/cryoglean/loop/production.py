@@ -62,7 +62,7 @@ def pick_all(
 
 def classify_final_picks(stages: Stages, settings: LoopSettings) -> None:
     """Classify a sample of the final picks of the subset, and select classes by the rule."""
-    unions = draw_sample(from_single_round(stages.picks_of(FINAL)), settings.most_particles, settings.seed)
+    unions = draw_sample(from_single_round(stages.picks_of(FINAL)), settings.max_particles, settings.seed)
     if count_places(unions) < MIN_CLASSIFIED:
         return
     if stages.classes(FINAL, unions).particles >= MIN_CLASSIFIED:

@@ -262,7 +262,7 @@ class _Loop:
     def _evaluate(self, number: int, unions: Mapping[str, PickUnion], picked: PicksFound) -> RoundFacts:
         """Classify and select; decide which round is accepted."""
         stages, settings = self.stages, self._settings
-        drawn = draw_sample(unions, settings.most_particles, settings.seed + number)
+        drawn = draw_sample(unions, settings.max_particles, settings.seed + number)
         few = _EndError(Outcome.too_few_particles, number=number, picks=picked.picks, needed=MIN_CLASSIFIED)
         if count_places(drawn) < MIN_CLASSIFIED:
             raise few

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.classes2d.engine import Engine
 from cryoglean.classes2d.selection import Rule
@@ -70,7 +70,7 @@ class LoopSettings(BaseModel):
         converged_share: done when more than this share of a round's picks is in kept classes.
         subset: micrographs that the rounds work on.
         low_defocus: these are of low defocus alone, as in section 4.2 of the paper.
-        most_particles: of a round that are classified; 0 classifies all.
+        max_particles: of a round that are classified; 0 classifies all.
         engine: of the 2D classes.
         start_from: coordinates to start from, instead of candidates.
         orientation: of these, if this program has not written them.
@@ -96,7 +96,11 @@ class LoopSettings(BaseModel):
     converged_share: _Share = CONVERGED_SHARE
     subset: Annotated[int, Field(ge=1)] = 30
     low_defocus: bool = False
-    most_particles: Annotated[int, Field(ge=0), AfterValidator(_enough_or_all)] = MAX_PARTICLES
+    max_particles: Annotated[
+        int,
+        Field(ge=0, validation_alias=AliasChoices("max_particles", "most_particles")),  # as in runs of before
+        AfterValidator(_enough_or_all),
+    ] = MAX_PARTICLES
     engine: Engine = Engine.native
     start_from: Path | None = None
     orientation: OrientationChoice = OrientationChoice.auto
