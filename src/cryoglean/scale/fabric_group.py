@@ -107,6 +107,8 @@ class FabricGroup(ProcessGroup):
             if error is not None:
                 process.kill()  # it may wait in a sum, where no signal is handled
             process.wait()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()  # Gloo's threads, left to the interpreter's end, can abort it
         if interrupted and not self.is_first:
             raise SystemExit(_EXIT_INTERRUPTED)
 
