@@ -359,7 +359,7 @@ def test_a_renewed_fit_picks_new_micrographs_and_those_of_the_older_one_are_told
     (found,) = findings_on_fits(summary.fits, summary.fit_digest, None)
     assert f"the picks of 2 micrographs are of an older fit than {renewed.digest}" in found.text
     summary, listener = pick(images[4:], tmp_path / "FIT", tmp_path / "out", repick=True)
-    assert listener.steps == ["m0", "m1"]
+    assert listener.keys == ["m0", "m1"]
     assert set(summary.fits.values()) == {renewed.digest}
 
 

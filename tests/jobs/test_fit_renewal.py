@@ -87,7 +87,7 @@ def test_an_empty_first_micrograph_does_not_empty_those_that_come_later(images, 
     summary, _ = run([tmp_path / "empty.mrc"], tmp_path / "out")
     assert (summary.fit.found_particles, summary.exit_status) == (False, 6)
     summary, listener = run([tmp_path / "empty.mrc", images], tmp_path / "out")
-    assert any("no particles were found before" in line for line in listener.said)
+    assert any("no particles were found before" in line for line in listener.lines)
     run([tmp_path / "empty.mrc", images], tmp_path / "at_once")
     assert_same_picks(tmp_path / "out", tmp_path / "at_once")
     assert summary.total > 20
@@ -97,12 +97,12 @@ def test_a_fit_from_few_micrographs_is_made_anew_as_more_arrive_and_what_was_pic
     run(many[:1], tmp_path)
     first = contents(tmp_path)
     _, listener = run(many, tmp_path)
-    assert any("only 1 had been seen; 1 picked" in line for line in listener.said)
+    assert any("only 1 had been seen; 1 picked" in line for line in listener.lines)
     assert len(learned(tmp_path)["micrographs"]) == FIT_MICROGRAPHS
     now = contents(tmp_path)
     assert {path: now[path] for path in first} == first
     _, listener = run(many, tmp_path)
-    assert (listener.steps, contents(tmp_path)) == ([], now)
+    assert (listener.keys, contents(tmp_path)) == ([], now)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_repick_makes_those_of_an_older_fit_again_and_no_others(many, renewed, t
     out, _, then = renewed
     before = contents(out)
     summary, listener = run(many[named], out, repick=True)
-    assert sorted(listener.steps) == ["m0", "m1"]
+    assert sorted(listener.keys) == ["m0", "m1"]
     assert set(summary.fits.values()) == {then.fit_digest}
     now = contents(out)
     changed = {path.name.partition("_")[0] for path in now if now[path] != before[path]}
@@ -156,7 +156,7 @@ def test_repick_makes_those_of_an_older_fit_again_and_no_others(many, renewed, t
     run(many, tmp_path / "at_once")
     assert_same_picks(out, tmp_path / "at_once")
     assert findings_on_fits(summary.fits, summary.fit_digest, None) == ()
-    assert run(many, out, repick=True)[1].steps == []
+    assert run(many, out, repick=True)[1].keys == []
 
 
 def test_a_killed_repick_goes_on_where_it_was(many, renewed, monkeypatch):
@@ -176,7 +176,7 @@ def test_a_killed_repick_goes_on_where_it_was(many, renewed, monkeypatch):
             run(many, out, repick=True)
     assert sorted(fits_in_tables(out).values()).count(first.fit_digest) == 1
     _, listener = run(many, out, repick=True)
-    assert listener.steps == sorted({"m0", "m1"} - set(seen))
+    assert listener.keys == sorted({"m0", "m1"} - set(seen))
     assert set(ledger(out).values()) == set(fits_in_tables(out).values()) == {then.fit_digest}
 
 
@@ -209,8 +209,8 @@ def test_micrographs_that_cannot_be_used_do_not_renew_for_ever(many, tmp_path):
     inputs = [*many[:3], tmp_path / "bad0.mrc", tmp_path / "bad1.mrc"]
     first, _ = run(inputs, tmp_path / "out")
     then, listener = run(inputs, tmp_path / "out")
-    assert (then.fit_digest, listener.steps) == (first.fit_digest, ["bad0", "bad1"])
-    assert not any("learning" in line for line in listener.said)
+    assert (then.fit_digest, listener.keys) == (first.fit_digest, ["bad0", "bad1"])
+    assert not any("learning" in line for line in listener.lines)
 
 
 def test_enough_micrographs_settle_what_is_learned(many, tmp_path):
