@@ -31,7 +31,7 @@ def render(number):
 
 @pytest.fixture(scope="module")
 def images():
-    return render(3)
+    return render(2)
 
 
 def folder_of(path, images):

@@ -8,6 +8,7 @@ from tests.fields import f1_score
 from tests.jobs.test_pick import rejected, run
 
 from cryoglean.io.coordinates import read_picks
+from examples import with_slow
 from perturbations import jittered
 from shells import ShellField
 
@@ -61,7 +62,7 @@ def assert_alike(found, alone):
         assert f1_score(found[name], xy, 3) > 0.9, name
 
 
-@pytest.mark.parametrize("kind", FLAT)
+@pytest.mark.parametrize("kind", with_slow("pixel", "column", "gradient", slow=("border", "counts")))
 def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without_it(good, kind, tmp_path):
     images, alone = good
     write(tmp_path / "a.mrc", FLAT[kind])

@@ -186,7 +186,7 @@ def test_dead_stripes_count_nothing():
 
 @pytest.mark.numerical
 def test_an_easy_field_is_picked():
-    r = renderer(shape=(800, 900), particles=110, dose_electrons_per_square_angstrom=60)
+    r = renderer(shape=(560, 620), particles=50, dose_electrons_per_square_angstrom=60)
     plans = [r.plan(n) for n in range(2)]
     micrographs = [r.render(plan) for plan in plans]
     diameter = 2 * r.species[0].radius_angstrom
@@ -196,7 +196,7 @@ def test_an_easy_field_is_picked():
     for plan, micrograph in zip(plans, micrographs, strict=True):
         picks = picker.pick(micrograph)
         truth = np.array([[p.x, p.y] for p in plan.particles if not p.at_edge])
-        inside = (picks.xy >= diameter / 6).all(axis=1) & (picks.xy <= [899 - diameter / 6, 799 - diameter / 6]).all(
+        inside = (picks.xy >= diameter / 6).all(axis=1) & (picks.xy <= [619 - diameter / 6, 559 - diameter / 6]).all(
             axis=1
         )
         near = np.hypot(*(picks.xy[inside][:, None] - truth[None]).transpose(2, 0, 1)) < diameter / 3 / 4
