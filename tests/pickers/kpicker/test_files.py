@@ -76,8 +76,8 @@ def test_weights_for_another_diameter_are_refused(weights):
     [
         lambda facts, tensors: tensors.pop("dense.bias"),
         lambda facts, tensors: tensors.update({"dense.bias": tensors["output.bias"].clone()}),
-        lambda facts, tensors: facts.pop("cut"),
-        lambda facts, tensors: facts.update(cut=2),
+        lambda facts, tensors: facts.pop("threshold"),
+        lambda facts, tensors: facts.update(threshold=2),
         lambda facts, tensors: facts.update(layers={"filters": [1, 2, 3], "dense": 4}),
         lambda facts, tensors: facts.update(layers={"kernels": [70, 1, 1]}),
         lambda facts, tensors: facts.update(surprise=1),

@@ -1,4 +1,4 @@
-"""From log-odds of the network to probabilities, and the cut: learned on micrographs that the training did not see."""
+"""From log-odds of the network to probabilities, and the threshold: learned on micrographs held out of the training."""
 
 from __future__ import annotations
 

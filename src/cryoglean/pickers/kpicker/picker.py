@@ -2,7 +2,7 @@
 
 The network and the idea are those of McSweeney et al. (IUCrJ 7, 719, 2020). Here the micrograph is standardised locally
 as a whole and not window by window, so that all windows can be judged in one convolutional pass with the same result;
-centres are found below the pixel; scores are probabilities and the cut is found, both on micrographs that the
+centres are found below the pixel; scores are probabilities and the threshold is found, both on micrographs that the
 training did not see. `training.train_kpicker` trains, `Kpicker` picks, `paper` is the published way.
 """
 
@@ -59,11 +59,11 @@ class KpickerFit(BaseModel):
         diameter_angstrom: the diameter it was made for.
         layers: sizes of the network's layers.
         calibration: from log-odds to probability.
-        cut: least probability of a pick.
-        expected_f1: F1 that the probabilities expect at the cut.
+        threshold: minimum probability of a pick.
+        expected_f1: F1 that the probabilities expect at the threshold.
         contrast: of the particles.
         micrographs: the micrographs it was trained on.
-        held_out: those that decided when to stop, calibration and cut; empty where there was only one, which then
+        held_out: those that decided when to stop, calibration and threshold; empty where there was only one, which then
             had to serve for those, too.
         training: the settings of the training, as JSON values.
     """
@@ -74,7 +74,7 @@ class KpickerFit(BaseModel):
     diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     layers: KpickerLayers
     calibration: Calibration
-    cut: Annotated[float, Field(ge=0, le=1)]
+    threshold: Annotated[float, Field(ge=0, le=1)]
     expected_f1: float
     contrast: ParticleContrast
     micrographs: tuple[str, ...]
@@ -122,8 +122,8 @@ class Kpicker:
 
     @property
     def threshold(self) -> float:
-        """Least probability of a pick: the one given, else the one that was found when training."""
-        return self.model.facts.cut if self.settings.threshold is None else self.settings.threshold
+        """Minimum probability of a pick: the one given, else the one that was found when training."""
+        return self.model.facts.threshold if self.settings.threshold is None else self.settings.threshold
 
     def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
         """Find the places of one micrograph that have a probability, as `pick` does."""

@@ -1,4 +1,4 @@
-"""Training of Kpicker on picks of the same micrographs: patches, held-out micrographs, calibration and cut."""
+"""Training of Kpicker on picks of the same micrographs: patches, held-out micrographs, calibration and threshold."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class KpickerTraining(BaseModel):
         certain_share: share of the picks, the best by score, to learn from; the others count neither as particles nor
             as background.
         missed_share: share of the particles that the picks are thought to miss.
-        held_out_share: share of the micrographs that decide when to stop, and the cut.
+        held_out_share: share of the micrographs that decide when to stop, and the threshold.
         particle_epochs: how often each particle is seen, as long as that makes neither too few steps nor too many.
         min_steps: minimum number of steps, of 32 particles and 64 other patches each.
         max_steps: maximum.
@@ -143,12 +143,12 @@ def train_kpicker(
     net = new_net(settings.layers, settings.seed).to(learned[0].image.image.device)
     checks = _train_on(net, seen, held_out, settings, threads, watch)
     contrast = _contrast(learned)
-    calibration, cut, expected_f1 = _calibrated(net, held_out or seen, contrast)
+    calibration, threshold, expected_f1 = _calibrated(net, held_out or seen, contrast)
     facts = KpickerFit(
         diameter_angstrom=settings.diameter_angstrom,
         layers=settings.layers,
         calibration=calibration,
-        cut=cut,
+        threshold=threshold,
         expected_f1=expected_f1,
         contrast=contrast,
         micrographs=tuple(each.name for each in seen),
@@ -230,13 +230,13 @@ def _contrast(learned: Sequence[_Learned]) -> ParticleContrast:
 def _calibrated(
     net: KpickerNet, judges: Sequence[_Learned], contrast: ParticleContrast
 ) -> tuple[Calibration, float, float]:
-    """Return calibration, cut and expected F1, learned on micrographs that are not trained on."""
+    """Return calibration, threshold and expected F1, learned on micrographs that are not trained on."""
     odds, labelled = (np.concatenate(v) for v in zip(*(_peaks(net, each, contrast) for each in judges), strict=True))
     if not len(odds):
         return Calibration(1.0, 0.0, 1.0), 0.5, 0.0
     calibration = calibrate(odds, labelled)
-    cut, expected_f1 = best_cut(odds, calibration.probability(odds))
-    return calibration, float(calibration.probability(np.array([cut]))[0]), expected_f1
+    threshold_odds, expected_f1 = best_cut(odds, calibration.probability(odds))
+    return calibration, float(calibration.probability(np.array([threshold_odds]))[0]), expected_f1
 
 
 def _peaks(
