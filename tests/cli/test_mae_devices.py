@@ -101,8 +101,9 @@ def test_two_processes_make_what_one_does_and_say_no_more(folder, alone, tmp_pat
     assert told[0] == f"trained on 1 micrograph, 8 steps: {tmp_path}/weights.safetensors"
     assert len(set(told)) == len(told)
     said = done.stderr.splitlines()
-    assert "device cpu and 1 more" in said[0]
-    assert all(re.fullmatch(r"step \d+: loss \S+, held-out loss \S+", line) for line in said[1:])
+    assert "not filtered" in said[0]
+    assert "device cpu and 1 more" in said[1]
+    assert all(re.fullmatch(r"step \d+: loss \S+, held-out loss \S+", line) for line in said[2:])
 
 
 @pytest.mark.slow
