@@ -57,7 +57,7 @@ class WorkingImage:
         left: first stored column of the live area.
         top: first stored row of the live area.
         exposed: `(h, w)` booleans, where there is noise of the microscope; None where all of it was exposed. Elsewhere
-            `image` is covered with noise alike, and nothing found there is a find.
+            `image` is covered with noise alike (or is 0, `glaring.without_glaring`), and nothing found there is a find.
     """
 
     image: Tensor

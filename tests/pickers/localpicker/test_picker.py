@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tests.fields import disc, f1_score, noise_field, off_a_slanting_line, particle_field, ring
+from tests.fields import disc, f1_score, noise_field, off_a_slanting_line, paint, particle_field, ring
 from tests.pickers.contract import PickerContract
 
 from cryoglean.evaluate import Protocol, evaluate_picks
@@ -308,3 +308,16 @@ def test_a_drop_of_ice_in_every_micrograph_is_not_what_the_particle_is_taken_for
     model, found = fit_and_pick(*images)
     assert model.disc_diameters < 1
     assert np.mean([f1_score(p.xy, xy, DIAMETER / 4) for p, xy in zip(found, truth, strict=True)]) > 0.7
+
+
+def test_glaring_dirt_does_not_shape_the_template():
+    """In one tile in four: more than the share of the most skewed that is left out."""
+    field = particle_field((960, 960), n=120, noise=1.5, seed=2)
+    drops = [(120.0 + 240 * column, 130.0 + 230 * row) for column in range(4) for row in range(4)]
+    dirty = field.image - 60 * paint(field.image.shape, drops, disc, 1.4 * DIAMETER)
+    _, (picks,) = fit_and_pick(dirty.astype(np.float32))
+    near = np.hypot(*(field.xy[:, None] - np.array(drops)[None]).transpose(2, 0, 1)).min(1) < 1.7 * DIAMETER
+    wanted = field.xy[~near]
+    far = np.hypot(*(picks.xy[:, None] - np.array(drops)[None]).transpose(2, 0, 1)).min(1) >= 1.7 * DIAMETER
+    assert f1_score(picks.xy[far], wanted, DIAMETER / 5) > 0.9
+    assert (~far).sum() <= 3

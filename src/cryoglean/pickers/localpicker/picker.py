@@ -32,6 +32,7 @@ from cryoglean.pickers.localpicker.template_search import (
 )
 from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
+from cryoglean.preprocess.glaring import without_glaring
 from cryoglean.preprocess.working import WorkingImage, working_image
 
 if TYPE_CHECKING:
@@ -257,4 +258,5 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
 
 
 def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> WorkingImage:
-    return working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device)
+    diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
+    return without_glaring(working_image(micrograph.image, diameter_px, device))
