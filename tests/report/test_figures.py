@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.learned_facts import localpicker_model
 
+from cryoglean.calibration.height_model import HeightModel
 from cryoglean.detect.mixture import HeightMixture
 from cryoglean.pickers.figures import Figure, Image, Line, Panel
 from cryoglean.pickers.localpicker.figures import fit_figure
@@ -36,7 +37,7 @@ def is_picture(path):
         {"skewness": 0.001},
         {"skewness": -0.2, "skewness_error": 0.0},
         {"skewness": 0.0, "skewness_error": 0.0},
-        {"mixture": HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3), "cut": 100.0},
+        {"heights": HeightModel.of_normals(HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3)), "cut": 100.0},
         {"micrographs": ("$a_{b.mrc",) * 8},
     ],
 )

@@ -31,6 +31,18 @@ _SMALLEST_DEVIATION = 1e-3
 where all heights of a part are equal."""
 
 
+class Normal(NamedTuple):
+    """A normal density, and the share of the peaks that it stands for."""
+
+    share: float
+    mean: float
+    deviation: float
+
+    def density(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share's density at (n,) heights."""
+        return np.asarray(self.share * norm.pdf(height, self.mean, self.deviation))
+
+
 class HeightMixture(NamedTuple):
     """Peak heights as a sum of two normal densities: background below, particles above.
 
@@ -48,6 +60,15 @@ class HeightMixture(NamedTuple):
     particle_mean: float
     particle_deviation: float
 
+    @property
+    def particles(self) -> Normal:
+        """Heights of particles."""
+        return Normal(self.particle_share, self.particle_mean, self.particle_deviation)
+
+    def background(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share's density of the background at (n,) heights."""
+        return Normal(1 - self.particle_share, self.background_mean, self.background_deviation).density(height)
+
     def posterior(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability that a peak of each height is a particle.
 
@@ -60,8 +81,7 @@ class HeightMixture(NamedTuple):
         Returns:
             (n,) probabilities.
         """
-        particle = self.particle_share * norm.pdf(height, self.particle_mean, self.particle_deviation)
-        background = (1 - self.particle_share) * norm.pdf(height, self.background_mean, self.background_deviation)
+        particle, background = self.particles.density(height), self.background(height)
         both = particle + background
         share = np.divide(particle, both, out=np.zeros_like(particle), where=both > 0)
         far_above = height >= self.particle_mean + 3 * self.particle_deviation

@@ -30,6 +30,11 @@ class Peaks(NamedTuple):
     y: NDArray[np.float64]
     height: NDArray[np.float64]
 
+    @property
+    def xy(self) -> NDArray[np.float64]:
+        """(n, 2) places, x first."""
+        return np.column_stack([self.x, self.y])
+
     def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Peaks:
         """Return the peaks at `which`, an index array or a mask."""
         return Peaks(self.x[which], self.y[which], self.height[which])

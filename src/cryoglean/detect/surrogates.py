@@ -26,6 +26,23 @@ _REACH_DISTANCES = 2
 at half of which peaks may lie."""
 
 
+def random_phases(shape: tuple[int, int], seed: int, like: Tensor) -> Tensor:
+    """Return the phases of white noise, as complex numbers of magnitude 1.
+
+    Args:
+        shape: (height, width) of the noise.
+        seed: of the noise.
+        like: a tensor of the precision and on the device that they are wanted in.
+
+    Returns:
+        `(h, w // 2 + 1)` phases of the rfft.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.fft.rfft2(torch.randn(shape, generator=generator).to(like))
+    phases: Tensor = noise / noise.abs().clamp_min(torch.finfo(like.dtype).tiny)
+    return phases
+
+
 def phase_randomised(response: Tensor, seed: int) -> Tensor:
     """Return noise with a response's power spectrum, by phases of white noise (Theiler et al., Physica D 58, 77, 1992).
 
@@ -36,10 +53,9 @@ def phase_randomised(response: Tensor, seed: int) -> Tensor:
     Returns:
         `(h, w)` in robust standard deviations above its median.
     """
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.fft.rfft2(torch.randn(response.shape, generator=generator).to(response.device))
-    phases = noise / noise.abs().clamp_min(torch.finfo(response.dtype).tiny)
-    surrogate: Tensor = torch.fft.irfft2(torch.fft.rfft2(response).abs() * phases, s=response.shape)
+    amplitudes = torch.fft.rfft2(response).abs()
+    phases = random_phases((response.shape[0], response.shape[1]), seed, amplitudes)
+    surrogate: Tensor = torch.fft.irfft2(amplitudes * phases, s=response.shape)
     median, deviation = median_and_deviation(surrogate)
     heights: Tensor = (surrogate - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
     return heights

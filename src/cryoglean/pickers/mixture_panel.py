@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
 
 from cryoglean.pickers.figures import BACKGROUND, GUIDE, PARTICLE, Area, Bars, Line, Panel, VerticalLine
 from cryoglean.words import counted
@@ -13,6 +12,7 @@ from cryoglean.words import counted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cryoglean.calibration.height_model import HeightModel
     from cryoglean.detect.mixture import HeightMixture
     from cryoglean.pickers.figures import Element
 
@@ -30,32 +30,33 @@ _SHOWN_DEVIATIONS = 3.5
 
 
 def mixture_panel(
-    mixture: HeightMixture, threshold: float, heights: NDArray[np.float64] | None = None, width: float = 1.0
+    mixture: HeightMixture | HeightModel,
+    threshold: float,
+    heights: NDArray[np.float64] | None = None,
+    width: float = 1.0,
 ) -> Panel:
     """Return both densities, what of them is above the threshold, and how the heights of some peaks are spread.
 
     Args:
-        mixture: of the heights.
+        mixture: of the heights of particles and background.
         threshold: minimum height of a particle.
         heights: (n,) of some peaks; None draws the mixture alone.
         width: of the panel.
     """
     low = mixture.background_mean - _SHOWN_DEVIATIONS * mixture.background_deviation
-    high = max(mixture.particle_mean + _SHOWN_DEVIATIONS * mixture.particle_deviation, threshold * 1.1)
+    particles = mixture.particles
+    high = max(particles.mean + _SHOWN_DEVIATIONS * particles.deviation, threshold * 1.1)
     height = np.linspace(low, high, _HEIGHT_STEPS)
     elements: list[Element] = []
     if heights is not None and len(heights):
         count, edges = np.histogram(heights, _BINS, range=(low, high))
         density = count / (len(heights) * np.diff(edges))
         elements.append(Bars(edges, density, f"{GUIDE}59", counted(len(heights), "peak")))
-    share, background = mixture.particle_share, (mixture.background_mean, mixture.background_deviation)
-    parts = (
-        ("not particles", BACKGROUND, 1 - share, *background),
-        ("particles", PARTICLE, share, mixture.particle_mean, mixture.particle_deviation),
-    )
     above = height >= threshold
-    for label, colour, share, mean, deviation in parts:
-        density = share * norm.pdf(height, mean, deviation)
+    for label, colour, share, density in (
+        ("not particles", BACKGROUND, 1 - particles.share, mixture.background(height)),
+        ("particles", PARTICLE, particles.share, particles.density(height)),
+    ):
         elements.append(Line(height, density, colour, f"{label}, {share:.0%} of the peaks"))
         elements.append(Area(height[above], density[above], colour))
     return Panel(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 GLARING_CONTRAST = 1.0
 """Local contrast, a natural logarithm over the median, beyond which a place is dirt. Chosen on simulated sets: from 0.5
-to 1.0 dirty sets have the same F1 within 0.006; ribosomes and GroEL far from focus, at 80 electrons per square angstrom,
-reach 0.5."""
+to 1.0 dirty sets have the same F1 within 0.006; ribosomes and GroEL far from focus, at 80 electrons per square
+angstrom, reach 0.5."""
 
 _REACH_DIAMETERS = 0.25
 """How far around such a place an image is left out. Chosen by hand: the window of contrast fades there."""

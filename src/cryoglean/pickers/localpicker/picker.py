@@ -14,20 +14,21 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
+from cryoglean.calibration.height_model import HeightModel
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
-from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
+from cryoglean.detect.mixture import HeightMixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.detect.surrogates import peak_deviations
+from cryoglean.pickers.localpicker.peak_heights import fit_peak_heights
 from cryoglean.pickers.localpicker.template_search import (
     DISC_DIAMETERS,
     PROFILE_VALUES,
     FilteredMicrograph,
     Template,
     cross_correlate,
-    field_peaks,
     search_template,
 )
 from cryoglean.pickers.settings import ShapeSettings
@@ -64,9 +65,9 @@ class LocalpickerModel(BaseModel):
             profile was better than the disc.
         skewness: typical skewness of the response in tiles of the micrographs.
         skewness_error: its standard error, were the response nothing but noise.
-        mixture: the mixture of peak heights, in robust standard deviations of the response.
+        heights: the densities of peak heights, in robust standard deviations of the response.
         cut: least height of a particle.
-        expected_f1: F1 that the mixture expects at the cut.
+        expected_f1: F1 that these densities expect at the cut; dirt as high as particles is not in it.
         contrast: of the picks.
         micrographs: the micrographs it was learned from.
     """
@@ -78,7 +79,7 @@ class LocalpickerModel(BaseModel):
     profile: Annotated[tuple[float, ...], Field(max_length=PROFILE_VALUES)] | None
     skewness: float
     skewness_error: float
-    mixture: HeightMixture
+    heights: HeightModel
     cut: float
     expected_f1: float
     contrast: ParticleContrast
@@ -219,24 +220,19 @@ def fit_localpicker(
         fields.append(FilteredMicrograph.of(_working(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
     template, skewness = search_template(fields, threads)
-    peaks = [field_peaks(field, template) for field in fields]
-    heights = np.concatenate([p.height for p in peaks])
-    if len(heights) < LEAST_HEIGHTS:
+    found = fit_peak_heights(fields, template, threads)
+    if found is None:
         return _nothing_found(names, diameter_angstrom, template)
-    mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
-    cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
-    above = [p.take(p.height >= cut) for p in peaks]
-    contrast = np.concatenate([f.working.contrast_at(p.x, p.y) for p, f in zip(above, fields, strict=True)])
     return LocalpickerModel(
         diameter_angstrom=diameter_angstrom,
         disc_diameters=template.disc_diameters,
         profile=None if template.profile is None else tuple(template.profile.tolist()),
         skewness=skewness.typical,
         skewness_error=skewness.noise_error,
-        mixture=mixture,
-        cut=cut,
-        expected_f1=expected_f1,
-        contrast=ParticleContrast.of(contrast, np.concatenate([p.height for p in above])),
+        heights=found.model,
+        cut=found.cut,
+        expected_f1=found.expected_f1,
+        contrast=found.contrast,
         micrographs=tuple(names),
     )
 
@@ -249,7 +245,7 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         profile=None,
         skewness=0.0,
         skewness_error=0.0,
-        mixture=HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0),
+        heights=HeightModel.of_normals(HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0)),
         cut=0.0,
         expected_f1=0.0,
         contrast=ParticleContrast(0.0, 0.0),

@@ -117,13 +117,16 @@ def cross_correlate(field: FilteredMicrograph, template: Template) -> Tensor:
     Returns:
         `(h, w)` response in robust standard deviations above its median; float32.
     """
-    diameter = field.working.diameter_px
-    if template.profile is None:
-        response = filtered(field.spectrum, disc_minus_ring(template.disc_diameters * diameter))
-    else:
-        reach, step = PROFILE_REACH_DIAMETERS * diameter, PROFILE_STEP_DIAMETERS * diameter
-        response = correlate(field.spectrum, profile_kernel(template.profile, reach, step))
+    response = template_response(field.spectrum, template, field.working.diameter_px)
     return robust_z(response, field.working.exposed)
+
+
+def template_response(spectrum: PaddedSpectrum, template: Template, diameter_px: float) -> Tensor:
+    """Return the `(h, w)` response of an image to a template, as it comes."""
+    if template.profile is None:
+        return filtered(spectrum, disc_minus_ring(template.disc_diameters * diameter_px))
+    reach, step = PROFILE_REACH_DIAMETERS * diameter_px, PROFILE_STEP_DIAMETERS * diameter_px
+    return correlate(spectrum, profile_kernel(template.profile, reach, step))
 
 
 def field_peaks(
@@ -164,10 +167,16 @@ def refine_template(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool
 
 def robust_z(response: Tensor, exposed: Tensor | None = None) -> Tensor:
     """Return a response in robust standard deviations above its median, both those of the exposed part; 0 elsewhere."""
+    median, deviation = response_scale(response, exposed)
+    heights = (response - median) / deviation
+    return heights if exposed is None else torch.where(exposed, heights, 0.0)
+
+
+def response_scale(response: Tensor, exposed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the median of a response's exposed part, and its robust standard deviation, above 0."""
     quarter = response[::2, ::2]  # neighbours are alike: a quarter tells the same
     median, deviation = median_and_deviation(quarter if exposed is None else quarter[exposed[::2, ::2]])
-    heights = (response - median) / deviation.clamp_min(torch.finfo(response.dtype).tiny)
-    return heights if exposed is None else torch.where(exposed, heights, 0.0)
+    return median, deviation.clamp_min(torch.finfo(response.dtype).tiny)
 
 
 def evaluate_template(

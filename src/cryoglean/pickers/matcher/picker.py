@@ -60,7 +60,7 @@ class MatcherFit(BaseModel):
 
     def joint(self, height: NDArray[np.float64], matches: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean of both scores of (n,) peaks, each in deviations above the background's mean."""
-        shape, (mean, deviation) = self.localpicker.mixture, self.background
+        shape, (mean, deviation) = self.localpicker.heights, self.background
         return (((height - shape.background_mean) / shape.background_deviation) + (matches - mean) / deviation) / 2
 
 

@@ -1,0 +1,191 @@
+"""Heights of a set's peaks, and the threshold that parts particles from background, found with decoys.
+
+Decoys need to know where particles are, and particles are known by their heights beside those of decoys: so both are
+found in turns, from where two normal densities part the heights.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from cryoglean.calibration.background import background_amplitudes, near_places, noise_spectrum
+from cryoglean.calibration.height_model import HeightModel, fit_height_model
+from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
+from cryoglean.detect.peaks import Peaks, find_peaks, inside
+from cryoglean.pickers.localpicker.template_search import (
+    PEAK_DISTANCE_DIAMETERS,
+    FilteredMicrograph,
+    Template,
+    field_peaks,
+    response_scale,
+    template_response,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cryoglean.preprocess.working import WorkingImage
+
+_ROUNDS = 4
+"""Rounds of decoys and heights. Chosen on simulated sets: what is found settles in two or three, but in faint ones."""
+
+_MIN_PEAKS = 50
+"""Fewer peaks are parted by two normal densities alone. Chosen by hand: with decoys there are too many ways to fit so
+few."""
+
+_COVERING_PROBABILITY = 0.2
+"""Probability of a particle from which its place tells nothing of the background. Chosen on simulated sets: particles
+that stay lift the decoys as much as noise that is covered lowers them; 0.1 to 0.3 move F1 of faint sets by 0.08 at
+most, of others by 0.02 (`benchmarks/constants_decoys.py`)."""
+
+_PARTICLE_RADIUS_DIAMETERS = 0.5
+"""Radius of what a particle covers. Derived: that of the particle."""
+
+_DIRT_RADIUS_DIAMETERS = 0.75
+"""Radius of what dirt covers. Chosen by hand: a drop of ice is larger than a particle."""
+
+_TROUGH = 5.0
+"""Depth of the response, in robust standard deviations, that neither noise nor particles reach. Derived: one value of
+noise in some million is deeper."""
+
+_EDGE_DIAMETERS = 0.5
+"""Peaks nearer to an edge than this are no example of either. Derived: beyond the edge a micrograph goes on by
+reflection, so half of a filter sees the same noise twice, and its response is higher than anywhere else."""
+
+_MIN_DECOYS = 2000
+"""Decoys that are wanted at least. Resource: their densities are smooth, in half a second for one small micrograph."""
+
+_SURROGATES = (2, 8)
+"""Fewest and most surrogates of each micrograph. Resource: of large sets one would do; small ones take no time."""
+
+_MAX_MICROGRAPHS = 1000
+"""Step of seeds from surrogate to surrogate. Derived: no fit has as many micrographs, and no two the same noise."""
+
+
+class PeakHeights(NamedTuple):
+    """What the heights of a set's peaks tell.
+
+    Attributes:
+        model: of the heights.
+        cut: least height of a particle.
+        expected_f1: F1 that the model expects at the cut.
+        contrast: of the particles.
+    """
+
+    model: HeightModel
+    cut: float
+    expected_f1: float
+    contrast: ParticleContrast
+
+
+def fit_peak_heights(fields: Sequence[FilteredMicrograph], template: Template, threads: int = 1) -> PeakHeights | None:
+    """Find the threshold of a set.
+
+    Args:
+        fields: the micrographs.
+        template: that was found for them.
+        threads: how many of them to work on at a time; the result does not depend on it.
+
+    Returns:
+        The heights and the threshold; None where there are too few peaks to tell.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        peaks = list(pool.map(lambda field: _off_edges(field_peaks(field, template), field.working), fields))
+        heights = np.concatenate([p.height for p in peaks])
+        if len(heights) < LEAST_HEIGHTS:
+            return None
+        room = sum(field.capacity for field in fields)
+        mixture = fit_height_mixture(heights, room)
+        cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+        contrast = _contrast_above(cut, fields, peaks)
+        if len(heights) < _MIN_PEAKS:
+            return PeakHeights(HeightModel.of_normals(mixture), cut, expected_f1, contrast)
+        which = range(len(fields))
+        seen = list(pool.map(lambda i: _Seen.of(i, fields[i], peaks[i], contrast, template), which))
+        heights = np.concatenate([each.peaks.height for each in seen])
+        surrogates = int(np.clip(np.ceil(_MIN_DECOYS / len(heights)), *_SURROGATES))
+        likely = heights >= cut
+        for _ in range(_ROUNDS):
+            before, least = likely, float(heights[likely].min(initial=np.inf))
+            decoys = list(pool.map(_decoys_of(template, least, surrogates), seen))
+            model = fit_height_model(heights, np.concatenate(decoys))
+            likely = model.posterior(heights) >= _COVERING_PROBABILITY
+            if np.array_equal(likely, before):
+                break  # the same decoys again
+    cut, expected_f1 = best_cut(heights, model.posterior(heights))
+    return PeakHeights(model, cut, expected_f1, _contrast_above(cut, fields, peaks))
+
+
+class _Seen(NamedTuple):
+    """One micrograph: its peaks, and what decoys are made from.
+
+    Attributes:
+        number: of the micrograph.
+        field: the micrograph.
+        peaks: whose contrast is that of particles.
+        dirt: `(h, w)` booleans, what is neither particle nor background.
+        median: of the response.
+        deviation: of the response, a robust one.
+    """
+
+    number: int
+    field: FilteredMicrograph
+    peaks: Peaks
+    dirt: NDArray[np.bool_]
+    median: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(
+        cls, number: int, field: FilteredMicrograph, peaks: Peaks, contrast: ParticleContrast, template: Template
+    ) -> _Seen:
+        working = field.working
+        response = template_response(field.spectrum, template, working.diameter_px)
+        median, deviation = response_scale(response, working.exposed)
+        troughs = find_peaks((median - response) / deviation, PEAK_DISTANCE_DIAMETERS * working.diameter_px)
+        is_alike = contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
+        places = np.concatenate([peaks.take(~is_alike).xy, troughs.take(troughs.height > _TROUGH).xy])
+        dirt = near_places(_shape(response), places, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
+        if working.exposed is not None:
+            dirt |= ~working.exposed.cpu().numpy()
+        return cls(number, field, peaks.take(is_alike), dirt, median, deviation)
+
+    def decoys(self, template: Template, least_height: float, surrogates: int) -> NDArray[np.float64]:
+        """Return the heights of decoys, if peaks of a least height are those of particles."""
+        image, diameter_px = self.field.working.image, self.field.working.diameter_px
+        particles = self.peaks.take(self.peaks.height >= least_height)
+        covered = self.dirt | near_places(_shape(image), particles.xy, _PARTICLE_RADIUS_DIAMETERS * diameter_px)
+        amplitudes = background_amplitudes(image, torch.from_numpy(covered).to(image.device))
+        heights = []
+        for surrogate in range(surrogates):
+            noise = noise_spectrum(amplitudes, _shape(image), _MAX_MICROGRAPHS * surrogate + self.number)
+            response = (template_response(noise, template, diameter_px) - self.median) / self.deviation
+            decoys = find_peaks(response, PEAK_DISTANCE_DIAMETERS * diameter_px)
+            heights.append(_off_edges(decoys, self.field.working).height)
+        return np.concatenate(heights)
+
+
+def _off_edges(peaks: Peaks, working: WorkingImage) -> Peaks:
+    return peaks.take(inside(peaks, working.image.shape, _EDGE_DIAMETERS * working.diameter_px))
+
+
+def _shape(image: Tensor) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
+
+
+def _decoys_of(template: Template, least_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
+    return lambda each: each.decoys(template, least_height, surrogates)
+
+
+def _contrast_above(cut: float, fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks]) -> ParticleContrast:
+    above = [p.take(p.height >= cut) for p in peaks]
+    contrast = [field.working.contrast_at(p.x, p.y) for p, field in zip(above, fields, strict=True)]
+    return ParticleContrast.of(np.concatenate(contrast), np.concatenate([p.height for p in above]))

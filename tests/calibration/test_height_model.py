@@ -1,0 +1,74 @@
+"""Heights of peaks beside those of decoys: known parts come back, and background alone has no particles."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryoglean.calibration.height_model import HeightModel, fit_height_model
+from cryoglean.detect.mixture import HeightMixture
+from examples import some
+
+DECOYS = (1.8, 0.75)
+
+
+def decoys(n, seed=0):
+    return np.random.default_rng([1, seed]).normal(*DECOYS, n)
+
+
+def heights(particles, beside, far, mean=3.8, seed=0):
+    rng = np.random.default_rng([2, seed])
+    parts = rng.normal(mean, 0.8, particles), rng.normal(1.0, 0.8, beside), rng.normal(*DECOYS, far)
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize(("particles", "mean"), [(700, 3.8), (700, 7.0), (100, 5.0), (1500, 3.3)])
+def test_known_parts_come_back(particles, mean):
+    model = fit_height_model(heights(particles, 1200, 3000, mean), decoys(8000))
+    found = model.particles.share * (particles + 4200)
+    assert found == pytest.approx(particles, rel=0.25)
+    assert model.particles.mean == pytest.approx(mean, abs=0.3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_background_alone_has_no_particle(seed):
+    alone = heights(0, 0, 4000, seed=seed)
+    assert fit_height_model(alone, decoys(8000, seed)).particles.share == 0
+
+
+@given(seed=st.integers(0, 99), particles=st.integers(0, 60), beside=st.integers(0, 60), mean=st.floats(-2, 30))
+@settings(max_examples=some(20))
+def test_what_is_higher_is_no_less_a_particle(seed, particles, beside, mean):
+    seen = heights(particles, beside, 100, mean, seed)
+    posterior = fit_height_model(seen, decoys(200, seed)).posterior(np.sort(seen))
+    assert (np.diff(posterior) >= 0).all()
+    assert ((posterior >= 0) & (posterior <= 1)).all()
+
+
+@given(
+    seen=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8),
+    false=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=8),
+)
+@settings(max_examples=some(30))
+def test_any_heights_are_fitted_with_finite_numbers(seen, false):
+    model = fit_height_model(np.array(seen), np.array(false))
+    numbers = [*model.particles, *model.beside, model.lowest, model.background_mean, model.background_deviation]
+    assert np.isfinite(numbers).all()
+    assert np.isfinite(model.decoys).all()
+    assert np.isfinite(model.posterior(np.array(seen))).all()
+
+
+def test_all_densities_together_are_one():
+    model = fit_height_model(heights(300, 500, 1500), decoys(4000))
+    height = np.arange(-20, 30, 0.01)
+    both = model.particles.density(height) + model.background(height)
+    assert both.sum() * 0.01 == pytest.approx(1, abs=0.01)
+
+
+def test_two_normal_densities_are_such_a_model():
+    mixture = HeightMixture(0.3, 1.7, 0.6, 7.1, 1.2)
+    model = HeightModel.of_normals(mixture)
+    height = np.linspace(-1, 12, 200)
+    np.testing.assert_allclose(model.background(height), mixture.background(height), atol=2e-3)
+    np.testing.assert_allclose(model.posterior(height), mixture.posterior(height), atol=0.02)
+    assert (model.background_mean, model.background_deviation) == pytest.approx((1.7, 0.6), abs=0.01)
