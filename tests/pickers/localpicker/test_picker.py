@@ -321,3 +321,10 @@ def test_glaring_dirt_does_not_shape_the_template():
     far = np.hypot(*(picks.xy[:, None] - np.array(drops)[None]).transpose(2, 0, 1)).min(1) >= 1.7 * DIAMETER
     assert f1_score(picks.xy[far], wanted, DIAMETER / 5) > 0.9
     assert (~far).sum() <= 3
+
+
+def test_a_background_without_peaks_leaves_the_particles():
+    """Particles on next to nothing: noise has no peaks to be decoys."""
+    field = particle_field(n=60, noise=1e-3, seed=4)
+    _, (picks,) = fit_and_pick(field.image)
+    assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9

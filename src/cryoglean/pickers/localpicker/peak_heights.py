@@ -104,24 +104,47 @@ def fit_peak_heights(fields: Sequence[FilteredMicrograph], template: Template, t
             return None
         room = sum(field.capacity for field in fields)
         mixture = fit_height_mixture(heights, room)
+        model = HeightModel.of_normals(mixture)
         cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
         contrast = _contrast_above(cut, fields, peaks)
-        if len(heights) < _MIN_PEAKS:
-            return PeakHeights(HeightModel.of_normals(mixture), cut, expected_f1, contrast)
-        which = range(len(fields))
-        seen = list(pool.map(lambda i: _Seen.of(i, fields[i], peaks[i], contrast, template), which))
-        heights = np.concatenate([each.peaks.height for each in seen])
-        surrogates = int(np.clip(np.ceil(_MIN_DECOYS / len(heights)), *_SURROGATES))
-        likely = heights >= cut
-        for _ in range(_ROUNDS):
-            before, least = likely, float(heights[likely].min(initial=np.inf))
-            decoys = list(pool.map(_decoys_of(template, least, surrogates), seen))
-            model = fit_height_model(heights, np.concatenate(decoys))
-            likely = model.posterior(heights) >= _COVERING_PROBABILITY
-            if np.array_equal(likely, before):
-                break  # the same decoys again
-    cut, expected_f1 = best_cut(heights, model.posterior(heights))
-    return PeakHeights(model, cut, expected_f1, _contrast_above(cut, fields, peaks))
+        if len(heights) >= _MIN_PEAKS:
+            which = range(len(fields))
+            seen = list(pool.map(lambda i: _Seen.of(i, fields[i], peaks[i], contrast, template), which))
+            heights = np.concatenate([each.peaks.height for each in seen])
+            model = _fit_beside_decoys(heights, heights >= cut, seen, template, pool) or model
+            cut, expected_f1 = best_cut(heights, model.posterior(heights))
+            contrast = _contrast_above(cut, fields, peaks)
+    return PeakHeights(model, cut, expected_f1, contrast)
+
+
+def _fit_beside_decoys(
+    heights: NDArray[np.float64],
+    likely: NDArray[np.bool_],
+    seen: Sequence[_Seen],
+    template: Template,
+    pool: ThreadPoolExecutor,
+) -> HeightModel | None:
+    """Fit heights and find decoys in turns; None where the background has hardly a peak.
+
+    Args:
+        heights: (n,) of the peaks of all micrographs.
+        likely: (n,) booleans, which are taken for particles at first.
+        seen: the micrographs.
+        template: that they are filtered with.
+        pool: that works on them.
+    """
+    model = None
+    surrogates = int(np.clip(np.ceil(_MIN_DECOYS / len(heights)), *_SURROGATES))
+    for _ in range(_ROUNDS):
+        before, least = likely, float(heights[likely].min(initial=np.inf))
+        decoys = np.concatenate(list(pool.map(_decoys_of(template, least, surrogates), seen)))
+        if len(decoys) < LEAST_HEIGHTS:
+            break
+        model = fit_height_model(heights, decoys)
+        likely = model.posterior(heights) >= _COVERING_PROBABILITY
+        if np.array_equal(likely, before):
+            break  # the same decoys again
+    return model
 
 
 class _Seen(NamedTuple):
