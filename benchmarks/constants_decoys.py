@@ -48,7 +48,7 @@ VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
     "_MAX_BESIDE": (height_model, (2.0, 4.0, 8.0)),
     "_SMOOTHING": (height_model, (0.05, 0.1, 0.2)),
 }
-CHOSEN = "small,small-dim,frames,rod2,rod3,crowd,base,sparse,clean"
+CHOSEN = "small,small-dim,frames,rod2,rod3,crowd,base,clean"
 LEAST_SCORE = 0.02
 """Least score of places among which the best threshold is looked for."""
 
@@ -89,7 +89,7 @@ def lacks(each: LearnedSet) -> float:
     picks = [picker.pick_down_to(m, LEAST_SCORE) for m in each.micrographs]
     scored = [Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)]
     own = f1(*counts(scored, settings.threshold))
-    scores = np.concatenate([p.score for p in picks])
+    scores = np.concatenate([[settings.threshold], *(p.score for p in picks)])
     return max([own, *(f1(*counts(scored, t)) for t in np.quantile(scores, np.linspace(0, 1, 60)))]) - own
 
 
