@@ -31,7 +31,11 @@ def f1_at(threshold, found, truths):
 
 @pytest.mark.parametrize(
     ("signal_to_noise", "particles"),
-    [pytest.param(0.002, 40, id="faint"), pytest.param(0.004, 12, id="few"), pytest.param(0.01, 90, id="crowded")],
+    [
+        pytest.param(0.002, 40, id="faint"),
+        pytest.param(0.004, 12, id="few", marks=pytest.mark.slow),
+        pytest.param(0.01, 90, id="crowded", marks=pytest.mark.slow),
+    ],
 )
 def test_the_threshold_is_near_the_best(signal_to_noise, particles):
     micrographs, truths = zip(*fields(signal_to_noise, particles, range(4)), strict=True)
