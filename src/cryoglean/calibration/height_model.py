@@ -56,9 +56,9 @@ _MIN_DEVIATION = 0.6
 """Least standard deviation of particles' heights. Chosen on simulated sets: the noise under each alone makes 0.7."""
 
 _MAX_VARIATION = 0.25
-"""Largest coefficient of variation of the particles' own heights. Chosen on simulated sets, where it is 0.15 to 0.25:
-0.2 to 0.33 move F1 by 0.02 (`benchmarks/constants_decoys.py`); without a limit the
-flank of the noise passes for particles, and so does dirt, whose heights scatter more."""
+"""Largest coefficient of variation of the particles' own heights. Chosen on simulated sets, where it is 0.15 to 0.25;
+with 0.15 to 0.5 F1 lacks 0.006 to 0.012 of that at the best threshold (`benchmarks/constants_decoys.py`). Without a
+limit the flank of the noise passes for particles, and so does dirt, whose heights scatter more."""
 
 _MAX_BESIDE = 4.0
 """Most peaks beside a particle. Chosen on simulated sets: 0.6 where they crowd, to 3.4."""

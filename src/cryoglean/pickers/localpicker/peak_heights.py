@@ -43,8 +43,8 @@ few."""
 
 _COVERING_PROBABILITY = 0.2
 """Probability of a particle from which its place tells nothing of the background. Chosen on simulated sets: particles
-that stay lift the decoys as much as noise that is covered lowers them; 0.1 to 0.3 move F1 of faint sets by 0.08 at
-most, of others by 0.02 (`benchmarks/constants_decoys.py`)."""
+that stay lift the decoys as much as noise that is covered lowers them; with 0.1 to 0.5 F1 lacks 0.004 to 0.013 of that
+at the best threshold (`benchmarks/constants_decoys.py`)."""
 
 _PARTICLE_RADIUS_DIAMETERS = 0.5
 """Radius of what a particle covers. Derived: that of the particle."""
