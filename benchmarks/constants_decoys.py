@@ -5,7 +5,8 @@ usage: python benchmarks/constants_decoys.py SHARED --out FOLDER [--seeds 11 12]
 Sets of the hard suite (benchmarks/hard_sets.py, made in FOLDER/sets) of other seeds than it is judged on. The template
 of each is learned once; each constant alone is set to the values below, and the heights are fitted and the set is
 picked anew. Prints as Markdown, for each value, the mean over all sets of what F1 lacks to that of the best threshold
-(found with the truth in hand), and the set that lacks most. Values were chosen by this on seeds 11 and 12.
+(found with the truth in hand), and the set that lacks most. Values were chosen on seeds 11 and 12, before this
+script was.
 """
 
 from __future__ import annotations

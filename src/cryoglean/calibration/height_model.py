@@ -47,7 +47,8 @@ faint to clear; the likeliest end is taken."""
 
 _MIN_SEPARATION = 1.0
 """Least distance of the particles' mean from that of the decoys, in the decoys' deviations. Chosen by hand: fainter
-particles cannot be told from background that decoys do not fit to the last; with none, white noise has some."""
+particles cannot be told from background that decoys do not fit to the last; 0.5 to 1.5 give the same F1 on simulated
+sets (`benchmarks/constants_decoys.py`)."""
 
 _MAX_SHARE = 0.95
 """Largest share of the peaks that are particles. Derived: some background has to be left to tell them from."""
@@ -58,7 +59,8 @@ _MIN_DEVIATION = 0.6
 _MAX_VARIATION = 0.25
 """Largest coefficient of variation of the particles' own heights. Chosen on simulated sets, where it is 0.15 to 0.25;
 with 0.15 to 0.5 F1 lacks 0.006 to 0.012 of that at the best threshold (`benchmarks/constants_decoys.py`). Without a
-limit the flank of the noise passes for particles, and so does dirt, whose heights scatter more."""
+limit the flank of the noise passes for particles, and so does dirt, whose heights scatter more. Labels of
+three real sets were watched meanwhile."""
 
 _MAX_BESIDE = 4.0
 """Most peaks beside a particle. Chosen on simulated sets: 0.6 where they crowd, to 3.4."""
@@ -83,7 +85,7 @@ class HeightModel(NamedTuple):
         particles: of particles.
         beside: of background next to particles.
         lowest: height of the first value of `decoys`.
-        decoys: (n,) density of the heights of decoys at steps of 0.05, of unit sum times step.
+        decoys: (n,) density of the heights of decoys at steps of 0.05; their sum times the step is 1.
     """
 
     particles: Normal

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cryoglean.detect.peaks import find_peaks
+from cryoglean.preprocess.glaring import widened
 from cryoglean.preprocess.normalise import median_and_deviation
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _SURROGATES = 12
 """Surrogates that a response is compared with. Resource: a fifth of a second each at worst, and only where there is
 doubt; the deviation of so few is known to a fifth."""
 
-_NOISE_HEIGHT = 5.0
+NOISE_HEIGHT = 5.0
 """Height in robust standard deviations that noise does not reach. Derived: one in some million is beyond; what is,
 dirt or the clearest particles, says nothing of the others, and a drop of ice alone would shape the spectrum."""
 
@@ -80,11 +81,7 @@ def peak_deviations(response: Tensor, min_distance_px: float) -> float:
 def _without_extremes(response: Tensor, min_distance_px: float) -> Tensor:
     """Return a response that is 0 around heights that noise does not reach, above and below."""
     reach = max(1, round(_REACH_DISTANCES * min_distance_px))
-    extreme = (response.abs() > _NOISE_HEIGHT).float()[None, None]
-    pool = torch.nn.functional.max_pool2d
-    near = pool(extreme, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
-    near = pool(near, (1, 2 * reach + 1), stride=1, padding=(0, reach))  # a square, one side at a time
-    return torch.where(near[0, 0] > 0, 0.0, response)
+    return torch.where(widened(response.abs() > NOISE_HEIGHT, reach), 0.0, response)
 
 
 def _mean_cube(response: Tensor, min_distance_px: float) -> float:

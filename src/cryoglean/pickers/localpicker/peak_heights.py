@@ -17,6 +17,7 @@ from cryoglean.calibration.height_model import HeightModel, fit_height_model
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
+from cryoglean.detect.surrogates import NOISE_HEIGHT
 from cryoglean.pickers.localpicker.template_search import (
     PEAK_DISTANCE_DIAMETERS,
     FilteredMicrograph,
@@ -44,7 +45,7 @@ few."""
 _COVERING_PROBABILITY = 0.2
 """Probability of a particle from which its place tells nothing of the background. Chosen on simulated sets: particles
 that stay lift the decoys as much as noise that is covered lowers them; with 0.1 to 0.5 F1 lacks 0.004 to 0.013 of that
-at the best threshold (`benchmarks/constants_decoys.py`)."""
+at the best threshold (`benchmarks/constants_decoys.py`). Labels of three real sets were watched meanwhile."""
 
 _PARTICLE_RADIUS_DIAMETERS = 0.5
 """Radius of what a particle covers. Derived: that of the particle."""
@@ -52,16 +53,13 @@ _PARTICLE_RADIUS_DIAMETERS = 0.5
 _DIRT_RADIUS_DIAMETERS = 0.75
 """Radius of what dirt covers. Chosen by hand: a drop of ice is larger than a particle."""
 
-_TROUGH = 5.0
-"""Depth of the response, in robust standard deviations, that neither noise nor particles reach. Derived: one value of
-noise in some million is deeper."""
-
 _EDGE_DIAMETERS = 0.5
 """Peaks nearer to an edge than this are no example of either. Derived: beyond the edge a micrograph goes on by
 reflection, so half of a filter sees the same noise twice, and its response is higher than anywhere else."""
 
 _MIN_DECOYS = 2000
-"""Decoys that are wanted at least. Resource: their densities are smooth, in half a second for one small micrograph."""
+"""Decoys that are wanted at least. Resource: enough for a smooth density, in a quarter of a second for one small
+micrograph."""
 
 _SURROGATES = (2, 8)
 """Fewest and most surrogates of each micrograph. Resource: of large sets one would do; small ones take no time."""
@@ -175,7 +173,7 @@ class _Seen(NamedTuple):
         median, deviation = response_scale(response, working.exposed)
         troughs = find_peaks((median - response) / deviation, PEAK_DISTANCE_DIAMETERS * working.diameter_px)
         is_alike = contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
-        places = np.concatenate([peaks.take(~is_alike).xy, troughs.take(troughs.height > _TROUGH).xy])
+        places = np.concatenate([peaks.take(~is_alike).xy, troughs.take(troughs.height > NOISE_HEIGHT).xy])
         dirt = near_places(_shape(response), places, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
         if working.exposed is not None:
             dirt |= ~working.exposed.cpu().numpy()
