@@ -50,7 +50,7 @@ VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
     "_SMOOTHING": (height_model, (0.05, 0.1, 0.2)),
 }
 CHOSEN = "small,small-dim,frames,rod2,rod3,crowd,base,clean"
-LEAST_SCORE = 0.02
+MIN_SCORE = 0.02
 """Least score of places among which the best threshold is looked for."""
 
 
@@ -84,10 +84,10 @@ def lacks(each: LearnedSet) -> float:
     found = peak_heights.fit_peak_heights(fields, each.model.template)
     if found is None:
         raise ValueError("too few peaks")
-    changes = {"heights": found.model, "cut": found.cut, "contrast": found.contrast}
+    changes = {"heights": found.model, "threshold": found.threshold, "contrast": found.contrast}
     settings = LocalpickerSettings(diameter_angstrom=each.kind.diameter)
     picker = Localpicker(settings, each.model.model_copy(update=changes))
-    picks = [picker.pick_down_to(m, LEAST_SCORE) for m in each.micrographs]
+    picks = [picker.pick_down_to(m, MIN_SCORE) for m in each.micrographs]
     scored = [Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)]
     own = f1(*counts(scored, settings.threshold))
     scores = np.concatenate([[settings.threshold], *(p.score for p in picks)])

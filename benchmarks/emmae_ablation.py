@@ -5,7 +5,7 @@ usage: python benchmarks/emmae_ablation.py SHARED [--sets SET ...] [--tables ste
 SHARED holds `data/<set>/micrographs` and `data/<set>/particles`; labels serve for the score only. Networks are made by
 `cryoglean mae train` into FOLDER, and what is there is not trained again. Prints Markdown:
 
-steps: F1 at the program's own cut, and at the best cut (an oracle), of the published steps and of those of the default.
+steps: F1 at the program's own threshold, and at the best one (an oracle), of the published steps and of the default's.
 clusters: the published steps, their last clustering of each micrograph with 3 to 7 clusters (the paper's Figure 2B).
 micrographs: the default, trained on and learned from 1 to 8 micrographs (the paper's Figure 2A).
 """
@@ -112,7 +112,8 @@ def main() -> None:
     torch.set_num_threads(1)
     for table in arguments.tables:
         print(
-            f"\n| set | {table} | F1, own cut | precision | recall | F1, best cut (oracle) |\n|---|---|---|---|---|---|"
+            f"\n| set | {table} | F1, own threshold | precision | recall | F1, best threshold (oracle) |\n"
+            "|---|---|---|---|---|---|"
         )
         for name in arguments.sets:
             case = read(arguments.shared, name, arguments.out)

@@ -5,7 +5,7 @@ usage: python benchmarks/emmae_accuracy.py SHARED [--tables real junk] [--out FO
 SHARED holds `data/<set>/micrographs`, `data/<set>/particles`, `data/junk` and `tools/score_picks.py`; labels serve for
 the score only. Prints Markdown; pictures lie in FOLDER.
 
-real: the program's own cut with a network that `pick` trains on the set itself, with that of the program, and with one
+real: the program's own threshold with a network that `pick` trains on the set, with that of the program, and with one
     that was trained on another set; seconds are those of the whole command.
 junk: micrographs of other grids, most of them empty or spoiled, scaled so that its particle would be 25 px across and
     picked with what a good set taught: no pick is right, as none of its particles is there.
@@ -79,7 +79,10 @@ def main() -> None:
 
 def real(shared: Path, out: Path) -> None:
     """Print F1 by set and network."""
-    print("\n| set | network | `--preprocess` | precision | recall | F1, own cut | F1, best cut (oracle) | seconds |")
+    print(
+        "\n| set | network | `--preprocess` | precision | recall | F1, own threshold | F1, best threshold (oracle) "
+        "| seconds |"
+    )
     print("|---" * 8 + "|")
     for row in ROWS:
         start = time.perf_counter()

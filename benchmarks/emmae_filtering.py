@@ -3,7 +3,7 @@
 usage: python benchmarks/emmae_filtering.py SHARED [--out FOLDER] [--sets NAME ...] [--processed NAME ...] [--floors]
 
 SHARED holds `data/structures`. Four micrographs of 1,536 x 1,536 px at 2 A each; a network is trained on each processed
-set, with its filters (`--preprocess default`) and without (`none`). Prints F1 at the own cut, and the noise floor by
+set, with its filters (`--preprocess default`) and without (`none`). Prints F1 at its threshold, and the noise floor by
 which `auto` chooses; --floors prints that alone. What is there in FOLDER is not made again.
 """
 

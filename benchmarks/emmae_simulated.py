@@ -5,7 +5,7 @@ usage: python benchmarks/emmae_simulated.py SHARED [--tables noise across specie
 SHARED holds `data/structures`. Micrographs (2,048 px at 1.5 A, some ice, carbon, gold, aggregates) are simulated and
 networks are trained into FOLDER by the program's own commands; what is there is not made again. Prints Markdown:
 
-noise: F1 at the program's own cut for three proteins at 80, 40 and 12 e/A^2, networks trained on the set itself.
+noise: F1 at the program's own threshold for three proteins at 80, 40 and 12 e/A^2, networks trained on the set itself.
 across: a network trained on one set and used on the others. The default learns from the new set what particles look
     like there; the published steps take their clusters from the set trained on, as in the paper's Table 1.
 species: recall of each of four proteins that lie in the same micrographs, picked with the largest one's diameter.
@@ -98,7 +98,7 @@ class Case(NamedTuple):
         return {stem_of(each.name): picker.pick(each) for each in self.micrographs}
 
     def f1(self, picker: Picker) -> float:
-        """Return F1 at the picker's own cut."""
+        """Return F1 at the picker's own threshold."""
         truth = read_picks_folder(self.folder / "truth")
         return evaluate_picks(truth, self.picks(picker), Protocol(self.diameter / PIXEL_SIZE)).overall.f1
 
@@ -193,7 +193,7 @@ def species(structures: Path, out: Path) -> None:
 def hits(truth: Picks, picks: Picks, diameter_px: float) -> list[bool]:
     """Tell of each true particle whether it was found."""
     pairs = match(truth.xy, picks.xy, diameter_px)
-    found = set(pairs.truth[pairs.iou >= LEAST_IOU].tolist())
+    found = set(pairs.truth[pairs.iou >= MIN_IOU].tolist())
     return [i in found for i in range(len(truth))]
 
 
@@ -202,7 +202,7 @@ def species_of(folder: Path) -> dict[str, list[str]]:
     return {stem_of(path.stem): pd.read_csv(path)["species"].astype(str).tolist() for path in folder.rglob("*.csv")}
 
 
-LEAST_IOU = 0.6
+MIN_IOU = 0.6
 TABLES = {"noise": noise, "across": across, "species": species}
 
 if __name__ == "__main__":

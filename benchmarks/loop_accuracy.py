@@ -16,7 +16,11 @@ from typing import Any
 
 from picking_accuracy import SETS, score
 
-HEAD = "| set | picks of | number | precision | recall | F1, own cut | kept | accepted | seconds |\n" + "|---" * 9 + "|"
+HEAD = (
+    "| set | picks of | number | precision | recall | F1, own threshold | kept | accepted | seconds |\n"
+    + "|---" * 9
+    + "|"
+)
 
 
 def main() -> None:

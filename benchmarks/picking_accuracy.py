@@ -1,4 +1,4 @@
-"""F1 of the shape-based pickers on real micrographs, by the reference score, with the program's own cut.
+"""F1 of the shape-based pickers on real micrographs, by the reference score, with the program's own threshold.
 
 usage: python benchmarks/picking_accuracy.py SHARED [--out FOLDER] [--preset default|paper]
 
@@ -25,7 +25,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("accuracy-out"))
     parser.add_argument("--preset", default="default", choices=["default", "paper"])
     arguments = parser.parse_args()
-    print("| set | picks | precision | recall | F1, own cut | F1, best cut (oracle) |\n|---|---|---|---|---|---|")
+    print(
+        "| set | picks | precision | recall | F1, own threshold | F1, best threshold (oracle) |\n"
+        "|---|---|---|---|---|---|"
+    )
     for name in SETS:
         own, best = score(arguments.shared, name, pick(arguments.shared, name, arguments.out, arguments.preset))
         print(
@@ -46,7 +49,7 @@ def pick(shared: Path, name: str, out: Path, preset: str) -> Path:
 
 
 def score(shared: Path, name: str, picks: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Score with the reference tool: as given, and at the best cut."""
+    """Score with the reference tool: as given, and at the best threshold."""
     *_, diameter, margin, size = SETS[name]
     command = [
         sys.executable,

@@ -72,7 +72,7 @@ def row(structures: Path, name: str, seed: int) -> str:
         "- | - | -"
         if size is None
         else (
-            f"{size.diameter_angstrom:.0f} | {size.least_angstrom:.0f} to {size.most_angstrom:.0f} | "
+            f"{size.diameter_angstrom:.0f} | {size.min_angstrom:.0f} to {size.max_angstrom:.0f} | "
             f"{'yes' if size.has_edge else 'no'}"
         )
     )

@@ -21,7 +21,7 @@ def localpicker_model(**changes):
         "skewness": 0.6,
         "skewness_error": 0.02,
         "heights": HEIGHTS,
-        "cut": 2.4,
+        "threshold": 2.4,
         "expected_f1": 0.93,
         "contrast": ParticleContrast(0.0, 0.1),
         "micrographs": ("a.mrc",),

@@ -24,7 +24,7 @@ THREADS = 3 if "threads" in CHOSEN else 1
 _KNOWN = {"bfloat16", "float32", "threads", "default", "avx2", "jitter"}
 _INSTRUCTIONS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
 _OLD = {"default": ("default", "SSE41", "SSE4_2", "Nehalem"), "avx2": ("avx2", "AVX2", "AVX2", "Haswell")}
-_MOST_STEPS = 2  # of the last bit
+_MAX_STEPS = 2  # of the last bit
 
 
 def apply():
@@ -48,5 +48,5 @@ def jittered(image):
     """Return an image of float32 with its last bits changed, always in the same way, if that is asked for."""
     if "jitter" not in CHOSEN:
         return image
-    steps = np.random.default_rng(image.shape).integers(-_MOST_STEPS, _MOST_STEPS + 1, image.shape)
+    steps = np.random.default_rng(image.shape).integers(-_MAX_STEPS, _MAX_STEPS + 1, image.shape)
     return (image * (1 + steps * 2.0**-23)).astype(np.float32)

@@ -62,10 +62,10 @@ class Toy:
     def pick(self, micrograph):
         return self.pick_down_to(micrograph, self.threshold)
 
-    def pick_down_to(self, micrograph, least_score):
+    def pick_down_to(self, micrograph, min_score):
         peaks = blobs(micrograph, self.settings)
         score = expit(peaks.height - self.height)
-        kept = score >= least_score
+        kept = score >= min_score
         return Picks(peaks.x[kept], peaks.y[kept], score[kept])
 
 

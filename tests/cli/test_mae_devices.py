@@ -79,14 +79,14 @@ def weights_of(net):
     return torch.cat([weight.detach().flatten() for weight in net.parameters()])
 
 
-def assert_as_alone(out, alone, most_off=0.01):
+def assert_as_alone(out, alone, max_off=0.01):
     """See that weights went the way of those of one process, and that the loss fell as there, but for rounding.
 
     With shares of tiles that are not theirs, processes end a quarter of the way off.
     """
     start = weights_of(new_mae(MaeLayers(), 0))
     single, several = (weights_of(read_emmae(root / "weights.safetensors").net) for root in (alone, out))
-    assert float((several - single).norm() / (single - start).norm()) < most_off
+    assert float((several - single).norm() / (single - start).norm()) < max_off
     losses = [np.genfromtxt(root / "curves.csv", delimiter=",", names=True)["loss"] for root in (alone, out)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
 
@@ -113,7 +113,7 @@ def test_two_processes_make_what_one_does_where_products_are_rounded_more(folder
     done = run([*COMMAND, *words(folder, tmp_path / "two")], "bfloat16")
     assert done.returncode == 0, done.stderr
     assert "bfloat16" in done.stderr
-    assert_as_alone(tmp_path / "two", one, most_off=0.08)
+    assert_as_alone(tmp_path / "two", one, max_off=0.08)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The mixture of heights and the cut: known parameters come back, and no cut is better."""
+"""The mixture of heights and the threshold: known parameters come back, and no threshold is better."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from cryoglean.detect.mixture import (
     JAMMING_COVERAGE,
-    LEAST_HEIGHTS,
+    MIN_HEIGHTS,
     HeightMixture,
-    best_cut,
+    best_threshold,
     fit_height_mixture,
-    most_particles,
+    max_particles,
 )
 from examples import some
 
@@ -30,25 +30,25 @@ def test_known_parameters_come_back(share, background, particle):
     np.testing.assert_allclose(fit, (share, *background, *particle), atol=0.1)
 
 
-@given(most=st.floats(0.1, 500), seed=st.integers(0, 99))
+@given(capacity=st.floats(0.1, 500), seed=st.integers(0, 99))
 @settings(max_examples=some(30))
-def test_there_are_never_more_particles_than_there_is_room_for(most, seed):
+def test_there_are_never_more_particles_than_there_is_room_for(capacity, seed):
     heights = heights_of(400, 0.4, (2.0, 0.8), (3.0, 1.0), seed)
-    fit = fit_height_mixture(heights, most)
-    assert 0 < fit.particle_share <= max(most, 1) / 400 + 1e-12
+    fit = fit_height_mixture(heights, capacity)
+    assert 0 < fit.particle_share <= max(capacity, 1) / 400 + 1e-12
     assert np.isfinite(fit).all()
     assert fit.particle_mean > fit.background_mean
 
 
-@given(heights=st.lists(st.floats(-5, 20), min_size=LEAST_HEIGHTS, max_size=12), most=st.floats(0.01, 30))
-def test_any_few_heights_are_fitted_with_finite_numbers(heights, most):
+@given(heights=st.lists(st.floats(-5, 20), min_size=MIN_HEIGHTS, max_size=12), capacity=st.floats(0.01, 30))
+def test_any_few_heights_are_fitted_with_finite_numbers(heights, capacity):
     values = np.array(heights)
-    fit = fit_height_mixture(values, most)
+    fit = fit_height_mixture(values, capacity)
     posterior = fit.posterior(values)
     assert np.isfinite(fit).all()
     assert ((posterior >= 0) & (posterior <= 1)).all()
-    cut, f1 = best_cut(values, posterior)
-    assert (values >= cut).any()
+    threshold, f1 = best_threshold(values, posterior)
+    assert (values >= threshold).any()
     assert 0 <= f1 <= 1
 
 
@@ -61,21 +61,21 @@ def test_the_posterior_is_nothing_low_and_certain_high():
 @given(
     data=st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 1)), min_size=1, max_size=30, unique_by=lambda pair: pair[0])
 )
-def test_no_cut_expects_a_better_f1(data):
+def test_no_threshold_expects_a_better_f1(data):
     heights, posterior = np.array(data).T
 
     def expected_f1(kept):
         return 2 * posterior[kept].sum() / (kept.sum() + posterior.sum())
 
-    cut, f1 = best_cut(heights, posterior)
+    threshold, f1 = best_threshold(heights, posterior)
     best = max(expected_f1(heights >= h) for h in heights)
     assert f1 == pytest.approx(best)
-    assert expected_f1(heights >= cut) == pytest.approx(best)
+    assert expected_f1(heights >= threshold) == pytest.approx(best)
 
 
-def test_the_cut_lies_between_heights():
-    assert best_cut(np.array([5.0, 4.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0, 0.0])) == (2.5, 1.0)
+def test_the_threshold_lies_between_heights():
+    assert best_threshold(np.array([5.0, 4.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0, 0.0])) == (2.5, 1.0)
 
 
 def test_discs_at_random_cover_no_more_than_the_jamming_limit():
-    assert most_particles(1e6, 20.0) * np.pi * 10**2 == pytest.approx(JAMMING_COVERAGE * 1e6)
+    assert max_particles(1e6, 20.0) * np.pi * 10**2 == pytest.approx(JAMMING_COVERAGE * 1e6)

@@ -255,7 +255,7 @@ DAMAGES = {
         "localpicker.json", lambda text: json.dumps(json.loads(text) | {"profile": [0.0] * 100_000}).encode()
     ),
     "what was learned, of no number": as_if_made_so(
-        "localpicker.json", lambda text: json.dumps(json.loads(text) | {"cut": float("nan")}).encode()
+        "localpicker.json", lambda text: json.dumps(json.loads(text) | {"threshold": float("nan")}).encode()
     ),
     "what was learned, as weights": as_if_made_so("localpicker.json", lambda _: save({"x": np.zeros(3)})),
 }
@@ -263,7 +263,7 @@ DAMAGES = {
 
 def turn_a_digit(path):
     text = path.read_text()
-    place = text.index('"cut": ') + len('"cut": ') + 2
+    place = text.index('"threshold": ') + len('"threshold": ') + 2
     path.write_text(text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1 :])
 
 

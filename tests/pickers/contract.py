@@ -23,7 +23,7 @@ class PickerContract(abc.ABC):
         crowded_shape: shape of the crowded field.
         bin_factor: stored pixels per pixel that the picker looks at.
         tolerance: how far, in stored pixels, a pick may move when the grid of binned pixels does.
-        least_f1: what the picker reaches on the field.
+        min_f1: what the picker reaches on the field.
         score_kind: what its scores are.
         faintness: of `faint_field`, in standard deviations of the field: so many places are as probably noise.
     """
@@ -32,7 +32,7 @@ class PickerContract(abc.ABC):
     pixel_size = 1.4
     bin_factor = 1
     tolerance = 0.2
-    least_f1 = 0.95
+    min_f1 = 0.95
     score_kind = "uncalibrated"
     faintness = 2.0
     noise = 1.0
@@ -85,7 +85,7 @@ class PickerContract(abc.ABC):
         assert f1_score(found, wanted, tolerance or self.tolerance) >= share
 
     def test_finds_the_particles(self, field):
-        assert f1_score(self.pick(field.image).xy, field.xy, self.diameter / 5) >= self.least_f1
+        assert f1_score(self.pick(field.image).xy, field.xy, self.diameter / 5) >= self.min_f1
 
     @pytest.mark.parametrize("shape", [(480, 540), (397, 331), (128, 601), (64, 64), (17, 16)])
     def test_picks_lie_inside_the_micrograph_best_first_and_scored_from_0_to_1(self, shape):
@@ -176,5 +176,5 @@ class PickerContract(abc.ABC):
         self.assert_same_centres(there, here, 0.95)
 
     def test_a_micrograph_of_noise_is_all_but_empty(self):
-        least_found = len(self.pick(self.make_field().image))
-        assert len(self.pick(noise_field((480, 540)))) <= 0.1 * least_found
+        found = len(self.pick(self.make_field().image))
+        assert len(self.pick(noise_field((480, 540)))) <= 0.1 * found

@@ -37,7 +37,7 @@ def is_picture(path):
         {"skewness": 0.001},
         {"skewness": -0.2, "skewness_error": 0.0},
         {"skewness": 0.0, "skewness_error": 0.0},
-        {"heights": HeightModel.of_normals(HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3)), "cut": 100.0},
+        {"heights": HeightModel.of_normals(HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3)), "threshold": 100.0},
         {"micrographs": ("$a_{b.mrc",) * 8},
     ],
 )

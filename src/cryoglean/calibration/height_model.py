@@ -46,7 +46,7 @@ _STARTS = (1.0, 2.0, 3.0, 5.0)
 faint to clear; the likeliest end is taken."""
 
 _MIN_SEPARATION = 1.0
-"""Least distance of the particles' mean from that of the decoys, in the decoys' deviations. Chosen by hand: fainter
+"""Minimum distance of the particles' mean from that of the decoys, in the decoys' deviations. Chosen by hand: fainter
 particles cannot be told from background that decoys do not fit to the last; 0.5 to 1.5 give the same F1 on simulated
 sets (`benchmarks/constants_decoys.py`)."""
 

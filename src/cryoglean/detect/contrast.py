@@ -22,7 +22,7 @@ OUTLIER_DEVIATIONS = 5.0
 carbon and in thick ice, more let edges in. 2.5 to 10 move F1 by 0.03 at most on simulated sets
 (`benchmarks/constants_flat.py`)."""
 
-_LEAST_DEVIATION = 0.03
+_MIN_DEVIATION = 0.03
 """Smallest robust standard deviation of log contrast. Chosen by hand: a few picks agree by chance, and would then pass
 for all there is."""
 
@@ -48,7 +48,7 @@ class ParticleContrast(NamedTuple):
         """
         per_height = max(0.0, float(np.median(np.expm1(2 * contrast) / height**2)))
         off = np.abs(contrast - _explained(per_height, height))
-        return cls(per_height, max(MAD_TO_SIGMA * float(np.median(off)), _LEAST_DEVIATION))
+        return cls(per_height, max(MAD_TO_SIGMA * float(np.median(off)), _MIN_DEVIATION))
 
     def matches_particle_contrast(
         self, contrast: NDArray[np.float64], height: NDArray[np.float64] | float = 1.0

@@ -58,14 +58,14 @@ def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> flo
     return float(expit(min(by_noise, by_set)))
 
 
-def threshold_for_micrograph(cut: float, empty: float, capacity: float) -> float:
-    """Return the least height of a particle: the set's in a full micrograph, what noise does not reach in an empty one.
+def threshold_for_micrograph(threshold: float, empty: float, capacity: float) -> float:
+    """Return the minimum height of a particle: the set's in a full micrograph, above noise in an empty one.
 
     Args:
-        cut: that of the set.
+        threshold: that of the set.
         empty: probability that the micrograph is; in between, the threshold is.
         capacity: how many particles there is room for.
     """
     maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
     above_noise = float(norm.isf(_FALSE_MAXIMA / maxima))
-    return cut + empty * max(above_noise - cut, 0.0)
+    return threshold + empty * max(above_noise - threshold, 0.0)

@@ -17,7 +17,7 @@ JAMMING_COVERAGE = 0.547
 """Largest share of an area that discs cover when they fall on it at random and do not overlap: particles in one layer
 of ice are no denser. Published (J. Feder, J. Theor. Biol. 87, 237, 1980)."""
 
-LEAST_HEIGHTS = 4
+MIN_HEIGHTS = 4
 """Fewer heights than this tell nothing of two distributions. Derived: each of the two needs two for its deviation."""
 
 _ITERATIONS = 300
@@ -88,25 +88,25 @@ class HeightMixture(NamedTuple):
         return np.where(height <= self.background_mean, 0.0, np.where(far_above, 1.0, share))
 
 
-def most_particles(area_px: float, diameter_px: float) -> float:
+def max_particles(area_px: float, diameter_px: float) -> float:
     """Return how many particles of a diameter an area can hold in one layer at random."""
     return JAMMING_COVERAGE * area_px / (math.pi / 4 * diameter_px**2)
 
 
-def fit_height_mixture(heights: NDArray[np.float64], most: float) -> HeightMixture:
+def fit_height_mixture(heights: NDArray[np.float64], capacity: float) -> HeightMixture:
     """Fit the mixture by expectation maximisation (Dempster, Laird and Rubin 1977) under a bound on its particles.
 
     Where particles and noise overlap, many splits of the heights are about equally likely; the bound rules out those
     with more particles than there is room for.
 
     Args:
-        heights: (n,) heights of all peaks, n of `LEAST_HEIGHTS` or more.
-        most: the most particles there can be.
+        heights: (n,) heights of all peaks, n of `MIN_HEIGHTS` or more.
+        capacity: how many particles there is room for.
 
     Returns:
         The mixture of largest likelihood reached from the split of the heights at `otsu_threshold`.
     """
-    share_bound = min(max(most / len(heights), 1 / len(heights)), 0.95)
+    share_bound = min(max(capacity / len(heights), 1 / len(heights)), 0.95)
     particle = (heights > otsu_threshold(heights)).astype(float)
     likelihood = -np.inf
     for _ in range(_ITERATIONS):
@@ -123,10 +123,10 @@ def fit_height_mixture(heights: NDArray[np.float64], most: float) -> HeightMixtu
     return HeightMixture(share, *low, *high)
 
 
-def best_cut(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> tuple[float, float]:
+def best_threshold(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> tuple[float, float]:
     """Find the height above which the expected F1 is largest.
 
-    With n peaks kept, of which t are expected to be particles out of p in all, F1 is 2 t / (n + p); the best cut
+    With n peaks kept, of which t are expected to be particles out of p in all, F1 is 2 t / (n + p); the best threshold
     keeps what is more probable than half of that maximum (Lipton, Elkan and Naryanaswamy 2014).
 
     Args:
@@ -134,8 +134,8 @@ def best_cut(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> tu
         posterior: (n,) probability that each is a particle.
 
     Returns:
-        The cut, halfway between the lowest height to keep and the next below it, so that rounding moves no peak across;
-        and the expected F1.
+        The threshold, halfway between the lowest height to keep and the next below it, so that rounding moves no peak
+        across; and the expected F1.
     """
     order = np.argsort(-heights, kind="stable")
     expected_true = np.cumsum(posterior[order])

@@ -13,7 +13,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MOST_CELLS = 2048
+_MAX_CELLS = 2048
 """Most cells along a side in which neighbours are looked up. Resource: bounds memory; no result depends on it."""
 
 
@@ -50,7 +50,7 @@ def find_peaks(response: Tensor, min_distance_px: float) -> Peaks:
 
     Args:
         response: `(h, w)` float; values that are not finite are never maxima.
-        min_distance_px: least distance between two peaks, in pixels.
+        min_distance_px: minimum distance between two peaks, in pixels.
 
     Returns:
         The peaks, highest first (equal heights in order of row, then column). Refined positions stay within the map
@@ -86,7 +86,7 @@ def non_maximum_suppression(
     if len(x) == 0:
         return np.ones(0, dtype=bool)
     kept = np.zeros(len(x), dtype=bool)
-    side = max(min_distance_px, float(max(np.ptp(x), np.ptp(y))) / _MOST_CELLS)
+    side = max(min_distance_px, float(max(np.ptp(x), np.ptp(y))) / _MAX_CELLS)
     column, row = (np.floor((v - v.min()) / side).astype(np.int64) + 1 for v in (x, y))
     across = int(column.max()) + 2  # an empty cell all round: neighbours need no check for the border
     cell = row * across + column

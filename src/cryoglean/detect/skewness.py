@@ -26,7 +26,7 @@ gold and ice decide, a larger one loses the tiles that hold a sparse set's parti
 simulated sets (`benchmarks/constants_flat.py`)."""
 
 
-_LEAST_EXPOSED_SHARE = 0.5
+_MIN_EXPOSED_SHARE = 0.5
 """Share of a tile that must have been exposed for it to count, if any tile has as much. Chosen by hand: half a tile
 holds some particles."""
 
@@ -91,7 +91,7 @@ def field_skewness(response: Tensor, diameter_px: float, exposed: Tensor | None 
     if exposed is None:
         return FieldSkewness(tiles, noise_error(response))
     shares = _in_tiles(exposed.float(), diameter_px).mean(dim=1).cpu().double().numpy()
-    chosen = shares >= min(_LEAST_EXPOSED_SHARE, shares.max())
+    chosen = shares >= min(_MIN_EXPOSED_SHARE, shares.max())
     # a tile's unexposed part adds nothing to either moment, and so divides both by what is left
     return FieldSkewness(tiles[chosen] * np.sqrt(shares[chosen]), noise_error(response, float(exposed.float().mean())))
 

@@ -23,8 +23,8 @@ NOISE_HEIGHT = 5.0
 dirt or the clearest particles, says nothing of the others, and a drop of ice alone would shape the spectrum."""
 
 _REACH_DISTANCES = 2
-"""How far around such heights a response is left out, in least distances of two peaks. Derived: a particle's diameter,
-at half of which peaks may lie."""
+"""How far around such heights a response is left out, in minimum distances of two peaks. Derived: a particle's
+diameter, at half of which peaks may lie."""
 
 
 def random_phases(shape: tuple[int, int], seed: int, like: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def peak_deviations(response: Tensor, min_distance_px: float) -> float:
 
     Args:
         response: `(h, w)`, in robust standard deviations.
-        min_distance_px: least distance of two peaks.
+        min_distance_px: minimum distance of two peaks.
     """
     quiet = _without_extremes(response, min_distance_px)
     noise = [_mean_cube(phase_randomised(quiet, seed), min_distance_px) for seed in range(_SURROGATES)]

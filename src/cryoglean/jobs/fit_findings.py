@@ -100,7 +100,7 @@ def findings_on_misfit(
         said["contrast"] = f"the fit is of {contrast} particles, but these micrographs show {survey.contrast} ones"
     if size is not None and is_wrong_size(size, diameter_angstrom):
         changes["--diameter"] = f"{size.diameter_angstrom:.0f}"
-        span = f"{size.least_angstrom:.0f} to {size.most_angstrom:.0f} Å"
+        span = f"{size.min_angstrom:.0f} to {size.max_angstrom:.0f} Å"
         said["size"] = f"the fit is of particles of {diameter_angstrom:g} Å, but these micrographs show {span}"
     if not changes:
         return (Finding(Level.fact, "contrast", f"the micrographs show {contrast} particles, as the fit has it"),)

@@ -20,7 +20,7 @@ def spread_sample(
     files: Sequence[MicrographFile],
     read: Callable[[MicrographFile], Read],
     first: Sequence[MicrographFile] = (),
-    most: int = FIT_MICROGRAPHS,
+    max_count: int = FIT_MICROGRAPHS,
 ) -> Iterator[Read]:
     """Read micrographs spread evenly over a set, after some that come first; unusable ones give way to neighbours.
 
@@ -30,10 +30,10 @@ def spread_sample(
         files: the set.
         read: how one is read; raises `MicrographError` if it cannot be used: it is named when its turn comes.
         first: files of the set to begin with.
-        most: how many to read.
+        max_count: how many to read.
     """
     in_order = sorted(files, key=lambda file: file.key)
-    stride, found = math.ceil(len(files) / most), 0
+    stride, found = math.ceil(len(files) / max_count), 0
     spread = (f for start in range(stride) for f in in_order[start::stride] if f not in first)
     for file in (*first, *spread):
         try:
@@ -42,5 +42,5 @@ def spread_sample(
             continue
         yield micrograph
         found += 1
-        if found == most:
+        if found == max_count:
             return

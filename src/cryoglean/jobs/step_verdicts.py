@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cryoglean.jobs.result import JobSummary
     from cryoglean.micrograph import MicrographFile
 
-_MOST = 0.5
+_MAJORITY = 0.5
 """Share of a set from which a loss is no longer one of single micrographs. Derived: the half."""
 
 _DOMINANT = 0.8
@@ -87,7 +87,7 @@ def verdict_on_classes(counts: NDArray[np.int64], resolution: NDArray[np.float64
     if len(counts) > 1 and largest > _DOMINANT:
         text = f"one class holds {largest:.0%} of the particles: the others say little. See {out / 'gallery.png'}"
         found.append(Finding(Level.note, "classes", text))
-    elif filled < _MOST * len(counts):
+    elif filled < _MAJORITY * len(counts):
         text = f"{len(counts) - filled} of {len(counts)} classes are empty: {filled} are enough for these particles"
         found.append(Finding(Level.note, "classes", text))
     seen = resolution[(counts > 0) & (resolution < float("inf"))]
@@ -117,7 +117,7 @@ def verdict_on_selection(
         text = f"no class was kept: look at {out / 'gallery.png'}"
         return (Finding(Level.alarm, "selection", text, again, remedy),)
     text = f"{kept} of {total} particles kept ({kept / total:.0%}), in {classes[0]} of {classes[1]} classes"
-    if kept < (1 - _MOST) * total:
+    if kept < (1 - _MAJORITY) * total:
         return (Finding(Level.note, "selection", f"{text}: most were dropped", again, remedy),)
     return (Finding(Level.fact, "selection", text),)
 
@@ -146,7 +146,7 @@ def _on_rejected(summary: JobSummary, most: str) -> list[Finding]:
     rejected = [result.file.name for result in summary.rejected]
     if not rejected:
         return []
-    if len(rejected) > _MOST * len(summary.results):
+    if len(rejected) > _MAJORITY * len(summary.results):
         return [Finding(Level.alarm, "rejected", most)]
     return [Finding(Level.note, "rejected", f"{counted(len(rejected), 'micrograph')} rejected: {listed(rejected)}")]
 

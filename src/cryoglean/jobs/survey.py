@@ -38,7 +38,7 @@ def survey_files(
     pixel_size_angstrom: float | None,
     cpus: int = 1,
     device: str = "cpu",
-    most: int = FIT_MICROGRAPHS,
+    max_count: int = FIT_MICROGRAPHS,
 ) -> MicrographSurvey:
     """Survey some micrographs of a set as they were recorded, spread over it.
 
@@ -47,10 +47,10 @@ def survey_files(
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         cpus: processors to use; the result does not depend on it.
         device: where to compute, as torch names it.
-        most: how many to look at.
+        max_count: how many to look at.
     """
     recorded = with_contrast(files, Contrast.dark)
-    sample = spread_sample(recorded, lambda file: read_exposed(file, pixel_size_angstrom)[0], most=most)
+    sample = spread_sample(recorded, lambda file: read_exposed(file, pixel_size_angstrom)[0], max_count=max_count)
     return survey_micrographs(sample, cpus, torch.device(device))
 
 
@@ -64,7 +64,7 @@ def survey_folder(
     pixel_size_angstrom: float | None,
     cpus: int = 1,
     device: str = "cpu",
-    most: int = FIT_MICROGRAPHS,
+    max_count: int = FIT_MICROGRAPHS,
     *,
     more_arrived: bool = False,
     forget: Callable[[MicrographSurvey, MicrographSurvey], None] = _forget_nothing,
@@ -77,7 +77,7 @@ def survey_folder(
         pixel_size_angstrom: the same.
         cpus: the same.
         device: the same.
-        most: the same.
+        max_count: the same.
         more_arrived: whether there are micrographs that were not there when it was made.
         forget: undoes what was made by the kept one, given it and the new one, before that takes its place.
 
@@ -86,9 +86,9 @@ def survey_folder(
         OSError: if it cannot be written.
     """
     kept = read_survey(root)
-    if kept is not None and not (more_arrived and _is_outdated(kept, most)):
+    if kept is not None and not (more_arrived and _is_outdated(kept, max_count)):
         return kept
-    survey = survey_files(files, pixel_size_angstrom, cpus, device, most)
+    survey = survey_files(files, pixel_size_angstrom, cpus, device, max_count)
     if kept is not None:
         forget(kept, survey)
     if survey.micrographs:
@@ -97,8 +97,8 @@ def survey_folder(
     return survey
 
 
-def _is_outdated(survey: MicrographSurvey, most: int) -> bool:
-    return survey.contrast is None or len(survey.micrographs) < most
+def _is_outdated(survey: MicrographSurvey, max_count: int) -> bool:
+    return survey.contrast is None or len(survey.micrographs) < max_count
 
 
 def with_contrast(files: Iterable[MicrographFile], contrast: Contrast) -> list[MicrographFile]:

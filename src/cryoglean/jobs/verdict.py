@@ -90,7 +90,7 @@ def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> 
     size = survey.size
     if size is None:
         return [Finding(Level.note, "size", "the micrographs do not show how large the particles are")]
-    span = f"{size.least_angstrom:.0f} to {size.most_angstrom:.0f} Å"
+    span = f"{size.min_angstrom:.0f} to {size.max_angstrom:.0f} Å"
     found = []
     strength = max(each.at_least for each in survey.of(survey.taken_contrast))
     if not size.has_edge and strength < _STANDS_OUT:
@@ -99,7 +99,7 @@ def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> 
     elif not size.has_edge:
         text = "what stands out is of more than one size, as particles among ice and dirt are"
         found.append(Finding(Level.note, "dirt", text))
-    if size.least_angstrom <= diameter <= size.most_angstrom:
+    if size.min_angstrom <= diameter <= size.max_angstrom:
         text = f"the diameter of {diameter:g} Å fits: the micrographs show particles of {span}"
         return [*found, Finding(Level.fact, "size", text)]
     level = Level.alarm if is_wrong_size(size, diameter) else Level.note
@@ -110,7 +110,7 @@ def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> 
 
 def is_wrong_size(size: SizeEstimate, diameter_angstrom: float) -> bool:
     """Tell whether a diameter is far from the sizes that micrographs clearly show."""
-    least, most = size.least_angstrom / _FAR_OFF, size.most_angstrom * _FAR_OFF
+    least, most = size.min_angstrom / _FAR_OFF, size.max_angstrom * _FAR_OFF
     return size.has_edge and not least <= diameter_angstrom <= most
 
 

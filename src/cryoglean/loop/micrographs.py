@@ -147,7 +147,7 @@ class RunMicrographs:
 
     @property
     def threshold(self) -> float | None:
-        """Least score of the picks, if the settings tell it."""
+        """Minimum score of the picks, if the settings tell it."""
         settings = self._picker()
         if not settings or not describe(settings["method"], settings["preset"]).threshold_is_score:
             return None

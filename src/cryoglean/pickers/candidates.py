@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cryoglean.picks import Picks
 
 CANDIDATE_SCORE = 0.1
-"""Least score of candidates. Chosen by hand: far below any threshold worth a try, and files stay small."""
+"""Minimum score of candidates. Chosen by hand: far below any threshold worth a try, and files stay small."""
 
 
 class PicksAndCandidates(NamedTuple):

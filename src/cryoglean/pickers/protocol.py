@@ -37,7 +37,7 @@ class Picker(Protocol):
 
 @runtime_checkable
 class ScoringPicker(Picker, Protocol):
-    """Picker whose threshold is a least score, so that the places below it are candidates.
+    """Picker whose threshold is a minimum score, so that the places below it are candidates.
 
     Its picks are what `pick_down_to` finds at its own threshold, and what `pick_down_to` finds at a lower one, cut at
     the threshold: weaker places never displace better ones.
@@ -45,10 +45,10 @@ class ScoringPicker(Picker, Protocol):
 
     @property
     def threshold(self) -> float:
-        """Least score of its picks."""
+        """Minimum score of its picks."""
         ...
 
-    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+    def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find all places of one micrograph that have a score, best first, none too close to a better one."""
         ...
 
@@ -249,7 +249,7 @@ class PickerDescription:
         fit_files: of these, those that hold all that was learned: copied to a new folder, it is not learned again.
         pictures: of what was learned.
         is_fitted: whether it learns from the set before it picks.
-        threshold_is_score: whether `threshold` is a least score of its picks, so that they can be cut again; the
+        threshold_is_score: whether `threshold` is a minimum score of its picks, so that they can be cut again; the
             picker is then a `ScoringPicker`.
     """
 

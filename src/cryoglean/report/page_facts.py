@@ -104,7 +104,7 @@ class PageFacts:
         settings: of the job.
         provenance: the call and the versions, as text.
         pick_command: the command that picks with another threshold, `THRESHOLD_MARK`; None if there is none.
-        threshold: least score of the picks; None where it is not known, or is no score.
+        threshold: minimum score of the picks; None where it is not known, or is no score.
     """
 
     name: str

@@ -85,7 +85,7 @@ class Specimen(_Settings):
         shares: relative numbers of the species; equal where it is empty.
         voxel_size_angstrom: of density maps whose header does not say it.
         particles: how many centres lie in a micrograph, as far as there is room.
-        spacing_diameters: least distance of two particles, in mean diameters of the two.
+        spacing_diameters: minimum distance of two particles, in mean diameters of the two.
         overlapping_share: share of particles that are laid over another one.
         preferred_share: share of particles in the preferred orientation; the others are turned at random.
         preferred_rot_deg: rot of the preferred view.

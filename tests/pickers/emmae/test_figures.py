@@ -71,7 +71,7 @@ def facts(preset="default", found=True, **changes):
     if preset == "paper":
         told = {"particle": 1, "share": (0.1, 0.7, 0.2, 0.4)} if found else {}
         return PaperEmmaeFit(diameter_angstrom=120, **(told | MICROGRAPHS | changes))
-    told = {"skewness": 1.0, "skewness_error": 0.1, "mixture": MIXTURE, "cut": 2.5, "blobs": 50} if found else {}
+    told = {"skewness": 1.0, "skewness_error": 0.1, "mixture": MIXTURE, "threshold": 2.5, "blobs": 50} if found else {}
     return EmmaeFit(diameter_angstrom=120, localpicker=localpicker_model(), **(told | MICROGRAPHS | changes))
 
 
@@ -105,8 +105,8 @@ def test_names_are_no_mathematics_and_may_have_any_letters(tmp_path, names):
     "changes",
     [
         {"skewness": 0.01},
-        {"cut": 0.0},
-        {"mixture": HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3), "cut": 100.0},
+        {"threshold": 0.0},
+        {"mixture": HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3), "threshold": 100.0},
         {"micrographs": ("only",)},
     ],
 )

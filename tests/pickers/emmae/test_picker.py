@@ -122,7 +122,7 @@ def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
 def test_noise_stays_empty_whatever_latents_make_of_it():
     facts, likeness = learned().facts, learned().likeness
     lax = learned()._replace(
-        facts=facts.model_copy(update={"cut": 1.0}), likeness=likeness._replace(usual=torch.tensor([0.0, 1e6]))
+        facts=facts.model_copy(update={"threshold": 1.0}), likeness=likeness._replace(usual=torch.tensor([0.0, 1e6]))
     )
     noise = Micrograph(noise_field((960, 1080), seed=1), PIXEL_SIZE, "noise")
     seen = embedded(noise, DIAMETER_ANGSTROM, trained(), torch.device("cpu"))
@@ -233,7 +233,7 @@ def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have()
     )
     assert torch.equal(one.template, again.template)
     assert one.facts == again.facts
-    assert scaled.facts.cut == pytest.approx(one.facts.cut, rel=0.05)
+    assert scaled.facts.threshold == pytest.approx(one.facts.threshold, rel=0.05)
 
 
 def test_too_few_blobs_teach_nothing():

@@ -56,7 +56,7 @@ class TestContract(PickerContract):
     crowded_shape = (800, 900)
     bin_factor = 4
     tolerance = 12.0
-    least_f1 = 0.95
+    min_f1 = 0.95
     faintness = 3.0
 
     def picker(self):

@@ -20,7 +20,7 @@ GRID = [(x, y) for x in range(60, 500, 80) for y in range(60, 400, 80)]
 class TestContract(PickerContract):
     bin_factor = 3
     tolerance = 4.0
-    least_f1 = 0.95
+    min_f1 = 0.95
 
     def picker(self):
         settings = PaperLocalpickerSettings(
@@ -91,7 +91,7 @@ def test_dark_blobs_are_picked_and_bright_ones_are_not():
 @pytest.mark.parametrize(("n", "found"), [(5, 0), (6, 6)])
 def test_five_particles_or_fewer_are_none(n, found):
     assert len(pick(grid_image(xy=GRID[:n]))) == found
-    assert len(pick(grid_image(xy=GRID[:n]), least_particles=0)) == n
+    assert len(pick(grid_image(xy=GRID[:n]), min_particles=0)) == n
 
 
 def test_a_particle_whose_box_leaves_the_micrograph_is_dropped():

@@ -44,7 +44,7 @@ def test_the_size_of_round_particles_is_found(diameter):
     assert found is not None
     assert found.has_edge
     assert found.diameter_angstrom == pytest.approx(diameter, rel=0.15)
-    assert found.least_angstrom <= diameter <= found.most_angstrom
+    assert found.min_angstrom <= diameter <= found.max_angstrom
 
 
 def test_size_follows_the_pixel_size():

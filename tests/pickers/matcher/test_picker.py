@@ -103,7 +103,7 @@ def test_a_flat_set_teaches_nothing_and_yields_nothing():
     micrographs = [Micrograph(np.ones((200, 220), np.float32), 1.0)]
     averages = ClassAverages(average_of(disc, 30.0)[None], 1.0)
     facts = fit_matcher(micrographs, fit_localpicker(micrographs, 30.0), averages)
-    assert facts.cut is None
+    assert facts.threshold is None
     assert len(Matcher(MatcherSettings(diameter_angstrom=30.0), facts, averages).pick(micrographs[0])) == 0
 
 

@@ -223,7 +223,7 @@ def _evidence_panel(view: SetView, facts: Fit) -> Panel:
         return _shares_panel(view)
     if facts.mixture is None:
         return _empty_panel(PEAK_HEIGHTS, "too few places to make a template of")
-    return mixture_panel(facts.mixture, facts.cut, view.heights, width=1.5)
+    return mixture_panel(facts.mixture, facts.threshold, view.heights, width=1.5)
 
 
 def _shares_panel(view: SetView) -> Panel:
@@ -306,7 +306,7 @@ def _picks_panel(view: LatentView, title: str, facts: Fit) -> Panel:
     if view.chosen is not None:
         image = _image(view, painted(view, np.where(view.chosen, 0, -1), _rgb(PARTICLE)))
     elif view.response is not None and isinstance(facts, EmmaeFit):
-        image = _image(view, view.response, max(2 * facts.cut, 1.0), facts.cut)
+        image = _image(view, view.response, max(2 * facts.threshold, 1.0), facts.threshold)
     else:
         image = _image(view, grey_picture(view))
     x, y = ((view.xy + 0.5) / view.diameter_px[::-1]).T

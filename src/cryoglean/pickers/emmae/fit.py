@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
+from cryoglean.detect.mixture import MIN_HEIGHTS, best_threshold, fit_height_mixture
 from cryoglean.detect.skewness import Skewness
 from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
@@ -88,7 +88,7 @@ def fit_emmae(
 
 
 class _Places(NamedTuple):
-    """Places in a micrograph, in patches, and how far each stands above the cut, in robust standard deviations."""
+    """Places in a micrograph, in patches, and how far each is above the threshold, in robust standard deviations."""
 
     x: Tensor
     y: Tensor
@@ -110,14 +110,14 @@ def _nothing_found(facts: EmmaeFit, width: int) -> FittedEmmae:
 
 
 def _blobs(seen: PeakCandidates, image: LatentMap, localpicker: LocalpickerModel) -> _Places:
-    """Return Localpicker's peaks; none is above the cut where it found nothing like particles."""
+    """Return Localpicker's peaks; none is above the threshold where it found nothing like particles."""
     everything = np.ones(len(seen.peaks.x), dtype=bool)
     x, y = image.patches_at(np.stack(seen.stored(everything), axis=1))
-    return _Places(x, y, seen.peaks.height - (seen.cut if localpicker.found_particles else np.inf))
+    return _Places(x, y, seen.peaks.height - (seen.threshold if localpicker.found_particles else np.inf))
 
 
 def _judged(facts: EmmaeFit, images: list[LatentMap], places: list[_Places]) -> _Judged | None:
-    """Make the template that tells places above the cut from those clearly below; None where there are too few."""
+    """Make the template that tells places above the threshold from those clearly below; None where they are too few."""
     rings = [ring_means(i.latents, p.x, p.y, i.diameter).flatten(1) for i, p in zip(images, places, strict=True)]
     height = np.concatenate([p.height for p in places])
     above, below = (torch.from_numpy(which) for which in (height >= 0, height < -_CLEARLY_BELOW))
@@ -128,29 +128,31 @@ def _judged(facts: EmmaeFit, images: list[LatentMap], places: list[_Places]) -> 
     learned = FittedEmmae(facts, template, Likeness.of(means[above]))
     looks = [find_candidates(image, learned, PEAK_DISTANCE_DIAMETERS * image.diameter) for image in images]
     heights = np.concatenate([found.peaks.height for found in looks])
-    if len(heights) < LEAST_HEIGHTS:
+    if len(heights) < MIN_HEIGHTS:
         return None
     room = sum(image.capacity for image in images)
-    cut, _ = best_cut(heights, fit_height_mixture(heights, room).posterior(heights))
-    contrast = _contrast(looks, cut)
-    clean = [found.clean(cut, contrast) for found in looks]  # gold and ice would pass for the particles of the mixture
+    threshold, _ = best_threshold(heights, fit_height_mixture(heights, room).posterior(heights))
+    contrast = _contrast(looks, threshold)
+    clean = [
+        found.clean(threshold, contrast) for found in looks
+    ]  # gold and ice would pass for the particles of the mixture
     heights = np.concatenate([peaks.height for peaks in clean])
-    if len(heights) < LEAST_HEIGHTS:
+    if len(heights) < MIN_HEIGHTS:
         return None
     mixture = fit_height_mixture(heights, room)
-    cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
+    threshold, expected_f1 = best_threshold(heights, mixture.posterior(heights))
     skewness = Skewness.of([found.skewness for found in looks])
-    known = {"contrast": contrast, "mixture": mixture, "cut": cut, "expected_f1": expected_f1}
+    known = {"contrast": contrast, "mixture": mixture, "threshold": threshold, "expected_f1": expected_f1}
     known |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
     theirs = [
-        _Places(*in_patches(peaks, image), peaks.height - cut) for image, peaks in zip(images, clean, strict=True)
+        _Places(*in_patches(peaks, image), peaks.height - threshold) for image, peaks in zip(images, clean, strict=True)
     ]
     return _Judged(learned._replace(facts=facts.model_copy(update=known)), skewness, theirs)
 
 
-def _contrast(looks: Sequence[LatentCandidates], cut: float) -> ParticleContrast:
-    """Learn the contrast of what is above a cut."""
-    above = [found.peaks.height >= cut for found in looks]
+def _contrast(looks: Sequence[LatentCandidates], threshold: float) -> ParticleContrast:
+    """Learn the contrast of what is above a threshold."""
+    above = [found.peaks.height >= threshold for found in looks]
     contrast = np.concatenate([found.contrast[which] for found, which in zip(looks, above, strict=True)])
     height = np.concatenate([found.peaks.height[which] for found, which in zip(looks, above, strict=True)])
     return ParticleContrast.of(contrast, height)

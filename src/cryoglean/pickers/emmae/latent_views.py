@@ -124,7 +124,7 @@ def view_set(micrographs: Iterable[Micrograph], picker: Emmae) -> SetView:
         picks = picker.pick_embedded(micrograph, latent_map, picker.threshold)
         if has_template:
             found = find_candidates(latent_map, picker.learned, PEAK_DISTANCE_DIAMETERS * latent_map.diameter)
-            heights.append(found.clean(facts.cut, facts.contrast).height)
+            heights.append(found.clean(facts.threshold, facts.contrast).height)
         response = response_to(latent_map, template).cpu().numpy() if has_template else None
         latents.append(latent_map.latents)
         views.append(_default_view(micrograph.name, latent_map, picks, response))

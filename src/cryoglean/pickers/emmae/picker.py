@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
-from cryoglean.detect.mixture import HeightMixture, most_particles
+from cryoglean.detect.mixture import HeightMixture, max_particles
 from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks, inside
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
@@ -70,8 +70,8 @@ class EmmaeFit(BaseModel):
         skewness: typical skewness of the response in tiles of the micrographs.
         skewness_error: its standard error, were the response nothing but noise.
         mixture: of peak heights, in robust standard deviations of the response; None where nothing was found.
-        cut: least height of a particle.
-        expected_f1: F1 that the mixture expects at the cut.
+        threshold: minimum height of a particle.
+        expected_f1: F1 that the mixture expects at the threshold.
         localpicker: what Localpicker has learned of the set.
         blobs: how many of its picks stood in for the mask.
         contrast: of the particles.
@@ -88,7 +88,7 @@ class EmmaeFit(BaseModel):
     skewness: float = 0.0
     skewness_error: float = 0.0
     mixture: HeightMixture | None = None
-    cut: float = 0.0
+    threshold: float = 0.0
     expected_f1: float = 0.0
     blobs: int = 0
     contrast: ParticleContrast = ParticleContrast(0.0, 0.0)
@@ -120,7 +120,7 @@ class EmmaeFit(BaseModel):
         if not self.found_particles:
             return f"no particle signal found ({examined}; {skewness}, not clearly above 0{self.signal.remark})"
         found = f"particle signal found ({examined}; {skewness}{self.signal.remark})"
-        found = f"{found}; threshold {self.cut:.2f} standard deviations"
+        found = f"{found}; threshold {self.threshold:.2f} standard deviations"
         return f"{found}; {self.before.message}, and are picked with --preprocess {self.chain}"
 
 
@@ -158,7 +158,7 @@ class LatentMap(NamedTuple):
     @property
     def capacity(self) -> float:
         """Number of particles there is room for."""
-        return self.working.exposed_share * most_particles(math.prod(self.latents.shape[:2]), self.diameter)
+        return self.working.exposed_share * max_particles(math.prod(self.latents.shape[:2]), self.diameter)
 
     @property
     def exposed(self) -> Tensor | None:
@@ -243,17 +243,17 @@ class Emmae:
 
     @property
     def threshold(self) -> float:
-        """Least score of a pick."""
+        """Minimum score of a pick."""
         return self.settings.threshold
 
-    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+    def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
         if not self.learned.facts.found_particles:
             return Picks.empty()
         seen = embedded(micrograph, self.settings.diameter_angstrom, self.mae, self.device)
-        return self.pick_embedded(micrograph, seen, least_score)
+        return self.pick_embedded(micrograph, seen, min_score)
 
-    def pick_embedded(self, micrograph: Micrograph, seen: LatentMap, least_score: float) -> Picks:
+    def pick_embedded(self, micrograph: Micrograph, seen: LatentMap, min_score: float) -> Picks:
         """Find the places of a micrograph that is in latent space already, as `pick_down_to` does."""
         facts, settings = self.learned.facts, self.settings
         if not facts.found_particles:
@@ -262,14 +262,14 @@ class Emmae:
         found = find_candidates(seen, self.learned, distance, settings.edge_distance_diameters)
         blobs = self._localpicker.find_candidates(micrograph, working=seen.working)
         if blobs.emptiness > _PROBABLY_EMPTY:
-            sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.cut), axis=1)
+            sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.threshold), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom
             found = found.take(distance_to_nearest(seen.stored(found.peaks), sure) <= radius)
         empty = min(emptiness(Skewness.of([found.skewness]), facts.skewness), blobs.emptiness)
-        cut = threshold_for_micrograph(facts.cut, empty, seen.capacity)
-        peaks = found.clean(cut, facts.contrast)
-        score = expit(peaks.height - cut)
-        kept = score >= least_score
+        threshold = threshold_for_micrograph(facts.threshold, empty, seen.capacity)
+        peaks = found.clean(threshold, facts.contrast)
+        score = expit(peaks.height - threshold)
+        kept = score >= min_score
         xy = seen.stored(peaks.take(kept))
         return Picks(xy[:, 0], xy[:, 1], score[kept])
 
@@ -298,15 +298,15 @@ class LatentCandidates(NamedTuple):
         """Return the same of some of the peaks."""
         return LatentCandidates(self.peaks.take(which), self.contrast[which], self.is_inlier[which], self.skewness)
 
-    def clean(self, cut: float, usual: ParticleContrast) -> Peaks:
-        """Return the peaks without those that reach a cut and are something else than particles.
+    def clean(self, threshold: float, usual: ParticleContrast) -> Peaks:
+        """Return the peaks without those that reach a threshold and are something else than particles.
 
         Args:
-            cut: least height of a particle.
+            threshold: minimum height of a particle.
             usual: contrast of particles.
         """
         clean = self.is_inlier & usual.matches_particle_contrast(self.contrast, self.peaks.height)
-        return self.peaks.take(clean | (self.peaks.height < cut))
+        return self.peaks.take(clean | (self.peaks.height < threshold))
 
 
 def find_candidates(
@@ -317,8 +317,8 @@ def find_candidates(
     Args:
         seen: the micrograph.
         learned: of the set.
-        distance: least distance of two places, in patches.
-        edge_diameters: least distance from the edge of what is seen, in particle diameters.
+        distance: minimum distance of two places, in patches.
+        edge_diameters: minimum distance from the edge of what is seen, in particle diameters.
     """
     response = response_to(seen, learned.template)
     peaks = find_peaks(response, FINER * distance)

@@ -143,7 +143,7 @@ class PaperKpicker:
         """Least probability of a pick."""
         return self.settings.threshold
 
-    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+    def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the windows of one micrograph that have a probability, as `pick` does."""
         settings, facts = self.settings, self.model.facts
         box = facts.box_diameters * settings.diameter_angstrom
@@ -156,5 +156,5 @@ class PaperKpicker:
         xy = image.to_stored(np.stack([column, row], axis=1) * STRIDE_PX + (WINDOW_PX - 1) / 2)
         score = torch.sigmoid(torch.from_numpy(peaks.height)).numpy()
         kept = non_maximum_suppression(xy[:, 0], xy[:, 1], settings.min_distance_px(micrograph))
-        kept &= score >= least_score
+        kept &= score >= min_score
         return Picks(xy[kept, 0], xy[kept, 1], score[kept])

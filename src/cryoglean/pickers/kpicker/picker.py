@@ -125,7 +125,7 @@ class Kpicker:
         """Minimum probability of a pick: the one given, else the one that was found when training."""
         return self.model.facts.threshold if self.settings.threshold is None else self.settings.threshold
 
-    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+    def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a probability, as `pick` does."""
         settings, facts = self.settings, self.model.facts
         image = net_image(micrograph, settings.diameter_angstrom, self.device)
@@ -134,7 +134,7 @@ class Kpicker:
             image, odds, settings.stride_px, settings.min_distance_diameters, settings.edge_distance_diameters
         )
         score = facts.calibration.probability(found.odds)
-        kept = score >= least_score
+        kept = score >= min_score
         kept &= facts.contrast.matches_particle_contrast(image.contrast_at(found.xy))
         x, y = image.to_stored(found.xy[kept]).T
         return Picks(x, y, score[kept], "probability")
@@ -153,8 +153,8 @@ def candidates(
         image: what was scanned.
         odds: what `scan_image` gave.
         stride_px: its stride.
-        distance_diameters: least distance between two.
-        edge_distance_diameters: least distance from the edge.
+        distance_diameters: minimum distance between two.
+        edge_distance_diameters: minimum distance from the edge.
     """
     diameter = image.working.diameter_px * image.scale
     peaks = find_peaks(odds, distance_diameters * diameter / stride_px)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.mixture import best_cut
+from cryoglean.detect.mixture import best_threshold
 from cryoglean.detect.peaks import distance_to_nearest
 from cryoglean.errors import SettingsError
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet, new_net
@@ -235,7 +235,7 @@ def _calibrated(
     if not len(odds):
         return Calibration(1.0, 0.0, 1.0), 0.5, 0.0
     calibration = calibrate(odds, labelled)
-    threshold_odds, expected_f1 = best_cut(odds, calibration.probability(odds))
+    threshold_odds, expected_f1 = best_threshold(odds, calibration.probability(odds))
     return calibration, float(calibration.probability(np.array([threshold_odds]))[0]), expected_f1
 
 

@@ -42,7 +42,7 @@ def fit_figure(model: LocalpickerModel) -> Figure:
     panels = [
         _template_panel(model),
         _profile_panel(model),
-        mixture_panel(model.heights, model.cut, width=1.7),
+        mixture_panel(model.heights, model.threshold, width=1.7),
         _verdict_panel(model),
     ]
     return Figure("", panels, columns=4, size_inches=(13, 4.2))

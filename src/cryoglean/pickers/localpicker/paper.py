@@ -63,7 +63,7 @@ class PaperLocalpickerSettings(PickerSettings):
         threshold: least determinant of the Hessian; None takes it from the defocus (`THRESHOLD_BY_DEFOCUS`), or
             where that is unknown `THRESHOLD_WITHOUT_DEFOCUS`.
         box_diameters: side of the box that must lie inside the micrograph, in particle diameters.
-        least_particles: a micrograph with fewer yields no picks at all.
+        min_particles: a micrograph with fewer yields no picks at all.
     """
 
     method: Literal["localpicker"] = "localpicker"
@@ -74,7 +74,7 @@ class PaperLocalpickerSettings(PickerSettings):
     overlap: Annotated[float, Field(ge=0, le=1)] = 0.1
     threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     box_diameters: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 260 / 240
-    least_particles: Annotated[int, Field(ge=0)] = 6
+    min_particles: Annotated[int, Field(ge=0)] = 6
 
     @model_validator(mode="after")
     def _sizes_are_in_order(self) -> Self:
@@ -108,7 +108,7 @@ class PaperLocalpicker:
         diameter_px = self.settings.diameter_angstrom / micrograph.pixel_size_angstrom
         kept = non_maximum_suppression(x, y, self.settings.min_distance_px(micrograph))
         kept &= _box_inside(x, y, self.settings.box_diameters * diameter_px, micrograph.shape)
-        if kept.sum() < self.settings.least_particles:
+        if kept.sum() < self.settings.min_particles:
             return Picks.empty()
         return Picks(x[kept], y[kept], (response / (response + threshold))[kept]).best_first()
 

@@ -15,7 +15,7 @@ import torch
 from cryoglean.calibration.background import background_amplitudes, near_places, noise_spectrum
 from cryoglean.calibration.height_model import HeightModel, fit_height_model
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.mixture import LEAST_HEIGHTS, best_cut, fit_height_mixture
+from cryoglean.detect.mixture import MIN_HEIGHTS, best_threshold, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
 from cryoglean.detect.surrogates import NOISE_HEIGHT
 from cryoglean.pickers.localpicker.template_search import (
@@ -73,13 +73,13 @@ class PeakHeights(NamedTuple):
 
     Attributes:
         model: of the heights.
-        cut: least height of a particle.
-        expected_f1: F1 that the model expects at the cut.
+        threshold: minimum height of a particle.
+        expected_f1: F1 that the model expects at the threshold.
         contrast: of the particles.
     """
 
     model: HeightModel
-    cut: float
+    threshold: float
     expected_f1: float
     contrast: ParticleContrast
 
@@ -98,21 +98,21 @@ def fit_peak_heights(fields: Sequence[FilteredMicrograph], template: Template, t
     with ThreadPoolExecutor(threads) as pool:
         peaks = list(pool.map(lambda field: _off_edges(field_peaks(field, template), field.working), fields))
         heights = np.concatenate([p.height for p in peaks])
-        if len(heights) < LEAST_HEIGHTS:
+        if len(heights) < MIN_HEIGHTS:
             return None
         room = sum(field.capacity for field in fields)
         mixture = fit_height_mixture(heights, room)
         model = HeightModel.of_normals(mixture)
-        cut, expected_f1 = best_cut(heights, mixture.posterior(heights))
-        contrast = _contrast_above(cut, fields, peaks)
+        threshold, expected_f1 = best_threshold(heights, mixture.posterior(heights))
+        contrast = _contrast_above(threshold, fields, peaks)
         if len(heights) >= _MIN_PEAKS:
             which = range(len(fields))
             seen = list(pool.map(lambda i: _Seen.of(i, fields[i], peaks[i], contrast, template), which))
             heights = np.concatenate([each.peaks.height for each in seen])
-            model = _fit_beside_decoys(heights, heights >= cut, seen, template, pool) or model
-            cut, expected_f1 = best_cut(heights, model.posterior(heights))
-            contrast = _contrast_above(cut, fields, peaks)
-    return PeakHeights(model, cut, expected_f1, contrast)
+            model = _fit_beside_decoys(heights, heights >= threshold, seen, template, pool) or model
+            threshold, expected_f1 = best_threshold(heights, model.posterior(heights))
+            contrast = _contrast_above(threshold, fields, peaks)
+    return PeakHeights(model, threshold, expected_f1, contrast)
 
 
 def _fit_beside_decoys(
@@ -136,7 +136,7 @@ def _fit_beside_decoys(
     for _ in range(_ROUNDS):
         before, least = likely, float(heights[likely].min(initial=np.inf))
         decoys = np.concatenate(list(pool.map(_decoys_of(template, least, surrogates), seen)))
-        if len(decoys) < LEAST_HEIGHTS:
+        if len(decoys) < MIN_HEIGHTS:
             break
         model = fit_height_model(heights, decoys)
         likely = model.posterior(heights) >= _COVERING_PROBABILITY
@@ -179,10 +179,10 @@ class _Seen(NamedTuple):
             dirt |= ~working.exposed.cpu().numpy()
         return cls(number, field, peaks.take(is_alike), dirt, median, deviation)
 
-    def decoys(self, template: Template, least_height: float, surrogates: int) -> NDArray[np.float64]:
-        """Return the heights of decoys, if peaks of a least height are those of particles."""
+    def decoys(self, template: Template, min_height: float, surrogates: int) -> NDArray[np.float64]:
+        """Return the heights of decoys, if peaks of a minimum height are those of particles."""
         image, diameter_px = self.field.working.image, self.field.working.diameter_px
-        particles = self.peaks.take(self.peaks.height >= least_height)
+        particles = self.peaks.take(self.peaks.height >= min_height)
         covered = self.dirt | near_places(_shape(image), particles.xy, _PARTICLE_RADIUS_DIAMETERS * diameter_px)
         amplitudes = background_amplitudes(image, torch.from_numpy(covered).to(image.device))
         heights = []
@@ -202,11 +202,11 @@ def _shape(image: Tensor) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def _decoys_of(template: Template, least_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
-    return lambda each: each.decoys(template, least_height, surrogates)
+def _decoys_of(template: Template, min_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
+    return lambda each: each.decoys(template, min_height, surrogates)
 
 
-def _contrast_above(cut: float, fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks]) -> ParticleContrast:
-    above = [p.take(p.height >= cut) for p in peaks]
+def _contrast_above(threshold: float, fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks]) -> ParticleContrast:
+    above = [p.take(p.height >= threshold) for p in peaks]
     contrast = [field.working.contrast_at(p.x, p.y) for p, field in zip(above, fields, strict=True)]
     return ParticleContrast.of(np.concatenate(contrast), np.concatenate([p.height for p in above]))

@@ -66,8 +66,8 @@ class LocalpickerModel(BaseModel):
         skewness: typical skewness of the response in tiles of the micrographs.
         skewness_error: its standard error, were the response nothing but noise.
         heights: the densities of peak heights, in robust standard deviations of the response.
-        cut: least height of a particle.
-        expected_f1: F1 that these densities expect at the cut; dirt as high as particles is not in it.
+        threshold: minimum height of a particle.
+        expected_f1: F1 that these densities expect at the threshold; dirt as high as particles is not in it.
         contrast: of the picks.
         micrographs: the micrographs it was learned from.
     """
@@ -80,7 +80,7 @@ class LocalpickerModel(BaseModel):
     skewness: float
     skewness_error: float
     heights: HeightModel
-    cut: float
+    threshold: float
     expected_f1: float
     contrast: ParticleContrast
     micrographs: tuple[str, ...]
@@ -103,7 +103,7 @@ class LocalpickerModel(BaseModel):
         shape = "learned radial profile" if self.profile else "disc minus ring"
         return (
             f"particle signal found ({skewness}{self.signal.remark}); template: {shape}, "
-            f"best disc {self.disc_diameters:g} diameters; threshold {self.cut:.2f} standard deviations"
+            f"best disc {self.disc_diameters:g} diameters; threshold {self.threshold:.2f} standard deviations"
         )
 
     @property
@@ -118,13 +118,13 @@ class PeakCandidates(NamedTuple):
     Attributes:
         field: the micrograph, prepared.
         peaks: of the response, weak ones too, highest first.
-        cut: least height of a particle; above that of the model where the micrograph seems empty.
+        threshold: minimum height of a particle; above that of the model where the micrograph seems empty.
         emptiness: probability that the micrograph is empty.
     """
 
     field: FilteredMicrograph
     peaks: Peaks
-    cut: float
+    threshold: float
     emptiness: float
 
     def stored(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -152,16 +152,16 @@ class Localpicker:
 
     @property
     def threshold(self) -> float:
-        """Least score of a pick."""
+        """Minimum score of a pick."""
         return self.settings.threshold
 
-    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+    def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
         if not self.model.found_particles:
             return Picks.empty()
         seen = self.find_candidates(micrograph)
-        score = expit(seen.peaks.height - seen.cut)
-        kept = score >= least_score
+        score = expit(seen.peaks.height - seen.threshold)
+        kept = score >= min_score
         return Picks(*seen.stored(kept), score[kept])
 
     def find_candidates(
@@ -171,7 +171,7 @@ class Localpicker:
 
         Args:
             micrograph: any size.
-            distance_diameters: least distance of two peaks in particle diameters; that of the settings by default.
+            distance_diameters: minimum distance of two peaks in particle diameters; that of the settings by default.
             working: the same, if it is prepared already.
         """
         if working is None:
@@ -190,7 +190,9 @@ class Localpicker:
         empty = emptiness(skewness, self.model.skewness)
         if empty > _DOUBTFUL:
             empty = emptiness(skewness, self.model.skewness, peak_deviations(response, distance_px))
-        return PeakCandidates(field, peaks, threshold_for_micrograph(self.model.cut, empty, field.capacity), empty)
+        return PeakCandidates(
+            field, peaks, threshold_for_micrograph(self.model.threshold, empty, field.capacity), empty
+        )
 
     def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
@@ -230,7 +232,7 @@ def fit_localpicker(
         skewness=skewness.typical,
         skewness_error=skewness.noise_error,
         heights=found.model,
-        cut=found.cut,
+        threshold=found.threshold,
         expected_f1=found.expected_f1,
         contrast=found.contrast,
         micrographs=tuple(names),
@@ -246,7 +248,7 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         skewness=0.0,
         skewness_error=0.0,
         heights=HeightModel.of_normals(HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0)),
-        cut=0.0,
+        threshold=0.0,
         expected_f1=0.0,
         contrast=ParticleContrast(0.0, 0.0),
         micrographs=tuple(names),

@@ -47,7 +47,7 @@ _DISC_DIAMETERS = 0.8
 """Diameter of a disc, in diameters of the particle that it would be for. Chosen by hand: in the middle of what is found
 to fit, 0.55 to 1.1."""
 
-_LEAST_DISC_PX = 4
+_MIN_DISC_PX = 4
 """Fewest pixels across a disc. Resource: with 6, the best discs are the same on simulated sets, at twice the time."""
 
 _WIDEST_SHARE = 1 / 6
@@ -69,7 +69,7 @@ _EXTENT_OVER_EDGE = (0.85, 1.7)
 _ROUND_OVER_EDGE = 1.08
 """The same for a sphere. Chosen on simulated sets: 1.07 to 1.10 for apoferritin, near and far from focus."""
 
-_MOST_PIXELS = 2**20
+_MAX_PIXELS = 2**20
 """Pixels of a micrograph that is surveyed, at most. Resource: half a second each; only discs too small to matter there
 are left out."""
 
@@ -90,21 +90,21 @@ class SizeEstimate(NamedTuple):
     Attributes:
         diameter_angstrom: of a round particle whose mean profile turns from its contrast to that of the halo where it
             does here; or of the best disc, where there is no such edge.
-        least_angstrom: of their longest extent.
-        most_angstrom: of the same.
+        min_angstrom: of their longest extent.
+        max_angstrom: of the same.
         has_edge: whether the mean profile has such an edge; ice and dirt of all sizes have none.
     """
 
     diameter_angstrom: float
-    least_angstrom: float
-    most_angstrom: float
+    min_angstrom: float
+    max_angstrom: float
     has_edge: bool
 
     @property
     def uncertainty(self) -> str:
         """The range of sizes, in words."""
         doubt = "" if self.has_edge else "; a guess, as what stands out is of more than one size"
-        return f"longest extent {self.least_angstrom:.0f} to {self.most_angstrom:.0f}{doubt}"
+        return f"longest extent {self.min_angstrom:.0f} to {self.max_angstrom:.0f}{doubt}"
 
 
 class MicrographSurvey(BaseModel):
@@ -178,13 +178,13 @@ def survey_micrographs(
 def _surveyed(micrograph: Micrograph, device: torch.device | None) -> _Surveyed:
     pixel = micrograph.pixel_size_angstrom
     height, width = micrograph.shape
-    least_px = _LEAST_DISC_PX * max(1, math.ceil(math.sqrt(height * width / _MOST_PIXELS)))
-    discs = [d for d in _DISCS if least_px * pixel <= d <= _WIDEST_SHARE * min(height, width) * pixel]
-    first_px = discs[0] / pixel if discs else least_px
-    exposed = finest = exposed_image(micrograph.image, first_px, device, working_diameter_px=_LEAST_DISC_PX)
+    min_px = _MIN_DISC_PX * max(1, math.ceil(math.sqrt(height * width / _MAX_PIXELS)))
+    discs = [d for d in _DISCS if min_px * pixel <= d <= _WIDEST_SHARE * min(height, width) * pixel]
+    first_px = discs[0] / pixel if discs else min_px
+    exposed = finest = exposed_image(micrograph.image, first_px, device, working_diameter_px=_MIN_DISC_PX)
     by_disc: dict[float, FieldSkewness] = {}
     while discs:
-        octave = [d for d in discs if d < 2 * _LEAST_DISC_PX * exposed.bin_factor * pixel]
+        octave = [d for d in discs if d < 2 * _MIN_DISC_PX * exposed.bin_factor * pixel]
         by_disc |= _octave(exposed, octave, pixel)
         discs, exposed = discs[len(octave) :], exposed.halved()
     return _Surveyed(micrograph.name, finest, pixel, by_disc)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from cryoglean.detect.mixture import fit_height_mixture, most_particles
+from cryoglean.detect.mixture import fit_height_mixture, max_particles
 from cryoglean.detect.peaks import Peaks, find_peaks
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
 from cryoglean.pickers.localpicker.profiles import (
@@ -64,14 +64,14 @@ _PROFILE_SHARE = 0.25
 surest; fewer are noisier, more let in what is none; an eighth to a half move F1 by 0.04 at most on simulated sets
 (`benchmarks/constants_flat.py`)."""
 
-_LEAST_PROFILE_PEAKS = 20
+_MIN_PROFILE_PEAKS = 20
 """Fewer peaks make no profile. Chosen by hand: a mean of fewer shows their noise; 10 to 40 change no F1 on simulated
 sets (`benchmarks/constants_flat.py`)."""
 
-_MOST_REFINEMENTS = 5
+_MAX_REFINEMENTS = 5
 """Most profiles that are tried. Resource: bounds the time."""
 
-_LEAST_GAIN = 1.01
+_MIN_GAIN = 1.01
 """Gain of skewness below which the search has settled. Chosen by hand: it saves a search for the last hundredth."""
 
 
@@ -108,7 +108,7 @@ class FilteredMicrograph(NamedTuple):
     @property
     def capacity(self) -> float:
         """Number of particles there is room for."""
-        return self.working.exposed_share * most_particles(self.working.image.numel(), self.working.diameter_px)
+        return self.working.exposed_share * max_particles(self.working.image.numel(), self.working.diameter_px)
 
 
 def cross_correlate(field: FilteredMicrograph, template: Template) -> Tensor:
@@ -154,11 +154,11 @@ def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> T
 
 def refine_template(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: ThreadPoolExecutor) -> TemplateFit:
     """Let the mean radial profile of the strongest finds take a template's place for as long as it is better."""
-    for _ in range(_MOST_REFINEMENTS):
+    for _ in range(_MAX_REFINEMENTS):
         refined = _refine(fields, fit, pool)
         if refined is None or refined.skewness.at_least <= fit.skewness.at_least:
             break
-        settled = refined.skewness.at_least < _LEAST_GAIN * fit.skewness.at_least
+        settled = refined.skewness.at_least < _MIN_GAIN * fit.skewness.at_least
         fit = refined
         if settled:
             break
@@ -194,11 +194,11 @@ def _refine(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: Thread
     """Evaluate the mean radial profile of the strongest peaks; None where there are too few to average."""
     peaks = list(pool.map(lambda field: field_peaks(field, fit.template), fields))
     heights = np.sort(np.concatenate([p.height for p in peaks]))[::-1]
-    if len(heights) < _LEAST_PROFILE_PEAKS:
+    if len(heights) < _MIN_PROFILE_PEAKS:
         return None
     capacity = sum(field.capacity for field in fields)
     likely = (fit_height_mixture(heights, capacity).posterior(heights) > 0.5).sum()
-    wanted = max(min(int(_PROFILE_SHARE * capacity), int(likely)), _LEAST_PROFILE_PEAKS)
+    wanted = max(min(int(_PROFILE_SHARE * capacity), int(likely)), _MIN_PROFILE_PEAKS)
     least = heights[min(wanted, len(heights)) - 1]
     profile_of = _profile_above(float(least))
     profile = np.sum(list(pool.map(profile_of, fields, peaks)), axis=0)
@@ -206,11 +206,11 @@ def _refine(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: Thread
     return evaluate_template(fields, fit.template._replace(profile=profile / norm), pool) if norm > 0 else None
 
 
-def _profile_above(least_height: float) -> Callable[[FilteredMicrograph, Peaks], NDArray[np.float64]]:
-    """Return the function that sums, over the peaks of a least height, the radial profile in units of the diameter."""
+def _profile_above(min_height: float) -> Callable[[FilteredMicrograph, Peaks], NDArray[np.float64]]:
+    """Return the function that sums, over peaks of a minimum height, the radial profile in units of the diameter."""
 
     def profile_of(field: FilteredMicrograph, peaks: Peaks) -> NDArray[np.float64]:
-        strong, diameter = peaks.take(peaks.height >= least_height), field.working.diameter_px
+        strong, diameter = peaks.take(peaks.height >= min_height), field.working.diameter_px
         in_pixels = mean_radial_profile(field.working.image, strong, PROFILE_REACH_DIAMETERS * diameter)
         return len(strong.x) * np.interp(_RADII * diameter, np.arange(len(in_pixels)), in_pixels)
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
-from cryoglean.detect.mixture import LEAST_HEIGHTS, HeightMixture, best_cut, fit_height_mixture
+from cryoglean.detect.mixture import MIN_HEIGHTS, HeightMixture, best_threshold, fit_height_mixture
 from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
 from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
@@ -45,8 +45,8 @@ class MatcherFit(BaseModel):
         localpicker: what Localpicker has learned of the set.
         background: mean and deviation of the matches of background peaks.
         mixture: of the joint scores of all peaks.
-        cut: least joint score of a particle; None where there were too few peaks to tell.
-        expected_f1: F1 that the mixture expects at the cut.
+        threshold: minimum joint score of a particle; None where there were too few peaks to tell.
+        expected_f1: F1 that the mixture expects at the threshold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -55,7 +55,7 @@ class MatcherFit(BaseModel):
     localpicker: LocalpickerModel
     background: tuple[float, Annotated[float, Field(gt=0)]] = (0.0, 1.0)
     mixture: HeightMixture | None = None
-    cut: float | None = None
+    threshold: float | None = None
     expected_f1: float = 0.0
 
     def joint(self, height: NDArray[np.float64], matches: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,21 +102,21 @@ class Matcher:
 
     @property
     def threshold(self) -> float:
-        """Least score of a pick."""
+        """Minimum score of a pick."""
         return self.settings.threshold
 
-    def pick_down_to(self, micrograph: Micrograph, least_score: float) -> Picks:
+    def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
         facts, settings = self.facts, self.settings
-        if facts.cut is None or not facts.localpicker.found_particles:
+        if facts.threshold is None or not facts.localpicker.found_particles:
             return Picks.empty()
         seen, matches = self.find_candidates(micrograph)
-        above = facts.joint(seen.peaks.height, matches) - facts.cut
-        if seen.cut > facts.localpicker.cut:  # it seems empty: noise matches class averages well, too
-            above = np.minimum(above, seen.peaks.height - seen.cut)
+        above = facts.joint(seen.peaks.height, matches) - facts.threshold
+        if seen.threshold > facts.localpicker.threshold:  # it seems empty: noise matches class averages well, too
+            above = np.minimum(above, seen.peaks.height - seen.threshold)
         score = expit(above)
         order = np.argsort(-score, kind="stable")
-        order = order[score[order] >= least_score]
+        order = order[score[order] >= min_score]
         x, y = seen.stored(order)
         apart = non_maximum_suppression(x, y, settings.min_distance_px(micrograph))
         return Picks(x[apart], y[apart], score[order][apart])
@@ -135,7 +135,7 @@ def fit_matcher(
     averages: ClassAverages,
     device: torch.device | None = None,
 ) -> MatcherFit:
-    """Find the cut of the joint score in a few micrographs.
+    """Find the threshold of the joint score in a few micrographs.
 
     Args:
         micrographs: the micrographs to learn from; each is needed only until the next is taken.
@@ -149,12 +149,12 @@ def fit_matcher(
     found = [matcher.find_candidates(micrograph) for micrograph in micrographs]
     height = np.concatenate([np.zeros(0), *(each.seen.peaks.height for each in found)])
     matches = np.concatenate([np.zeros(0), *(each.matches for each in found)])
-    if len(height) < LEAST_HEIGHTS:
+    if len(height) < MIN_HEIGHTS:
         return facts
     capacity = sum(each.seen.field.capacity for each in found)
     alone = fit_height_mixture(matches, capacity)
     facts = facts.model_copy(update={"background": (alone.background_mean, alone.background_deviation)})
     joint = facts.joint(height, matches)
     mixture = fit_height_mixture(joint, capacity)
-    cut, expected_f1 = best_cut(joint, mixture.posterior(joint))
-    return facts.model_copy(update={"mixture": mixture, "cut": cut, "expected_f1": expected_f1})
+    threshold, expected_f1 = best_threshold(joint, mixture.posterior(joint))
+    return facts.model_copy(update={"mixture": mixture, "threshold": threshold, "expected_f1": expected_f1})

@@ -9,7 +9,7 @@
   const context = canvas.getContext("2d");
   const pictures = new Map();
   const state = { index: 0, scale: 1, left: 0, top: 0, threshold: data.first, hovered: -1, circles: true };
-  const MOST_SCALE = 24;
+  const MAX_SCALE = 24;
 
   const view = () => data.views[state.index];
   const places = () => of(state.index); // the micrographs shown come first
@@ -42,7 +42,7 @@
   }
 
   function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
-    const scale = clamped(state.scale * factor, wholeScale() / 2, Math.max(MOST_SCALE, wholeScale()));
+    const scale = clamped(state.scale * factor, wholeScale() / 2, Math.max(MAX_SCALE, wholeScale()));
     state.left = x - (x - state.left) * (scale / state.scale);
     state.top = y - (y - state.top) * (scale / state.scale);
     state.scale = scale;
