@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.exposures import choose_exposures, describe_left_out
-from cryoglean.io.image_folders import Choice
 from cryoglean.io.inputs import find_inputs
 
 RELION = ["a.mrc", "a_noDW.mrc", "a_PS.mrc", "a_EVN.mrc", "a_ODD.mrc"]
@@ -42,7 +41,7 @@ def make(*names):
 
 
 def found(*inputs, **choice):
-    files, left_out = find_inputs([Path(each) for each in inputs], Choice(**choice))
+    files, left_out = find_inputs([Path(each) for each in inputs], **choice)
     return [str(file.path) for file in files], describe_left_out(left_out)
 
 
@@ -98,7 +97,7 @@ def test_sub_folders_are_searched_on_demand_without_hidden_ones_and_circles():
     Path("f/x/up").symlink_to("../..")
     Path("f/linked").symlink_to("../elsewhere")
     make("elsewhere/d.mrc")
-    files = find_inputs([Path("f")], Choice(recursive=True)).files
+    files = find_inputs([Path("f")], recursive=True).files
     assert [(file.path.as_posix(), file.key) for file in files] == [
         ("f/linked/d.mrc", "d"),
         ("f/x/Data/a.mrc", "a"),

@@ -8,27 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cryoglean.ctf.model import (
-    CTF_DEFOCUS,
-    CTF_OF_ONE,
-    CTF_OPTICS,
-    CTF_PHASE_SHIFT,
-    Ctf,
-    ctf_from_columns,
-    stands_for_no_ctf,
-)
+from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT, Ctf, Microscope, ctf_from_columns
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.particles import ParticleTable
 from cryoglean.io.relion_columns import (
+    ANGSTROM_PER_MICROMETRE,
+    DETECTOR_PIXEL_SIZE,
     DIMENSIONALITY,
     GROUP,
     GROUP_NAME,
     IMAGE,
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,
+    MAGNIFICATION,
+    MICROSCOPE,
+    ORIGIN_X_PX,
+    ORIGIN_Y_PX,
     PHASE_FLIPPED,
     PREMULTIPLIED,
 )
+from cryoglean.io.unknown_microscope import has_microscope
 from cryoglean.limits import is_same_size
 
 if TYPE_CHECKING:
@@ -38,11 +37,8 @@ if TYPE_CHECKING:
 
 NO_CTF = "no CTF: phases stay as they are, low resolution only"
 
-_DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
-_ANGSTROM_PER_MICROMETRE = 1e4
-"""Format: `rlnDetectorPixelSize` is in micrometres."""
-
-_ORIGINS_IN_PIXELS = ("rlnOriginX", "rlnOriginY")
+CTF_OF_ONE = Ctf(0.0, 0.0, 0.0, Microscope(spherical_aberration_mm=0.0, amplitude_contrast=1.0))
+"""The CTF of particles that have none, in a table in which others have one: 1 at every frequency."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def with_optics(path: Path, table: ParticleTable, pixel_size_angstrom: float, bo
     Raises:
         TableError: if a particle is of an optics group that is not there.
     """
-    optics, particles = table.optics, table.particles.drop(columns=[*_ORIGINS_IN_PIXELS], errors="ignore")
+    optics, particles = table.optics, table.particles.drop(columns=[ORIGIN_X_PX, ORIGIN_Y_PX], errors="ignore")
     if not len(optics):
         optics, particles = _made_optics(particles)
     particles = particles.assign(**{GROUP: _groups(path, ParticleTable(optics, particles))})
@@ -150,9 +146,9 @@ def _numbers(path: Path, table: ParticleTable, name: str) -> NDArray[np.float64]
 
 def _pixel_size(path: Path, table: ParticleTable) -> float:
     sizes = _numbers(path, table, IMAGE_PIXEL_SIZE)
-    detector, magnification = (_numbers(path, table, name) for name in (_DETECTOR, _MAGNIFICATION))
+    detector, magnification = (_numbers(path, table, name) for name in (DETECTOR_PIXEL_SIZE, MAGNIFICATION))
     if sizes is None and detector is not None and magnification is not None:
-        sizes = detector * _ANGSTROM_PER_MICROMETRE / magnification
+        sizes = detector * ANGSTROM_PER_MICROMETRE / magnification
     if sizes is None:
         raise SettingsError(f"{path}: the pixel size of the images is not known: it has no column {IMAGE_PIXEL_SIZE}")
     low, high = sizes.min(initial=np.inf), sizes.max(initial=0)
@@ -190,7 +186,12 @@ def _ctfs(path: Path, table: ParticleTable) -> tuple[Ctf, ...] | None:
 
 
 def _ctf(known: dict[str, str]) -> Ctf | None:
-    return CTF_OF_ONE if stands_for_no_ctf(known) else ctf_from_columns(known)
+    return CTF_OF_ONE if _stands_for_no_ctf(known) else ctf_from_columns(known)
+
+
+def _stands_for_no_ctf(known: dict[str, str]) -> bool:
+    """Tell whether columns of a particle are those that extraction writes where only others have a CTF."""
+    return ctf_from_columns(known) is None and all(c in known for c in MICROSCOPE) and not has_microscope(known)
 
 
 def _image(table: ParticleTable, number: int) -> str:

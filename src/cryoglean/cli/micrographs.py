@@ -20,11 +20,11 @@ def found_micrographs(
         SettingsError: if there are none.
         TableError: if a list or STAR file cannot be understood.
     """
-    from cryoglean.io.exposures import describe_left_out
-    from cryoglean.io.image_folders import Choice
     from cryoglean.io.inputs import find_inputs
 
-    found = find_inputs(inputs, Choice(pattern, recursive))
+    found = find_inputs(inputs, pattern, recursive=recursive)
     if found.left_out:
+        from cryoglean.io.exposures import describe_left_out
+
         info(f"left out: {describe_left_out(found.left_out)}; --pattern chooses others")
     return found

@@ -11,7 +11,6 @@ from torch_ctf import calculate_total_phase_shift
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.relion_columns import DEFOCUS_ANGLE, DEFOCUS_U, DEFOCUS_V, MICROSCOPE, PHASE_SHIFT
-from cryoglean.io.unknown_microscope import has_microscope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,10 +69,6 @@ class Ctf:
     def astigmatism_angstrom(self) -> float:
         """DefocusU minus DefocusV."""
         return self.defocus_u_angstrom - self.defocus_v_angstrom
-
-
-CTF_OF_ONE = Ctf(0.0, 0.0, 0.0, Microscope(spherical_aberration_mm=0.0, amplitude_contrast=1.0))
-"""The CTF of particles that have none, in a table in which others have one: 1 at every frequency."""
 
 
 def ctf_phase(defocus_angstrom: Tensor, squared_frequency: Tensor, microscope: Microscope) -> Tensor:
@@ -148,11 +143,6 @@ def ctf_of(file: MicrographFile) -> Ctf | None:
         return ctf_from_columns({**file.optics, **file.row})
     except ValueError as error:
         raise MicrographError(file.path, str(error)) from error
-
-
-def stands_for_no_ctf(known: Mapping[str, str]) -> bool:
-    """Tell whether columns of a particle are those that extraction writes where only others have a CTF."""
-    return ctf_from_columns(known) is None and all(c in known for c in MICROSCOPE) and not has_microscope(known)
 
 
 def ctf_from_columns(known: Mapping[str, str]) -> Ctf | None:

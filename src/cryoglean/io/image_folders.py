@@ -42,9 +42,6 @@ class Choice:
         return fnmatchcase(name, self.pattern)
 
 
-EVERYTHING = Choice()
-
-
 def images_in(folder: Path, choice: Choice) -> tuple[list[Path], list[LeftOut]]:
     """List the micrographs of a folder, one file of each exposure, and the images that are none.
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.exposures import LeftOut, choose_exposures
-from cryoglean.io.image_folders import EVERYTHING, Choice, expanded, images_in
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix, may_be_image, reason_for_suffix
 from cryoglean.io.relion_project import path_from_project, project_above
 from cryoglean.micrograph import MicrographFile
@@ -20,6 +18,8 @@ from cryoglean.words import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cryoglean.io.exposures import LeftOut
 
 _LIST_SUFFIXES = (".txt", ".lst")
 _NO_NAMES = ("", ".", "..")
@@ -43,7 +43,7 @@ def find_micrographs(inputs: Sequence[Path]) -> list[MicrographFile]:
     return find_inputs(inputs).files
 
 
-def find_inputs(inputs: Sequence[Path], choice: Choice = EVERYTHING) -> FoundMicrographs:
+def find_inputs(inputs: Sequence[Path], pattern: str | None = None, *, recursive: bool = False) -> FoundMicrographs:
     """Find the micrographs that the inputs name.
 
     An input is a folder (its images, and those of its sub-folders if they are wanted), an image, a path with wildcards,
@@ -55,7 +55,8 @@ def find_inputs(inputs: Sequence[Path], choice: Choice = EVERYTHING) -> FoundMic
 
     Args:
         inputs: paths as the user gave them.
-        choice: which files of folders are wanted.
+        pattern: what the names of files of folders must match, as `Choice` has it.
+        recursive: search sub-folders, too.
 
     Returns:
         The micrographs, each file once, in the order of the inputs; folders are sorted by name. Keys: for a STAR file
@@ -76,23 +77,31 @@ def find_inputs(inputs: Sequence[Path], choice: Choice = EVERYTHING) -> FoundMic
 
             found += micrographs_in_star(path)
         elif path.is_dir():
-            taken, left = images_in(path, choice)
+            from cryoglean.io.image_folders import Choice, images_in  # for start-up time, where an image is named
+
+            taken, left = images_in(path, Choice(pattern, recursive))
             loose, left_out = loose + taken, left_out + left
         else:
             loose += _loose(path)
     if not found and not loose:
         raise SettingsError("no micrographs given: name a folder, files, a list or a micrographs STAR file")
     _refuse_no_images(found, loose)
-    loose, left = choose_exposures(loose, is_strict=False)
+    if len(loose) > 1:
+        from cryoglean.io.exposures import choose_exposures  # as above
+
+        loose, left = choose_exposures(loose, is_strict=False)
+        left_out += left
     found = _each_once([*_apart(found), *_from_paths(loose)])
     _refuse_equal_keys(found)
-    return FoundMicrographs(found, left_out + left)
+    return FoundMicrographs(found, left_out)
 
 
 def _loose(path: Path) -> list[Path]:
     """List the images of an input that is neither a STAR file nor a folder."""
     if not os.path.lexists(path):
         if has_magic(str(path)):
+            from cryoglean.io.image_folders import expanded  # as above
+
             return expanded(path)
         if not image_suffix(path.name):  # a missing image is one bad micrograph
             raise SettingsError(f"{path}: no such file or folder")

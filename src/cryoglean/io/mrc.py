@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.errors import MicrographError
-from cryoglean.io.byte_sign import is_unsigned, sample_of_rows
 from cryoglean.io.mrc_header import HEADER_BYTES, PADDING_BYTES, parse_header, refuse_tail, refuse_wrong_size, unpacked
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def _settle_sign(image: NDArray[np.float32], header: Header) -> str | None:
     """Turn bytes that were read as signed, and are not, into what they are; return the note where the image decided."""
     if not header.is_of_unknown_sign:
         return None
+    from cryoglean.io.byte_sign import is_unsigned, sample_of_rows  # for start-up time: few images are of bytes
+
     unsigned, is_by_image = is_unsigned(sample_of_rows(image), header.statistics)
     is_negative = image < 0
     if unsigned:

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 
 from cryoglean.ctf.estimate import Estimate, estimate_ctf
 from cryoglean.ctf.model import Microscope, ctf_of
-from cryoglean.ctf.subset import paper_subset, passing
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
@@ -221,7 +220,12 @@ def _write_lists(folder: OutputFolder, task: CtfTask, summary: CtfSummary, progr
 
 def _write_selections(task: CtfTask, known: Sequence[MicrographFile], progress: ProgressListener) -> None:
     job = task.job
-    if job.resolution_limit_angstrom is not None or job.selected_defocus_angstrom is not None:
+    is_limited = job.resolution_limit_angstrom is not None or job.selected_defocus_angstrom is not None
+    if not is_limited and job.subset is None:
+        return
+    from cryoglean.ctf.subset import paper_subset, passing  # for start-up time: mostly no selection is asked for
+
+    if is_limited:
         limits = job.selected_defocus_angstrom or (-math.inf, math.inf)
         resolution = job.resolution_limit_angstrom or math.inf
         chosen = passing(known, max_resolution_angstrom=resolution, defocus_range_angstrom=limits)

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.exposures import describe_left_out
-from cryoglean.io.image_folders import Choice
 from cryoglean.io.inputs import find_inputs
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_all, read_first
@@ -182,7 +181,7 @@ def _find(sets: Sequence[MicrographSet], cpus: int) -> tuple[list[_Source], list
         SettingsError: if one is in two sets.
         TableError: if a list or STAR file cannot be understood.
     """
-    found_by_set = [find_inputs(each.inputs, Choice(each.pattern, each.recursive)) for each in sets]
+    found_by_set = [find_inputs(each.inputs, each.pattern, recursive=each.recursive) for each in sets]
     dark = [_protein_dark(each, some.files, cpus) for each, some in zip(sets, found_by_set, strict=True)]
     by_set = [[_Source(file, each) for file in some] for each, some in zip(sets, dark, strict=True)]
     left_out, found = list(chain(*(some.left_out for some in found_by_set))), list(chain(*by_set))
