@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cryoglean.errors import MicrographError, SettingsError, TableError
 from cryoglean.io.images import pixel_size_of, read_micrograph
-from cryoglean.io.inputs import find_micrographs
+from cryoglean.io.inputs import find_inputs, find_micrographs
 from cryoglean.io.star import star_text
 from examples import some
 
@@ -219,6 +219,40 @@ def test_remarks_behind_names_and_backslashes_in_a_list_are_understood():
     assert found == ["mics/a.mrc", "mics/b.mrc", "mics/c #1.mrc", "d\\e.mrc", "mics/gone.mrc"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['"mics/a.mrc"', "'mics/a.mrc'  # good", "mics/a.mrc, 1.7", "mics/a.mrc\tgood one", "mics/a.mrc;x", "mics/a.mrc#1"],
+)
+def test_quotation_marks_and_columns_behind_names_in_a_list_are_no_part_of_them(line):
+    make("mics/a.mrc")
+    Path("l.txt").write_text(f"{line}\n")
+    assert [file.path.as_posix() for file in find_micrographs([Path("l.txt")])] == ["mics/a.mrc"]
+
+
+def test_two_names_in_one_line_of_a_list_are_not_taken_for_a_name_and_a_remark():
+    make("a.mrc", "b.mrc", "c.tif copy.mrc")
+    Path("l.txt").write_text("a.mrc b.mrc\nc.tif copy.mrc\n")
+    assert [file.path.exists() for file in find_micrographs([Path("l.txt")])] == [False, True]
+
+
+def test_a_list_in_utf_16_is_read():
+    make("ä.mrc", "b.mrc")
+    Path("l.txt").write_bytes("ä.mrc\r\nb.mrc\r\n".encode("utf-16"))
+    assert keys("l.txt") == ["ä", "b"]
+
+
+@pytest.mark.parametrize("off", ["0", "-1", "False"])
+def test_what_a_star_file_disables_is_left_out_and_said(off):
+    rows = [{"rlnEnabled": value, "rlnMicrographName": name} for value, name in ((off, "a.mrc"), ("1", "b.mrc"))]
+    found = find_inputs([star(Micrographs=rows)])
+    assert [file.key for file in found.files] == ["b"]
+    assert [(each.path, each.kind.one) for each in found.left_out] == [
+        (Path("a.mrc"), "micrograph that its STAR file disables (rlnEnabled)")
+    ]
+    with pytest.raises(SettingsError, match="disables all"):
+        find_inputs([star(Micrographs=rows[:1])])
+
+
 def test_backslashes_in_a_star_file_are_understood():
     make("mics/a.mrc")
     (file,) = find_micrographs([star(micrographs=[{"rlnMicrographName": "mics\\a.mrc"}])])
@@ -234,6 +268,9 @@ def test_the_case_of_a_tables_name_does_not_matter():
 def test_an_optics_group_may_be_there_twice_if_it_is_the_same():
     (file,) = find_micrographs([star(micrographs=[NAME | {"rlnOpticsGroup": "1"}], optics=[optics(), optics()])])
     assert file.optics == optics()
+    again = optics() | {"rlnMicrographPixelSize": "1.7700"}
+    (file,) = find_micrographs([star(micrographs=[NAME | {"rlnOpticsGroup": "1"}], optics=[optics(), again])])
+    assert file.pixel_size_angstrom == 1.77
 
 
 def test_the_pixel_size_of_the_movie_is_the_last_to_be_believed_and_is_told():

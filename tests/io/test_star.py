@@ -76,6 +76,18 @@ def test_line_ends_comments_byte_order_marks_and_a_missing_last_line_end_do_not_
     assert tables["x"].to_numpy().tolist() == [["1", "2"], ["3", "4"]]
 
 
+@pytest.mark.parametrize("change", [str.upper, str.title])
+def test_keywords_may_be_in_letters_of_any_case(tmp_path, change):
+    text = f"{change('data_')}x\n{change('loop_')}\n_a\n1\n"
+    assert read_star(write(tmp_path, text))["x"].to_numpy().tolist() == [["1"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_table_that_a_program_of_windows_has_saved_is_read(tmp_path, encoding):
+    path = write(tmp_path, "data_x\r\nloop_\r\n_a\r\nä\r\n".encode(encoding))
+    assert read_star(path)["x"].to_numpy().tolist() == [["ä"]]
+
+
 def test_a_list_of_pairs_is_a_table_of_one_row(tmp_path):
     tables = read_star(write(tmp_path, "data_general\n\n_rlnA 1\n_rlnB  'two words'  # note\n\ndata_x\nloop_\n_c\n3\n"))
     same(tables, {"general": strings(rlnA=["1"], rlnB=["two words"]), "x": strings(c=["3"])})

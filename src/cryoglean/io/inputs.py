@@ -75,7 +75,8 @@ def find_inputs(inputs: Sequence[Path], pattern: str | None = None, *, recursive
         if path.suffix.lower() == ".star" and os.path.lexists(path) and not path.is_dir():
             from cryoglean.io.listed_micrographs import micrographs_in_star  # for start-up time: pandas
 
-            found += micrographs_in_star(path)
+            enabled, disabled = micrographs_in_star(path)
+            found, left_out = found + enabled, left_out + disabled
         elif path.is_dir():
             from cryoglean.io.image_folders import Choice, images_in  # for start-up time, where an image is named
 

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError, TableError
+from cryoglean.io.exposures import Kind, LeftOut
+from cryoglean.io.images import SUFFIXES
 from cryoglean.io.optics_groups import optics_by_number
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion_columns import (
@@ -15,6 +17,7 @@ from cryoglean.io.relion_columns import (
     DEFOCUS_U,
     DEFOCUS_V,
     DETECTOR_PIXEL_SIZE,
+    ENABLED,
     GROUP,
     IMAGE,
     MAGNIFICATION,
@@ -25,7 +28,7 @@ from cryoglean.io.relion_columns import (
     X,
 )
 from cryoglean.io.relion_project import pipeline_stem
-from cryoglean.io.star import find_table, read_star, refuse_tomography
+from cryoglean.io.star import decoded, find_table, read_star, refuse_tomography
 from cryoglean.io.unknown_microscope import without_mark
 from cryoglean.micrograph import MicrographFile
 
@@ -39,13 +42,23 @@ _NUMERIC = (DEFOCUS_U, DEFOCUS_V)
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
 _OF_PARTICLES = (IMAGE, X)
 _REMARK = re.compile(r"\s+#.*$")
+_QUOTED = re.compile(r"""^(["'])(.*)\1""")
+_BEHIND_SUFFIX = re.compile(
+    rf"^(.*?(?:{'|'.join(re.escape(suffix) for suffix in sorted(SUFFIXES, key=len, reverse=True))}))[\s,;#].*$",
+    re.IGNORECASE,
+)
+_OFF = ("0", "-1", "false")
+"""Values of `rlnEnabled` for a micrograph that was taken out by hand. *Format*: of Scipion, whose 1 is "enabled"."""
+
+_DISABLED = Kind("micrograph that its STAR file disables (rlnEnabled)", "micrographs that their STAR files disable")
 
 
 def images_in_list(path: Path) -> list[Path]:
     """Return the images that a text list names.
 
     Args:
-        path: of the list: a path a line, relative to the working folder or else to the list's; `#` starts a comment.
+        path: of the list: a path a line, relative to the working folder or else to the list's; `#` starts a comment,
+            and what else stands behind an image's suffix is one, too, unless it names another image.
 
     Raises:
         SettingsError: if it names none.
@@ -53,9 +66,9 @@ def images_in_list(path: Path) -> list[Path]:
     """
     try:
         size_of_regular(path)
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(path.read_bytes())
     except UnicodeDecodeError as error:
-        raise TableError(path, "not a list of micrographs: it is not text in UTF-8") from error
+        raise TableError(path, "not a list of micrographs: it is not text in UTF-8 or UTF-16") from error
     except OSError as error:
         raise TableError(path, f"cannot be read: {error.strerror or error}") from error
     if "\0" in text:
@@ -68,8 +81,8 @@ def images_in_list(path: Path) -> list[Path]:
     return [_located(_plain(name, folders), folders) for name in names]
 
 
-def micrographs_in_star(path: Path) -> list[MicrographFile]:
-    """Return the micrographs of a STAR file, with their rows and optics groups.
+def micrographs_in_star(path: Path) -> tuple[list[MicrographFile], list[LeftOut]]:
+    """Return the micrographs of a STAR file, with their rows and optics groups, and those that it disables.
 
     Args:
         path: a micrographs STAR of RELION 3.0 to 5; names count from the working folder, or else from the nearest
@@ -84,7 +97,11 @@ def micrographs_in_star(path: Path) -> list[MicrographFile]:
     groups = optics_by_number(path, find_table(tables, "optics"))
     optics = {number: without_mark(group) for number, group in groups.items()}
     folders = [Path(), *path.resolve().parents]
-    return [_from_row(path, row, optics, folders) for row in _records(table)]
+    files = [_from_row(path, row, optics, folders) for row in _records(table)]
+    disabled = [file for file in files if file.row.get(ENABLED, "1").lower() in _OFF]
+    if len(disabled) == len(files):
+        raise SettingsError(f"{path}: disables all its micrographs ({ENABLED})")
+    return [file for file in files if file not in disabled], [LeftOut(file.path, _DISABLED) for file in disabled]
 
 
 def _records(table: pd.DataFrame) -> Iterator[dict[str, str]]:
@@ -174,9 +191,19 @@ def _relion_key(name: str) -> str:
 
 def _plain(name: str, folders: Sequence[Path]) -> str:
     """Return a name in a list without the remark behind it, and with slashes, unless a file is called just so."""
-    without = _REMARK.sub("", name)
+    without = _without_remark(name)
     written = (name, without, _slashes(name), _slashes(without))
     return next((each for each in written if _is_there(each, folders)), written[-1])
+
+
+def _without_remark(line: str) -> str:
+    """Return the name at the beginning of a line, without quotation marks; the line if that holds several names."""
+    quoted = _QUOTED.match(line)
+    if quoted:
+        return quoted[2]
+    line = _REMARK.sub("", line)
+    found = _BEHIND_SUFFIX.match(line)
+    return found[1] if found and not _BEHIND_SUFFIX.match(f"{line[len(found[1]) :]} ") else line
 
 
 def _with_slashes(name: str, folders: Sequence[Path]) -> str:

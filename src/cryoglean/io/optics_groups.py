@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import TableError
@@ -76,11 +77,16 @@ class OpticsGroups:
 
 
 def _compared(value: str) -> str | float:
-    """Return a value as it is compared: programs write one number in several ways."""
+    """Return a value as it is compared: programs write one number in several ways, and what is none equals itself."""
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
         return value
+    return value if math.isnan(number) else number
+
+
+def _all_compared(group: Mapping[str, str]) -> dict[str, str | float]:
+    return {column: _compared(value) for column, value in group.items()}
 
 
 def _with_microscopes(groups: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -117,7 +123,7 @@ def optics_by_number(path: Path, optics: pd.DataFrame | None) -> dict[str, dict[
         raise TableError(path, f"the optics table has no column {GROUP}")
     groups = numbered(optics)
     for row in _records(optics):
-        if groups[row[GROUP]] != row:
+        if _all_compared(groups[row[GROUP]]) != _all_compared(row):
             raise TableError(path, f"optics group {row[GROUP]} twice, with different values: leave one of the two")
     return groups
 

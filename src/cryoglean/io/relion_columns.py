@@ -2,6 +2,9 @@
 
 MICROGRAPH = "rlnMicrographName"
 MOVIE = "rlnMicrographMovieName"
+ENABLED = "rlnEnabled"
+"""Whether a micrograph is used. Format: of Scipion; RELION has no such column."""
+
 COORDINATE_FILE = "rlnMicrographCoordinates"
 IMAGE = "rlnImageName"
 

@@ -7,6 +7,7 @@ names into numbers, fills short rows with NaN, cuts values at a "#" and reads an
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ MAX_STAR_BYTES = 2**29
 """Maximum size of a STAR file. Resource: 512 MiB of text become several GiB of strings."""
 
 _SPLIT = "split it and give each part, e.g. relion_star_handler --split --size_split 500000 --i IN.star --o OUT.star"
+
+_DATA = "data_"
+"""Beginning of a block's name, in letters of any case. *Format*: of STAR."""
 
 _BLANK = re.compile(r"[ \t]+")
 _MARK = re.compile("[\"'#]")
@@ -103,7 +107,7 @@ def _read_blocks(path: Path) -> dict[str, _Block]:
         if not line or line.startswith("#"):
             continue
         try:
-            if line.startswith("data_") and not (block and _is_row(block, line)):
+            if line[: len(_DATA)].lower() == _DATA and not (block and _is_row(block, line)):
                 block = _new_block(blocks, line)
             elif block is None:
                 raise ValueError("text before the first data_ line")
@@ -121,9 +125,9 @@ def _lines(path: Path) -> list[str]:
         size = size_of_regular(path)
         if size > MAX_STAR_BYTES:
             raise TableError(path, f"{size} bytes, and at most {MAX_STAR_BYTES} are read: {_SPLIT}")
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(path.read_bytes())
     except UnicodeDecodeError as error:
-        raise TableError(path, "not a STAR table: it is not text in UTF-8") from error
+        raise TableError(path, "not a STAR table: it is not text in UTF-8 or UTF-16") from error
     except OSError as error:
         raise TableError(path, f"cannot be read: {error.strerror or error}") from error
     if not text.strip():
@@ -135,6 +139,16 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
+def decoded(data: bytes) -> str:
+    """Return a text: of UTF-8, or, where it begins with the mark of that, of UTF-16, as programs of Windows write it.
+
+    Line ends are those of this system. Raises UnicodeDecodeError if it is neither.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _is_row(block: _Block, line: str) -> bool:
     """Tell whether a line starting with `data_` is a row: a file name may start like that."""
     values = _values(line)
@@ -142,7 +156,7 @@ def _is_row(block: _Block, line: str) -> bool:
 
 
 def _new_block(blocks: dict[str, _Block], line: str) -> _Block:
-    name = _values(line)[0].removeprefix("data_")
+    name = _values(line)[0][len(_DATA) :]
     if name in blocks:
         raise ValueError(f'a second table "{name}"')
     blocks[name] = _Block()
