@@ -76,6 +76,21 @@ def test_versions_are_told_apart_within_a_folder_and_what_is_there_alone_is_take
     assert found("p/x", "p/y")[1] == ""
 
 
+@pytest.mark.parametrize(
+    "name", ["a_ps.mrc", "a_even.mrc", "a-odd.mrc", "a_ctf.mrc", "a_diag.mrc", "a_preview.png", "a_power_spectrum.mrc"]
+)
+def test_what_only_looks_like_a_by_product_is_one_beside_its_micrograph_only(name):
+    make("f/a_DW.mrc", f"f/{name}", f"g/{name}", "g/b.mrc")
+    assert found("f") == (["f/a_DW.mrc"], "1 by-product of a micrograph that is taken")
+    assert found("g") == (sorted([f"g/{name}", "g/b.mrc"]), "")
+
+
+@pytest.mark.parametrize("name", ["a_dw.mrc", "a-DW.mrc", "a_dws.mrc"])
+def test_dose_weighted_sums_are_told_in_letters_of_any_case(name):
+    make("f/a.mrc", f"f/{name}", "f/a_nodw.mrc")
+    assert found("f") == ([f"f/{name}"], "2 other versions of micrographs that are taken")
+
+
 def test_a_folder_of_by_products_says_what_it_holds_and_a_pattern_takes_them():
     make("f/a_PS.mrc", "f/b_PS.mrc")
     with pytest.raises(SettingsError, match="f: by their names no micrographs, but 2 power spectra: --pattern takes"):
@@ -138,6 +153,7 @@ def test_a_wildcard_that_matches_nothing_is_refused():
 
 
 ENDINGS = ("", "_DW", "_DWS", "_noDW", "_PS", "_EVN", "_ODD", "_background", "_thumb_@1x", "_patch_aligned")
+ENDINGS += ("_even", "-dw", "_ctf")
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(ENDINGS)), unique=True), st.booleans(), st.randoms())

@@ -44,11 +44,20 @@ _BY_PRODUCTS = (
 cryoSPARC's patch motion correction (`_background`, `_thumb_@1x`), SerialEM's references (`CountRef_`, `SuperRef_`) and
 EPU's grid squares, foil holes and atlases."""
 
+_BESIDE = re.compile(
+    r"[_-](ps|evn|even|odd|ctf|ctffind\d?|diag(nostics?)?|avrot|fft|mask|preview|power_?spec(trum)?|spectrum)$",
+    re.IGNORECASE,
+)
+"""*Format*: endings that programs and people give to what they make of a micrograph (power spectra, halves, pictures of
+a CTF, masks). A name of one's own may end so: they count only beside a micrograph of the name before the ending."""
+
+_BY_PRODUCT = Kind("by-product of a micrograph that is taken", "by-products of micrographs that are taken")
+
 _VERSIONS = (
     (re.compile(r"_denoised$"), 5),
-    (re.compile(r"_noDW$"), 4),
-    (re.compile(r"_DWS$"), 1),
-    (re.compile(r"_(DW|doseweighted)$"), 0),
+    (re.compile(r"[_-]noDW$", re.IGNORECASE), 4),
+    (re.compile(r"[_-]DWS$", re.IGNORECASE), 1),
+    (re.compile(r"[_-](DW|doseweighted)$", re.IGNORECASE), 0),
     (re.compile(r"_(patch|rigid)_aligned$"), 3),
     (re.compile(r"_[Ff]ractions$"), 6),
 )
@@ -92,7 +101,7 @@ def choose_exposures(paths: Sequence[Path], *, is_strict: bool) -> tuple[list[Pa
         The files that are taken, in their order, and those that are not. Files of one exposure and equal version are
         all taken: their names alone do not tell which is meant.
     """
-    images = [_image(path) for path in paths]
+    images = _with_by_products([_image(path) for path in paths])
     if is_strict or any(image.by_product is None for image in images):
         left_out = [LeftOut(image.path, image.by_product) for image in images if image.by_product is not None]
         images = [image for image in images if image.by_product is None]
@@ -110,6 +119,17 @@ def describe_left_out(left_out: Iterable[LeftOut]) -> str:
     """Say how many images of each kind are left out: "2 power spectra, 1 thumbnail"."""
     counts = Counter(each.kind for each in left_out)
     return ", ".join(counted(number, *kind) for kind, number in counts.most_common())
+
+
+def _with_by_products(images: Sequence[_Image]) -> list[_Image]:
+    """Tell by-products that are such only beside a micrograph of which they were made."""
+    exposures = {image.exposure for image in images if image.by_product is None}
+    found = []
+    for image in images:
+        folder, own = image.exposure
+        is_beside = image.by_product is None and (folder, _BESIDE.sub("", own)) in exposures - {image.exposure}
+        found.append(image._replace(by_product=_BY_PRODUCT) if is_beside else image)
+    return found
 
 
 def _image(path: Path) -> _Image:
