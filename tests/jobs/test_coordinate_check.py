@@ -1,6 +1,7 @@
 """Coordinates from elsewhere on their way into extraction, training and runs: turned, refused, or as they are."""
 
 import json
+import shutil
 
 import mrcfile
 import numpy as np
@@ -12,6 +13,7 @@ from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import read_particles
 from cryoglean.jobs.coordinate_check import checked_picks, spread
+from cryoglean.jobs.coordinate_findings import UNREAD_ROWS
 from cryoglean.jobs.extract import run_extract_job
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.pick_sources import find_picks, holds_own_picks
@@ -20,6 +22,7 @@ from cryoglean.loop.rounds import run_loop
 from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.picks import Picks
+from cryoglean.report.findings import Level
 from fields import disc, particle_field
 from listeners import Listener
 
@@ -80,6 +83,7 @@ def test_right_coordinates_stay_byte_for_byte(project):
     assert [each.digest() for each in checked.picked] == [each.digest() for each in before]
     assert "as they are" in checked.lines[0]
     assert len(checked.lines) == 1
+    assert [each.level for each in checked.findings] == [Level.fact]
 
 
 def test_what_is_upside_down_is_turned_and_told_with_evidence(project, tmp_path):
@@ -90,6 +94,8 @@ def test_what_is_upside_down_is_turned_and_told_with_evidence(project, tmp_path)
     line = next(line for line in said if "flip-y" in line)
     assert "signal" in line
     assert "--orientation as-is" in line
+    (note,) = summary.on_places
+    assert (note.level, "turned (flip-y)" in note.text) == (Level.note, True)
 
 
 def test_as_is_leaves_them_and_is_another_result_than_auto(project, tmp_path):
@@ -135,6 +141,17 @@ def test_repeated_particles_are_told_and_kept_once(project, tmp_path):
     summary, said = extract(project, "repeated", tmp_path / "out")
     assert summary.total == 90
     assert any("105 rows repeat particles, 90 of them" in line for line in said)
+    assert "105 rows of particles that the tables had before: left out" in [each.text for each in summary.on_places]
+
+
+def test_rows_that_could_not_be_read_are_part_of_the_verdict(project, tmp_path):
+    shutil.copytree(project / "right", project / "broken")
+    with (project / "broken/m1.csv").open("a") as table:
+        table.write("nan,30\n")
+    summary, said = extract(project, "broken", tmp_path / "out")
+    assert any("m1.csv: line 32: x 'nan' is no number" in line for line in said)
+    assert UNREAD_ROWS in summary.on_places
+    assert summary.total == 90
 
 
 def test_a_box_alone_tells_the_diameter(project, tmp_path):
@@ -170,7 +187,7 @@ def test_own_picks_are_not_looked_at_but_turned_if_asked(project, tmp_path):
     assert found_in(files, tmp_path / "out").lines  # it has no record: it may be of another program
     (tmp_path / "out/settings.json").write_text(json.dumps({"job": "pick"}))
     checked = found_in(files, tmp_path / "out")
-    assert checked.lines == []
+    assert (checked.lines, checked.findings) == ([], ())
     assert {each.orientation for each in checked.picked} == {Orientation.IDENTITY}
     asked = found_in(files, tmp_path / "out", OrientationChoice.flip_y)
     assert {each.orientation for each in asked.picked} == {Orientation.FLIP_Y}

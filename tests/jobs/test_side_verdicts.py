@@ -79,6 +79,19 @@ def test_micrographs_of_one_side_only_are_named():
     assert "for 1 micrograph: c (not counted)" in said[1].text
 
 
+def test_micrographs_that_were_left_out_are_not_told_to_be_empty_nor_how_to_leave_them_out():
+    left = evaluate_picks({"a": picks(0), "b": picks(1)}, {"a": picks(0)}, Protocol(50.0), only_with_picks=True)
+    (said,) = [each for each in verdict_on_evaluation(left, OWN, COMMAND) if each.topic == "unmatched"]
+    assert (said.level, said.command) == (Level.fact, None)
+    assert "for 1 micrograph: b (left out)" in said.text
+
+
+def test_rows_that_could_not_be_read_are_told():
+    broken = {**OWN, "picks": {"verdict": "own", "faults": ["p.star: line 7: ..."]}}
+    assert levels(verdict_on_evaluation(SAME, broken, COMMAND))["rows"] is Level.note
+    assert "rows" not in levels(verdict_on_evaluation(SAME, OWN, COMMAND))
+
+
 def test_a_simulation_tells_what_was_made_and_what_had_no_room():
     full = verdict_on_simulation({"a": 8, "b": 8}, 8, [129.6], 1.5, Path("SIM"))
     assert full[0].text == "16 particles in 2 micrographs, 130 Å across"

@@ -50,7 +50,7 @@ def is_in_order(findings):
 def test_what_was_rejected_is_a_note_and_most_of_the_set_an_alarm(counts, level):
     for verdict in (
         verdict_on_ctf(summary(*counts), [], OUT),
-        verdict_on_particles(summary(*counts), [], OUT),
+        verdict_on_particles(summary(*counts), [], ["m"], OUT),
         verdict_on_training(summary(*counts), {}, {}),
     ):
         assert levels(verdict).get("rejected") is level
@@ -61,7 +61,7 @@ def test_each_command_that_is_told_is_one_of_the_program():
     known = [file_of(0, rlnDefocusU="9000", rlnDefocusV="11000", rlnCtfMaxResolution="4.5")]
     told = [
         *verdict_on_ctf(summary(1), known, OUT),
-        *verdict_on_particles(summary(1, 0), ["m1.mrc"], OUT),
+        *verdict_on_particles(summary(1, 0), ["m1.mrc"], ["my images", "--pixel-size", 1.5], OUT),
         *verdict_on_classes(np.array([5, 5]), np.array([9.0, 12.0]), OUT),
         *verdict_on_selection(0, 9, (0, 3), Path("classes"), OUT),
     ]

@@ -13,8 +13,11 @@ from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.extract_settings import ExtractJob
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryoglean.jobs.extract import ExtractSummary
 
 _DEFAULT = defaults(ExtractJob)
@@ -110,16 +113,19 @@ def extract(
         files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
         summary = run_extract_job(picks, files, job, out, progress)
         write_left_out(out, left_out)
-    _show(job, summary, out, as_json=as_json)
+    options = {"--pattern": pattern, "--pixel-size": job.pixel_size_angstrom}
+    given = [word for each in options.items() if each[1] is not None for word in each]
+    _show(job, summary, [*micrographs, *given, *["--recursive"] * recursive], out, as_json=as_json)
     return summary.exit_status
 
 
-def _show(job: ExtractJob, summary: ExtractSummary, out: Path, *, as_json: bool) -> None:
+def _show(job: ExtractJob, summary: ExtractSummary, named: Sequence[object], out: Path, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
     from cryoglean.cli.verdict import echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_particles
 
-    total, verdict = summary.total, verdict_on_particles(summary, summary.without_ctf, out)
+    total = summary.total
+    verdict = verdict_on_particles(summary, summary.without_ctf, named, out, summary.on_places)
     if as_json:
         said = {
             "out": str(out),
@@ -131,6 +137,6 @@ def _show(job: ExtractJob, summary: ExtractSummary, out: Path, *, as_json: bool)
         }
         typer.echo(json.dumps(said))
         return
-    typer.echo(f"{total} particles of {len(summary.done)} micrographs: {out / 'particles.star'}")
+    typer.echo(f"{counted(total, 'particle')} of {counted(len(summary.done), 'micrograph')}: {out / 'particles.star'}")
     echo_rejected(summary, out)
     echo_verdict(verdict)

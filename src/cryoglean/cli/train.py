@@ -132,7 +132,7 @@ def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> 
         "--diameter": f"{job.training.diameter_angstrom:g}",
         "--pixel-size": job.pixel_size_angstrom,
     }
-    verdict = verdict_on_training(summary, learned, pick_with)
+    verdict = verdict_on_training(summary, learned, pick_with, summary.on_places)
     if as_json:
         said = {
             "out": str(out),

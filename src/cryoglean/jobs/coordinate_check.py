@@ -14,6 +14,7 @@ from cryoglean.evaluate.placement import MAX_MICROGRAPHS, Sample, Verdict, check
 from cryoglean.evaluate.placement_words import placement_lines
 from cryoglean.evaluate.repeats import REPEAT_DIAMETERS, Repeats, count_repeats, repeated
 from cryoglean.io.images import read_micrograph
+from cryoglean.jobs.coordinate_findings import UNREAD_ROWS, findings_on_checked
 from cryoglean.jobs.pick_sources import SomePicks
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cryoglean.evaluate.placement import PlacementCheck
     from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.micrograph import Micrograph
+    from cryoglean.report.findings import Finding
 
 _Item = TypeVar("_Item")
 
@@ -38,11 +40,13 @@ class CheckedPicks(NamedTuple):
         picked: the micrographs with their picks.
         orientation: the turn of all picks from elsewhere.
         lines: for the user, on what was found.
+        findings: the same for a verdict.
     """
 
     picked: list[PickedMicrograph]
     orientation: Orientation
     lines: list[str]
+    findings: tuple[Finding, ...] = ()
 
 
 def checked_picks(
@@ -66,7 +70,7 @@ def checked_picks(
     Raises:
         SettingsError: if the picks are those of images of another pixel size, and the image is to decide.
     """
-    orientation, lines = choice.orientation, list[str]()
+    orientation, lines, check = choice.orientation, list[str](), None
     foreign = [each for each in picked if not each.is_own]
     if orientation is None:
         check = _check(foreign, diameter_angstrom, pixel_size_angstrom) if foreign else None
@@ -76,10 +80,14 @@ def checked_picks(
         lines = [f"{path}: coordinates turned as asked for ({orientation.value})"]
     if orientation is not Orientation.IDENTITY and (angles := _angles(foreign)):
         lines.append(f"{path}: {', '.join(angles)} are carried as they are, though coordinates are turned: check them")
-    fitting, told = _without_repeats(path, picked, REPEAT_DIAMETERS * diameter_angstrom, pixel_size_angstrom)
+    fitting, repeats = _without_repeats(picked, REPEAT_DIAMETERS * diameter_angstrom, pixel_size_angstrom)
     own = choice.orientation or Orientation.IDENTITY
     fitting = [replace(each, orientation=own if each.is_own else orientation) for each in fitting]
-    return CheckedPicks(fitting, orientation, lines + told)
+    if repeats.total:
+        lines.append(f"{path}: {repeats.line()}; each is kept once")
+    unread = (UNREAD_ROWS,) if any(each.faults() for each in picked) else ()
+    found = (*findings_on_checked(check, choice.orientation, repeats), *unread)
+    return CheckedPicks(fitting, orientation, lines, found)
 
 
 def _angles(picked: Sequence[PickedMicrograph]) -> list[str]:
@@ -135,19 +143,19 @@ def _lines(path: Path, check: PlacementCheck, diameter_angstrom: float) -> list[
 
 
 def _without_repeats(
-    path: Path, picked: Sequence[PickedMicrograph], distance_angstrom: float, pixel_size_angstrom: float | None
-) -> tuple[list[PickedMicrograph], list[str]]:
+    picked: Sequence[PickedMicrograph], distance_angstrom: float, pixel_size_angstrom: float | None
+) -> tuple[list[PickedMicrograph], Repeats]:
     """Leave out particles that stand in a table before, in those of other programs; a turn changes no distance."""
     first = next(_readable([each for each in picked if not each.is_own], pixel_size_angstrom), None)
     if first is None:
-        return list(picked), []
+        return list(picked), Repeats()
     pixel_size, found = first[1].pixel_size_angstrom, Repeats()
     distinct: list[PickedMicrograph] = []
     for each in picked:
         rows, repeats = _distinct(each, distance_angstrom / pixel_size, pixel_size)
         found += repeats
         distinct.append(each if rows is None else replace(each, source=SomePicks(each.source, rows)))
-    return distinct, [f"{path}: {found.line()}; each is kept once"] if found.total else []
+    return distinct, found
 
 
 def _distinct(

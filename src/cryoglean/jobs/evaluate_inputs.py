@@ -137,7 +137,9 @@ def read_coordinates(name: str, option: str, path: Path, choice: OrientationChoi
     """
     stored = read_stored_folder(path)
     lines = [fault for each in stored.values() for fault in each.faults]
-    return Coordinates(name, option, path, stored, holds_own_picks(path), choice, lines=lines)
+    side = Coordinates(name, option, path, stored, holds_own_picks(path), choice, lines=lines)
+    side.values["faults"] = list(lines)
+    return side
 
 
 def files_by_stem(files: Sequence[MicrographFile], sides: Sequence[Coordinates]) -> dict[str, MicrographFile]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
+    from cryoglean.report.findings import Finding
 
 __all__ = ["ExtractJob", "run_extract_job"]
 
@@ -42,9 +43,11 @@ class ExtractSummary(JobSummary):
 
     Attributes:
         without_ctf: names of the micrographs whose particles have no CTF.
+        on_places: findings on the places that were given.
     """
 
     without_ctf: Sequence[str] = ()
+    on_places: tuple[Finding, ...] = ()
 
 
 @locks_output
@@ -73,10 +76,11 @@ def run_extract_job(
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
     first, unreadable = read_first([each.file for each in picked], lambda file: read_fitting(job, file)[0])
+    on_places: tuple[Finding, ...] = ()
     if first is not None:
         diameter = job.particle_angstrom(first.pixel_size_angstrom)
-        picked, _, found = checked_picks(picks, picked, job.orientation, diameter, job.pixel_size_angstrom)
-        said += found
+        checked = checked_picks(picks, picked, job.orientation, diameter, job.pixel_size_angstrom)
+        picked, on_places, said = checked.picked, checked.findings, said + checked.lines
     without = [each.file.name for each in picked if not has_ctf(each)]
     said += _advice(job, without, len(picked), None if first is None else first.pixel_size_angstrom)
     task, folder = ExtractTask(out, job), OutputFolder(out, "extract", _RESULTS)
@@ -85,7 +89,7 @@ def run_extract_job(
         progress.info(line)
     tables = ((each.file, done(task, each)) for each in picked)
     results = {file.key: MicrographResult(file, len(table.particles)) for file, table in tables if table is not None}
-    summary = ExtractSummary(without_ctf=without)
+    summary = ExtractSummary(without_ctf=without, on_places=on_places)
     progress.begin(len(picked), len(results))
     results = unreadable | results
     try:
@@ -113,7 +117,7 @@ def _advice(job: ExtractJob, without: Sequence[str], total: int, pixel_size_angs
     if without and not job.phase_flip:
         few = f" ({_first_of(without)})" if len(without) < total else ""
         advice = "phases stay as they are, low resolution only"
-        said.append(f"{len(without)} of {total} micrographs have no CTF{few}: {advice}")
+        said.append(f"{len(without)} of {counted(total, 'micrograph')} without a CTF{few}: {advice}")
     box = job.box_px(pixel_size_angstrom) if pixel_size_angstrom else None
     if box and job.scale_to and box < job.scale_to:
         said.append(f"boxes of {box} px are enlarged to {job.scale_to} px: that adds no detail")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cryoglean.evaluate.placement import Verdict
+from cryoglean.jobs.coordinate_findings import UNREAD_ROWS, finding_on_coordinates
 from cryoglean.jobs.step_verdicts import words_of
 from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.report.findings import Finding, Level, alarms_first
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 _AGREES = 0.5
 """Share of one side's places that must lie on the other's for coordinates to need no other evidence. Derived: the
 half; by chance it is far below that, unless particles are as dense as they can be."""
-
-_OF_COORDINATES = {
-    "own": (Level.fact, "written by this program"),
-    "as asked": (Level.fact, "as asked ({orientation})"),
-    Verdict.fits.value: (Level.fact, "they sit on particles as they are (signal {signal:.1f}, by chance 1)"),
-    Verdict.turned.value: (Level.note, "turned ({orientation}) to sit on particles (signal {signal:.1f}, by chance 1)"),
-    "turned to agree": (Level.note, "turned ({orientation}) to agree with the other side"),
-    Verdict.rescaled.value: (Level.alarm, "of images of another pixel size ({scale:g} times): compared as they are"),
-    Verdict.absent.value: (Level.alarm, "they do not sit on particles, in any orientation or scale"),
-    Verdict.unknown.value: (Level.note, "the micrographs do not tell whether they fit: taken as they are"),
-}
-"""What is said of coordinates by the word for what was found, with its values."""
 
 
 def verdict_on_evaluation(
@@ -50,10 +38,10 @@ def verdict_on_evaluation(
         if values.get("repeated"):
             text = f"{counted(values['repeated'], 'repeated place')}: all are counted"
             found.append(Finding(Level.note, name, text))
+    if any(values.get("faults") for values in sides.values()):
+        found.append(UNREAD_ROWS)
     if result.without_picks:
-        text = _named("no file of picks", result.without_picks, "counted as empty")
-        again = None if command is None else f"{command} --only-with-picks"
-        found.append(Finding(Level.note, "unmatched", text, again, "to leave them out"))
+        found.append(_on_unmatched(result, command))
     if result.without_truth:
         text = _named("picks but no truth", result.without_truth, "not counted")
         found.append(Finding(Level.note, "unmatched", text))
@@ -67,6 +55,15 @@ def verdict_on_evaluation(
     return alarms_first(found)
 
 
+def _on_unmatched(result: Evaluation, command: str | None) -> Finding:
+    """Tell of micrographs that have truth and no picks, which count as empty unless they were left out."""
+    what, stems = "no file of picks", result.without_picks
+    if not {each.stem for each in result.micrographs} & {*stems}:
+        return Finding(Level.fact, "unmatched", _named(what, stems, "left out"))
+    again = None if command is None else f"{command} --only-with-picks"
+    return Finding(Level.note, "unmatched", _named(what, stems, "counted as empty"), again, "to leave them out")
+
+
 def _named(what: str, stems: Sequence[str], counted_as: str) -> str:
     return f"{what} for {counted(len(stems), 'micrograph')}: {listed(stems)} ({counted_as})"
 
@@ -75,9 +72,9 @@ def _on_coordinates(
     name: str, values: Mapping[str, Any], any_hits: bool, result: Evaluation, command: str | None
 ) -> Finding:
     """Tell on what evidence one side is compared as it is."""
-    said = _OF_COORDINATES.get(str(values.get("verdict")))
-    if said is not None:
-        return Finding(said[0], name, said[1].format_map({"signal": 0.0, "scale": 1.0, "orientation": "", **values}))
+    found = finding_on_coordinates(name, values)
+    if found is not None:
+        return found
     if any_hits and max(result.overall.recall, result.overall.precision) >= _AGREES:
         return Finding(Level.fact, name, "taken as they are: most of one side lie on the other")
     again = None if command is None else f"{command} --micrographs MICROGRAPHS"

@@ -50,22 +50,32 @@ def verdict_on_ctf(summary: JobSummary, known: Sequence[MicrographFile], out: Pa
     return alarms_first(found)
 
 
-def verdict_on_particles(summary: JobSummary, without_ctf: Sequence[str], out: Path) -> tuple[Finding, ...]:
+def verdict_on_particles(
+    summary: JobSummary,
+    without_ctf: Sequence[str],
+    micrographs: Sequence[object],
+    out: Path,
+    on_places: Sequence[Finding] = (),
+) -> tuple[Finding, ...]:
     """Judge extracted particles.
 
     Args:
         summary: of the job.
         without_ctf: names of micrographs without a CTF.
+        micrographs: words that name the micrographs to a command, with their options.
         out: the output folder.
+        on_places: findings on the places that were given.
     """
-    found = _on_rejected(summary, "most micrographs gave no particles: do the picks belong to them?")
+    found = [*on_places]
+    found += _on_rejected(summary, "most micrographs gave no particles: do the picks belong to them?")
     counts = summary.counts
     if empty := [key for key, count in counts.items() if not count]:
         found.append(Finding(Level.note, "empty", f"no particles of {listed(empty)}"))
     if without_ctf:
         text = f"{counted(len(without_ctf), 'micrograph')} without a CTF: particles of low resolution only"
-        advice = f"{text}, unless taken with --micrographs CTF/micrographs_ctf.star"
-        found.append(Finding(Level.note, "ctf", advice, "cryoglean ctf MICROGRAPHS --out CTF"))
+        ctf = f"{out}-ctf"
+        advice = f"{text}, unless taken with --micrographs {shlex.quote(f'{ctf}/micrographs_ctf.star')}"
+        found.append(Finding(Level.note, "ctf", advice, words_of("ctf", *micrographs, "--out", ctf)))
     if summary.total:
         text = f"{counted(summary.total, 'particle')} of {counted(len(counts) - len(empty), 'micrograph')}"
         found.append(Finding(Level.fact, "particles", text, words_of("classify", out, "--out", f"{out}-classes")))
@@ -123,7 +133,10 @@ def verdict_on_selection(
 
 
 def verdict_on_training(
-    summary: JobSummary, learned: Mapping[str, int], pick_with: Mapping[str, object]
+    summary: JobSummary,
+    learned: Mapping[str, int],
+    pick_with: Mapping[str, object],
+    on_places: Sequence[Finding] = (),
 ) -> tuple[Finding, ...]:
     """Judge a training.
 
@@ -131,8 +144,9 @@ def verdict_on_training(
         summary: of the job.
         learned: how many of what it was learned from, by its noun; empty where nothing was.
         pick_with: options of `cryoglean pick` for what was learned; what is None is left out.
+        on_places: findings on the places that were given.
     """
-    found = _on_rejected(summary, "most micrographs could not be used")
+    found = [*on_places, *_on_rejected(summary, "most micrographs could not be used")]
     if learned:
         text = ", ".join(counted(number, noun) for noun, number in learned.items())
         options = [word for each in pick_with.items() if each[1] is not None for word in each]

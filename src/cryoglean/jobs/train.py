@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cryoglean.nets.training import Check
     from cryoglean.pickers.kpicker.paper import PaperKpickerFit
     from cryoglean.pickers.kpicker.picker import KpickerFit
+    from cryoglean.report.findings import Finding
 
 WEIGHTS = "weights.safetensors"
 """Name of the file that a training leaves."""
@@ -81,9 +82,11 @@ class TrainSummary(JobSummary):
 
     Attributes:
         fit: what was learned besides the weights; None where there was nothing to learn from.
+        on_places: findings on the places that were given.
     """
 
     fit: KpickerFit | PaperKpickerFit | None = None
+    on_places: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,8 @@ def run_train_job(
     folder.claim(job.recorded() | made_from, [each.file for each in picked], force=job.force)
     for line in (*said, *said_of_negatives):
         progress.info(line)
-    summary = TrainSummary([*rejected.values(), *(MicrographResult(u.file, len(u.positives)) for u in usable)])
+    results = [*rejected.values(), *(MicrographResult(u.file, len(u.positives)) for u in usable)]
+    summary = TrainSummary(results, on_places=found.findings)
     weights = folder.root / WEIGHTS
     try:
         if not usable:
