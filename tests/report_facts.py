@@ -38,10 +38,12 @@ def places(number):
 
 def micrograph(picks, size=SIZE):
     """Dark discs at the picks, in little noise."""
-    rows, columns = np.mgrid[: size[0], : size[1]]
     image = np.random.default_rng(0).normal(0, 0.05, size)
     for x, y in picks.xy:
-        image -= np.clip(DIAMETER_PX / 2 - np.hypot(columns - x, rows - y) + 0.5, 0, 1)
+        near = tuple(slice(max(int(at - DIAMETER_PX), 0), int(at + DIAMETER_PX)) for at in (y, x))
+        rows, columns = np.ogrid[: size[0], : size[1]]
+        away = np.hypot(columns[:, near[1]] - x, rows[near[0]] - y)
+        image[near] -= np.clip(DIAMETER_PX / 2 - away + 0.5, 0, 1)
     return image.astype(np.float32)
 
 

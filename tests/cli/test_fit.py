@@ -11,7 +11,8 @@ from tests.fields import noise_field
 
 from shells import ShellField
 
-BASE = ("--diameter", "120", "--cpus", "1")
+ALONE = ("--cpus", "1")
+BASE = ("--diameter", "120", *ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def fit(micrographs, tmp_path_factory):
 
 
 def test_nothing_of_the_fit_need_be_said_again(micrographs, fit, tmp_path):
-    result = cryoglean("pick", micrographs / "m1.mrc", "--fit", fit, "--out", tmp_path / "out", "--json")
+    result = cryoglean("pick", micrographs / "m1.mrc", "--fit", fit, *ALONE, "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     digest = json.loads((fit / "fit.json").read_text())["digest"]
@@ -50,7 +51,7 @@ def test_what_agrees_may_be_said_and_a_threshold_may_be_another(micrographs, fit
     words = ("--diameter", "120", "--method", "localpicker", "--preset", "default", "--contrast", "dark")
     counts = []
     for threshold in ("0", "0.9"):
-        more = ("--threshold", threshold, "--fit", fit, "--out", tmp_path / threshold, "--json")
+        more = ("--threshold", threshold, "--fit", fit, *ALONE, "--out", tmp_path / threshold, "--json")
         result = cryoglean("pick", micrographs, *words, *more)
         assert result.exit_code == 0, result.output
         counts.append(json.loads(result.stdout)["picks"])
@@ -119,7 +120,7 @@ def inverted(micrographs, folder):
 
 
 def verdict_of(*words):
-    result = cryoglean(*words, "--json")
+    result = cryoglean(*words, *ALONE, "--json")
     assert result.exit_code in (0, 6), result.output
     return {each["topic"]: each for each in json.loads(result.stdout)["verdict"]}
 
@@ -133,7 +134,7 @@ def test_micrographs_that_contradict_the_fit_are_told_with_the_command_that_make
     assert said["text"] == "the fit is of dark particles, but these micrographs show bright ones"
     name, *words = shlex.split(said["command"])
     assert (name, words[0]) == ("cryoglean", "fit")
-    made = cryoglean(*words)
+    made = cryoglean(*words, *ALONE)
     assert made.exit_code == 0, made.output
     again = verdict_of("pick", bright, "--fit", words[words.index("--out") + 1], "--out", tmp_path / "again")
     assert again["contrast"]["level"] == "fact"

@@ -41,6 +41,7 @@ def loaded_by_commands(*commands):
 
 
 def test_ctf_loads_no_picker_and_little_else(tmp_path):
+    """Of one without rings: tables of those that have some are written by pandas, and by five modules more."""
     path = tmp_path / "a.mrc"
     noise = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
     with mrcfile.new(path) as file:

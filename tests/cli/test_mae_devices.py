@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import mrcfile
 import numpy as np
@@ -20,7 +21,7 @@ from cryoglean.pickers.emmae.network_files import read_emmae
 from perturbations import fast, jittered
 from shells import ShellField
 
-pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not installed")
+pytestmark = pytest.mark.skipif(find_spec("lightning_fabric") is None, reason="Lightning Fabric is not installed")
 
 COMMAND = [sys.executable, "-m", "cryoglean.cli"]
 PATIENCE_S = 300

@@ -152,7 +152,8 @@ def test_it_ends_with_a_report_of_what_it_found(finished):
 
 
 @pytest.mark.parametrize(
-    ("comparison", "best"), [(RoundComparison(200, 60, 200, 150), 1), (RoundComparison(200, 100, 200, 104), 0)]
+    ("comparison", "best"),
+    with_slow((RoundComparison(200, 60, 200, 150), 1), slow=[(RoundComparison(200, 100, 200, 104), 0)]),
 )
 def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(images, killed_at, monkeypatch, comparison, best):
     out = killed_at("picks")
@@ -259,7 +260,7 @@ def test_coordinates_of_ones_own_take_the_place_of_candidates(tmp_path):
 
 def test_no_candidates_is_said_with_what_to_try(tmp_path):
     for seed in range(2):
-        noise = np.random.default_rng(seed).standard_normal((400, 430)).astype(np.float32)
+        noise = np.random.default_rng(seed).standard_normal((240, 260)).astype(np.float32)
         with mrcfile.new(tmp_path / f"noise{seed}.mrc", noise) as file:
             file.voxel_size = 4.0
     result = run(tmp_path, tmp_path / "out" / "run")

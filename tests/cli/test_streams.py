@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from typer.testing import CliRunner
+
+from cryoglean.cli.main import app
 
 LINES = 20_000
 OURS = ("3 micrographs, ", "learning the particle's shape", "[1/3] ", "[2/3] ", "[3/3] ")
@@ -50,15 +53,37 @@ def write_broken_lzw(path: Path, image: np.ndarray) -> None:
     path.write_bytes(content)
 
 
-def test_libtiff_prints_no_lines_of_its_own_about_a_broken_strip(tmp_path):
+@pytest.fixture
+def with_a_broken_strip(tmp_path):
+    """A folder of images, one of which libtiff cannot decode."""
     images, rng = tmp_path / "images", np.random.default_rng(0)
     images.mkdir()
     for name in ("good0.mrc", "good1.mrc"):
         mrcfile.write(images / name, rng.standard_normal((200, 240), np.float32), voxel_size=4.0)
     write_broken_lzw(images / "broken.tif", rng.integers(0, 256, (200, 240), np.uint8))
-    words = ("pick", images, "--diameter", "120", "--pixel-size", "4", "--cpus", "2", "--out", tmp_path / "out")
+    return images
+
+
+def words_for(images, out, cpus):
+    return ["pick", str(images), *f"--diameter 120 --pixel-size 4 --cpus {cpus} --out".split(), str(out)]
+
+
+def assert_rejected_and_nothing_else_said(out, status, lines):
+    assert status in (3, 6)
+    assert "broken.tif" in (out / "rejected.csv").read_text()
+    assert "corrupt TIFF: a strip or tile cannot be decoded" in (out / "rejected.csv").read_text()
+    assert all(line.startswith(OURS) for line in lines if line), lines
+
+
+def test_libtiff_prints_no_lines_of_its_own_about_a_broken_strip(with_a_broken_strip, tmp_path, capfd):
+    done = CliRunner().invoke(app, words_for(with_a_broken_strip, tmp_path / "out", 1))
+    past_python = capfd.readouterr().err
+    lines = [*done.stderr.splitlines(), *past_python.splitlines()]
+    assert_rejected_and_nothing_else_said(tmp_path / "out", done.exit_code, lines)
+
+
+@pytest.mark.slow
+def test_nor_do_the_workers(with_a_broken_strip, tmp_path):
+    words = words_for(with_a_broken_strip, tmp_path / "out", 2)
     done = subprocess.run([sys.executable, "-m", "cryoglean.cli", *words], capture_output=True, text=True, check=False)
-    assert done.returncode in (3, 6)
-    assert "broken.tif" in (tmp_path / "out/rejected.csv").read_text()
-    assert "corrupt TIFF: a strip or tile cannot be decoded" in (tmp_path / "out/rejected.csv").read_text()
-    assert all(line.startswith(OURS) for line in done.stderr.splitlines() if line), done.stderr
+    assert_rejected_and_nothing_else_said(tmp_path / "out", done.returncode, done.stderr.splitlines())

@@ -9,17 +9,17 @@ from cryoglean.ctf.estimate import estimate_ctf
 from cryoglean.ctf.model import Ctf, Microscope
 from cryoglean.ctf.profile import ring_profile
 from cryoglean.ctf.spectrum import power_spectrum, rings_of
+from examples import with_slow
 from synthetic_ctf import micrograph
 
-CASES = [
+CASES = with_slow(
     # u, v, angle, pixel size, signal to noise, B factor
     (15000, 15000, 0, 1.5, 0.2, 60),
-    (15600, 14400, 25, 1.5, 0.1, 60),
-    (8000, 7500, -60, 1.5, 0.2, 60),
     (30500, 29500, 80, 1.5, 0.1, 100),
     (20500, 20000, -30, 0.65, 0.2, 40),
     (18000, 17000, 45, 3.0, 0.2, 60),
-]
+    slow=[(15600, 14400, 25, 1.5, 0.1, 60), (8000, 7500, -60, 1.5, 0.2, 60)],
+)
 
 
 def estimate(image, pixel=1.5, microscope=Microscope(), **more):  # noqa: B008 (frozen)
@@ -78,13 +78,15 @@ def test_a_wrong_ctf_agrees_with_nothing():
     assert wrong.rings < 4
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", with_slow(0, slow=[1, 2]))
 def test_in_noise_no_rings_are_found(seed):
     found = estimate(np.random.default_rng(seed).standard_normal((900, 1000)).astype(np.float32))
     assert "no Thon rings found" in found.doubt
 
 
-@pytest.mark.parametrize(("sigma_px", "floor"), [(1.0, 1e-4), (1.7, 1e-3), (2.5, 1e-4), (2.5, 1e-2), (4.0, 1e-3)])
+@pytest.mark.parametrize(
+    ("sigma_px", "floor"), with_slow((1.0, 1e-4), (2.5, 1e-2), (4.0, 1e-3), slow=[(1.7, 1e-3), (2.5, 1e-4)])
+)
 def test_in_a_denoised_image_no_rings_are_found(sigma_px, floor):
     random = np.random.default_rng(0)
     image = gaussian_filter(random.standard_normal((900, 1000)), sigma_px) + floor * random.standard_normal((900, 1000))

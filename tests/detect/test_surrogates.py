@@ -8,6 +8,7 @@ from tests.fields import noise_field
 from cryoglean.detect.surrogates import peak_deviations, phase_randomised
 from cryoglean.pickers.localpicker.template_search import FilteredMicrograph, Template, cross_correlate
 from cryoglean.preprocess.working import working_image
+from examples import with_slow
 from perturbations import jittered
 from shells import ShellField
 
@@ -38,13 +39,13 @@ def test_a_surrogate_has_the_spectrum_and_other_phases():
     assert abs(float(one.median())) < 1e-3
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", with_slow(0, slow=[1, 2]))
 def test_peaks_of_noise_are_those_of_noise(seed):
     found, diameter = response(noise_field((600, 620), seed))
     assert abs(peak_deviations(found, diameter / 2)) < 4
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", with_slow(0, slow=[1, 2]))
 def test_peaks_of_particles_lie_above_and_the_more_the_clearer_they_are(seed):
     deviations = []
     for signal_to_noise in (0.02, 0.1):

@@ -37,7 +37,7 @@ from cryoglean.pickers.matcher.picker import MatcherSettings
 from cryoglean.pickers.registry import describe
 from shells import ShellField
 
-JOBS = 5
+JOBS = 3
 FIELD = {"height_px": 200, "width_px": 240, "particles": 8, "pixel_size_angstrom": 4}
 
 
@@ -134,7 +134,7 @@ def test_what_a_fit_picks_is_what_picking_at_once_picks(images, fitted, tmp_path
     )
     summary, _ = pick(images, fitted, tmp_path / "out")
     plain, fits = picks_in(tmp_path / "plain"), picks_in(tmp_path / "out")
-    assert summary.total > 20
+    assert summary.total > 15
     assert plain.keys() == fits.keys()
     for name, (_, table) in plain.items():
         np.testing.assert_allclose(table, fits[name][1], atol=1e-2)
@@ -344,10 +344,10 @@ def test_a_fit_that_was_killed_is_refused_until_it_is_made(images, fitted, tmp_p
     with monkeypatch.context() as broken:
         broken.setattr("cryoglean.jobs.fit._write_record", killed)
         with pytest.raises(KeyboardInterrupt):
-            fit(images, tmp_path)
+            fit(images[:1], tmp_path)
     with pytest.raises(SettingsError, match="cryoglean fit MICROGRAPHS"):
         open_fit(tmp_path)
-    assert fit(images, tmp_path).record.digest == open_fit(tmp_path).record.digest
+    assert fit(images[:1], tmp_path).record.digest == open_fit(tmp_path).record.digest
 
 
 def test_a_renewed_fit_picks_new_micrographs_and_those_of_the_older_one_are_told_and_picked_again(images, tmp_path):
@@ -358,7 +358,7 @@ def test_a_renewed_fit_picks_new_micrographs_and_those_of_the_older_one_are_told
     assert {key: fit == first.digest for key, fit in summary.fits.items()} == {f"m{i}": i < 2 for i in range(JOBS)}
     (found,) = findings_on_fits(summary.fits, summary.fit_digest, None)
     assert f"the picks of 2 micrographs are of an older fit than {renewed.digest}" in found.text
-    summary, listener = pick(images[4:], tmp_path / "FIT", tmp_path / "out", repick=True)
+    summary, listener = pick(images[2:], tmp_path / "FIT", tmp_path / "out", repick=True)
     assert listener.keys == ["m0", "m1"]
     assert set(summary.fits.values()) == {renewed.digest}
 

@@ -19,9 +19,8 @@ from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from listeners import Listener
 from shells import ShellField
 
-FIELDS = {
-    f"grid.{i}": ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=i) for i in range(3)
-}
+FIELD = {"height_px": 220, "width_px": 260, "particles": 10, "pixel_size_angstrom": 4}
+FIELDS = {f"grid.{i}": ShellField(**FIELD, seed=i) for i in range(3)}
 DIAMETER = 120.0
 
 
@@ -87,7 +86,7 @@ def test_every_micrograph_gets_one_file_of_picks_and_particles_are_found(whole):
     for name, field in FIELDS.items():
         picks, (_, truth) = read_picks(out / f"picks/{name}_autopick.star"), field.render()
         distance = np.hypot(*(truth.xy[:, None] - picks.xy[None]).transpose(2, 0, 1)).min(axis=1)
-        inside = ((truth.xy > 15) & (truth.xy < [345, 285])).all(axis=1)
+        inside = ((truth.xy > 15) & (truth.xy < [245, 205])).all(axis=1)
         assert (distance[inside] < 4).mean() > 0.9
         assert picks.score_kind == "uncalibrated"
 
@@ -335,7 +334,7 @@ def test_a_micrograph_keeps_its_name_when_another_folder_joins(images, picked):
     before = contents(picked)
     other = images.with_name("other")
     other.mkdir()
-    write(other / "grid.0.mrc", ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=4, seed=7))
+    write(other / "grid.0.mrc", ShellField(**FIELD, seed=7))
     listener = Listener()
     run_pick_job(find_micrographs([images, other]), job(), picked, listener)
     assert listener.keys == ["other/grid.0"]

@@ -31,19 +31,31 @@ def picks_in(folder):
     return {path.name: path.read_bytes() for path in sorted((folder / "picks").glob("*.star"))}
 
 
-def test_a_toy_picker_of_one_file_picks_resumes_and_is_reported(images, tmp_path):
-    call = ("pick", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--cpus", 1, "--out", tmp_path)
-    status, said, told = toy(*call, "--plots", "--json")
+@pytest.fixture(scope="module")
+def picked(images, tmp_path_factory):
+    """An output folder of the toy, the call, and what it said."""
+    out = tmp_path_factory.mktemp("picked")
+    call = ("pick", images, "--method", "toy", "--blur", "0.2", "--diameter", DIAMETER, "--cpus", 1, "--out", out)
+    return out, call, toy(*call, "--plots", "--json")
+
+
+def test_a_toy_picker_of_one_file_picks_and_is_reported(picked):
+    out, _, (status, said, told) = picked
     assert (status, "learning how dark" in told) == (0, True), told
     assert json.loads(said)["settings"]["blur_diameters"] == 0.2
-    page = Page((tmp_path / "report.html").read_text())
+    page = Page((out / "report.html").read_text())
     for words in ("Toy picker", "How dark a blob is", "Dark blobs of"):
         assert words in page.words
-    before = picks_in(tmp_path)
-    assert len(before) == 3
-    (tmp_path / "picks/m1_autopick.star").unlink()
+    assert len(picks_in(out)) == 3
+
+
+@pytest.mark.slow
+def test_a_job_of_a_toy_picker_is_resumed(picked):
+    out, call, _ = picked
+    before = picks_in(out)
+    (out / "picks/m1_autopick.star").unlink()
     status, _, told = toy(*call)
-    assert (status, "learning how dark" in told, picks_in(tmp_path)) == (0, False, before)
+    assert (status, "learning how dark" in told, picks_in(out)) == (0, False, before)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from cryoglean.pickers.candidates import pick_with_candidates
 from cryoglean.pickers.emmae.fit_files import KIND, VERSION, StoredEmmae, read_fitted_emmae, write_fitted_emmae
 from cryoglean.pickers.emmae.network_files import write_emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
+from examples import with_slow
 
 SETTINGS = EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
 PAPER_SETTINGS = PaperEmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
@@ -120,7 +121,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_fitted_emmae(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("preset", "shape"), [("default", (4, 5)), ("default", (3, 32)), ("paper", (4, 5))])
+@pytest.mark.parametrize(
+    ("preset", "shape"), with_slow(("default", (4, 5)), ("default", (3, 32)), slow=[("paper", (4, 5))])
+)
 def test_what_does_not_fit_the_network_is_refused(tmp_path, preset, shape):
     paper = preset == "paper"
     known, mae = (learned_from_a_mask(), trained_as_published()) if paper else (learned(), trained())

@@ -20,6 +20,7 @@ from tests.small_emmae import (
 
 from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.emmae.paper import PaperEmmaeFit
+from examples import with_slow
 
 pytestmark = pytest.mark.numerical
 
@@ -30,7 +31,7 @@ def seen(shape=(480, 540), seed=9):
     return field, paper_picker().pick(micrograph_of(field))
 
 
-@pytest.mark.parametrize(("shape", "seed"), [((480, 540), 9), ((300, 640), 1), ((640, 300), 2)])
+@pytest.mark.parametrize(("shape", "seed"), with_slow(((480, 540), 9), ((300, 640), 1), slow=[((640, 300), 2)]))
 def test_particles_are_found_however_the_image_is_squeezed(shape, seed):
     field, picks = seen(shape, seed)
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9

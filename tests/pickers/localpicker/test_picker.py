@@ -157,7 +157,7 @@ def padded(image, kind):
 
 
 @pytest.mark.parametrize("kind", ["constant", "zero", "edge"])
-@pytest.mark.parametrize("profile", [disc, ring])
+@pytest.mark.parametrize("profile", with_slow(disc, slow=[ring]))
 def test_a_dead_border_gets_no_picks_and_moves_no_others(kind, profile):
     field, _, plain = fitted(profile)
     image = padded(field.image, kind)
@@ -167,7 +167,7 @@ def test_a_dead_border_gets_no_picks_and_moves_no_others(kind, profile):
     assert f1_score(xy, plain.xy, 0.5) > 0.97
 
 
-@pytest.mark.parametrize("value", [-1e7, -1e3, 1e3, 1e5, 1e7])
+@pytest.mark.parametrize("value", with_slow(-1e7, 1e5, slow=[-1e3, 1e3, 1e7]))
 def test_defective_pixels_spoil_nothing(value):
     field, _, _ = fitted(disc)
     image = field.image.copy()
@@ -176,7 +176,7 @@ def test_defective_pixels_spoil_nothing(value):
     assert f1_score(picks.xy, field.xy, 6) > 0.95
 
 
-@pytest.mark.parametrize("darkness", [5, 20, 200])
+@pytest.mark.parametrize("darkness", with_slow(5, 200, slow=[20]))
 def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     field, _, _ = fitted(disc)
     image, beads = field.image.copy(), [(100, 120), (300, 400), (420, 60)]
