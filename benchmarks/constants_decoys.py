@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cryoglean.calibration import height_model
+from cryoglean.calibration import height_model, peak_heights
+from cryoglean.detect.responses import FilteredMicrograph
 from cryoglean.io.images import read_image
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.micrograph import Micrograph
-from cryoglean.pickers.localpicker import peak_heights
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, LocalpickerSettings, fit_localpicker
-from cryoglean.pickers.localpicker.template_search import FilteredMicrograph
 from cryoglean.preprocess import glaring
 from cryoglean.preprocess.working import working_image
 from cryoglean.scale.threads import limit_threads

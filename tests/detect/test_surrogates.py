@@ -5,8 +5,9 @@ import pytest
 import torch
 from tests.fields import noise_field
 
+from cryoglean.detect.responses import FilteredMicrograph, standardised_response
 from cryoglean.detect.surrogates import peak_deviations, phase_randomised
-from cryoglean.pickers.localpicker.template_search import FilteredMicrograph, Template, cross_correlate
+from cryoglean.pickers.localpicker.template_search import Template
 from cryoglean.preprocess.working import working_image
 from examples import with_slow
 from perturbations import jittered
@@ -19,7 +20,7 @@ DIAMETER = 112.5
 
 def response(image, pixel_size=3.0):
     working = working_image(jittered(np.asarray(image, np.float32)), DIAMETER / pixel_size)
-    found = cross_correlate(FilteredMicrograph.of(working), Template(1.1, None))
+    found = standardised_response(FilteredMicrograph.of(working), Template(1.1, None))
     return found, working.diameter_px
 
 

@@ -5,12 +5,10 @@ import pytest
 import torch
 from tests.fields import disc, noise_field, particle_field, ring
 
+from cryoglean.detect.responses import FilteredMicrograph, field_peaks, standardised_response
 from cryoglean.pickers.localpicker.template_search import (
     DISC_DIAMETERS,
-    FilteredMicrograph,
     Template,
-    cross_correlate,
-    field_peaks,
     search_template,
 )
 from cryoglean.preprocess.working import working_image
@@ -53,7 +51,7 @@ def test_particles_are_clearer_than_noise():
 
 def test_a_response_is_in_robust_standard_deviations():
     field = FilteredMicrograph.of(working_image(noise_field(), DIAMETER))
-    response = cross_correlate(field, Template(1.0))
+    response = standardised_response(field, Template(1.0))
     assert float(response.median()) == pytest.approx(0, abs=0.05)
     assert float(response.std()) == pytest.approx(1, abs=0.1)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.mixture import MIN_HEIGHTS, best_threshold, fit_height_mixture
+from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS
 from cryoglean.detect.skewness import Skewness
 from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
@@ -17,7 +18,6 @@ from cryoglean.latents.rings import RADII, ring_means
 from cryoglean.pickers.emmae.picker import EmmaeFit, FittedEmmae, LatentMap, embedded, find_candidates, in_patches
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker
-from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.preprocess.noise_floor import SetFiltering, noise_floor
 
 if TYPE_CHECKING:

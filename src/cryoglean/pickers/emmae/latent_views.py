@@ -15,12 +15,12 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS
 from cryoglean.latents.hierarchy import SET_CLUSTERS
 from cryoglean.latents.kmeans import kmeans, nearest
 from cryoglean.latents.principal import principal_axes
 from cryoglean.pickers.emmae.paper import at_patches, paper_embedded, subsample_latents
 from cryoglean.pickers.emmae.picker import LatentMap, embedded, find_candidates, response_to
-from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:

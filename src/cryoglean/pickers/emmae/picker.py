@@ -22,6 +22,7 @@ from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture, max_particles
 from cryoglean.detect.peaks import Peaks, distance_to_nearest, find_peaks, inside
+from cryoglean.detect.responses import robust_z
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.latents.likeness import Likeness
@@ -29,7 +30,6 @@ from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
-from cryoglean.pickers.localpicker.template_search import robust_z
 from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.preprocess.noise_floor import Filtering, SetFiltering

@@ -15,20 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
 from cryoglean.calibration.height_model import HeightModel
+from cryoglean.calibration.peak_heights import fit_peak_heights
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
+from cryoglean.detect.responses import FilteredMicrograph, standardised_response
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.detect.surrogates import peak_deviations
-from cryoglean.pickers.localpicker.peak_heights import fit_peak_heights
 from cryoglean.pickers.localpicker.template_search import (
     DISC_DIAMETERS,
     PROFILE_VALUES,
-    FilteredMicrograph,
     Template,
-    cross_correlate,
     search_template,
 )
 from cryoglean.pickers.settings import ShapeSettings
@@ -177,7 +176,7 @@ class Localpicker:
         if working is None:
             working = _working(micrograph, self.settings.diameter_angstrom, self.device)
         field = FilteredMicrograph.of(working)
-        response = cross_correlate(field, self.model.template)
+        response = standardised_response(field, self.model.template)
         distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
         if distance_diameters is not None:
             distance_px = distance_diameters * working.diameter_px

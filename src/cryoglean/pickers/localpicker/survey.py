@@ -17,13 +17,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST
+from cryoglean.detect.responses import FilteredMicrograph, standardised_response
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.template_search import (
     PROFILE_STEP_DIAMETERS,
-    FilteredMicrograph,
     Template,
-    cross_correlate,
     evaluate_template,
     refine_template,
 )
@@ -198,7 +197,7 @@ def _octave(exposed: ExposedImage, discs: Sequence[float], pixel_size_angstrom: 
     field, found = FilteredMicrograph.of(working), dict[float, FieldSkewness]()
     for disc in discs:
         diameter_px = disc / _DISC_DIAMETERS / pixel_size_angstrom / exposed.bin_factor
-        response = cross_correlate(field, Template(_DISC_DIAMETERS * diameter_px / working.diameter_px))
+        response = standardised_response(field, Template(_DISC_DIAMETERS * diameter_px / working.diameter_px))
         clipped = response.clamp(-_CLIPPED_HEIGHT, _CLIPPED_HEIGHT)
         found[disc] = field_skewness(clipped, diameter_px, working.exposed)
     return found

@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
-from cryoglean.detect.mixture import fit_height_mixture, max_particles
-from cryoglean.detect.peaks import Peaks, find_peaks
+from cryoglean.detect.mixture import fit_height_mixture
+from cryoglean.detect.responses import field_peaks, standardised_response
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
 from cryoglean.pickers.localpicker.profiles import (
     PROFILE_REACH_DIAMETERS,
@@ -25,9 +24,7 @@ from cryoglean.pickers.localpicker.profiles import (
     mean_radial_profile,
     profile_kernel,
 )
-from cryoglean.preprocess.fourier import filtered, padded_spectrum
-from cryoglean.preprocess.normalise import median_and_deviation
-from cryoglean.preprocess.working import WorkingImage
+from cryoglean.preprocess.fourier import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cryoglean.detect.peaks import Peaks
+    from cryoglean.detect.responses import FilteredMicrograph
     from cryoglean.preprocess.fourier import PaddedSpectrum
 
 DISC_DIAMETERS = tuple(round(0.4 + 0.05 * i, 2) for i in range(18))
@@ -50,14 +49,6 @@ _RADII = np.arange(0, PROFILE_REACH_DIAMETERS + PROFILE_STEP_DIAMETERS, PROFILE_
 
 PROFILE_VALUES = len(_RADII)
 """Number of values of a profile. Derived: as many as radii."""
-
-PEAK_DISTANCE_DIAMETERS = 0.5
-"""Peaks closer than this are one peak while the template is sought. Derived: as
-`limits.DEFAULT_SPACING_DIAMETERS`, whatever distance the user sets."""
-
-_FILTER_REACH_DIAMETERS = 1.5
-"""How far a micrograph is extended, so that no edge wraps round. Derived: no template reaches farther than the largest
-disc with its ring (0.94) or a profile (0.75)."""
 
 _PROFILE_SHARE = 0.25
 """Peaks that are averaged to a profile, over the particles there is room for. Chosen by hand: the strongest are the
@@ -86,55 +77,19 @@ class Template(NamedTuple):
     disc_diameters: float
     profile: NDArray[np.float64] | None = None
 
+    def __call__(self, source: PaddedSpectrum, diameter_px: float) -> Tensor:
+        """Return the `(h, w)` response of an image in which a particle is that many pixels across, as it comes."""
+        if self.profile is None:
+            return filtered(source, disc_minus_ring(self.disc_diameters * diameter_px))
+        reach, step = PROFILE_REACH_DIAMETERS * diameter_px, PROFILE_STEP_DIAMETERS * diameter_px
+        return correlate(source, profile_kernel(self.profile, reach, step))
+
 
 class TemplateFit(NamedTuple):
     """A template and how surely the micrographs' responses to it are skewed."""
 
     template: Template
     skewness: Skewness
-
-
-class FilteredMicrograph(NamedTuple):
-    """A working image with the spectrum that templates are tried on."""
-
-    working: WorkingImage
-    spectrum: PaddedSpectrum
-
-    @classmethod
-    def of(cls, working: WorkingImage) -> FilteredMicrograph:
-        """Transform a working image once for all templates."""
-        return cls(working, padded_spectrum(working.image, _FILTER_REACH_DIAMETERS * working.diameter_px))
-
-    @property
-    def capacity(self) -> float:
-        """Number of particles there is room for."""
-        return self.working.exposed_share * max_particles(self.working.image.numel(), self.working.diameter_px)
-
-
-def cross_correlate(field: FilteredMicrograph, template: Template) -> Tensor:
-    """Correlate with a template.
-
-    Returns:
-        `(h, w)` response in robust standard deviations above its median; float32.
-    """
-    response = template_response(field.spectrum, template, field.working.diameter_px)
-    return robust_z(response, field.working.exposed)
-
-
-def template_response(spectrum: PaddedSpectrum, template: Template, diameter_px: float) -> Tensor:
-    """Return the `(h, w)` response of an image to a template, as it comes."""
-    if template.profile is None:
-        return filtered(spectrum, disc_minus_ring(template.disc_diameters * diameter_px))
-    reach, step = PROFILE_REACH_DIAMETERS * diameter_px, PROFILE_STEP_DIAMETERS * diameter_px
-    return correlate(spectrum, profile_kernel(template.profile, reach, step))
-
-
-def field_peaks(
-    field: FilteredMicrograph, template: Template, distance_diameters: float = PEAK_DISTANCE_DIAMETERS
-) -> Peaks:
-    """Find the peaks of the response to a template, no two closer than a distance."""
-    peaks = find_peaks(cross_correlate(field, template), distance_diameters * field.working.diameter_px)
-    return peaks.take(field.working.is_exposed(peaks.x, peaks.y))
 
 
 def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> TemplateFit:
@@ -165,27 +120,13 @@ def refine_template(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool
     return fit
 
 
-def robust_z(response: Tensor, exposed: Tensor | None = None) -> Tensor:
-    """Return a response in robust standard deviations above its median, both those of the exposed part; 0 elsewhere."""
-    median, deviation = response_scale(response, exposed)
-    heights = (response - median) / deviation
-    return heights if exposed is None else torch.where(exposed, heights, 0.0)
-
-
-def response_scale(response: Tensor, exposed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the median of a response's exposed part, and its robust standard deviation, above 0."""
-    quarter = response[::2, ::2]  # neighbours are alike: a quarter tells the same
-    median, deviation = median_and_deviation(quarter if exposed is None else quarter[exposed[::2, ::2]])
-    return median, deviation.clamp_min(torch.finfo(response.dtype).tiny)
-
-
 def evaluate_template(
     fields: Sequence[FilteredMicrograph], template: Template, pool: ThreadPoolExecutor
 ) -> TemplateFit:
     """Measure how skewed the responses of all micrographs to a template are."""
 
     def skewness(field: FilteredMicrograph) -> FieldSkewness:
-        return field_skewness(cross_correlate(field, template), field.working.diameter_px, field.working.exposed)
+        return field_skewness(standardised_response(field, template), field.working.diameter_px, field.working.exposed)
 
     return TemplateFit(template, Skewness.of(list(pool.map(skewness, fields))))
 

@@ -44,25 +44,32 @@ class ClassAverages(NamedTuple):
 
 
 def turned_templates(
-    averages: ClassAverages, diameter_angstrom: float, diameter_px: float, device: torch.device | None = None
+    averages: ClassAverages,
+    diameter_angstrom: float,
+    diameter_px: float,
+    device: torch.device | None = None,
+    *,
+    reach_diameters: float = 0.5,
 ) -> Tensor:
-    """Cut the particle's circle out of each average and turn it all round.
+    """Cut a circle, by default the particle's, out of each average and turn it all round.
 
     Args:
         averages: of k classes.
         diameter_angstrom: particle diameter.
         diameter_px: the same in pixels of the image that is to be matched.
         device: where to compute; the CPU by default.
+        reach_diameters: radius of the circle.
 
     Returns:
         `(k * TURNS, side, side)` float32, side odd: of zero mean and unit norm, 0 outside the circle; an average that
         is flat there is 0.
     """
     images, box = torch.from_numpy(averages.images).to(device)[:, None], averages.images.shape[-1]
-    reach = math.ceil((0.5 + _EDGE_DIAMETERS / 2) * diameter_px)
+    radius = reach_diameters + _EDGE_DIAMETERS / 2
+    reach = math.ceil(radius * diameter_px)
     place = torch.arange(-reach, reach + 1, device=device, dtype=torch.float32)
     y, x = torch.meshgrid(place, place, indexing="ij")
-    circle = (((0.5 + _EDGE_DIAMETERS / 2) - torch.hypot(y, x) / diameter_px) / _EDGE_DIAMETERS).clamp(0, 1)
+    circle = ((radius - torch.hypot(y, x) / diameter_px) / _EDGE_DIAMETERS).clamp(0, 1)
     zoom = diameter_angstrom / diameter_px / averages.pixel_size_angstrom
     found = []
     for angle in np.arange(TURNS) * (math.tau / TURNS):

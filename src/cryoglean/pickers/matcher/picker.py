@@ -15,8 +15,8 @@ from scipy.special import expit
 
 from cryoglean.detect.mixture import MIN_HEIGHTS, HeightMixture, best_threshold, fit_height_mixture
 from cryoglean.detect.peaks import non_maximum_suppression
+from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
-from cryoglean.pickers.localpicker.template_search import PEAK_DISTANCE_DIAMETERS
 from cryoglean.pickers.matcher.class_averages import ClassAverages, match, turned_templates
 from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks

@@ -17,15 +17,8 @@ from cryoglean.calibration.height_model import HeightModel, fit_height_model
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.mixture import MIN_HEIGHTS, best_threshold, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
+from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, FilteredMicrograph, response_scale
 from cryoglean.detect.surrogates import NOISE_HEIGHT
-from cryoglean.pickers.localpicker.template_search import (
-    PEAK_DISTANCE_DIAMETERS,
-    FilteredMicrograph,
-    Template,
-    field_peaks,
-    response_scale,
-    template_response,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cryoglean.detect.responses import Response
     from cryoglean.preprocess.working import WorkingImage
 
 _ROUNDS = 4
@@ -84,34 +78,32 @@ class PeakHeights(NamedTuple):
     contrast: ParticleContrast
 
 
-def fit_peak_heights(fields: Sequence[FilteredMicrograph], template: Template, threads: int = 1) -> PeakHeights | None:
+def fit_peak_heights(fields: Sequence[FilteredMicrograph], response: Response, threads: int = 1) -> PeakHeights | None:
     """Find the threshold of a set.
 
     Args:
         fields: the micrographs.
-        template: that was found for them.
-        threads: how many of them to work on at a time; the result does not depend on it.
+        response: a filter that looks for the particles.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
 
     Returns:
         The heights and the threshold; None where there are too few peaks to tell.
     """
     with ThreadPoolExecutor(threads) as pool:
-        peaks = list(pool.map(lambda field: _off_edges(field_peaks(field, template), field.working), fields))
-        heights = np.concatenate([p.height for p in peaks])
+        seen = list(pool.map(lambda i: _Seen.of(i, fields[i], response), range(len(fields))))
+        heights = _heights(seen)
         if len(heights) < MIN_HEIGHTS:
             return None
-        room = sum(field.capacity for field in fields)
-        mixture = fit_height_mixture(heights, room)
+        mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
         model = HeightModel.of_normals(mixture)
         threshold, expected_f1 = best_threshold(heights, mixture.posterior(heights))
-        contrast = _contrast_above(threshold, fields, peaks)
+        contrast = _contrast_above(threshold, seen)
         if len(heights) >= _MIN_PEAKS:
-            which = range(len(fields))
-            seen = list(pool.map(lambda i: _Seen.of(i, fields[i], peaks[i], contrast, template), which))
-            heights = np.concatenate([each.peaks.height for each in seen])
-            model = _fit_beside_decoys(heights, heights >= threshold, seen, template, pool) or model
+            alike = list(pool.map(lambda each: each.with_contrast(contrast), seen))
+            heights = _heights(alike)
+            model = _fit_beside_decoys(heights, heights >= threshold, alike, response, pool) or model
             threshold, expected_f1 = best_threshold(heights, model.posterior(heights))
-            contrast = _contrast_above(threshold, fields, peaks)
+            contrast = _contrast_above(threshold, seen)
     return PeakHeights(model, threshold, expected_f1, contrast)
 
 
@@ -119,7 +111,7 @@ def _fit_beside_decoys(
     heights: NDArray[np.float64],
     likely: NDArray[np.bool_],
     seen: Sequence[_Seen],
-    template: Template,
+    response: Response,
     pool: ThreadPoolExecutor,
 ) -> HeightModel | None:
     """Fit heights and find decoys in turns; None where the background has hardly a peak.
@@ -128,14 +120,14 @@ def _fit_beside_decoys(
         heights: (n,) of the peaks of all micrographs.
         likely: (n,) booleans, which are taken for particles at first.
         seen: the micrographs.
-        template: that they are filtered with.
+        response: the filter.
         pool: that works on them.
     """
     model = None
     surrogates = int(np.clip(np.ceil(_MIN_DECOYS / len(heights)), *_SURROGATES))
     for _ in range(_ROUNDS):
         before, least = likely, float(heights[likely].min(initial=np.inf))
-        decoys = np.concatenate(list(pool.map(_decoys_of(template, least, surrogates), seen)))
+        decoys = np.concatenate(list(pool.map(_decoys_of(response, least, surrogates), seen)))
         if len(decoys) < MIN_HEIGHTS:
             break
         model = fit_height_model(heights, decoys)
@@ -151,7 +143,7 @@ class _Seen(NamedTuple):
     Attributes:
         number: of the micrograph.
         field: the micrograph.
-        peaks: whose contrast is that of particles.
+        peaks: of the response.
         dirt: `(h, w)` booleans, what is neither particle nor background.
         median: of the response.
         deviation: of the response, a robust one.
@@ -165,31 +157,41 @@ class _Seen(NamedTuple):
     deviation: Tensor
 
     @classmethod
-    def of(
-        cls, number: int, field: FilteredMicrograph, peaks: Peaks, contrast: ParticleContrast, template: Template
-    ) -> _Seen:
+    def of(cls, number: int, field: FilteredMicrograph, response: Response) -> _Seen:
         working = field.working
-        response = template_response(field.spectrum, template, working.diameter_px)
-        median, deviation = response_scale(response, working.exposed)
-        troughs = find_peaks((median - response) / deviation, PEAK_DISTANCE_DIAMETERS * working.diameter_px)
-        is_alike = contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
-        places = np.concatenate([peaks.take(~is_alike).xy, troughs.take(troughs.height > NOISE_HEIGHT).xy])
-        dirt = near_places(_shape(response), places, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
+        found = response(field.spectrum, working.diameter_px)
+        median, deviation = response_scale(found, working.exposed)
+        heights = (found - median) / deviation
+        distance = PEAK_DISTANCE_DIAMETERS * working.diameter_px
+        peaks, troughs = (find_peaks(each, distance) for each in (heights, -heights))
+        peaks = peaks.take(working.is_exposed(peaks.x, peaks.y))
+        dirt = cls._around(troughs.take(troughs.height > NOISE_HEIGHT), working)
         if working.exposed is not None:
             dirt |= ~working.exposed.cpu().numpy()
-        return cls(number, field, peaks.take(is_alike), dirt, median, deviation)
+        return cls(number, field, _off_edges(peaks, working), dirt, median, deviation)
 
-    def decoys(self, template: Template, min_height: float, surrogates: int) -> NDArray[np.float64]:
-        """Return the heights of decoys, if peaks of a minimum height are those of particles."""
+    def with_contrast(self, contrast: ParticleContrast) -> _Seen:
+        """Return it with peaks of other contrast than that of particles among the dirt."""
+        working, peaks = self.field.working, self.peaks
+        is_alike = contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
+        dirt = self.dirt | self._around(peaks.take(~is_alike), working)
+        return self._replace(peaks=peaks.take(is_alike), dirt=dirt)
+
+    @staticmethod
+    def _around(peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
+        return near_places(_shape(working.image), peaks.xy, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
+
+    def decoys(self, response: Response, least_height: float, surrogates: int) -> NDArray[np.float64]:
+        """Return the heights of decoys, if peaks of a least height are those of particles."""
         image, diameter_px = self.field.working.image, self.field.working.diameter_px
-        particles = self.peaks.take(self.peaks.height >= min_height)
+        particles = self.peaks.take(self.peaks.height >= least_height)
         covered = self.dirt | near_places(_shape(image), particles.xy, _PARTICLE_RADIUS_DIAMETERS * diameter_px)
         amplitudes = background_amplitudes(image, torch.from_numpy(covered).to(image.device))
         heights = []
         for surrogate in range(surrogates):
             noise = noise_spectrum(amplitudes, _shape(image), _MAX_MICROGRAPHS * surrogate + self.number)
-            response = (template_response(noise, template, diameter_px) - self.median) / self.deviation
-            decoys = find_peaks(response, PEAK_DISTANCE_DIAMETERS * diameter_px)
+            found = (response(noise, diameter_px) - self.median) / self.deviation
+            decoys = find_peaks(found, PEAK_DISTANCE_DIAMETERS * diameter_px)
             heights.append(_off_edges(decoys, self.field.working).height)
         return np.concatenate(heights)
 
@@ -202,11 +204,15 @@ def _shape(image: Tensor) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def _decoys_of(template: Template, min_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
-    return lambda each: each.decoys(template, min_height, surrogates)
+def _heights(seen: Sequence[_Seen]) -> NDArray[np.float64]:
+    return np.concatenate([each.peaks.height for each in seen])
 
 
-def _contrast_above(threshold: float, fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks]) -> ParticleContrast:
-    above = [p.take(p.height >= threshold) for p in peaks]
-    contrast = [field.working.contrast_at(p.x, p.y) for p, field in zip(above, fields, strict=True)]
+def _decoys_of(response: Response, least_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
+    return lambda each: each.decoys(response, least_height, surrogates)
+
+
+def _contrast_above(threshold: float, seen: Sequence[_Seen]) -> ParticleContrast:
+    above = [each.peaks.take(each.peaks.height >= threshold) for each in seen]
+    contrast = [each.field.working.contrast_at(p.x, p.y) for p, each in zip(above, seen, strict=True)]
     return ParticleContrast.of(np.concatenate(contrast), np.concatenate([p.height for p in above]))
