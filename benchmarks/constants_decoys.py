@@ -40,7 +40,7 @@ VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
     "_COVERING_PROBABILITY": (peak_heights, (0.1, 0.15, 0.2, 0.3, 0.5)),
     "_PARTICLE_RADIUS_DIAMETERS": (peak_heights, (0.35, 0.5, 0.65)),
     "_DIRT_RADIUS_DIAMETERS": (peak_heights, (0.5, 0.75, 1.0)),
-    "_EDGE_DIAMETERS": (peak_heights, (0.33, 0.5, 0.75)),
+    "EDGE_DIAMETERS": (peak_heights, (0.33, 0.5, 0.75)),
     "_ROUNDS": (peak_heights, (2, 4, 8)),
     "_MAX_VARIATION": (height_model, (0.15, 0.2, 0.25, 0.33, 0.5)),
     "_MIN_SEPARATION": (height_model, (0.5, 0.75, 1.0, 1.25, 1.5)),
@@ -80,7 +80,7 @@ def lacks(each: LearnedSet) -> float:
         )
         for m in each.micrographs[:8]
     ]
-    found = peak_heights.fit_peak_heights(fields, each.model.template)
+    found = peak_heights.fit_peak_heights(fields, [each.model.template] * len(fields))
     if found is None:
         raise ValueError("too few peaks")
     changes = {"heights": found.model, "threshold": found.threshold, "contrast": found.contrast}

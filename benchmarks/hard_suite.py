@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, list[str]] = {
     "localpicker": ["--method", "localpicker"],
+    "auto": ["--method", "auto"],
     "emmae": ["--method", "emmae", "--model", "pretrained"],
 }
 """Options of `cryoglean pick`."""

@@ -7,7 +7,14 @@ from scipy.ndimage import convolve, gaussian_filter
 from scipy.signal import correlate2d
 from tests.fields import noise_field
 
-from cryoglean.preprocess.fourier import filtered, gaussian_transfer, kernel_transfer, padded_spectrum, radial_frequency
+from cryoglean.preprocess.fourier import (
+    filtered,
+    gaussian_transfer,
+    kernel_transfer,
+    padded_spectrum,
+    radial_frequency,
+    resampled,
+)
 
 SIZES = [(64, 64), (63, 101), (120, 37), (97, 98)]
 
@@ -77,3 +84,14 @@ def test_a_kernel_about_its_middle_is_scipys_convolution(shape, side):
     source = padded_spectrum(torch.from_numpy(image), side)
     ours = filtered(source, kernel_transfer(source, torch.from_numpy(kernel)))
     np.testing.assert_allclose(ours.numpy(), convolve(image.astype(float), kernel, mode="mirror"), atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "other"), [((40, 60), (24, 36)), ((41, 61), (20, 31)), ((40, 45), (40, 45))])
+def test_a_coarse_image_is_the_fine_one_at_every_so_many_pixels(shape, other):
+    def wave(size):
+        y, x = (torch.arange(n, dtype=torch.float64) / n for n in size)
+        return torch.cos(2 * torch.pi * (3 * y[:, None] + 5 * x)) + 0.5 * torch.sin(2 * torch.pi * 2 * y)[:, None] + 0.1
+
+    for one, two in ((shape, other), (other, shape)):
+        found = torch.fft.irfft2(resampled(torch.fft.rfft2(wave(one)), one, two), s=two)
+        torch.testing.assert_close(found, wave(two), atol=1e-12, rtol=0)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _ROUNDS = 4
 """Rounds of decoys and heights. Chosen on simulated sets: what is found settles in two or three, but in faint ones."""
 
+_SETTLED = 0.003
+"""Share of the peaks that may change sides when it has settled. Resource: saves rounds that change nothing much."""
+
 _MIN_PEAKS = 50
 """Fewer peaks are parted by two normal densities alone. Chosen by hand: with decoys there are too many ways to fit so
 few."""
@@ -47,7 +50,7 @@ _PARTICLE_RADIUS_DIAMETERS = 0.5
 _DIRT_RADIUS_DIAMETERS = 0.75
 """Radius of what dirt covers. Chosen by hand: a drop of ice is larger than a particle."""
 
-_EDGE_DIAMETERS = 0.5
+EDGE_DIAMETERS = 0.5
 """Peaks nearer to an edge than this are no example of either. Derived: beyond the edge a micrograph goes on by
 reflection, so half of a filter sees the same noise twice, and its response is higher than anywhere else."""
 
@@ -55,8 +58,8 @@ _MIN_DECOYS = 2000
 """Decoys that are wanted at least. Resource: enough for a smooth density, in a quarter of a second for one small
 micrograph."""
 
-_SURROGATES = (2, 8)
-"""Fewest and most surrogates of each micrograph. Resource: of large sets one would do; small ones take no time."""
+_SURROGATES = (1, 8)
+"""Fewest and most surrogates of each micrograph. Resource: of large sets one does; small ones take no time."""
 
 _MAX_MICROGRAPHS = 1000
 """Step of seeds from surrogate to surrogate. Derived: no fit has as many micrographs, and no two the same noise."""
@@ -70,27 +73,31 @@ class PeakHeights(NamedTuple):
         threshold: minimum height of a particle.
         expected_f1: F1 that the model expects at the threshold.
         contrast: of the particles.
+        peaks: of each micrograph, those whose contrast is that of particles.
     """
 
     model: HeightModel
     threshold: float
     expected_f1: float
     contrast: ParticleContrast
+    peaks: tuple[Peaks, ...]
 
 
-def fit_peak_heights(fields: Sequence[FilteredMicrograph], response: Response, threads: int = 1) -> PeakHeights | None:
+def fit_peak_heights(
+    fields: Sequence[FilteredMicrograph], responses: Sequence[Response], threads: int = 1
+) -> PeakHeights | None:
     """Find the threshold of a set.
 
     Args:
         fields: the micrographs.
-        response: a filter that looks for the particles.
+        responses: of each, the filter that looks for particles in it: most often the same.
         threads: how many micrographs to work on at a time; the result does not depend on it.
 
     Returns:
         The heights and the threshold; None where there are too few peaks to tell.
     """
     with ThreadPoolExecutor(threads) as pool:
-        seen = list(pool.map(lambda i: _Seen.of(i, fields[i], response), range(len(fields))))
+        seen = list(pool.map(lambda i: _Seen.of(i, fields[i], responses[i]), range(len(fields))))
         heights = _heights(seen)
         if len(heights) < MIN_HEIGHTS:
             return None
@@ -98,21 +105,17 @@ def fit_peak_heights(fields: Sequence[FilteredMicrograph], response: Response, t
         model = HeightModel.of_normals(mixture)
         threshold, expected_f1 = best_threshold(heights, mixture.posterior(heights))
         contrast = _contrast_above(threshold, seen)
+        alike = list(pool.map(lambda each: each.with_contrast(contrast), seen))
         if len(heights) >= _MIN_PEAKS:
-            alike = list(pool.map(lambda each: each.with_contrast(contrast), seen))
             heights = _heights(alike)
-            model = _fit_beside_decoys(heights, heights >= threshold, alike, response, pool) or model
+            model = _fit_beside_decoys(heights, heights >= threshold, alike, pool) or model
             threshold, expected_f1 = best_threshold(heights, model.posterior(heights))
             contrast = _contrast_above(threshold, seen)
-    return PeakHeights(model, threshold, expected_f1, contrast)
+    return PeakHeights(model, threshold, expected_f1, contrast, tuple(each.peaks for each in alike))
 
 
 def _fit_beside_decoys(
-    heights: NDArray[np.float64],
-    likely: NDArray[np.bool_],
-    seen: Sequence[_Seen],
-    response: Response,
-    pool: ThreadPoolExecutor,
+    heights: NDArray[np.float64], likely: NDArray[np.bool_], seen: Sequence[_Seen], pool: ThreadPoolExecutor
 ) -> HeightModel | None:
     """Fit heights and find decoys in turns; None where the background has hardly a peak.
 
@@ -120,20 +123,19 @@ def _fit_beside_decoys(
         heights: (n,) of the peaks of all micrographs.
         likely: (n,) booleans, which are taken for particles at first.
         seen: the micrographs.
-        response: the filter.
         pool: that works on them.
     """
     model = None
     surrogates = int(np.clip(np.ceil(_MIN_DECOYS / len(heights)), *_SURROGATES))
     for _ in range(_ROUNDS):
         before, least = likely, float(heights[likely].min(initial=np.inf))
-        decoys = np.concatenate(list(pool.map(_decoys_of(response, least, surrogates), seen)))
+        decoys = np.concatenate(list(pool.map(_decoys_of(least, surrogates), seen)))
         if len(decoys) < MIN_HEIGHTS:
             break
         model = fit_height_model(heights, decoys)
         likely = model.posterior(heights) >= _COVERING_PROBABILITY
-        if np.array_equal(likely, before):
-            break  # the same decoys again
+        if (likely != before).mean() <= _SETTLED:
+            break  # nearly the same decoys again
     return model
 
 
@@ -143,6 +145,7 @@ class _Seen(NamedTuple):
     Attributes:
         number: of the micrograph.
         field: the micrograph.
+        response: its filter.
         peaks: of the response.
         dirt: `(h, w)` booleans, what is neither particle nor background.
         median: of the response.
@@ -151,6 +154,7 @@ class _Seen(NamedTuple):
 
     number: int
     field: FilteredMicrograph
+    response: Response
     peaks: Peaks
     dirt: NDArray[np.bool_]
     median: Tensor
@@ -168,7 +172,7 @@ class _Seen(NamedTuple):
         dirt = cls._around(troughs.take(troughs.height > NOISE_HEIGHT), working)
         if working.exposed is not None:
             dirt |= ~working.exposed.cpu().numpy()
-        return cls(number, field, _off_edges(peaks, working), dirt, median, deviation)
+        return cls(number, field, response, _off_edges(peaks, working), dirt, median, deviation)
 
     def with_contrast(self, contrast: ParticleContrast) -> _Seen:
         """Return it with peaks of other contrast than that of particles among the dirt."""
@@ -181,7 +185,7 @@ class _Seen(NamedTuple):
     def _around(peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         return near_places(_shape(working.image), peaks.xy, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
 
-    def decoys(self, response: Response, least_height: float, surrogates: int) -> NDArray[np.float64]:
+    def decoys(self, least_height: float, surrogates: int) -> NDArray[np.float64]:
         """Return the heights of decoys, if peaks of a least height are those of particles."""
         image, diameter_px = self.field.working.image, self.field.working.diameter_px
         particles = self.peaks.take(self.peaks.height >= least_height)
@@ -190,14 +194,14 @@ class _Seen(NamedTuple):
         heights = []
         for surrogate in range(surrogates):
             noise = noise_spectrum(amplitudes, _shape(image), _MAX_MICROGRAPHS * surrogate + self.number)
-            found = (response(noise, diameter_px) - self.median) / self.deviation
+            found = (self.response(noise, diameter_px) - self.median) / self.deviation
             decoys = find_peaks(found, PEAK_DISTANCE_DIAMETERS * diameter_px)
             heights.append(_off_edges(decoys, self.field.working).height)
         return np.concatenate(heights)
 
 
 def _off_edges(peaks: Peaks, working: WorkingImage) -> Peaks:
-    return peaks.take(inside(peaks, working.image.shape, _EDGE_DIAMETERS * working.diameter_px))
+    return peaks.take(inside(peaks, working.image.shape, EDGE_DIAMETERS * working.diameter_px))
 
 
 def _shape(image: Tensor) -> tuple[int, int]:
@@ -208,8 +212,8 @@ def _heights(seen: Sequence[_Seen]) -> NDArray[np.float64]:
     return np.concatenate([each.peaks.height for each in seen])
 
 
-def _decoys_of(response: Response, least_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
-    return lambda each: each.decoys(response, least_height, surrogates)
+def _decoys_of(least_height: float, surrogates: int) -> Callable[[_Seen], NDArray[np.float64]]:
+    return lambda each: each.decoys(least_height, surrogates)
 
 
 def _contrast_above(threshold: float, seen: Sequence[_Seen]) -> ParticleContrast:

@@ -16,6 +16,7 @@ PACKAGES = [
     "cryoglean.pickers.kpicker",
     "cryoglean.pickers.matcher",
     "cryoglean.pickers.emmae",
+    "cryoglean.pickers.auto",
 ]
 """Packages with `DESCRIPTIONS`, one a line; the first one is the default."""
 

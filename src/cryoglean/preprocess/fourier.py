@@ -76,6 +76,26 @@ def filtered(source: PaddedSpectrum, transfer: Callable[[Tensor], Tensor] | Tens
     return whole[top : top + height, left : left + width]
 
 
+def resampled(spectrum: Tensor, shape: tuple[int, int], new_shape: tuple[int, int]) -> Tensor:
+    """Resample an image by cropping its spectrum, or by padding it with zeros; the first pixel stays where it is.
+
+    Args:
+        spectrum: `(h, w // 2 + 1)` rfft of the image.
+        shape: (h, w) of the image.
+        new_shape: of the new one; both larger, or both smaller.
+
+    Returns:
+        The rfft of the new image, whose values are those of the old one.
+    """
+    rows, columns = (min(old, new) for old, new in zip(shape, new_shape, strict=True))
+    low, high, width = (rows + 1) // 2, rows // 2, columns // 2 + 1
+    new = spectrum.new_zeros(new_shape[0], new_shape[1] // 2 + 1)
+    new[:low, :width] = spectrum[:low, :width]
+    if high:
+        new[-high:, :width] = spectrum[-high:, :width]
+    return new * (new_shape[0] * new_shape[1] / (shape[0] * shape[1]))
+
+
 def gaussian_transfer(sigma_px: float) -> Callable[[Tensor], Tensor]:
     """Return the transfer function of a Gaussian window of unit sum and standard deviation `sigma_px`."""
     return lambda k: torch.exp((-2 * (torch.pi * sigma_px * k) ** 2).clamp_min(_MIN_EXPONENT))

@@ -19,8 +19,8 @@ from cryoglean.calibration.peak_heights import fit_peak_heights
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture
-from cryoglean.detect.peaks import Peaks, find_peaks, inside
-from cryoglean.detect.responses import FilteredMicrograph, standardised_response
+from cryoglean.detect.peaks import Peaks, inside
+from cryoglean.detect.responses import FilteredMicrograph, exposed_peaks, standardised_response
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.detect.surrogates import peak_deviations
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from cryoglean.micrograph import Micrograph
 
@@ -177,25 +178,39 @@ class Localpicker:
             working = _working(micrograph, self.settings.diameter_angstrom, self.device)
         field = FilteredMicrograph.of(working)
         response = standardised_response(field, self.model.template)
-        distance_px = self.settings.min_distance_px(micrograph) / working.bin_factor
-        if distance_diameters is not None:
-            distance_px = distance_diameters * working.diameter_px
+        if distance_diameters is None:
+            distance_diameters = self.settings.min_distance_diameters
+        edge, contrast = self.settings.edge_distance_diameters, self.model.contrast
+        peaks = particle_like_peaks(field, response, distance_diameters, edge, contrast)
         skewness = Skewness.of([field_skewness(response, working.diameter_px, working.exposed)])
-        peaks = find_peaks(response, distance_px)
-        peaks = peaks.take(working.is_exposed(peaks.x, peaks.y))
-        margin_px = self.settings.edge_distance_diameters * working.diameter_px
-        peaks = peaks.take(inside(peaks, working.image.shape, margin_px))
-        peaks = peaks.take(self._alike(peaks, working))
         empty = emptiness(skewness, self.model.skewness)
         if empty > _DOUBTFUL:
+            distance_px = distance_diameters * working.diameter_px
             empty = emptiness(skewness, self.model.skewness, peak_deviations(response, distance_px))
-        return PeakCandidates(
-            field, peaks, threshold_for_micrograph(self.model.threshold, empty, field.capacity), empty
-        )
+        threshold = threshold_for_micrograph(self.model.threshold, empty, field.capacity)
+        return PeakCandidates(field, peaks, threshold, empty)
 
-    def _alike(self, peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
-        """Mask of the peaks whose local contrast is that of the set's particles: not carbon's edge, not thick ice."""
-        return self.model.contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
+
+def particle_like_peaks(
+    field: FilteredMicrograph,
+    heights: Tensor,
+    distance_diameters: float,
+    edge_diameters: float,
+    contrast: ParticleContrast,
+) -> Peaks:
+    """Find the peaks of a response that may be particles: exposed, and not on carbon's edge or thick ice.
+
+    Args:
+        field: the micrograph.
+        heights: `(h, w)` response in it, in robust standard deviations.
+        distance_diameters: minimum distance of two peaks, in particle diameters.
+        edge_diameters: minimum distance from the edge.
+        contrast: the local contrast of the set's particles.
+    """
+    working = field.working
+    peaks = exposed_peaks(field, heights, distance_diameters)
+    peaks = peaks.take(inside(peaks, working.image.shape, edge_diameters * working.diameter_px))
+    return peaks.take(contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height))
 
 
 def fit_localpicker(
@@ -221,7 +236,7 @@ def fit_localpicker(
         fields.append(FilteredMicrograph.of(_working(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
     template, skewness = search_template(fields, threads)
-    found = fit_peak_heights(fields, template, threads)
+    found = fit_peak_heights(fields, [template] * len(fields), threads)
     if found is None:
         return _nothing_found(names, diameter_angstrom, template)
     return LocalpickerModel(

@@ -1,0 +1,156 @@
+"""What Auto learns of a set: class averages of its surest picks, and whether they tell particles better."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryoglean.calibration.peak_heights import EDGE_DIAMETERS, PeakHeights, fit_peak_heights
+from cryoglean.detect.peaks import distance_to_nearest, inside
+from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, standardised_response
+from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, MatchedHeights, Trial
+from cryoglean.pickers.auto.quick_classes import FoundPeaks, quick_averages
+from cryoglean.pickers.auto.template_bank import AveragesResponse
+from cryoglean.pickers.localpicker.picker import Localpicker, particle_like_peaks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import torch
+
+    from cryoglean.calibration.height_model import HeightModel
+    from cryoglean.detect.peaks import Peaks
+    from cryoglean.detect.responses import FilteredMicrograph, Response
+    from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
+    from cryoglean.pickers.matcher.class_averages import ClassAverages
+
+_SAME_PLACE_DIAMETERS = 0.25
+"""Picks nearer than this are the same. Derived: as near as a pick must be to a particle to be one."""
+
+_ROUNDS = 2
+"""Most rounds of averages. Resource: bounds the time; most sets gain in the first only, rods in the second, too."""
+
+
+class FittedAuto(NamedTuple):
+    """What was learned of a set.
+
+    Attributes:
+        model: facts.
+        averages: class averages; None where the round template stands.
+    """
+
+    model: AutoModel
+    averages: ClassAverages | None = None
+
+
+def fit_auto(
+    micrographs: Iterable[Micrograph],
+    localpicker: LocalpickerModel,
+    threads: int = 1,
+    device: torch.device | None = None,
+) -> FittedAuto:
+    """Find class averages in a few micrographs, and whether they are better than the round template.
+
+    Args:
+        micrographs: those that Localpicker has learned from.
+        localpicker: what it has learned.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
+        device: where to compute; the CPU by default.
+    """
+    fitted = FittedAuto(AutoModel(localpicker=localpicker))
+    if not localpicker.found_particles:
+        return fitted
+    diameter, model = localpicker.diameter_angstrom, localpicker
+    picker = Localpicker(AutoSettings(diameter_angstrom=diameter), model, device)
+    seen = [picker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS) for micrograph in micrographs]
+    fields = [each.field for each in seen]
+    found = [_found(each.field, each.peaks, model.heights) for each in seen]
+    picks = _above([each.peaks for each in seen], model.threshold)
+    for _ in range(_ROUNDS):
+        trial = _try_averages(fields, found, picks, diameter, threads)
+        if trial is None:
+            break
+        heights, judged = trial
+        fitted = fitted._replace(model=fitted.model.model_copy(update={"trials": (*fitted.model.trials, judged)}))
+        averages = quick_averages(found, diameter, threads) if judged.is_better else None
+        if averages is None:
+            break
+        matched = _matched(heights, averages)
+        fitted = FittedAuto(fitted.model.model_copy(update={"matched": matched}), averages)
+        found = [_found(f, p, heights.model) for f, p in zip(fields, heights.peaks, strict=True)]
+        picks = _above(heights.peaks, heights.threshold)
+    return fitted
+
+
+def _matched(heights: PeakHeights, averages: ClassAverages) -> MatchedHeights:
+    return MatchedHeights(
+        heights=heights.model,
+        threshold=heights.threshold,
+        contrast=heights.contrast,
+        averages=len(averages.images),
+    )
+
+
+def _found(field: FilteredMicrograph, peaks: Peaks, model: HeightModel) -> FoundPeaks:
+    return FoundPeaks(field.working, peaks, model.posterior(peaks.height))
+
+
+def _try_averages(
+    fields: Sequence[FilteredMicrograph],
+    found: Sequence[FoundPeaks],
+    before: Sequence[Peaks],
+    diameter_angstrom: float,
+    threads: int,
+) -> tuple[PeakHeights, Trial] | None:
+    """Search each half of the micrographs with averages of the other, and then with its own.
+
+    Args:
+        fields: the micrographs.
+        found: peaks in each, of which the surest are averaged.
+        before: picks in each.
+        diameter_angstrom: particle diameter.
+        threads: how many micrographs to work on at a time.
+
+    Returns:
+        Heights by averages of the other half, and the judgement on them; None where one half has too few sure peaks.
+    """
+    halves = [quick_averages(found[half::2], diameter_angstrom, threads) for half in (0, 1)]
+    responses = [AveragesResponse(each, diameter_angstrom) for each in halves if each is not None]
+    if len(responses) < 2:
+        return None
+    others, own = ([responses[(i + k) % 2] for i in range(len(fields))] for k in (1, 0))
+    heights = fit_peak_heights(fields, others, threads)
+    if heights is None:
+        return None
+    unseen, seen = (
+        _above(peaks, heights.threshold) for peaks in (heights.peaks, _peaks(fields, own, heights, threads))
+    )
+    return heights, Trial(agreement=_agreement(fields, unseen, seen), with_former=_agreement(fields, unseen, before))
+
+
+def _peaks(
+    fields: Sequence[FilteredMicrograph], responses: Sequence[Response], heights: PeakHeights, threads: int
+) -> list[Peaks]:
+    def peaks_by(field: FilteredMicrograph, response: Response) -> Peaks:
+        height = standardised_response(field, response)
+        return particle_like_peaks(field, height, PEAK_DISTANCE_DIAMETERS, EDGE_DIAMETERS, heights.contrast)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(peaks_by, fields, responses))
+
+
+def _above(peaks: Sequence[Peaks], threshold: float) -> list[Peaks]:
+    return [each.take(each.height >= threshold) for each in peaks]
+
+
+def _agreement(fields: Sequence[FilteredMicrograph], one: Sequence[Peaks], other: Sequence[Peaks]) -> float:
+    """Return the share of the picks of both sets, off the edges, that the other set has, too."""
+    picks = same = 0
+    for field, here, there in zip(fields, one, other, strict=True):
+        diameter_px, shape = field.working.diameter_px, field.working.image.shape
+        sets = [each.take(inside(each, shape, EDGE_DIAMETERS * diameter_px)).xy for each in (here, there)]
+        for some, rest in (sets, sets[::-1]):
+            same += int((distance_to_nearest(some, rest) <= _SAME_PLACE_DIAMETERS * diameter_px).sum())
+            picks += len(some)
+    return same / max(picks, 1)

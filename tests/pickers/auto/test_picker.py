@@ -1,0 +1,170 @@
+"""Auto: the laws of every picker, and that class averages are taken where they find more, and nowhere else."""
+
+import functools
+from itertools import count
+
+import numpy as np
+import pytest
+from tests.fields import disc, f1_score, noise_field, particle_field
+from tests.perturbations import jittered
+from tests.pickers.contract import PickerContract
+from tests.pickers.matcher.test_picker import average_of
+
+from cryoglean.calibration.peak_heights import fit_peak_heights
+from cryoglean.errors import SettingsError
+from cryoglean.micrograph import Micrograph
+from cryoglean.nets.weights import write_weights
+from cryoglean.pickers.auto.figures import fit_figure
+from cryoglean.pickers.auto.files import KIND, VERSION, read_fitted_auto, write_fitted_auto
+from cryoglean.pickers.auto.fit import FittedAuto, fit_auto
+from cryoglean.pickers.auto.picker import Auto, AutoModel, AutoSettings, MatchedHeights
+from cryoglean.pickers.auto.template_bank import AveragesResponse
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
+from cryoglean.pickers.matcher.class_averages import ClassAverages
+
+pytestmark = pytest.mark.numerical
+
+DIAMETER = 40.0
+
+
+def fitted(micrographs, diameter=DIAMETER):
+    return fit_auto(micrographs, fit_localpicker(micrographs, diameter))
+
+
+def picks_of(learned, micrograph, diameter=DIAMETER):
+    return Auto(AutoSettings(diameter_angstrom=diameter), learned.model, learned.averages).pick(micrograph)
+
+
+def by_template(learned, micrograph, diameter=DIAMETER):
+    return Localpicker(LocalpickerSettings(diameter_angstrom=diameter), learned.model.localpicker).pick(micrograph)
+
+
+def bars(seed, shape=(500, 560), n=45, noise=3.0):
+    """Bars at any angle, three times as long as wide, well apart."""
+    field = particle_field(shape, DIAMETER, lambda r, _: 0 * r, n, noise, seed, distance=1.25)
+    rows, columns = np.indices(shape)
+    image = field.image.astype(float)
+    for (x, y), angle in zip(field.xy, np.random.default_rng(seed).uniform(0, np.pi, len(field.xy)), strict=True):
+        along = np.cos(angle) * (columns - x) + np.sin(angle) * (rows - y)
+        across = -np.sin(angle) * (columns - x) + np.cos(angle) * (rows - y)
+        image -= (abs(along) < 0.48 * DIAMETER) & (abs(across) < 0.16 * DIAMETER)
+    return Micrograph(jittered(image.astype(np.float32)), 1.0, f"m{seed}"), field.xy
+
+
+@functools.cache
+def learned_bars():
+    micrographs, truths = zip(*(bars(seed) for seed in range(4)), strict=True)
+    return micrographs, truths, fitted(micrographs)
+
+
+class TestContract(PickerContract):
+    """With class averages, of which the template would have no need."""
+
+    tolerance = 1.0
+
+    @staticmethod
+    @functools.cache
+    def learned(diameter, pixel_size):
+        field = particle_field(diameter=diameter, n=60, noise=1.0, seed=3)
+        diameter_angstrom = diameter * pixel_size
+        micrograph = Micrograph(field.image, pixel_size)
+        template = fit_localpicker([micrograph], diameter_angstrom)
+        averages = ClassAverages(average_of(disc, diameter, 2 * int(diameter))[None], pixel_size)
+        settings = LocalpickerSettings(diameter_angstrom=diameter_angstrom)
+        seen = Localpicker(settings, template).find_candidates(micrograph)
+        found = fit_peak_heights([seen.field], [AveragesResponse(averages, diameter_angstrom)])
+        matched = MatchedHeights(heights=found.model, threshold=found.threshold, contrast=found.contrast, averages=1)
+        return FittedAuto(AutoModel(localpicker=template, matched=matched), averages)
+
+    def picker(self):
+        learned = self.learned(self.diameter, self.pixel_size)
+        settings = AutoSettings(diameter_angstrom=self.diameter * self.pixel_size)
+        return Auto(settings, learned.model, learned.averages)
+
+
+def test_averages_of_long_particles_take_the_place_of_a_round_template_and_find_more():
+    micrographs, truths, learned = learned_bars()
+    assert learned.model.matched.averages == len(learned.averages.images) > 1
+    assert learned.model.trials[0].is_better
+    found = np.mean(
+        [
+            [f1_score(pick(learned, m).xy, truth, DIAMETER / 4) for m, truth in zip(micrographs, truths, strict=True)]
+            for pick in (picks_of, by_template)
+        ],
+        axis=1,
+    )
+    assert found[0] > found[1] + 0.05
+
+
+def test_a_micrograph_that_was_not_learned_from_is_picked_as_well():
+    _, _, learned = learned_bars()
+    micrograph, truth = bars(11)
+    other = f1_score(by_template(learned, micrograph).xy, truth, DIAMETER / 4)
+    assert f1_score(picks_of(learned, micrograph).xy, truth, DIAMETER / 4) > other + 0.05
+
+
+def test_noise_among_full_micrographs_yields_next_to_nothing():
+    micrographs, _, learned = learned_bars()
+    usual = np.median([len(picks_of(learned, micrograph)) for micrograph in micrographs])
+    noise = [len(picks_of(learned, Micrograph(noise_field((500, 560), seed), 1.0))) for seed in range(3)]
+    assert np.mean(noise) < 0.15 * usual
+
+
+def test_round_particles_are_left_to_the_round_template():
+    micrographs = [Micrograph(particle_field((500, 560), seed=seed, noise=1.0).image, 1.0) for seed in range(2)]
+    learned = fitted(micrographs, 30.0)
+    assert learned.averages is learned.model.matched is None
+    assert learned.model.judgement.endswith("the template stays")
+    one, other = picks_of(learned, micrographs[0], 30.0), by_template(learned, micrographs[0], 30.0)
+    np.testing.assert_array_equal(one.xy, other.xy)
+    np.testing.assert_array_equal(one.score, other.score)
+
+
+def test_averages_of_noise_are_not_believed():
+    fields = [particle_field((500, 560), 30.0, n=60, noise=9.0, seed=seed) for seed in range(4)]
+    learned = fitted([Micrograph(field.image, 1.0) for field in fields], 30.0)
+    assert learned.model.matched is None
+
+
+def test_of_one_micrograph_the_template_stays_since_nothing_tells_how_good_averages_are():
+    learned = fitted([bars(0)[0]])
+    assert learned.averages is learned.model.matched is None
+    assert not learned.model.trials
+
+
+def test_where_nothing_stands_out_nothing_is_learned_or_picked():
+    for image in (noise_field(), np.ones((200, 220), np.float32)):
+        learned = fitted([Micrograph(image, 1.0)] * 2)
+        assert not learned.model.found_particles
+        assert len(picks_of(learned, Micrograph(image, 1.0))) == 0
+
+
+def test_the_number_of_threads_changes_nothing():
+    micrographs, _, learned = learned_bars()
+    again = fit_auto(micrographs, learned.model.localpicker, threads=2)
+    assert again.model == learned.model
+    np.testing.assert_array_equal(again.averages.images, learned.averages.images)
+
+
+def test_what_was_learned_is_written_and_read(tmp_path):
+    template = fitted([bars(0)[0]])
+    for number, wanted in zip(count(), (learned_bars()[2], template), strict=False):
+        write_fitted_auto(tmp_path / f"{number}.safetensors", wanted)
+        found = read_fitted_auto(tmp_path / f"{number}.safetensors")
+        assert found.model == wanted.model
+        if wanted.averages is not None:
+            np.testing.assert_array_equal(found.averages.images, wanted.averages.images)
+            assert found.averages.pixel_size_angstrom == pytest.approx(wanted.averages.pixel_size_angstrom)
+
+
+def test_a_file_without_its_averages_is_refused_with_the_reason(tmp_path):
+    write_weights(tmp_path / "auto.safetensors", KIND, VERSION, learned_bars()[2].model.model_dump(mode="json"), {})
+    with pytest.raises(SettingsError, match=r"auto.safetensors does not hold what Auto learned"):
+        read_fitted_auto(tmp_path / "auto.safetensors")
+
+
+def test_the_figure_shows_the_averages_only_where_they_are_searched_for():
+    learned = learned_bars()[2]
+    titles = [panel.title for panel in fit_figure(learned).panels]
+    assert titles[:-2] == [f"Class average {k + 1}" for k in range(len(learned.averages.images))]
+    assert [panel.title for panel in fit_figure(fitted([bars(0)[0]])).panels] == ["The round template searches"]
