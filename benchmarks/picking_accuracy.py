@@ -1,6 +1,6 @@
 """F1 of the shape-based pickers on real micrographs, by the reference score, with the program's own threshold.
 
-usage: python benchmarks/picking_accuracy.py SHARED [--out FOLDER] [--preset default|paper]
+usage: python benchmarks/picking_accuracy.py SHARED [--out FOLDER] [--preset default|paper] [--method localpicker]
 
 SHARED holds `data/<set>/micrographs`, `data/<set>/particles` and `tools/score_picks.py`. Prints a Markdown table; the
 pictures of all micrographs with their picks lie in FOLDER/<set>/plots.
@@ -24,13 +24,14 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("--out", type=Path, default=Path("accuracy-out"))
     parser.add_argument("--preset", default="default", choices=["default", "paper"])
+    parser.add_argument("--method", default="localpicker", choices=["localpicker", "auto"])
     arguments = parser.parse_args()
     print(
         "| set | picks | precision | recall | F1, own threshold | F1, best threshold (oracle) |\n"
         "|---|---|---|---|---|---|"
     )
     for name in SETS:
-        own, best = score(arguments.shared, name, pick(arguments.shared, name, arguments.out, arguments.preset))
+        own, best = score(arguments.shared, name, pick(arguments, name))
         print(
             f"| {name} | {own['n_picks']} | {own['precision']:.3f} | {own['recall']:.3f} | "
             f"{own['f1']:.3f} | {best['f1']:.3f} |",
@@ -38,14 +39,14 @@ def main() -> None:
         )
 
 
-def pick(shared: Path, name: str, out: Path, preset: str) -> Path:
+def pick(arguments: argparse.Namespace, name: str) -> Path:
     """Pick a set with default settings; return the folder of picks."""
-    diameter, pixel_size, *_ = SETS[name]
-    command = [sys.executable, "-m", "cryoglean.cli", "pick", str(shared / "data" / name / "micrographs")]
-    command += ["--diameter", str(diameter), "--pixel-size", str(pixel_size), "--out", str(out / name), "--plots"]
-    command += ["--preset", preset]
+    (diameter, pixel_size, *_), out = SETS[name], arguments.out / name
+    command = [sys.executable, "-m", "cryoglean.cli", "pick", str(arguments.shared / "data" / name / "micrographs")]
+    command += ["--diameter", str(diameter), "--pixel-size", str(pixel_size), "--out", str(out), "--plots"]
+    command += ["--method", arguments.method, "--preset", arguments.preset]
     subprocess.run([*command, "--force"], check=True, capture_output=True)
-    return out / name / "picks"
+    return out / "picks"
 
 
 def score(shared: Path, name: str, picks: Path) -> tuple[dict[str, float], dict[str, float]]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cryoglean.classes2d.centring import shifted
-from cryoglean.classes2d.features import density_centres
+from cryoglean.classes2d.features import density_centres, edge_energy
 from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.settings import ClassifySettings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.working import WorkingImage
 
 _DIAMETER_PX = 24
-"""A particle in its box is as many pixels across as in a working image, at least (`working.WORKING_DIAMETER_PX`)."""
+"""Pixels of a particle in its box. Derived: those of a working image, at least (`working.WORKING_DIAMETER_PX`)."""
 
 _BOX_PX = 48
 """Side of a box. Derived: two diameters, so that a particle a quarter off its middle is whole, with background."""
@@ -52,6 +52,13 @@ _ITERATIONS = 12
 _MAX_SHIFT_DIAMETERS = 0.25
 """How far particles are from the middle of their boxes. Derived: a round template finds an end of a rod, whose middle
 is a quarter of its length away."""
+
+_CENTRINGS = 4
+"""Times that averages are centred. Chosen by hand: the last moves none by a pixel."""
+
+_MAX_EDGE_ENERGY = 0.1
+"""Share of an average's energy at one side of the rim beyond which it shows the end of a particle. Chosen on simulated
+sets of rods: mean F1 0.85, with 0.15 0.83, with 0.25 0.80; rounder particles have 0.05 and less."""
 
 _MIN_SHARE = 0.02
 """Share of the particles below which a class is left out. Chosen by hand: it is an average of few."""
@@ -96,8 +103,30 @@ def quick_averages(found: Sequence[FoundPeaks], diameter_angstrom: float, thread
     result = classify(particles, settings, threads=threads).classes
     filled = (result.share >= _MIN_SHARE) & (result.averages.std(axis=(1, 2)) > 0)
     averages = ParticleSet(result.averages[filled], particles.pixel_size_angstrom)
-    centres = density_centres(averages.images, _DIAMETER_PX) * particles.pixel_size_angstrom
-    return ClassAverages(shifted(averages, centres).images, particles.pixel_size_angstrom)
+    return ClassAverages(_without_neighbours(_centred(averages)), averages.pixel_size_angstrom)
+
+
+def _centred(averages: ParticleSet) -> NDArray[np.float32]:
+    """Move particles to the middle, and leave out averages of the end of one, unless all are.
+
+    One whose end was in the middle is seen whole only when it has been moved, so this is done several times.
+    """
+    for _ in range(_CENTRINGS):
+        centres = density_centres(averages.images, _DIAMETER_PX)
+        averages = shifted(averages, centres * averages.pixel_size_angstrom)
+    rim = edge_energy(averages.images, _DIAMETER_PX, np.zeros((len(averages), 2)))
+    whole: NDArray[np.bool_] = rim <= max(_MAX_EDGE_ENERGY, rim.min())
+    return averages.images[whole]
+
+
+def _without_neighbours(averages: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Smear what is outside the particle's circle over the turns: its halo stays, a neighbour on one side does not."""
+    radius = np.hypot(*np.mgrid[-_BOX_PX // 2 : _BOX_PX // 2, -_BOX_PX // 2 : _BOX_PX // 2])
+    ring = np.rint(radius).astype(np.int64)
+    members = np.bincount(ring.ravel())
+    means = [np.bincount(ring.ravel(), each.ravel()) / members for each in averages]
+    smeared = np.stack(means)[:, ring]
+    return np.where(radius > _DIAMETER_PX / 2, smeared, averages).astype(np.float32)
 
 
 def _boxes(found: Sequence[FoundPeaks]) -> NDArray[np.float32]:
