@@ -22,8 +22,6 @@ from cryoglean.pickers.auto.template_bank import AveragesResponse
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 
-pytestmark = pytest.mark.numerical
-
 DIAMETER = 40.0
 
 
@@ -82,6 +80,7 @@ class TestContract(PickerContract):
         return Auto(settings, learned.model, learned.averages)
 
 
+@pytest.mark.numerical
 def test_averages_of_long_particles_take_the_place_of_a_round_template_and_find_more():
     micrographs, truths, learned = learned_bars()
     assert learned.model.matched.averages == len(learned.averages.images) > 1
@@ -103,6 +102,7 @@ def test_a_micrograph_that_was_not_learned_from_is_picked_as_well():
     assert f1_score(picks_of(learned, micrograph).xy, truth, DIAMETER / 4) > other + 0.05
 
 
+@pytest.mark.numerical
 def test_noise_among_full_micrographs_yields_next_to_nothing():
     micrographs, _, learned = learned_bars()
     usual = np.median([len(picks_of(learned, micrograph)) for micrograph in micrographs])
@@ -110,6 +110,7 @@ def test_noise_among_full_micrographs_yields_next_to_nothing():
     assert np.mean(noise) < 0.15 * usual
 
 
+@pytest.mark.numerical
 def test_round_particles_are_left_to_the_round_template():
     micrographs = [Micrograph(particle_field((500, 560), seed=seed, noise=1.0).image, 1.0) for seed in range(2)]
     learned = fitted(micrographs, 30.0)
@@ -120,6 +121,7 @@ def test_round_particles_are_left_to_the_round_template():
     np.testing.assert_array_equal(one.score, other.score)
 
 
+@pytest.mark.slow
 def test_averages_of_noise_are_not_believed():
     fields = [particle_field((500, 560), 30.0, n=60, noise=9.0, seed=seed) for seed in range(4)]
     learned = fitted([Micrograph(field.image, 1.0) for field in fields], 30.0)
@@ -139,6 +141,7 @@ def test_where_nothing_stands_out_nothing_is_learned_or_picked():
         assert len(picks_of(learned, Micrograph(image, 1.0))) == 0
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing():
     micrographs, _, learned = learned_bars()
     again = fit_auto(micrographs, learned.model.localpicker, threads=2)
