@@ -27,6 +27,11 @@ NOTHING = {
     "a hot row and column": changed(changed(np.zeros(SHAPE), np.s_[:, 100], 9), np.s_[70], 9),
     "a ramp": 0.37 * ROWS + 1.1 * COLUMNS,
     "a ramp far from zero": 1e4 + 1e-3 * COLUMNS - 0.2 * ROWS,
+    "a bowl": ((ROWS - 200) ** 2 + (COLUMNS - 265) ** 2) / 1e5,
+    "a bowl beside the image, far from zero": 500 + ((ROWS + 300) ** 2 + (COLUMNS - 900) ** 2) / 1e4,
+    "the shade of a beam": 900 * np.exp(-((ROWS - 150) ** 2 + (COLUMNS - 300) ** 2) / (2 * 300**2)),
+    "amplifiers of other gain": np.where(ROWS < 210, 3.0, 0.0) + np.where(COLUMNS < 260, 7.0, 0.0),
+    "waves": np.sin(COLUMNS / 100) + np.cos(ROWS / 70),
     "hardly a count": RNG.poisson(1e-5, SHAPE),
 }
 NOISES = {

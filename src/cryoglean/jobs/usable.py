@@ -48,7 +48,7 @@ def read_exposed(file: MicrographFile, pixel_size_angstrom: float | None) -> tup
     except MemoryError as error:
         raise MicrographError(file.path, "not enough memory to read it") from error
     if not exposed_blocks(micrograph.image).any():
-        raise MicrographError(file.path, "shows nothing: constant but for single pixels or lines, or a smooth ramp")
+        raise MicrographError(file.path, "shows nothing: constant but for single pixels or lines, or a smooth shade")
     return micrograph, note
 
 

@@ -1,4 +1,4 @@
-"""The part of a micrograph that was exposed: where there is noise. Constants, ramps and hot lines show nothing."""
+"""The part of a micrograph that was exposed: where there is noise. Constants, shades and hot lines show nothing."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ _ROUNDING = 8.0
 once by whoever wrote them and once here."""
 
 
+_MIXED = 2.0
+"""By how much more second differences along both sides may be rounded. Derived: the squares of their nine weights are
+six times those of one side's three, and errors add up as the root."""
+
+
 def exposed_blocks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Tell which blocks of an image show noise.
 
-    Noise makes a pixel differ from what its neighbours along the row, and those along the column, lead to expect; a
-    constant, a ramp, or a hot row or column does not.
+    Noise makes a pixel differ from what its neighbours along the row, and those along the column, lead to expect, and
+    from what is the same in neighbouring rows; a constant, a ramp, a bowl, or a hot row or column does not.
 
     Args:
         image: (h, w).
@@ -70,12 +75,20 @@ def cover_unexposed(image: Tensor, exposed: Tensor) -> Tensor:
 
 
 def _stands_out(image: NDArray[np.float32], step: int) -> NDArray[np.bool_]:
+    """Mark sampled pixels that neither row nor column explains, nor what both of them have in common."""
     height, width = image.shape
-    rows, columns = slice(1, height - 1, step), slice(1, width - 1, step)
-    middle = image[rows, columns]
-    before_row, after_row = image[0 : height - 2 : step, columns], image[2:height:step, columns]
-    before_column, after_column = image[rows, 0 : width - 2 : step], image[rows, 2:width:step]
-    resolution = _ROUNDING * np.finfo(np.float32).eps * np.abs(middle)
-    by_column = np.abs(before_row - middle + (after_row - middle)) > resolution
-    by_row = np.abs(before_column - middle + (after_column - middle)) > resolution
-    return np.asarray(by_column & by_row)
+    lines = [image[first : height - 2 + first : step] for first in range(3)]  # before, at and after the sampled rows
+    sides = [[line[:, first : width - 2 + first : step] for first in range(3)] for line in lines]
+    along_rows = [_second_difference(*side) for side in sides]
+    along_columns = _second_difference(*(side[1] for side in sides))
+    mixed = _second_difference(*along_rows)
+    around = (sides[1][1], sides[0][1], sides[2][1], sides[1][0], sides[1][2])
+    resolution = _ROUNDING * np.finfo(np.float32).eps * np.max(np.abs(around), axis=0)
+    stands_out = (np.abs(along_rows[1]) > resolution) & (np.abs(along_columns) > resolution)
+    return np.asarray(stands_out & (np.abs(mixed) > _MIXED * resolution))
+
+
+def _second_difference(
+    before: NDArray[np.float32], middle: NDArray[np.float32], after: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return before - middle + (after - middle)
