@@ -46,11 +46,27 @@ def test_peaks_keep_their_distance_and_stay_on_the_map(seed, distance, height, w
 )
 def test_suppression_is_the_plain_walk(points, distance):
     xy = np.array(points, float).reshape(-1, 2)
+    np.testing.assert_array_equal(kept_of(xy, distance), walked(xy, distance))
+
+
+@pytest.mark.parametrize("shape", [(1, 150), (150, 1), (24, 30)])
+def test_points_that_wait_for_each_other_in_rows_are_kept_as_the_plain_walk_keeps_them(shape):
+    rows, columns = np.indices(shape)
+    xy = 2.0 * np.column_stack([columns.ravel(), rows.ravel()])
+    for distance in (3.0, 5.0, 11.0):
+        np.testing.assert_array_equal(kept_of(xy, distance), walked(xy, distance))
+
+
+def kept_of(xy, distance):
+    return np.flatnonzero(non_maximum_suppression(xy[:, 0], xy[:, 1], distance))
+
+
+def walked(xy, distance):
     kept = []
     for i, point in enumerate(xy):
         if all(np.hypot(*(point - xy[j])) >= distance for j in kept):
             kept.append(i)
-    np.testing.assert_array_equal(np.flatnonzero(non_maximum_suppression(xy[:, 0], xy[:, 1], distance)), kept)
+    return kept
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0, float("nan"), float("inf"), -float("inf")])
