@@ -1,6 +1,7 @@
 """What holds for all tests: slow ones on demand, one thread, and examples drawn the same way each time."""
 
 import gc
+import signal
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a shell that has started this in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     perturbations.apply()
     examples.draw_all(config.getoption("--slow"))
     settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=examples.some(100))

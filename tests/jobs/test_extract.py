@@ -191,7 +191,7 @@ def test_ctf_columns_are_carried_and_phases_flipped_only_with_them(project):
 def test_without_ctf_it_says_what_that_means(project):
     listener = Listener()
     run(project, listener)
-    assert any("no CTF" in line and "low resolution" in line for line in listener.lines)
+    assert any("without a CTF" in line and "low resolution" in line for line in listener.lines)
 
 
 def test_float16_stacks_are_half_the_size_and_equal_to_three_digits(project):

@@ -76,6 +76,16 @@ def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without
 
 
 @pytest.mark.slow
+def test_a_pattern_of_pixels_gets_no_picks_and_the_others_are_picked_as_without_it(good, tmp_path):
+    images, alone = good
+    write(tmp_path / "m9.mrc", 100 + 10 * (-1.0) ** (ROWS + COLUMNS))
+    run([tmp_path / "m9.mrc", images], tmp_path / "out")
+    found = picks_in(tmp_path / "out")
+    assert len(found.pop("m9")) == 0
+    assert_alike(found, alone)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PARTLY)
 def test_one_that_was_partly_exposed_is_picked_there_and_the_others_as_without_it(good, kind, tmp_path):
     images, alone = good

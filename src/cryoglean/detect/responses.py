@@ -26,6 +26,10 @@ _FILTER_REACH_DIAMETERS = 1.5
 disc with its ring (0.94) or a profile (0.75)."""
 
 
+_FLAT = 1e-6
+"""Share of the largest deviation below which the usual one is rounding error. Derived: float32 has seven digits."""
+
+
 class Response(Protocol):
     """A filter that is high where a particle is."""
 
@@ -81,7 +85,10 @@ def robust_z(response: Tensor, exposed: Tensor | None = None) -> Tensor:
 
 
 def response_scale(response: Tensor, exposed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the median of a response's exposed part, and its robust standard deviation, above 0."""
+    """Return the median of a response's exposed part, and its robust standard deviation, above 0.
+
+    The deviation is infinite where the response is flat, or more than half of it is one value: that is no noise.
+    """
     quarter = response[::2, ::2]  # neighbours are alike: a quarter tells the same
     median, deviation = median_and_deviation(quarter if exposed is None else quarter[exposed[::2, ::2]])
-    return median, deviation.clamp_min(torch.finfo(response.dtype).tiny)
+    return median, torch.where(deviation > _FLAT * (response - median).abs().amax(), deviation, torch.inf)

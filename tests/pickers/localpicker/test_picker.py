@@ -330,3 +330,10 @@ def test_a_background_without_peaks_leaves_the_particles():
     field = particle_field(n=60, noise=1e-3, seed=4)
     _, (picks,) = fit_and_pick(field.image)
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9
+
+
+@pytest.mark.parametrize("pixel_size", [1.0, 4.0])
+def test_a_pattern_of_pixels_shows_no_particles(pixel_size):
+    rows, columns = np.indices((300, 360))
+    pattern = Micrograph((100 + 10 * (-1.0) ** (rows + columns)).astype(np.float32), pixel_size)
+    assert not fit_localpicker([pattern], 120.0).found_particles
