@@ -37,7 +37,7 @@ VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
     "_ENERGY": (template_bank, (0.9, 0.95, 0.98)),
     "_DIAMETER_PX": (template_bank, (9.0, 12.0, 16.0, 24.0)),
     "_MIN_GAIN": (judge, (1.0, 1.01, 1.05)),
-    "_MIN_AGREEMENT": (judge, (0.0, 0.6, 0.65, 0.7, 0.75)),
+    "_MIN_AGREEMENT": (judge, (0.0, 0.6, 0.7, 0.75)),
 }
 CHOSEN = "rod2,rod3,small,crowd,base,frames"
 
