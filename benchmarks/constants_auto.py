@@ -9,26 +9,23 @@ Markdown, for each value, the mean F1 of all sets at the own threshold, and that
 
 from __future__ import annotations
 
-import argparse
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constants_decoys import LearnedSet, learned, moved
+from constants_decoys import LearnedSet, arguments, measured, tables_of_sets
 from cryoglean.pickers.auto import picker as judge
 from cryoglean.pickers.auto import quick_classes, template_bank
 from cryoglean.pickers.auto.fit import fit_auto
 from cryoglean.pickers.auto.picker import Auto, AutoSettings
-from cryoglean.scale.threads import limit_threads
-from hard_sets import make_set
 from hard_suite import Field, counts, f1
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from pathlib import Path
 
-VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
+    from constants_decoys import Values
+
+VALUES: Values = {
     "_MAX_EDGE_ENERGY": (quick_classes, (0.05, 0.1, 0.15, 0.25)),
     "_MAX_CLASSES": (quick_classes, (3, 5, 8)),
     "_SURE": (quick_classes, (0.5, 0.7, 0.9)),
@@ -53,31 +50,14 @@ def own_f1(each: LearnedSet) -> float:
 
 def table_of(name: str, folder: Path, constants: list[str]) -> dict[tuple[str, float], float]:
     """Return F1 of one set, by constant and value."""
-    limit_threads(1)
-    each, found = learned(name, folder), dict[tuple[str, float], float]()
-    for constant in constants:
-        module, values = VALUES[constant]
-        for value in values:
-            with moved(module, constant, value):
-                found[constant, value] = own_f1(each)
-    return found
+    return measured(name, folder, constants, VALUES, own_f1)
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sets", default=CHOSEN)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12])
-    parser.add_argument("--only", nargs="+", default=list(VALUES), choices=list(VALUES), metavar="NAME")
-    parser.add_argument("--cpus", type=int, default=2)
-    given = parser.parse_args()
-    chosen = [(name, seed) for name in given.sets.split(",") for seed in given.seeds]
-    folders = [make_set(*each, given.shared / "data" / "structures", given.out / "sets") for each in chosen]
+    given = arguments(__doc__, VALUES, CHOSEN)
+    chosen, tables = tables_of_sets(given, table_of)
     names = [name for name, _ in chosen]
-    with ProcessPoolExecutor(given.cpus) as pool:
-        tables = list(pool.map(table_of, names, folders, [given.only] * len(names)))
     kinds = list(dict.fromkeys(names))
     print(f"| constant | value | F1 | {' | '.join(kinds)} |\n|---|---|---|{'---|' * len(kinds)}")
     for constant in given.only:

@@ -33,10 +33,13 @@ from hard_sets import SETS, HardSet, make_set
 from hard_suite import Field, counts, f1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
-VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
+    Values = Mapping[str, tuple[ModuleType, tuple[float, ...]]]
+    """Of each constant, its module and the values that it is given."""
+
+VALUES: Values = {
     "_COVERING_PROBABILITY": (peak_heights, (0.1, 0.15, 0.2, 0.3, 0.5)),
     "_PARTICLE_RADIUS_DIAMETERS": (peak_heights, (0.35, 0.5, 0.65)),
     "_DIRT_RADIUS_DIAMETERS": (peak_heights, (0.5, 0.75, 1.0)),
@@ -104,33 +107,51 @@ def moved(module: ModuleType, name: str, value: float) -> Iterator[None]:
         setattr(module, name, before)
 
 
-def table_of(name: str, folder: Path, constants: list[str]) -> dict[tuple[str, float], float]:
-    """Return what F1 of one set lacks, by constant and value."""
+def measured(
+    name: str, folder: Path, constants: list[str], values: Values, measure: Callable[[LearnedSet], float]
+) -> dict[tuple[str, float], float]:
+    """Measure one set, by constant and value."""
     limit_threads(1)
     each, found = learned(name, folder), dict[tuple[str, float], float]()
     for constant in constants:
-        module, values = VALUES[constant]
-        for value in values:
+        module, tried = values[constant]
+        for value in tried:
             with moved(module, constant, value):
-                found[constant, value] = lacks(each)
+                found[constant, value] = measure(each)
     return found
+
+
+def table_of(name: str, folder: Path, constants: list[str]) -> dict[tuple[str, float], float]:
+    """Return what F1 of one set lacks, by constant and value."""
+    return measured(name, folder, constants, VALUES, lacks)
+
+
+def arguments(description: str | None, values: Values, sets: str) -> argparse.Namespace:
+    """Read the command line of a script that moves constants."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sets", default=sets)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12])
+    parser.add_argument("--only", nargs="+", default=list(values), choices=list(values), metavar="NAME")
+    parser.add_argument("--cpus", type=int, default=2)
+    return parser.parse_args()
+
+
+def tables_of_sets(
+    given: argparse.Namespace, table: Callable[[str, Path, list[str]], dict[tuple[str, float], float]]
+) -> tuple[list[tuple[str, int]], list[dict[tuple[str, float], float]]]:
+    """Make the sets that are asked for, and measure them; return name and seed, and the table, of each."""
+    chosen = [(name, seed) for name in given.sets.split(",") for seed in given.seeds]
+    folders = [make_set(*each, given.shared / "data" / "structures", given.out / "sets") for each in chosen]
+    with ProcessPoolExecutor(given.cpus) as pool:
+        return chosen, list(pool.map(table, [name for name, _ in chosen], folders, [given.only] * len(chosen)))
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sets", default=CHOSEN)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12])
-    parser.add_argument("--only", nargs="+", default=list(VALUES), choices=list(VALUES), metavar="NAME")
-    parser.add_argument("--cpus", type=int, default=2)
-    given = parser.parse_args()
-    chosen = [(name, seed) for name in given.sets.split(",") for seed in given.seeds]
-    folders = [make_set(*each, given.shared / "data" / "structures", given.out / "sets") for each in chosen]
-    names = [name for name, _ in chosen]
-    with ProcessPoolExecutor(given.cpus) as pool:
-        tables = list(pool.map(table_of, names, folders, [given.only] * len(names)))
+    given = arguments(__doc__, VALUES, CHOSEN)
+    chosen, tables = tables_of_sets(given, table_of)
     print("| constant | value: mean lack of F1 (most, set) |\n|---|---|")
     for constant in given.only:
         cells = []

@@ -17,7 +17,7 @@ from cryoglean.calibration.height_model import HeightModel, fit_height_model
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.mixture import MIN_HEIGHTS, best_threshold, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
-from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, FilteredMicrograph, response_scale
+from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, FilteredMicrograph, exposed_peaks, response_scale
 from cryoglean.detect.surrogates import NOISE_HEIGHT
 
 if TYPE_CHECKING:
@@ -166,9 +166,8 @@ class _Seen(NamedTuple):
         found = response(field.spectrum, working.diameter_px)
         median, deviation = response_scale(found, working.exposed)
         heights = (found - median) / deviation
-        distance = PEAK_DISTANCE_DIAMETERS * working.diameter_px
-        peaks, troughs = (find_peaks(each, distance) for each in (heights, -heights))
-        peaks = peaks.take(working.is_exposed(peaks.x, peaks.y))
+        peaks = exposed_peaks(field, heights, PEAK_DISTANCE_DIAMETERS)
+        troughs = find_peaks(-heights, PEAK_DISTANCE_DIAMETERS * working.diameter_px)
         dirt = cls._around(troughs.take(troughs.height > NOISE_HEIGHT), working)
         if working.exposed is not None:
             dirt |= ~working.exposed.cpu().numpy()

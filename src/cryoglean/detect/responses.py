@@ -23,8 +23,7 @@ distance the user sets."""
 
 _FILTER_REACH_DIAMETERS = 1.5
 """How far a micrograph is extended, so that no edge wraps round. Derived: no template reaches farther than the largest
-disc with its ring (0.94) or a profile (0.75)."""
-
+disc with its ring (0.94), a profile (0.75), or a class average (0.79)."""
 
 _FLAT = 1e-6
 """Share of the largest deviation below which the usual one is rounding error. Derived: float32 has seven digits."""

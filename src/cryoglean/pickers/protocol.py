@@ -43,6 +43,17 @@ class ScoringPicker(Picker, Protocol):
     the threshold: weaker places never displace better ones.
     """
 
+    def pick(self, micrograph: Micrograph) -> Picks:
+        """Find the particles of one micrograph.
+
+        Args:
+            micrograph: any size; its pixel size may differ from those that were learned from.
+
+        Returns:
+            Picks with scores, best first. Empty where the set shows no particles at all.
+        """
+        return self.pick_down_to(micrograph, self.threshold)
+
     @property
     def threshold(self) -> float:
         """Minimum score of its picks."""

@@ -17,7 +17,7 @@ from cryoglean.nets.weights import write_weights
 from cryoglean.pickers.auto.figures import fit_figure
 from cryoglean.pickers.auto.files import KIND, VERSION, read_fitted_auto, write_fitted_auto
 from cryoglean.pickers.auto.fit import FittedAuto, fit_auto
-from cryoglean.pickers.auto.picker import Auto, AutoModel, AutoSettings, MatchedHeights
+from cryoglean.pickers.auto.picker import Auto, AutoModel, AutoSettings, MatchedHeights, Trial
 from cryoglean.pickers.auto.template_bank import AveragesResponse
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.matcher.class_averages import ClassAverages
@@ -121,8 +121,16 @@ def test_round_particles_are_left_to_the_round_template():
     np.testing.assert_array_equal(one.score, other.score)
 
 
+@pytest.mark.parametrize(
+    ("agreement", "with_former", "is_better"),
+    [(0.9, 0.8, True), (0.9, 0.9, False), (0.9, 0.95, False), (0.6, 0.3, False), (0.45, 0.56, False)],
+)
+def test_averages_are_believed_where_halves_agree_and_more_than_with_what_was_before(agreement, with_former, is_better):
+    assert Trial(agreement=agreement, with_former=with_former).is_better is is_better
+
+
 @pytest.mark.slow
-def test_averages_of_noise_are_not_believed():
+def test_where_particles_are_too_faint_to_be_found_no_averages_are_made():
     fields = [particle_field((500, 560), 30.0, n=60, noise=9.0, seed=seed) for seed in range(4)]
     learned = fitted([Micrograph(field.image, 1.0) for field in fields], 30.0)
     assert learned.model.matched is None

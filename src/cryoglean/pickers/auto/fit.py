@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cryoglean.detect.peaks import Peaks
     from cryoglean.detect.responses import FilteredMicrograph, Response
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel
     from cryoglean.pickers.matcher.class_averages import ClassAverages
 
 _SAME_PLACE_DIAMETERS = 0.25
@@ -123,9 +123,8 @@ def _try_averages(
     heights = fit_peak_heights(fields, others, threads)
     if heights is None:
         return None
-    unseen, seen = (
-        _above(peaks, heights.threshold) for peaks in (heights.peaks, _peaks(fields, own, heights, threads))
-    )
+    by_own = _peaks(fields, own, heights, threads)
+    unseen, seen = (_above(peaks, heights.threshold) for peaks in (heights.peaks, by_own))
     return heights, Trial(agreement=_agreement(fields, unseen, seen), with_former=_agreement(fields, unseen, before))
 
 

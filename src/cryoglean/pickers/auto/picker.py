@@ -21,6 +21,7 @@ from cryoglean.detect.emptiness import threshold_for_micrograph
 from cryoglean.detect.responses import standardised_response
 from cryoglean.pickers.auto.template_bank import AveragesResponse
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, particle_like_peaks
+from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
 from cryoglean.words import counted
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 _SAME_PARTICLE_DIAMETERS = 0.5
 """Peaks of both templates nearer than this are of one particle. Derived: a particle's radius."""
-
 
 _MIN_AGREEMENT = 0.7
 """Share of picks in common below which class averages are not believed. Chosen on simulated sets, seeds 1 to 3 of the
@@ -75,9 +75,9 @@ class Trial(BaseModel):
     """One round of class averages, judged by which picks have more in common.
 
     Averages of two halves of the micrographs err mostly independently of each other, and of what was searched with
-    before. So their picks have more in common with each other than with the former ones where they are better, and by
-    as much: of three who err independently, each one's error follows from how pairs differ (the three-cornered hat of
-    clocks; Gray and Allan, Proc. 28th Freq. Control Symp., 243, 1974).
+    before. So their picks have more in common with each other than with the former ones where they are better: of three
+    who err independently, each one's error follows from how pairs differ (the three-cornered hat of clocks; Gray and
+    Allan, Proc. 28th Freq. Control Symp., 243, 1974). What all take alike, as dirt, it does not see.
 
     Attributes:
         agreement: share of the picks that averages of both halves have in common.
@@ -100,7 +100,7 @@ class AutoModel(BaseModel):
 
     Attributes:
         localpicker: what Localpicker has learned of the set.
-        trials: rounds of class averages; empty where there were too few sure picks.
+        trials: rounds of class averages; empty of one micrograph, or where there were too few sure picks.
         matched: heights of the response to class averages; None where the round template stands.
     """
 
@@ -128,7 +128,7 @@ class AutoModel(BaseModel):
     def judgement(self) -> str:
         """What is matched with, and why."""
         if not self.trials:
-            return "too few sure picks for class averages, so the template stays"
+            return "too few micrographs or sure picks for class averages of two halves, so the template stays"
         trial = self.trials[0]
         shares = f"{trial.agreement:.0%} of their picks in common, {trial.with_former:.0%} with those of the template"
         end = "so the template stays"
@@ -137,7 +137,7 @@ class AutoModel(BaseModel):
         return f"class averages of two halves of the micrographs have {shares}, {end}"
 
 
-class Auto:
+class Auto(ScoringPicker):
     """Pick by class averages or by the round template, whichever tells particles better."""
 
     def __init__(
@@ -153,19 +153,8 @@ class Auto:
 
     @property
     def threshold(self) -> float:
-        """Least score of a pick."""
+        """Minimum score of a pick."""
         return self.settings.threshold
-
-    def pick(self, micrograph: Micrograph) -> Picks:
-        """Find the particles of one micrograph.
-
-        Args:
-            micrograph: any size; its pixel size may differ from those that the model was learned from.
-
-        Returns:
-            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
-        """
-        return self.pick_down_to(micrograph, self.threshold)
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""

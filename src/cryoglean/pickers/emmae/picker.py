@@ -30,6 +30,7 @@ from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
 from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
+from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
 from cryoglean.preprocess.noise_floor import Filtering, SetFiltering
@@ -212,7 +213,7 @@ def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, 
     return LatentMap(prepared, working, latents, layers.patch_px, diameter)
 
 
-class Emmae:
+class Emmae(ScoringPicker):
     """Pick particles by what the latents round a place say.
 
     Args:
@@ -229,17 +230,6 @@ class Emmae:
         self.device = device or torch.device("cpu")
         self._localpicker = Localpicker(settings, learned.facts.localpicker, self.device)
         mae.net.to(self.device)
-
-    def pick(self, micrograph: Micrograph) -> Picks:
-        """Find the particles of one micrograph.
-
-        Args:
-            micrograph: any size; its pixel size may differ from those that the model was learned from.
-
-        Returns:
-            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
-        """
-        return self.pick_down_to(micrograph, self.threshold)
 
     @property
     def threshold(self) -> float:

@@ -21,6 +21,7 @@ from cryoglean.limits import DEFAULT_SPACING_DIAMETERS
 from cryoglean.nets.kpicker_net import KpickerLayers, KpickerNet
 from cryoglean.pickers.kpicker.calibration import Calibration
 from cryoglean.pickers.kpicker.image import NetImage, net_image, scan_image
+from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
 
@@ -102,23 +103,12 @@ class Candidates(NamedTuple):
     odds: NDArray[np.float64]
 
 
-class Kpicker:
+class Kpicker(ScoringPicker):
     """Pick particles with a trained network."""
 
     def __init__(self, settings: KpickerSettings, model: KpickerModel, device: torch.device | None = None) -> None:
         self.settings, self.model, self.device = settings, model, device or torch.device("cpu")
         self._net = model.net.to(self.device)
-
-    def pick(self, micrograph: Micrograph) -> Picks:
-        """Find the particles of one micrograph.
-
-        Args:
-            micrograph: any size; its pixel size may differ from those that the network was trained on.
-
-        Returns:
-            Picks with their probabilities, best first.
-        """
-        return self.pick_down_to(micrograph, self.threshold)
 
     @property
     def threshold(self) -> float:

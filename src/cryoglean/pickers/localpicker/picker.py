@@ -30,6 +30,7 @@ from cryoglean.pickers.localpicker.template_search import (
     Template,
     search_template,
 )
+from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
 from cryoglean.preprocess.glaring import without_glaring
@@ -133,22 +134,11 @@ class PeakCandidates(NamedTuple):
         return tuple(v.numpy() for v in self.field.working.to_stored(x, y))  # type: ignore[return-value]
 
 
-class Localpicker:
+class Localpicker(ScoringPicker):
     """Pick particles by the shape that was learned from the set."""
 
     def __init__(self, settings: ShapeSettings, model: LocalpickerModel, device: torch.device | None = None) -> None:
         self.settings, self.model, self.device = settings, model, device
-
-    def pick(self, micrograph: Micrograph) -> Picks:
-        """Find the particles of one micrograph.
-
-        Args:
-            micrograph: any size; its pixel size may differ from those that the model was learned from.
-
-        Returns:
-            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
-        """
-        return self.pick_down_to(micrograph, self.threshold)
 
     @property
     def threshold(self) -> float:

@@ -18,6 +18,7 @@ from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
 from cryoglean.pickers.matcher.class_averages import ClassAverages, match, turned_templates
+from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.settings import ShapeSettings
 from cryoglean.picks import Picks
 
@@ -76,7 +77,7 @@ class Matched(NamedTuple):
     matches: NDArray[np.float64]
 
 
-class Matcher:
+class Matcher(ScoringPicker):
     """Pick by the shape that was learned from the set, and by class averages."""
 
     def __init__(
@@ -88,17 +89,6 @@ class Matcher:
     ) -> None:
         self.settings, self.facts, self.averages, self.device = settings, facts, averages, device
         self._localpicker = Localpicker(settings, facts.localpicker, device)
-
-    def pick(self, micrograph: Micrograph) -> Picks:
-        """Find the particles of one micrograph.
-
-        Args:
-            micrograph: any size; its pixel size may differ from those that the model was learned from.
-
-        Returns:
-            Picks with uncalibrated scores, best first. Empty where the set shows no particles at all.
-        """
-        return self.pick_down_to(micrograph, self.threshold)
 
     @property
     def threshold(self) -> float:
