@@ -132,6 +132,20 @@ def test_some_rejected_and_all_rejected_have_their_own_status(micrographs, tmp_p
     assert cryoglean("pick", bad, *BASE, "--out", tmp_path / "all").exit_code == 4
 
 
+def test_a_call_that_can_use_no_micrograph_ends_with_a_verdict_that_tells_why(tmp_path):
+    bad = [tmp_path / f"{name}.mrc" for name in "abc"]
+    for path in bad:
+        path.write_bytes(b"not an image")
+    for words in ([], ["--json"]):
+        result = cryoglean("pick", *bad, *BASE, "--plots", "--out", tmp_path / f"out{len(words)}", *words)
+        assert result.exit_code == 4
+        assert "rejected" in result.stdout.partition("verdict")[2]
+    (said,) = json.loads(result.stdout)["verdict"]
+    assert (said["topic"], said["level"]) == ("rejected", "alarm")
+    assert said["text"].startswith("no micrograph could be used, most often for: truncated: 12 bytes")
+    assert "No micrograph could be used" in (tmp_path / "out1/report.html").read_text()
+
+
 def test_class_averages_pick_and_go_on_where_they_were(micrographs, tmp_path):
     averages = tmp_path / "templates.mrcs"
     write_stack(averages, [shell_average()], 4.0)

@@ -171,6 +171,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     from cryoglean.cli.verdict import echo_verdict
     from cryoglean.jobs.fit_findings import finding_on_given, findings_on_fits, findings_on_folder_fit
     from cryoglean.jobs.pick_folder import PickFolder
+    from cryoglean.jobs.step_verdicts import findings_on_unusable
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 
     total = summary.total
@@ -180,9 +181,8 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     else:
         shown = findings_on_folder_fit(PickFolder(out), summary.survey)
         fits = (*fits, finding_on_given(job.fit, summary.fit_digest, summary.fit))
-    verdict = verdict_on_picks(
-        [*summary.overlaps, *shown, *fits], summary.fit if job.fit is None else None, summary.counts
-    )
+    on_files = [*findings_on_unusable(summary, out), *summary.overlaps]
+    verdict = verdict_on_picks([*on_files, *shown, *fits], summary.fit if job.fit is None else None, summary.counts)
     if as_json:
         said = {
             "out": str(out),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def verdict_on_ctf(summary: JobSummary, known: Sequence[MicrographFile], out: Pa
         out: the output folder.
     """
     reasons = f"the reasons are in {out / 'rejected.csv'}"
-    found = _on_rejected(summary, f"no CTF in most micrographs, {reasons}: is the pixel size right?")
+    found = findings_on_rejected(summary, f"no CTF in most micrographs, {reasons}: is the pixel size right?")
     defocus = [each.defocus_angstrom for each in known if each.defocus_angstrom is not None]
     if defocus:
         spread = f"{min(defocus) / 1e4:.2f} to {max(defocus) / 1e4:.2f} µm, median {median(defocus) / 1e4:.2f}"
@@ -67,7 +68,7 @@ def verdict_on_particles(
         on_places: findings on the places that were given.
     """
     found = [*on_places]
-    found += _on_rejected(summary, "most micrographs gave no particles: do the picks belong to them?")
+    found += findings_on_rejected(summary, "most micrographs gave no particles: do the picks belong to them?")
     counts = summary.counts
     if empty := [key for key, count in counts.items() if not count]:
         found.append(Finding(Level.note, "empty", f"no particles of {listed(empty)}"))
@@ -146,7 +147,7 @@ def verdict_on_training(
         pick_with: options of `cryoglean pick` for what was learned; what is None is left out.
         on_places: findings on the places that were given.
     """
-    found = [*on_places, *_on_rejected(summary, "most micrographs could not be used")]
+    found = [*on_places, *findings_on_rejected(summary, "most micrographs could not be used")]
     if learned:
         text = ", ".join(counted(number, noun) for noun, number in learned.items())
         options = [word for each in pick_with.items() if each[1] is not None for word in each]
@@ -155,7 +156,16 @@ def verdict_on_training(
     return alarms_first(found)
 
 
-def _on_rejected(summary: JobSummary, most: str) -> list[Finding]:
+def findings_on_unusable(summary: JobSummary, out: Path) -> list[Finding]:
+    """Return what is to say of micrographs that could not be used: where it is all of them, their commonest reason."""
+    most, reasons = "most micrographs could not be used", f"the reasons are in {out / 'rejected.csv'}"
+    if summary.rejected and not summary.done:
+        ((commonest, _),) = Counter(result.reason for result in summary.rejected).most_common(1)
+        most = f"no micrograph could be used, most often for: {commonest}"
+    return findings_on_rejected(summary, f"{most}; {reasons}")
+
+
+def findings_on_rejected(summary: JobSummary, most: str) -> list[Finding]:
     """Return what is to say of rejected micrographs; in other words if they are most of the set."""
     rejected = [result.file.name for result in summary.rejected]
     if not rejected:
