@@ -91,6 +91,55 @@ def test_dose_weighted_sums_are_told_in_letters_of_any_case(name):
     assert found("f") == ([f"f/{name}"], "2 other versions of micrographs that are taken")
 
 
+MIRRORED = ["even/Movies", "odd/Movies", "Movies/even", "Movies/odd", "thumbnails", "power", "Spectra", "ctfestimated"]
+MIRRORED += ["Movies/powerspectrum", "PNG", "background", "mask", "denoised", "deconv", "thumbs/a/b"]
+
+
+@pytest.mark.parametrize("folder", MIRRORED)
+@pytest.mark.parametrize("name", ["x.mrc", "x.png"])
+def test_by_products_in_folders_of_their_own_are_left_out_beside_their_micrographs_only(folder, name):
+    make("p/job/Movies/x.mrc", "p/job/Movies/y_DW.mrc", f"p/job/{folder}/{name}", f"p/job/{folder}/alone.mrc")
+    taken, said = found("p", recursive=True)
+    assert sorted(taken) == sorted(["p/job/Movies/x.mrc", "p/job/Movies/y_DW.mrc", f"p/job/{folder}/alone.mrc"])
+    assert said.startswith("1 ")
+    assert found(*taken, f"p/job/{folder}/{name}") == (taken, said)
+    assert f"p/job/{folder}/{name}" in found(f"p/job/{folder}")[0]
+    assert found("p", recursive=True, pattern=f"job/{folder}/x*")[0] == [f"p/job/{folder}/{name}"]
+
+
+def test_cryosparc_and_warp_trees_give_each_exposure_once():
+    make(*(f"S1/motioncorrected/{name}" for name in CRYOSPARC if "thumb" not in name))
+    make(*(f"S1/thumbnails/{name}" for name in CRYOSPARC if "thumb" in name), f"S1/ctfestimated/{UID}_ctf_diag_2D.mrc")
+    make(
+        "w/average/x.mrc", "w/average/even/x.mrc", "w/average/odd/x.mrc", "w/powerspectrum/x.mrc", "w/thumbnails/x.png"
+    )
+    assert found("S1", recursive=True)[0] == [f"S1/motioncorrected/{CRYOSPARC[0]}"]
+    assert found("w", recursive=True)[0] == ["w/average/x.mrc"]
+
+
+def test_halves_without_their_sum_are_no_micrographs_and_a_folder_of_a_by_products_name_is_one_of_micrographs():
+    make("h/even/x.mrc", "h/odd/x.mrc", "ctf/a/x.mrc", "ctf/b/x.mrc", "ctf/b/even/y.mrc")
+    with pytest.raises(SettingsError, match="h: by their names no micrographs, but 2 halves of the frames"):
+        found("h", recursive=True)
+    assert found("h/even")[0] == ["h/even/x.mrc"]
+    assert found("ctf", recursive=True) == (["ctf/a/x.mrc", "ctf/b/even/y.mrc", "ctf/b/x.mrc"], "")
+
+
+@pytest.mark.parametrize(("plain", "weighted"), [("m", "m/DW"), ("m/noDW", "m/DW"), ("m", "m_dw"), ("m_noDW", "m")])
+def test_folders_of_dose_weighted_sums_go_before_those_of_plain_ones(plain, weighted):
+    make(f"p/{plain}/x.mrc", f"p/{plain}/only.mrc", f"p/{weighted}/x.mrc")
+    said = "1 other version of a micrograph that is taken"
+    assert found("p", recursive=True) == (sorted([f"p/{plain}/only.mrc", f"p/{weighted}/x.mrc"]), said)
+
+
+def test_grid_squares_of_epu_are_micrographs_whatever_their_numbers():
+    squares = [f"e/Images-Disc{disc}/GridSquare_{n}/Data" for disc in "12" for n in ("1", "10", "2024")]
+    images = [f"{folder}/FoilHole_{n}_Data_1_2_20260101_12000{n}.mrc" for folder in squares for n in "12"]
+    images += [f"e/{n}/{n}.mrc" for n in ("0001", "1", "odd squares")]
+    make(*images)
+    assert found("e", recursive=True) == (sorted(images), "")
+
+
 def test_a_folder_of_by_products_says_what_it_holds_and_a_pattern_takes_them():
     make("f/a_PS.mrc", "f/b_PS.mrc")
     with pytest.raises(SettingsError, match="f: by their names no micrographs, but 2 power spectra: --pattern takes"):
@@ -152,11 +201,14 @@ def test_a_wildcard_that_matches_nothing_is_refused():
         found("*.mrc")
 
 
+FOLDERS = ("a", "b", "a/even", "a/odd", "a/DW", "even", "b/thumbnails", "b/even/odd")
 ENDINGS = ("", "_DW", "_DWS", "_noDW", "_PS", "_EVN", "_ODD", "_background", "_thumb_@1x", "_patch_aligned")
 ENDINGS += ("_even", "-dw", "_ctf")
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(ENDINGS)), unique=True), st.booleans(), st.randoms())
+@given(
+    st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(ENDINGS)), unique=True), st.booleans(), st.randoms()
+)
 def test_the_choice_is_a_partition_that_depends_on_no_order(parts, is_strict, random):
     paths = [Path(f"{folder}/x{ending}.mrc") for folder, ending in parts]
     taken, left_out = choose_exposures(paths, is_strict=is_strict)
