@@ -142,6 +142,13 @@ def test_a_star_of_relion_31_brings_optics_and_ctf_whatever_the_order_of_its_tab
     assert dict(file.optics) == groups[1]
 
 
+@pytest.mark.parametrize(("of_row", "of_group"), [("1.0", "1"), ("1", "1.000000"), ("1.", "1.0")])
+def test_an_optics_group_is_the_same_whether_it_is_written_as_a_whole_number_or_not(of_row, of_group):
+    path = star(optics=[optics(of_group), optics("2")], micrographs=[{"rlnMicrographName": "a.mrc", **optics(of_row)}])
+    (file,) = find_micrographs([path])
+    assert (file.pixel_size_angstrom, file.optics["rlnOpticsGroup"], file.row["rlnOpticsGroup"]) == (1.77, "1", "1")
+
+
 def test_a_column_of_the_row_overrides_the_optics():
     path = star(optics=[optics()], micrographs=[{"rlnMicrographName": "a.mrc", "rlnMicrographPixelSize": "2.5"}])
     assert find_micrographs([path])[0].pixel_size_angstrom == 2.5

@@ -69,6 +69,17 @@ def test_names_that_look_like_numbers_stay_names(tmp_path):
     same(read_star(write(tmp_path, star_text({"micrographs": table}))), {"micrographs": table})
 
 
+@pytest.mark.parametrize("written", ["1.0", "1.", "1.000000", "1"])
+def test_whole_numbers_of_relion_are_whole_whoever_wrote_them_and_what_else_looks_so_stays(tmp_path, written):
+    table = strings(rlnOpticsGroup=[written], rlnRandomSubset=[written], rlnImageName=[f"00000{written}@a.0@1.0.mrcs"])
+    table = table.assign(rlnMicrographName=[written], rlnDefocusU=[written], own=[written])
+    (read,) = read_star(write(tmp_path, star_text({"particles": table})))["particles"].to_numpy().tolist()
+    assert read == ["1", "1", "000001@a.0@1.0.mrcs", written, written, written]
+    other = strings(rlnOpticsGroup=["1.5", "1.0x", "-1.0"], rlnImageName=["1.0", "1.5@a", "x1.0@a"])
+    read = read_star(write(tmp_path, star_text({"particles": other})))["particles"].to_numpy().T.tolist()
+    assert read == [["1.5", "1.0x", "-1"], ["1", "1.5@a", "x1.0@a"]]
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_line_ends_comments_byte_order_marks_and_a_missing_last_line_end_do_not_matter(tmp_path, ending):
     text = "# made by hand\n\ndata_x # here\n#\nloop_\n_a #1\n_b #2 # second\n  1 2 # why\n\n# between\n3\t4"

@@ -403,6 +403,22 @@ def test_what_a_table_of_particles_says_is_carried_and_goes_before_what_the_micr
     np.testing.assert_allclose(true_centres(table, "a.mrc"), XY[:5] - [1, 0], atol=1e-4)
 
 
+def test_whole_numbers_written_as_floats_are_the_same_groups_half_sets_and_images(project):
+    """As tables come from data frames: `1.0` in one of micrographs, `2` in one of particles, or the other way round."""
+    texts, row = [], {"rlnMicrographName": "mics/a.mrc", "rlnCoordinateX": "60", "rlnCoordinateY": "70"}
+    for end in ("", ".0", ".000000"):
+        groups = [{**group(n, f"og{n}"), "rlnOpticsGroup": f"{n}{other}"} for n, other in (("4", ""), ("5", end))]
+        more = {"rlnRandomSubset": f"2{end}", "rlnClassNumber": f"3{end}", "rlnImageName": f"000001{end}@old.mrcs"}
+        rows = [{**row, "rlnOpticsGroup": f"{n}{other}", **CTF, **more} for n, other in (("4", end), ("5", ""))]
+        (project / "p.star").write_text(star("optics", groups) + star("particles", rows))
+        of_micrograph = {"rlnMicrographName": "mics/a.mrc", "rlnOpticsGroup": f"1{end}"}
+        files = find_micrographs([micrograph_table(project, "m.star", [group(1, "og1")], [of_micrograph])])
+        run(project, picks="p.star", files=files, out=f"out{end}")
+        texts.append((project / f"out{end}" / "particles.star").read_text().replace(f"out{end}/", "out/"))
+    assert texts[0] == texts[1] == texts[2]
+    assert " 2 " in texts[0]
+
+
 def test_other_columns_of_the_same_picks_are_extracted_anew(project):
     rows = [{"rlnMicrographName": "a.mrc", "rlnCoordinateX": "60", "rlnCoordinateY": "70", "rlnHelicalTubeID": "1"}]
     for tube in "12":

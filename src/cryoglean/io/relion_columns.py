@@ -45,6 +45,16 @@ CTF_IMAGE = "rlnCtfImage"
 PHASE_FLIPPED = "rlnCtfDataArePhaseFlipped"
 PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
 
+WHOLE_NUMBERS = frozenset(
+    {
+        *(IMAGE, GROUP, CLASS, IMAGE_SIZE, DIMENSIONALITY, ENABLED, PHASE_FLIPPED, PREMULTIPLIED),
+        *("rlnGroupNumber", "rlnRandomSubset", "rlnHelicalTubeID", "rlnBeamTiltClass", "rlnMicrographId"),
+        *("rlnImageId", "rlnParticleId", "rlnOriginalImageSize"),
+    }
+)
+"""Columns of whole numbers, of yes or no, and of images by their number. *Format*: programs that keep tables in data
+frames write 1 as 1.0 in them."""
+
 DEFOCUS_U = "rlnDefocusU"
 DEFOCUS_V = "rlnDefocusV"
 DEFOCUS_ANGLE = "rlnDefocusAngle"

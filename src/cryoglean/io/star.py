@@ -1,8 +1,9 @@
 """STAR tables of strings: read as they were written, and refused if they cannot be understood.
 
 Every value stays the text it is in the file, so that a micrograph called "0042" keeps its name and columns that nobody
-here knows pass through unchanged. The reader is our own because starfile, which the tests hold it against, turns such
-names into numbers, fills short rows with NaN, cuts values at a "#" and reads an undecodable file as an empty one.
+here knows pass through unchanged; only whole numbers that RELION writes as such are so, too, where others write 1.0.
+The reader is our own because starfile, which the tests hold it against, turns such names into numbers, fills short rows
+with NaN, cuts values at a "#" and reads an undecodable file as an empty one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pandas as pd
 
 from cryoglean.errors import TableError
 from cryoglean.io.regular import size_of_regular
+from cryoglean.io.relion_columns import WHOLE_NUMBERS
 from cryoglean.words import CONTROL
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ _DATA = "data_"
 
 _BLANK = re.compile(r"[ \t]+")
 _MARK = re.compile("[\"'#]")
+_POINT_ZERO = re.compile(r"^([+-]?\d+)\.0*(?=@|$)")
+"""A whole number written as a float, before an `@` or alone."""
+
 _NEEDS_QUOTES = re.compile(r"""[\s"'#]|^[_;]|^(data_|loop_|save_|global_|stop_)""", re.IGNORECASE)
 
 
@@ -55,7 +60,7 @@ def read_star(path: Path) -> dict[str, pd.DataFrame]:
 
     Returns:
         Table by block name without `data_` ("" where there is none), in the order of the file. Columns have no leading
-        underscore; all values are `str`. A block of `_name value` lines is a table of one row; an empty loop keeps its
+        underscore; all values are `str`, and in `WHOLE_NUMBERS` 1.0 is "1". A block of `_name value` lines is a table of one row; an empty loop keeps its
         columns.
 
     Raises:
@@ -67,6 +72,9 @@ def read_star(path: Path) -> dict[str, pd.DataFrame]:
 
 def _table_of(block: _Block) -> pd.DataFrame:
     cells = np.array(block.rows, dtype=object).reshape(len(block.rows), len(block.columns))
+    for number, column in enumerate(block.columns):
+        if column in WHOLE_NUMBERS:
+            cells[:, number] = [_POINT_ZERO.sub(r"\1", value) for value in cells[:, number]]
     return pd.DataFrame(cells, columns=pd.Index(list(block.columns), dtype=object), dtype=object)
 
 
