@@ -54,6 +54,16 @@ def test_json_holds_what_the_words_say(particles):
     assert words[2] == str(particles)
 
 
+def test_auto_asks_for_the_length_of_elongated_particles(particles, tmp_path):
+    told = json.loads(call("size", particles, "--json").stdout)
+    del told["verdict"]
+    (tmp_path / "survey.json").write_text(json.dumps(told | {"is_elongated": True}))
+    refused = call("pick", particles, "--diameter", "auto", "--out", tmp_path)
+    assert refused.exit_code == 2
+    assert "undecided, as particles are elongated" in refused.output
+    assert "give their length" in refused.output
+
+
 def test_noise_has_no_size(tmp_path):
     rng = np.random.default_rng(0)
     noise = folder_of(tmp_path / "noise", [rng.normal(size=(512, 512)) for _ in range(2)])

@@ -105,6 +105,8 @@ def test_a_size_is_judged_as_that_of_picks_is():
     assert set(levels(verdict_on_size(survey(), [Path("m")], 2.0)).values()) == {Level.fact}
     guess = verdict_on_size(survey(has_edge=False), [Path("m")], 2.0)
     assert levels(guess)["dirt"] is Level.note
+    rods = verdict_on_size(survey().model_copy(update={"is_elongated": True}), [Path("m")], None)
+    assert [(each.topic, each.command) for each in rods if each.level is Level.note] == [("size", None)]
     unsure = verdict_on_size(survey(None), [Path("m")], None)
     assert levels(unsure)["contrast"] is Level.note
     nothing = survey().model_copy(update={"size": None})

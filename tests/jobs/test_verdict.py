@@ -40,6 +40,14 @@ def test_a_diameter_is_compared_with_what_the_micrographs_show(diameter, level):
     assert all((each.command is None) == (each.level is Level.fact) for each in found if each.topic == "size")
 
 
+@pytest.mark.parametrize(("diameter", "level"), [(120, Level.note), (180, Level.note), (300, Level.alarm)])
+def test_of_elongated_particles_no_diameter_within_the_range_is_called_wrong_and_none_is_proposed(diameter, level):
+    rods = survey().model_copy(update={"is_elongated": True})
+    (said,) = [each for each in findings_on_micrographs(rods, diameter, None, COMMAND) if each.topic == "size"]
+    assert (said.level, said.command) == (level, None)
+    assert "undecided" in said.text
+
+
 @pytest.mark.parametrize(
     ("shown", "given", "level"),
     [

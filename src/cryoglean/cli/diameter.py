@@ -42,12 +42,15 @@ def diameter_from(
     before = diameter_of(out)
     if before is not None:
         return before
-    size = (read_survey(out) or survey_files(files, pixel_size_angstrom, cpus)).size
+    survey = read_survey(out) or survey_files(files, pixel_size_angstrom, cpus)
+    size = survey.size
     if size is None:
         raise SettingsError(
             "--diameter auto: how large the particles are cannot be told from the micrographs: give a number"
         )
-    typer.echo(f"--diameter auto: {size.diameter_angstrom:.0f} angstrom, {size.uncertainty}", err=True)
+    if survey.is_elongated:
+        raise SettingsError(f"--diameter auto: {survey.size_in_words}: give their length")
+    typer.echo(f"--diameter auto: {survey.size_in_words}", err=True)
     return float(f"{size.diameter_angstrom:.0f}")
 
 

@@ -38,11 +38,7 @@ def size(micrographs: Micrographs, pixel_size: PixelSize = None, cpus: Cpus = No
         typer.echo("no micrograph could be used")
     else:
         typer.echo(f"contrast: {survey.contrast or 'cannot be told'}")
-        typer.echo(
-            "diameter: cannot be told"
-            if found is None
-            else f"diameter: {found.diameter_angstrom:.0f} angstrom, {found.uncertainty}"
-        )
+        typer.echo(f"diameter: {survey.size_in_words}")
         echo_verdict(verdict)
     if not survey.micrographs:
         return ExitStatus.nothing_usable

@@ -60,8 +60,8 @@ def read_star(path: Path) -> dict[str, pd.DataFrame]:
 
     Returns:
         Table by block name without `data_` ("" where there is none), in the order of the file. Columns have no leading
-        underscore; all values are `str`, and in `WHOLE_NUMBERS` 1.0 is "1". A block of `_name value` lines is a table of one row; an empty loop keeps its
-        columns.
+        underscore; all values are `str`, and in `WHOLE_NUMBERS` 1.0 is "1". A block of `_name value` lines is a table
+        of one row; an empty loop keeps its columns.
 
     Raises:
         TableError: if the file cannot be read or is not whole: no block, a row of another length than the header, a

@@ -136,4 +136,6 @@ def verdict_on_size(
     shown = [each for each in judged if each.topic != "size"]  # an estimate fits itself
     seen = counted(len(survey.micrographs), "micrograph")
     next_step = Finding(Level.fact, "diameter", f"{diameter} Å if the particles are round, by {seen}", pick)
+    if survey.is_elongated:
+        next_step = Finding(Level.note, "size", f"the diameter is {survey.size_in_words}: give pick their length")
     return alarms_first([*shown, next_step])

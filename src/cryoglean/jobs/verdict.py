@@ -99,12 +99,14 @@ def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> 
     elif not size.has_edge:
         text = "what stands out is of more than one size, as particles among ice and dirt are"
         found.append(Finding(Level.note, "dirt", text))
+    if survey.is_elongated:
+        span += " by their length, which is undecided, as they are elongated"
     if size.min_angstrom <= diameter <= size.max_angstrom:
         text = f"the diameter of {diameter:g} Å fits: the micrographs show particles of {span}"
-        return [*found, Finding(Level.fact, "size", text)]
+        return [*found, Finding(Level.note if survey.is_elongated else Level.fact, "size", text)]
     level = Level.alarm if is_wrong_size(size, diameter) else Level.note
     text = f"a diameter of {diameter:g} Å was given, and the micrographs show particles of {span}"
-    better = changed(command, "--diameter", f"{size.diameter_angstrom:.0f}")
+    better = None if survey.is_elongated else changed(command, "--diameter", f"{size.diameter_angstrom:.0f}")
     return [*found, Finding(level, "size", text, better)]
 
 

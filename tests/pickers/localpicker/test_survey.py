@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
+from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.micrograph import Contrast, Micrograph
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, survey_micrographs
+from cryoglean.report.findings import Level
 from perturbations import jittered
 from shells import ShellField
 
@@ -35,16 +38,45 @@ def test_contrast_is_told_and_turns_with_the_images():
 
 @pytest.mark.parametrize("diameter", [100.0, 120.0, 160.0])
 def test_the_size_of_round_particles_is_found(diameter):
-    found = survey_micrographs(
+    survey = survey_micrographs(
         [
             replace(each, image=jittered(each.image))
             for each in fields(diameter_angstrom=diameter, particles=72, height_px=1024, width_px=1024)
         ]
-    ).size
+    )
+    found = survey.size
     assert found is not None
     assert found.has_edge
+    assert not survey.is_elongated
     assert found.diameter_angstrom == pytest.approx(diameter, rel=0.15)
     assert found.min_angstrom <= diameter <= found.max_angstrom
+
+
+def rods(length_px, halo, width_px=24, count=36, seed=0):
+    """A micrograph of dark rods in white noise, in all directions, some touch; with a halo, as defocus makes one."""
+    random = np.random.default_rng(seed)
+    noise, image = random.standard_normal((900, 960)), np.zeros((900, 960))
+    y, x = np.mgrid[:900, :960]
+    for centre, angle in zip(random.uniform(90, 810, (count, 2)), random.uniform(0, np.pi, count), strict=True):
+        along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
+        across = (x - centre[0]) * np.sin(angle) - (y - centre[1]) * np.cos(angle)
+        beyond = np.maximum(np.abs(along) - (length_px - width_px) / 2, 0)
+        image -= np.clip(width_px / 2 - np.hypot(beyond, across) + 0.5, 0, 1)
+    image -= halo * gaussian_filter(image, width_px / 2)
+    return Micrograph((image + noise).astype(np.float32), 3.0)
+
+
+@pytest.mark.parametrize("halo", [0, 1])
+@pytest.mark.parametrize("aspect", [2.2, 3.3])
+def test_the_length_of_rods_is_within_the_range_and_no_verdict_calls_it_wrong(aspect, halo):
+    length = 72 * aspect
+    survey = survey_micrographs([rods(24 * aspect, halo, seed=seed) for seed in range(2)])
+    assert survey.size is not None
+    assert survey.is_elongated or not halo
+    assert survey.size.min_angstrom <= length <= survey.size.max_angstrom
+    (said,) = [each for each in findings_on_micrographs(survey, length, None, "cryoglean pick") if each.topic == "size"]
+    assert (said.level, said.command) == (Level.note if survey.is_elongated else Level.fact, None)
+    assert ("undecided" in said.text) == survey.is_elongated
 
 
 def test_size_follows_the_pixel_size():

@@ -17,9 +17,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cryoglean.detect.emptiness import SURE_ERRORS_OF_BEST
-from cryoglean.detect.responses import FilteredMicrograph, standardised_response
+from cryoglean.detect.mixture import fit_height_mixture
+from cryoglean.detect.responses import FilteredMicrograph, field_peaks, standardised_response
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
 from cryoglean.micrograph import Contrast
+from cryoglean.pickers.localpicker.elongation import is_elongated
 from cryoglean.pickers.localpicker.template_search import (
     PROFILE_STEP_DIAMETERS,
     Template,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from cryoglean.detect.peaks import Peaks
     from cryoglean.micrograph import Micrograph
 
 _DISCS_ANGSTROM = (40.0, 1500.0)
@@ -68,6 +71,10 @@ _EXTENT_OVER_EDGE = (0.85, 1.7)
 _ROUND_OVER_EDGE = 1.08
 """The same for a sphere. Chosen on simulated sets: 1.07 to 1.10 for apoferritin, near and far from focus."""
 
+_LENGTH_OVER_EDGE = 4.5
+"""Longest extent of elongated particles over the diameter of the edge, which is that of their width, at most. Chosen on
+simulated sets: 2.9 and 4.2 for rods of 2.2 and 3.3 times their width."""
+
 _MAX_PIXELS = 2**20
 """Pixels of a micrograph that is surveyed, at most. Resource: half a second each; only discs too small to matter there
 are left out."""
@@ -99,12 +106,6 @@ class SizeEstimate(NamedTuple):
     max_angstrom: float
     has_edge: bool
 
-    @property
-    def uncertainty(self) -> str:
-        """The range of sizes, in words."""
-        doubt = "" if self.has_edge else "; a guess, as what stands out is of more than one size"
-        return f"longest extent {self.min_angstrom:.0f} to {self.max_angstrom:.0f}{doubt}"
-
 
 class MicrographSurvey(BaseModel):
     """Skewness of the responses to discs, for protein of either contrast.
@@ -116,6 +117,8 @@ class MicrographSurvey(BaseModel):
         contrast: of the particles; None where it cannot be told.
         size: of the particles; None where it cannot be told.
         micrographs: names of those that were looked at.
+        is_elongated: whether most particles go on beyond the diameter of `size` in one direction: then that is their
+            width, and how long they are is not decided.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -126,6 +129,19 @@ class MicrographSurvey(BaseModel):
     contrast: Contrast | None
     size: SizeEstimate | None
     micrographs: tuple[str, ...]
+    is_elongated: bool = False
+
+    @property
+    def size_in_words(self) -> str:
+        """The size and its range, as a part of a sentence."""
+        if self.size is None:
+            return "cannot be told"
+        diameter, least, most, has_edge = self.size
+        if self.is_elongated:
+            length = f"{least:.0f} to {most:.0f} long"
+            return f"undecided, as particles are elongated: about {diameter:.0f} angstrom wide, {length}"
+        doubt = "" if has_edge else "; a guess, as what stands out is of more than one size"
+        return f"{diameter:.0f} angstrom, longest extent {least:.0f} to {most:.0f}{doubt}"
 
     @property
     def taken_contrast(self) -> Contrast:
@@ -163,14 +179,20 @@ def survey_micrographs(
         discs = tuple(d for d in _DISCS if seen and all(d in each.by_disc for each in seen))
         dark = tuple(Skewness.of([each.by_disc[d] for each in seen]) for d in discs)
         bright = tuple(Skewness.of([each.by_disc[d].mirrored() for each in seen]) for d in discs)
-        contrast, size = _contrast(dark, bright), None
+        contrast, size, goes_on = _contrast(dark, bright), None, False
         taken = bright if contrast is Contrast.bright else dark
         best = _most_skewed(taken)
         if best is not None:
-            size = _size(seen, discs[best], contrast or Contrast.dark, pool)
+            size, goes_on = _size(seen, discs[best], contrast or Contrast.dark, pool)
     names = tuple(each.name for each in seen)
     return MicrographSurvey(
-        discs_angstrom=discs, dark=dark, bright=bright, contrast=contrast, size=size, micrographs=names
+        discs_angstrom=discs,
+        dark=dark,
+        bright=bright,
+        contrast=contrast,
+        size=size,
+        micrographs=names,
+        is_elongated=goes_on,
     )
 
 
@@ -224,20 +246,32 @@ def _surely(skewness: Sequence[Skewness]) -> float:
     return skewness[best].at_least
 
 
-def _size(seen: Sequence[_Surveyed], disc: float, contrast: Contrast, pool: ThreadPoolExecutor) -> SizeEstimate:
-    """Find the edge of the mean profile of what the best disc finds."""
+def _size(
+    seen: Sequence[_Surveyed], disc: float, contrast: Contrast, pool: ThreadPoolExecutor
+) -> tuple[SizeEstimate, bool]:
+    """Find the edge of the mean profile of what the best disc finds, and whether most of it goes on beyond."""
     sign, diameter = -1 if contrast is Contrast.bright else 1, disc / _DISC_DIAMETERS
     fields = []
     for each in seen:
         exposed = replace(each.exposed, image=sign * each.exposed.image)
         fields.append(FilteredMicrograph.of(standardised_image(exposed, diameter / each.pixel_size_angstrom)))
-    profile = refine_template(fields, evaluate_template(fields, Template(_DISC_DIAMETERS), pool), pool).template.profile
-    edges = [] if profile is None else _edges(profile, diameter)
+    template = refine_template(fields, evaluate_template(fields, Template(_DISC_DIAMETERS), pool), pool).template
+    edges = [] if template.profile is None else _edges(template.profile, diameter)
     found = min(edges, key=lambda edge: abs(math.log(edge / disc)), default=math.inf)
     has_edge = _EDGE_OVER_DISC[0] < found / disc < _EDGE_OVER_DISC[1]
     size = found if has_edge else disc
     least, most = (share * size for share in _EXTENT_OVER_EDGE)
-    return SizeEstimate(_ROUND_OVER_EDGE * size, least, most, has_edge)
+    of_all = [field.working.diameter_px * size / diameter for field in fields]
+    if is_elongated(fields, _likely_finds(fields, template, pool), of_all):
+        return SizeEstimate(_ROUND_OVER_EDGE * size, least, _LENGTH_OVER_EDGE * size, has_edge), True
+    return SizeEstimate(_ROUND_OVER_EDGE * size, least, most, has_edge), False
+
+
+def _likely_finds(fields: Sequence[FilteredMicrograph], template: Template, pool: ThreadPoolExecutor) -> list[Peaks]:
+    """Return the peaks of each micrograph that more probably stand out of the background than not."""
+    peaks = list(pool.map(lambda field: field_peaks(field, template), fields))
+    mixture = fit_height_mixture(np.concatenate([each.height for each in peaks]), sum(f.capacity for f in fields))
+    return [each.take(mixture.posterior(each.height) > 0.5) for each in peaks]
 
 
 def _edges(profile: NDArray[np.float64], diameter_angstrom: float) -> list[float]:
