@@ -1,6 +1,7 @@
 """`cryoglean extract` as a user meets it: after `cryoglean pick`, in one line, and with which status it leaves."""
 
 import json
+import os
 
 import mrcfile
 import numpy as np
@@ -43,6 +44,17 @@ def picked(tmp_path_factory):
 
 def run(picked, out, *words):
     return cryoglean("extract", picked / "out", "--micrographs", picked / "mics", "--out", out, "--cpus", 1, *words)
+
+
+@pytest.mark.parametrize("name", ["picks.star", "picks.box", "picks.csv"])
+@pytest.mark.parametrize("contrast", ["auto", "dark"])
+def test_coordinates_that_are_a_pipe_are_refused_in_one_line(picked, tmp_path, name, contrast):
+    os.mkfifo(tmp_path / name)
+    words = ["--micrographs", picked / "mics", "--contrast", contrast, "--diameter", 120, "--out", tmp_path / "out"]
+    result = cryoglean("extract", tmp_path / name, *words)
+    assert result.exit_code == 2
+    assert "a pipe, not a regular file" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_diameter_is_that_of_the_picks_and_the_average_is_a_shell(picked, tmp_path):

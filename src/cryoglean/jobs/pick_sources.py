@@ -282,7 +282,7 @@ def contrast_for(
 
 
 def _folder(path: Path) -> Path:
-    return path.parent if path.is_file() else path
+    return path.parent if path.exists() and not path.is_dir() else path
 
 
 def _recorded_number(path: Path, name: str) -> float | None:
