@@ -12,6 +12,7 @@ from cryoglean.pickers.localpicker.figures import fit_figure
 from cryoglean.pickers.localpicker.paper import PaperLocalpicker, PaperLocalpickerSettings
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS, Implementation, PreparedPicker
+from cryoglean.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,8 @@ def localpicker_fit(preparation: Preparation) -> LocalpickerModel:
     model = read_localpicker_fit(preparation.folder)
     if model is not None:
         return model
-    preparation.info(f"learning the particle's shape from {min(len(preparation.files), FIT_MICROGRAPHS)} micrographs")
+    seen = counted(min(len(preparation.files), FIT_MICROGRAPHS), "micrograph")
+    preparation.info(f"learning the particle's shape from {seen}")
     diameter, device = preparation.settings.diameter_angstrom, torch.device(preparation.device)
     model = fit_localpicker(preparation.sample(()), diameter, threads=preparation.cpus, device=device)
     preparation.draw(preparation.folder / _PICTURE, fit_figure(model))  # first: the model marks completion
