@@ -15,9 +15,10 @@ import numpy as np
 
 from constants_decoys import LearnedSet, arguments, measured, tables_of_sets
 from cryoglean.pickers.auto import picker as judge
-from cryoglean.pickers.auto import quick_classes, template_bank
+from cryoglean.pickers.auto import quick_classes
 from cryoglean.pickers.auto.fit import fit_auto
-from cryoglean.pickers.auto.picker import Auto, AutoSettings
+from cryoglean.pickers.auto.picker import AutoSettings, auto_picker
+from cryoglean.pickers.matcher import template_bank
 from hard_suite import Field, counts, f1
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ VALUES: Values = {
     "REACH_DIAMETERS": (template_bank, (0.5, 0.625, 0.75)),
     "_ENERGY": (template_bank, (0.9, 0.95, 0.98)),
     "_DIAMETER_PX": (template_bank, (9.0, 12.0, 16.0, 24.0)),
-    "_MIN_GAIN": (judge, (1.0, 1.01, 1.05)),
+    "_ERROR_OF_ALL": (judge, (0.5, 2**-0.5, 1.0, 1.1)),
     "_MIN_AGREEMENT": (judge, (0.0, 0.6, 0.7, 0.75)),
 }
 CHOSEN = "rod2,rod3,small,crowd,base,frames"
@@ -43,7 +44,7 @@ def own_f1(each: LearnedSet) -> float:
     """Learn and pick a set with Auto; return F1 at its own threshold."""
     fitted = fit_auto(each.micrographs[:8], each.model)
     settings = AutoSettings(diameter_angstrom=each.kind.diameter)
-    picker = Auto(settings, fitted.model, fitted.averages)
+    picker = auto_picker(settings, fitted.model, fitted.averages)
     picks = [picker.pick(micrograph) for micrograph in each.micrographs]
     return f1(*counts([Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)], 0.0))
 

@@ -9,10 +9,10 @@ PIXEL, DIAMETER = 4.0, 120.0
 
 
 def faint(seed):
-    """Some particles, most of them plain to see."""
-    field = ShellField(height_px=300, width_px=360, particles=16, pixel_size_angstrom=PIXEL, seed=seed)
+    """Some particles, half of them plain to see."""
+    field = ShellField(height_px=400, width_px=460, particles=34, pixel_size_angstrom=PIXEL, seed=seed)
     image = field.render()[0].image
-    return image + np.random.default_rng(seed).normal(0, 2 * image.std(), image.shape).astype(np.float32)
+    return image + np.random.default_rng(seed).normal(0, 3 * image.std(), image.shape).astype(np.float32)
 
 
 def write_faint(folder, names):

@@ -22,8 +22,8 @@ def localpicker_model(**changes):
         "skewness_error": 0.02,
         "heights": HEIGHTS,
         "threshold": 2.4,
-        "expected_f1": 0.93,
         "contrast": ParticleContrast(0.0, 0.1),
+        "standing_out": 40,
         "micrographs": ("a.mrc",),
     }
     return LocalpickerModel(**(values | changes))

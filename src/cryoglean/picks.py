@@ -15,6 +15,16 @@ ScoreKind = Literal["uncalibrated", "probability", "foreign"]
 """What a score means: monotone only, the probability of being a particle, or another program's own scale."""
 
 
+def sum_if_known(values: Iterable[float | None]) -> float | None:
+    """Return the sum of some numbers; None where one of them is not known."""
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class Picks:
     """Particle centres of one micrograph.
@@ -74,6 +84,11 @@ class Picks:
     def xy(self) -> NDArray[np.float64]:
         """Centres as an (n, 2) array, x first."""
         return np.stack([self.x, self.y], axis=1)
+
+    @property
+    def expected_particles(self) -> float | None:
+        """How many of them are particles, where scores are probabilities; None where they are not."""
+        return float(self.score.sum()) if self.score_kind == "probability" or not len(self) else None
 
     def take(self, which: ArrayLike) -> Picks:
         """Return the picks at `which`: an (m,) array of indices or an (n,) boolean mask."""

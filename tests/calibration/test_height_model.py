@@ -72,3 +72,46 @@ def test_two_normal_densities_are_such_a_model():
     np.testing.assert_allclose(model.background(height), mixture.background(height), atol=2e-3)
     np.testing.assert_allclose(model.posterior(height), mixture.posterior(height), atol=0.02)
     assert (model.background_mean, model.background_deviation) == pytest.approx((1.7, 0.6), abs=0.01)
+
+
+@given(seed=st.integers(0, 99), particles=st.integers(0, 60), mean=st.floats(2, 9))
+@settings(max_examples=some(20))
+def test_scores_are_the_probabilities_and_tell_sure_peaks_apart(seed, particles, mean):
+    seen = np.sort(heights(particles, 20, 100, mean, seed))
+    model = fit_height_model(seen, decoys(200, seed))
+    score = model.score(seen)
+    np.testing.assert_allclose(score, model.posterior(seen), atol=1.01e-3)
+    assert ((score >= 0) & (score <= 1)).all()
+    higher = seen > model.decoy_mean
+    assert (np.diff(score[higher]) > 0).all()
+
+
+@given(seed=st.integers(0, 99), particles=st.integers(5, 60), mean=st.floats(3, 9))
+@settings(max_examples=some(20))
+def test_no_height_expects_a_better_f1(seed, particles, mean):
+    seen = heights(particles, 20, 100, mean, seed)
+    model = fit_height_model(seen, decoys(200, seed))
+    probable = model.posterior(seen)
+
+    def expected(height):
+        kept = seen >= height
+        return 2 * probable[kept].sum() / max(kept.sum() + probable.sum(), 1e-9)
+
+    assert expected(model.best_height(seen)) == pytest.approx(max(map(expected, seen)), abs=0.02)
+
+
+@pytest.mark.parametrize("fdr", [0.01, 0.05, 0.1, 0.3, 0.6])
+def test_above_the_height_of_a_rate_that_share_of_the_peaks_is_false(fdr):
+    particles, beside, far = 700, 1200, 3000
+    model = fit_height_model(heights(particles, beside, far), decoys(8000))
+    height = model.height_at_fdr(fdr)
+    parts = heights(particles, 0, 0), heights(0, beside, 0), heights(0, 0, far)
+    true, *false = ((part >= height).sum() for part in parts)
+    assert sum(false) / (true + sum(false)) == pytest.approx(fdr, abs=0.04)
+
+
+def test_a_smaller_rate_asks_for_higher_peaks_and_noise_reaches_none():
+    model = fit_height_model(heights(700, 1200, 3000), decoys(8000))
+    asked = [model.height_at_fdr(fdr) for fdr in (0.5, 0.2, 0.1, 0.01, 1e-4)]
+    assert (np.diff(asked) > 0).all()
+    assert np.isinf(fit_height_model(heights(0, 0, 4000), decoys(8000)).height_at_fdr(0.1))

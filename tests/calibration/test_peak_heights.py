@@ -29,6 +29,21 @@ def f1_at(threshold, found, truths):
     return float(np.average(f1, weights=number))
 
 
+def picker_at(fdr, model):
+    return Localpicker(LocalpickerSettings(diameter_angstrom=DIAMETER, fdr=fdr), model)
+
+
+def promised_at(threshold, found):
+    return np.concatenate([picks.score[picks.score >= threshold] for picks in found]).mean()
+
+
+def precision_at(threshold, found, truths):
+    kept = [picks.xy[picks.score >= threshold] for picks in found]
+    f1 = [f1_score(xy, truth.xy, DIAMETER / PIXEL / 4) for xy, truth in zip(kept, truths, strict=True)]
+    hits = sum(f * (len(xy) + len(truth)) / 2 for f, xy, truth in zip(f1, kept, truths, strict=True))
+    return hits / sum(map(len, kept))
+
+
 @pytest.mark.parametrize(
     ("signal_to_noise", "particles"),
     [
@@ -37,11 +52,13 @@ def f1_at(threshold, found, truths):
         pytest.param(0.01, 90, id="crowded", marks=pytest.mark.slow),
     ],
 )
-def test_the_threshold_is_near_the_best(signal_to_noise, particles):
+def test_the_threshold_is_near_the_best_and_scores_are_probabilities(signal_to_noise, particles):
     micrographs, truths = zip(*fields(signal_to_noise, particles, range(4)), strict=True)
     model = fit_localpicker(micrographs, DIAMETER, threads=2)
     picker = Localpicker(LocalpickerSettings(diameter_angstrom=DIAMETER), model)
     found = [picker.pick_down_to(micrograph, 0.02) for micrograph in micrographs]
     scores = np.concatenate([picks.score for picks in found])
     best = max(f1_at(threshold, found, truths) for threshold in np.quantile(scores, np.linspace(0, 1, 40)))
-    assert f1_at(0.5, found, truths) > best - 0.05
+    assert f1_at(picker.threshold, found, truths) > best - 0.05
+    for threshold in (picker.threshold, picker_at(0.1, model).threshold):
+        assert precision_at(threshold, found, truths) == pytest.approx(promised_at(threshold, found), abs=0.12)

@@ -48,7 +48,7 @@ def test_nothing_of_the_fit_need_be_said_again(micrographs, fit, tmp_path):
 
 @pytest.mark.slow
 def test_what_agrees_may_be_said_and_a_threshold_may_be_another(micrographs, fit, tmp_path):
-    words = ("--diameter", "120", "--method", "localpicker", "--preset", "default", "--contrast", "dark")
+    words = ("--diameter", "120", "--method", "auto", "--preset", "default", "--contrast", "dark")
     counts = []
     for threshold in ("0", "0.9"):
         more = ("--threshold", threshold, "--fit", fit, *ALONE, "--out", tmp_path / threshold, "--json")
@@ -62,11 +62,11 @@ def test_what_agrees_may_be_said_and_a_threshold_may_be_another(micrographs, fit
     ("words", "said"),
     [
         (("--diameter", "150"), "--diameter 150: --fit FIT was made with --diameter 120"),
-        (("--method", "emmae"), "--method emmae: --fit FIT was made with --method localpicker"),
+        (("--method", "emmae"), "--method emmae: --fit FIT was made with --method auto"),
         (("--preset", "paper"), "--preset paper: --fit FIT was made with --preset default"),
         (("--contrast", "bright"), "--contrast bright: --fit FIT was made with --contrast dark"),
         (("--pixel-size", "3"), "--pixel-size 3: --fit FIT was made without --pixel-size"),
-        (("--model", "weights"), "--model weights: has no effect with --method localpicker --preset default"),
+        (("--model", "weights"), "--model weights: has no effect with --method auto --preset default"),
         (("--diameter", "wide"), "--diameter must be a number of angstrom, or auto, got 'wide'"),
         (("--threshold", "7"), "--threshold must be between 0 and 1"),
         (("--fit", "nowhere"), "--fit nowhere: no fit.json there: cryoglean fit MICROGRAPHS"),

@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
 from cryoglean.io.particles import write_stack
+from cryoglean.io.pick_folders import read_picks_folder
+from faint_fields import PIXEL, write_faint
 from shells import ShellField
 
 FIELD = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4)
@@ -65,7 +67,28 @@ def test_json_on_standard_output_is_all_there_is(micrographs, out):
     assert said["micrographs"] == 4
     assert said["picks"] == sum(said["picked"].values()) > 0
     assert said["settings"]["diameter_angstrom"] == 120
-    assert said["fit"]["micrographs"]
+    assert said["fit"]["localpicker"]["micrographs"]
+
+
+def test_the_verdict_tells_how_many_picks_are_particles_as_their_scores_do(micrographs, out):
+    said = json.loads(cryoglean("pick", micrographs, *BASE, "--out", out, "--json").stdout)
+    scores = np.concatenate([picks.score for picks in read_picks_folder(out).values()])
+    assert said["expected_particles"] == pytest.approx(scores.sum(), abs=1e-5)
+    (told,) = [each["text"] for each in said["verdict"] if each["topic"] == "precision"]
+    assert told.startswith(f"some {scores.sum():.0f} of {len(scores)} picks are expected to be particles")
+    assert cryoglean("report", out).exit_code == 0
+    assert "are expected to be particles" in (out / "report.html").read_text()
+
+
+def test_a_smaller_share_of_false_picks_leaves_fewer_of_the_same(tmp_path):
+    images = write_faint(tmp_path / "images", ["a.mrc", "b.mrc"])
+    places = []
+    for fdr in ("0.5", "0.02"):
+        words = ("--pixel-size", PIXEL, "--fdr", fdr, "--out", tmp_path / fdr)
+        assert cryoglean("pick", images, *BASE, *words).exit_code == 0
+        places.append({(key, *place) for key, p in read_picks_folder(tmp_path / fdr).items() for place in p.xy})
+    many, few = places
+    assert few < many
 
 
 def test_plots_bring_a_report_of_all_picks(micrographs, out):
@@ -98,8 +121,10 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_picks(micrographs, tm
         (["--diameter", "9999"], "larger than the micrograph"),
         (["--pixel-size", "0"], "--pixel-size must be"),
         (["--threshold", "1.5"], "--threshold must be"),
-        (["--bin", "4"], "--bin 4: has no effect with --method localpicker --preset default"),
-        (["--templates", "t.mrcs"], "--templates t.mrcs: has no effect with --method localpicker"),
+        (["--fdr", "0"], "--fdr must be"),
+        (["--fdr", "0.1", "--threshold", "0.5"], "--threshold and --fdr both choose the threshold"),
+        (["--bin", "4"], "--bin 4: has no effect with --method auto --preset default"),
+        (["--templates", "t.mrcs"], "--templates t.mrcs: has no effect with --method auto"),
         (["--method", "matcher"], "matcher needs --templates"),
         (["--method", "matcher", "--templates", "nowhere.mrcs"], "nowhere.mrcs"),
         (["--method", "matcher", "--preset", "paper"], "--preset paper: --method matcher has only default"),

@@ -42,13 +42,13 @@ def test_a_network_that_is_given_picks_and_says_what_was_learned(root, tmp_path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--preprocess", "none"], "--preprocess none: has no effect with --method localpicker"),
+        (["--preprocess", "none"], "--preprocess none: has no effect with --method auto"),
         (
             ["--reference-mask", "m0.png"],
-            "--reference-mask m0.png: has no effect with --method localpicker --preset default",
+            "--reference-mask m0.png: has no effect with --method auto --preset default",
         ),
         (["--preset", "paper", "--reference-mask", "m0.png"], "has no effect with --method localpicker"),
-        (["--model", "MODEL"], "has no effect with --method localpicker"),
+        (["--model", "MODEL"], "has no effect with --method auto"),
         (["--method", "emmae", "--reference-mask", "m0.png"], "has no effect with --method emmae --preset default"),
         (["--method", "emmae", "--model", "nowhere"], "nowhere: no such file"),
         (["--method", "emmae", "--model", "MODEL", "--preprocess", "none"], "images of --preprocess default, not none"),

@@ -433,7 +433,7 @@ def test_a_run_takes_its_candidates_from_a_fit_learns_none_and_is_resumed_with_i
         (("--diameter", "150"), "--diameter 150: --fit FIT was made with --diameter 120"),
         (("--contrast", "bright"), "--contrast bright: --fit FIT was made with --contrast dark"),
         (("--pixel-size", "3"), "--pixel-size 3: --fit FIT was made without --pixel-size"),
-        (("--candidates", "emmae"), "--candidates emmae: --fit FIT was made with --method localpicker"),
+        (("--candidates", "emmae"), "--candidates emmae: --fit FIT was made with --method auto"),
         (("--start-from", "picks"), "--start-from picks: has no effect with --fit"),
         (("--fit", "nowhere"), "--fit nowhere: no fit.json there: cryoglean fit MICROGRAPHS"),
     ],

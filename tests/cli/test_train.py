@@ -110,7 +110,7 @@ def test_wrong_settings_are_refused_in_one_line_before_any_work(folders, tmp_pat
     [
         (["--method", "kpicker"], "needs --model"),
         (["--method", "kpicker", "--model", "nowhere"], "nowhere: no such file"),
-        (["--model", "nowhere", "--diameter", "9"], "no effect with --method localpicker"),
+        (["--model", "nowhere", "--diameter", "9"], "no effect with --method auto"),
         ([], "give --diameter"),
     ],
 )

@@ -226,7 +226,7 @@ DAMAGES = {
     "a cut record": lambda folder: (folder / FIT).write_bytes((folder / FIT).read_bytes()[:-40]),
     "a record of bytes": lambda folder: (folder / FIT).write_bytes(bytes(range(256))),
     "a nested record": lambda folder: (folder / FIT).write_bytes(nested(100_000)),
-    "nested settings": lambda folder: change(FIT, '"threshold": 0.5', '"threshold": ' + "[" * 5000 + "]" * 5000)(
+    "nested settings": lambda folder: change(FIT, '"threshold": null', '"threshold": ' + "[" * 5000 + "]" * 5000)(
         folder
     ),
     "a huge record": lambda folder: (folder / FIT).write_bytes(b" " * 2**23),

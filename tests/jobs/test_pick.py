@@ -88,7 +88,7 @@ def test_every_micrograph_gets_one_file_of_picks_and_particles_are_found(whole):
         distance = np.hypot(*(truth.xy[:, None] - picks.xy[None]).transpose(2, 0, 1)).min(axis=1)
         inside = ((truth.xy > 15) & (truth.xy < [245, 205])).all(axis=1)
         assert (distance[inside] < 4).mean() > 0.9
-        assert picks.score_kind == "uncalibrated"
+        assert picks.score_kind == "probability"
 
 
 def test_a_second_run_changes_nothing_and_does_nothing(images, picked):

@@ -60,7 +60,7 @@ def test_candidates_lie_below_the_threshold_and_are_no_picks(whole):
         candidates = candidates_at(whole, name)
         assert len(candidates) > 0
         assert candidates.score.min() >= CANDIDATE_SCORE - 1e-6
-        assert candidates.score.max() < 0.5 <= picks_at(whole, name).score.min()
+        assert candidates.score.max() < picks_at(whole, name).score.min()
     assert {key: len(picks) for key, picks in read_picks_folder(whole).items()} == {
         name: len(picks_at(whole, name)) for name in NAMES
     }

@@ -51,7 +51,7 @@ class PickerContract(abc.ABC):
     bin_factor = 1
     tolerance = 0.2
     min_f1 = 0.95
-    score_kind = "uncalibrated"
+    score_kind = "probability"
     faintness = 2.0
     noise = 1.0
     crowded_shape = (960, 1080)

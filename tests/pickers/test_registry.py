@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cryoglean.errors import SettingsError
-from cryoglean.pickers.registry import describe, descriptions
+from cryoglean.pickers.registry import default_method, describe, descriptions, presets
 from html_page import Page
 from tiny_loop import DIAMETER, grow
 
@@ -108,10 +108,19 @@ def test_what_a_description_says_is_consistent():
 
 
 def test_unknown_pickers_are_refused_with_those_that_there_are():
-    with pytest.raises(SettingsError, match="unknown method 'topaz'; choose from localpicker, kpicker, matcher, emmae"):
+    names = "auto, localpicker, kpicker, matcher, emmae"
+    with pytest.raises(SettingsError, match=f"unknown method 'topaz'; choose from {names}"):
         describe("topaz")
     with pytest.raises(SettingsError, match="--preset paper: --method matcher has only default"):
         describe("matcher", "paper")
+    with pytest.raises(SettingsError, match="unknown preset 'quick'; choose from default, paper"):
+        default_method("quick")
+
+
+def test_without_a_name_the_first_picker_that_has_the_preset_is_taken():
+    for preset in presets():
+        assert default_method(preset) == next(each.method for each in descriptions() if each.preset == preset)
+    assert (default_method("default"), default_method("paper")) == ("auto", "localpicker")
 
 
 def test_pickers_that_need_a_file_say_so_before_any_work():

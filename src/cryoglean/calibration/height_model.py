@@ -71,6 +71,9 @@ _MIN_BESIDE_DEVIATION, _MAX_BESIDE_DEVIATION = 0.3, 1.2
 _PARAMETERS = 6
 """Parameters of particles and of what is beside them. Derived: share, mean and deviation of each."""
 
+_RANKED = 1e-3
+"""Part of a score that tells sure peaks apart by height. Derived: no probability here is known to a thousandth."""
+
 _ITERATIONS = 400
 """Most iterations of a fit. Resource: bounds its time."""
 
@@ -133,11 +136,48 @@ class HeightModel(NamedTuple):
 
     def posterior(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that peaks of (n,) heights are particles: never less for a higher one."""
-        top = max(self._heights[-1], self.particles.mean + 4 * self.particles.deviation)
-        grid = np.arange(self.lowest, top + _STEP, _STEP)
+        grid = self._grid
         particle, background = self.particles.density(grid), self.background(grid)
         share = np.where(grid > self.decoy_mean, particle / np.maximum(particle + background, 1e-300), 0.0)
         return np.asarray(np.interp(height, grid, np.maximum.accumulate(share)))
+
+    def score(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the same to a thousandth, higher for a higher peak even where all are sure."""
+        above = np.maximum(height - self.decoy_mean, 0.0)
+        return np.asarray((1 - _RANKED) * self.posterior(height) + _RANKED * above / (1 + above))
+
+    def min_score(self, height: float) -> float:
+        """Return the score of a height, from which peaks are picks; but none is a pick that is surely no particle."""
+        return max(float(self.score(np.array([height]))[0]), _RANKED) if math.isfinite(height) else 1.0
+
+    def best_height(self, heights: NDArray[np.float64]) -> float:
+        """Return the height above which the largest F1 is expected of (n,) peaks.
+
+        It is where a peak is as probable as half of that F1 (Lipton, Elkan and Naryanaswamy, ECML PKDD, 225, 2014); the
+        highest of all, where there are no particles.
+        """
+        probable = np.sort(self.posterior(heights))[::-1].cumsum()
+        largest = float((2 * probable / (np.arange(1, len(heights) + 1) + probable[-1])).max())
+        grid = self._grid
+        is_above = (self.posterior(grid) >= largest / 2) & (grid > self.decoy_mean) & (largest > 0)
+        return float(grid[is_above].min(initial=heights.max()))
+
+    def height_at_fdr(self, fdr: float) -> float:
+        """Return the least height above which a share of false peaks, at most, is expected; infinite if there is none.
+
+        The share among all above a height (Benjamini and Hochberg, J. R. Stat. Soc. B 57, 289, 1995), not at it.
+        """
+        grid = self._grid
+        false = 1 - self.posterior(grid)
+        peaks = self.particles.density(grid) + self.background(grid)
+        above = [np.cumsum(each[::-1])[::-1] for each in (false * peaks, peaks)]
+        reached = (grid > self.decoy_mean) & (above[0] < fdr * above[1])
+        return float(grid[reached].min(initial=np.inf))
+
+    @property
+    def _grid(self) -> NDArray[np.float64]:
+        top = max(self._heights[-1], self.particles.mean + 4 * self.particles.deviation)
+        return np.arange(self.lowest, top + _STEP, _STEP)
 
 
 def fit_height_model(heights: NDArray[np.float64], decoys: NDArray[np.float64]) -> HeightModel:

@@ -15,7 +15,8 @@ import torch
 from cryoglean.calibration.background import background_amplitudes, near_places, noise_spectrum
 from cryoglean.calibration.height_model import HeightModel, fit_height_model
 from cryoglean.detect.contrast import ParticleContrast
-from cryoglean.detect.mixture import MIN_HEIGHTS, best_threshold, fit_height_mixture
+from cryoglean.detect.emptiness import certain_height
+from cryoglean.detect.mixture import MIN_HEIGHTS, fit_height_mixture
 from cryoglean.detect.peaks import Peaks, find_peaks, inside
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, FilteredMicrograph, exposed_peaks, response_scale
 from cryoglean.detect.surrogates import NOISE_HEIGHT
@@ -71,16 +72,16 @@ class PeakHeights(NamedTuple):
     Attributes:
         model: of the heights.
         threshold: minimum height of a particle.
-        expected_f1: F1 that the model expects at the threshold.
         contrast: of the particles.
         peaks: of each micrograph, those whose contrast is that of particles.
+        standing_out: how many of these are higher than noise is in all the micrographs.
     """
 
     model: HeightModel
     threshold: float
-    expected_f1: float
     contrast: ParticleContrast
     peaks: tuple[Peaks, ...]
+    standing_out: int
 
 
 def fit_peak_heights(
@@ -101,17 +102,19 @@ def fit_peak_heights(
         heights = _heights(seen)
         if len(heights) < MIN_HEIGHTS:
             return None
-        mixture = fit_height_mixture(heights, sum(field.capacity for field in fields))
+        capacity = sum(field.capacity for field in fields)
+        mixture = fit_height_mixture(heights, capacity)
         model = HeightModel.of_normals(mixture)
-        threshold, expected_f1 = best_threshold(heights, mixture.posterior(heights))
+        threshold = model.best_height(heights)
         contrast = _contrast_above(threshold, seen)
         alike = list(pool.map(lambda each: each.with_contrast(contrast), seen))
         if len(heights) >= _MIN_PEAKS:
             heights = _heights(alike)
             model = _fit_beside_decoys(heights, heights >= threshold, alike, pool) or model
-            threshold, expected_f1 = best_threshold(heights, model.posterior(heights))
+            threshold = model.best_height(heights)
             contrast = _contrast_above(threshold, seen)
-    return PeakHeights(model, threshold, expected_f1, contrast, tuple(each.peaks for each in alike))
+    standing_out = int((heights > certain_height(capacity)).sum())
+    return PeakHeights(model, threshold, contrast, tuple(each.peaks for each in alike), standing_out)
 
 
 def _fit_beside_decoys(

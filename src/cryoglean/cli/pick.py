@@ -182,13 +182,15 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
         shown = findings_on_folder_fit(PickFolder(out), summary.survey)
         fits = (*fits, finding_on_given(job.fit, summary.fit_digest, summary.fit))
     on_files = [*findings_on_unusable(summary, out), *summary.overlaps]
-    verdict = verdict_on_picks([*on_files, *shown, *fits], summary.fit if job.fit is None else None, summary.counts)
+    fit = summary.fit if job.fit is None else None
+    verdict = verdict_on_picks([*on_files, *shown, *fits], fit, summary.counts, summary.expected)
     if as_json:
         said = {
             "out": str(out),
             "micrographs": len(summary.results),
             "picked": summary.counts,
             "picks": total,
+            "expected_particles": summary.expected,
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "report": None if report is None else str(report),

@@ -10,7 +10,7 @@ import typer
 
 from cryoglean.cli.settings import checked
 from cryoglean.errors import SettingsError
-from cryoglean.pickers.registry import DEFAULT_PRESET, describe, descriptions, methods, presets
+from cryoglean.pickers.registry import DEFAULT_PRESET, default_method, describe, descriptions, methods, presets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from cryoglean.pickers.protocol import PickerDescription
     from cryoglean.pickers.settings import PickerSettings
 
+DEFAULT_METHODS = ", ".join(
+    [default_method(DEFAULT_PRESET)]
+    + [f"with --preset {preset} {default_method(preset)}" for preset in presets() if preset != DEFAULT_PRESET]
+)
+"""The picker of each preset where none is named, for the user."""
+
 Diameter = Annotated[
     str | None,
     typer.Option(help="Particle diameter in angstrom, or auto; by default that of the model, if it tells one."),
 ]
 Method = Annotated[
     str | None,
-    typer.Option(help=f"Picker; {methods()[0]} by default.", metavar="|".join(methods()), show_default=False),
+    typer.Option(help=f"Picker; {DEFAULT_METHODS} by default.", metavar="|".join(methods()), show_default=False),
 ]
 PresetName = Annotated[
     str | None,
@@ -66,7 +72,8 @@ def picker_from(
     Raises:
         SettingsError: if there is no such picker, or an option is missing, wrong or has no effect.
     """
-    description = describe(method or methods()[0], preset or DEFAULT_PRESET)
+    preset = preset or DEFAULT_PRESET
+    description = describe(method or default_method(preset), preset)
     fields, files = _of_this_picker(description, of_picker)
     description.check_given(files)
     values = {field: value for field, value in (common | fields).items() if value is not None}

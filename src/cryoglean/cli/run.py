@@ -28,6 +28,7 @@ from cryoglean.cli.options import (
     Recursive,
 )
 from cryoglean.cli.orientation import Orientation
+from cryoglean.cli.picker_options import DEFAULT_METHODS
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import OrientationChoice
@@ -53,7 +54,7 @@ Candidates = Annotated[
     str | None,
     typer.Option(
         metavar="METHOD",
-        help=f"Picker of the candidates, which needs no file; {_DEFAULTS['candidates']} or that of --fit by default.",
+        help=f"Picker of the candidates, which needs no file; {DEFAULT_METHODS}, or that of --fit, by default.",
         show_default=False,
     ),
 ]
@@ -156,11 +157,11 @@ def run(
     values: dict[str, object] = {
         "pixel_size_angstrom": pixel_size,
         "contrast": contrast.given,
-        "candidates": candidates or _DEFAULTS["candidates"],
+        "candidates": candidates,
         "min_distance_angstrom": min_distance,
     }
     if fit is not None:
-        values |= _of_fit(open_fit(fit), values | {"candidates": candidates, "diameter": diameter_number(diameter)})
+        values |= _of_fit(open_fit(fit), values | {"diameter": diameter_number(diameter)})
     elif diameter is not None:
         values["diameter_angstrom"] = diameter_from(diameter, files, out, pixel_size, processors)
     else:
@@ -228,7 +229,8 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
 
     counts = {} if summary.picks is None else summary.picks.counts
     overlaps = () if summary.picks is None else summary.picks.overlaps
-    verdict = verdict_on_picks([*overlaps, *findings_on_run(read_run(out))], None, counts)
+    expected = None if summary.picks is None else summary.picks.expected
+    verdict = verdict_on_picks([*overlaps, *findings_on_run(read_run(out))], None, counts, expected)
     picked = [] if summary.picks is None else summary.picks.done
     total = sum(o.count for o in picked)
     if as_json:

@@ -24,6 +24,9 @@ _FALSE_MAXIMA = 0.05
 """Maxima of noise that are expected above the threshold in a micrograph that noise may have made. Chosen by hand: one
 empty micrograph in twenty yields a pick; fewer cost particles of sparse micrographs."""
 
+_MAXIMA = 4
+"""Maxima of noise in the room of one particle. Chosen by hand: a few times more than particles."""
+
 _USUAL_SPREAD = 0.2
 """Standard deviation of the skewness from micrograph to micrograph, as a share of the usual one. Chosen by hand:
 fields of one simulated set differ by 0.03 to 0.1 of it; where particles are hard to see, noise adds to that."""
@@ -32,6 +35,24 @@ _EMPTY_SHARE = 0.05
 """Share of empty micrographs that a set is held to have before any is looked at. Chosen by hand: few are in what people
 pick. By the skewness alone, 0.02 to 0.3 change F1 by less than 0.02 on simulated noisy fields
 (`benchmarks/noisy_fields.py`); 0.5, to know nothing, takes most picks from some full ones."""
+
+
+_CERTAIN = 1e-3
+"""Maxima of noise that are expected above a height that noise does not reach in a whole set. Chosen by hand."""
+
+
+def certain_height(capacity: float) -> float:
+    """Return the height in robust deviations that no maximum of noise reaches in micrographs with room for particles.
+
+    Args:
+        capacity: how many particles there is room for, in all of them.
+    """
+    return _height_of(_CERTAIN, capacity)
+
+
+def _height_of(maxima: float, capacity: float) -> float:
+    """Return the height that a number of maxima of noise are expected to reach."""
+    return float(norm.isf(maxima / max(_MAXIMA * capacity, 1.0)))
 
 
 def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> float:
@@ -66,6 +87,4 @@ def threshold_for_micrograph(threshold: float, empty: float, capacity: float) ->
         empty: probability that the micrograph is; in between, the threshold is.
         capacity: how many particles there is room for.
     """
-    maxima = max(4 * capacity, 1.0)  # a few times more places for a maximum than for a particle
-    above_noise = float(norm.isf(_FALSE_MAXIMA / maxima))
-    return threshold + empty * max(above_noise - threshold, 0.0)
+    return threshold + empty * max(_height_of(_FALSE_MAXIMA, capacity) - threshold, 0.0)

@@ -126,7 +126,7 @@ def fit_height_mixture(heights: NDArray[np.float64], capacity: float) -> HeightM
     return HeightMixture(share, *low, *high)
 
 
-def best_threshold(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> tuple[float, float]:
+def best_threshold(heights: NDArray[np.float64], posterior: NDArray[np.float64]) -> float:
     """Find the height above which the expected F1 is largest.
 
     With n peaks kept, of which t are expected to be particles out of p in all, F1 is 2 t / (n + p); the best threshold
@@ -138,13 +138,13 @@ def best_threshold(heights: NDArray[np.float64], posterior: NDArray[np.float64])
 
     Returns:
         The threshold, halfway between the lowest height to keep and the next below it, so that rounding moves no peak
-        across; and the expected F1.
+        across.
     """
     order = np.argsort(-heights, kind="stable")
     expected_true = np.cumsum(posterior[order])
     f1 = 2 * expected_true / (np.arange(1, len(heights) + 1) + expected_true[-1])
     best = int(np.argmax(f1))
-    return float(heights[order][best : best + 2].mean()), float(f1[best])
+    return float(heights[order][best : best + 2].mean())
 
 
 def _log_density(heights: NDArray[np.float64], mean: float, deviation: float) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import ExitStatus, JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
 from cryoglean.jobs.usable import with_pixel_size
+from cryoglean.picks import sum_if_known
 from cryoglean.report.counts_picture import draw_counts
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class PickSummary(JobSummary):
         fit_digest: short digest of the fit; empty where nothing could be picked.
         fits: that of the fit that made the picks of each micrograph of the folder, by key.
         overlaps: finding on picks too close to each other, if there are any.
+        expected: how many of all picks are expected to be particles; None where the picker does not tell.
     """
 
     fit: FitReport | None = None
@@ -54,6 +56,7 @@ class PickSummary(JobSummary):
     fit_digest: str = ""
     fits: dict[str, str] = field(default_factory=dict)
     overlaps: tuple[Finding, ...] = ()
+    expected: float | None = None
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -109,6 +112,8 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
         _write_lists(folder, summary, job.pixel_size_angstrom, {file.key for file in earlier})
     summary.fits = folder.fits()
     summary.overlaps = findings_on_overlaps(folder, job, summary.done)
+    if job.description.tells_precision:
+        summary.expected = sum_if_known(result.expected for result in summary.done)
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary

@@ -54,7 +54,7 @@ class PickTask:
         picks = self.kept_picks(file.key)
         if picks is None or not all(map(has_content, paths)) or self.lacks_candidates(file.key, picks):
             return None
-        return MicrographResult(file, len(picks), fit=picks.fit, nearest_px=smallest_distance_px(picks))
+        return _result(file, picks)
 
     def lacks_candidates(self, key: str, picks: Picks) -> bool:
         """Tell whether candidates are missing or damaged that can be made again: not those of older fits."""
@@ -87,8 +87,17 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
     if task.plots:
         _draw(task, file, micrograph, picks)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
-    seconds, nearest_px = perf_counter() - start, smallest_distance_px(picks)
-    return MicrographResult(known, len(picks), seconds, note=note, fit=picks.fit, nearest_px=nearest_px)
+    return replace(_result(known, picks), seconds=perf_counter() - start, note=note)
+
+
+def _result(file: MicrographFile, picks: Picks) -> MicrographResult:
+    return MicrographResult(
+        file,
+        len(picks),
+        fit=picks.fit,
+        nearest_px=smallest_distance_px(picks),
+        expected=picks.expected_particles,
+    )
 
 
 def _picked(task: PickTask, picker: Picker, file: MicrographFile, micrograph: Micrograph) -> Picks:

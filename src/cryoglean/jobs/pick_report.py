@@ -136,6 +136,7 @@ def gather(root: Path) -> PickFacts:
         provenance=folder.provenance(),
         pick_command=_pick_command(folder, picker, settings, listed),
         threshold=settings.get("threshold") if picker.threshold_is_score else None,
+        tells_precision=picker.tells_precision,
         method=picker.title,
         preset=picker.preset,
         is_fitted=picker.is_fitted,

@@ -157,9 +157,9 @@ def fit_options(folder: PickFolder, settings: Mapping[str, Any]) -> dict[str, ob
 
 
 def picker_options(picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, object]:
-    """Return the options by which a command repeats what a picker was told, but for its files and its threshold."""
+    """Return the options by which a command repeats what a picker was told, but for files and what chooses picks."""
     defaults = picker.load().settings.model_fields
-    own = {each.option: settings.get(each.field) for each in picker.options if each.field != "threshold"}
+    own = {each.option: settings.get(each.field) for each in picker.options if each.decides_fit}
     changed = {option: value for option, value in own.items() if value != defaults[_field(picker, option)].default}
     return {
         "--method": picker.method,

@@ -42,6 +42,7 @@ class MicrographResult:
         note: a line for the user, or None.
         fit: short digest of the fit that made its picks; empty where there is none, or it is not known.
         nearest_px: distance of its nearest two picks in stored pixels; None where there are no two.
+        expected: how many of its picks are particles, if their scores are probabilities.
     """
 
     file: MicrographFile
@@ -51,6 +52,7 @@ class MicrographResult:
     note: str | None = None
     fit: str = ""
     nearest_px: float | None = None
+    expected: float | None = None
 
 
 @dataclass

@@ -10,10 +10,10 @@ from cryoglean.micrograph import Contrast
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 from cryoglean.report.findings import (
     NO_SIGNAL,
-    PRECISION_UNKNOWN,
     Finding,
     Level,
     alarms_first,
+    finding_on_precision,
     findings_on_counts,
     spread_of_counts,
 )
@@ -35,7 +35,10 @@ opinion on where a particle ends."""
 
 
 def verdict_on_picks(
-    micrographs: Iterable[Finding], fit: FitReport | None, counts: Mapping[str, int]
+    micrographs: Iterable[Finding],
+    fit: FitReport | None,
+    counts: Mapping[str, int],
+    expected: float | None = None,
 ) -> tuple[Finding, ...]:
     """Judge what has been picked.
 
@@ -43,6 +46,7 @@ def verdict_on_picks(
         micrographs: findings on them, from `findings_on_micrographs`.
         fit: what the picker has learned, if it learns.
         counts: picks of each micrograph.
+        expected: how many of all picks are expected to be particles; None where nothing estimates it.
 
     Returns:
         Findings, what is wrong first.
@@ -50,7 +54,7 @@ def verdict_on_picks(
     on_counts = [*findings_on_counts(counts, outliers(counts)), *spread_of_counts(counts)]
     found = [*_on_fit(fit), *on_counts, *micrographs]
     if any(counts.values()):
-        found.append(PRECISION_UNKNOWN)
+        found.append(finding_on_precision(sum(counts.values()), expected))
     return alarms_first(found)
 
 

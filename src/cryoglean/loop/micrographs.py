@@ -153,6 +153,12 @@ class RunMicrographs:
             return None
         return settings.get("threshold")
 
+    @property
+    def tells_precision(self) -> bool:
+        """Whether the mean score of the picks tells how many are particles."""
+        settings = self._picker()
+        return bool(settings) and describe(settings["method"], settings["preset"]).tells_precision
+
     def _picker(self) -> Mapping[str, Any]:
         recorded = self._folder.recorded()
         return {} if recorded is None else recorded.settings

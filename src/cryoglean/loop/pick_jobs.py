@@ -37,7 +37,7 @@ class PickJobs:
         """Return the job of picking as the candidates are picked."""
         settings, fit = self.job.settings, self.job.fit
         if fit is None:
-            return self._job(self._picker(settings.candidates, settings.preset, min_distance_angstrom), {})
+            return self._job(self._picker(settings.candidate_picker, settings.preset, min_distance_angstrom), {})
         picker = open_fit(fit).picker
         return self._job(picker.model_copy(update={"min_distance_angstrom": min_distance_angstrom}), {}, fit)
 

@@ -225,9 +225,9 @@ class _Loop:
             selected = self._selected(0)
             reason = selected.reasons[0] if selected is not None and selected.reasons else "there are none"
             raise _EndError(Outcome.no_class_kept, reason=reason, advice=self._advice(0))
-        if self._settings.is_paper or self._settings.start_from is not None:
+        if not self._settings.matches_candidates:
             return facts
-        # The candidates' kept classes pick again: they know views and shapes, and the first template is round.
+        # The candidates' kept classes pick again: they know views and shapes, which a round template does not.
         matched = self.stages.matched()
         return facts._replace(picks=matched.picks, median_picks=_median(matched))
 

@@ -88,6 +88,7 @@ def gather(root: Path) -> RunFacts:
         provenance={"cryoglean": state.version} | {name: str(value) for name, value in state.provenance.items()},
         pick_command=micrographs.pick_command(best),
         threshold=micrographs.threshold,
+        tells_precision=micrographs.tells_precision,
     )
 
 

@@ -15,7 +15,7 @@ from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.loop.acceptance import AcceptanceRule
 from cryoglean.micrograph import Contrast
-from cryoglean.pickers.registry import describe
+from cryoglean.pickers.registry import default_method, describe
 
 CONVERGED_SHARE = 0.7
 """Share of a round's picks in kept classes above which the rounds end. Published: McSweeney et al., IUCrJ 7, 719, 2020,
@@ -58,7 +58,8 @@ class LoopSettings(BaseModel):
         diameter_angstrom: particle diameter.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         contrast: of protein in the micrographs; None tells it from them.
-        candidates: the picker of the candidates; one that needs no file, unless a fit holds it.
+        candidates: the picker of the candidates, one that needs no file, unless a fit holds it; None is that of
+            `candidate_picker`.
         fit: short digest of the fit by which they are picked; None learns from the micrographs.
         preset: default, or as published in 2020: its pickers, and classes by %/Res.
         min_distance_angstrom: minimum distance between picks; None learns it from the best candidates.
@@ -84,7 +85,7 @@ class LoopSettings(BaseModel):
     diameter_angstrom: _Positive
     pixel_size_angstrom: _Positive | None = None
     contrast: Contrast | None = None
-    candidates: str = "localpicker"
+    candidates: str | None = None
     fit: str | None = None
     preset: Literal["default", "paper"] = "default"
     min_distance_angstrom: _Positive | None = None
@@ -114,10 +115,21 @@ class LoopSettings(BaseModel):
                 raise SettingsError(f"--start-from {self.start_from}: has no effect with --fit: leave one of them out")
             return self
         try:
-            describe(self.candidates, self.preset).check_given({})
+            describe(self.candidate_picker, self.preset).check_given({})
         except SettingsError as error:
-            raise SettingsError(f"--candidates {self.candidates}, preset {self.preset}: {error}") from error
+            raise SettingsError(f"--candidates {self.candidate_picker}, preset {self.preset}: {error}") from error
         return self
+
+    @property
+    def candidate_picker(self) -> str:
+        """The picker of the candidates: if none is named, the first one that has the preset."""
+        return self.candidates or default_method(self.preset)
+
+    @property
+    def matches_candidates(self) -> bool:
+        """Whether the kept classes of the candidates pick again: not where their picker has tried class averages."""
+        is_published_or_given = self.is_paper or self.start_from is not None
+        return not is_published_or_given and not describe(self.candidate_picker, self.preset).tries_averages
 
     @property
     def class_rule(self) -> Rule:
@@ -148,7 +160,8 @@ class LoopSettings(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """Return all that decides the result, as JSON values."""
         start_from = None if self.start_from is None else str(self.start_from.resolve())
-        return self.model_dump(mode="json") | {"start_from": start_from}
+        named = {"candidates": self.candidate_picker, "start_from": start_from}
+        return self.model_dump(mode="json") | named
 
 
 class LoopJob(BaseModel):

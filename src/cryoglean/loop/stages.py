@@ -193,7 +193,7 @@ class Stages:
 
         def work() -> PicksFound:
             job = self._jobs.by_classes(None)
-            if self.job.settings.candidates != job.picker.method:  # a matcher's fit is of other templates
+            if self.job.settings.candidate_picker != job.picker.method:  # a matcher's fit is of other templates
                 copy_fits(self.folder(0, CANDIDATES), out)
             return _counts(run_pick_job(self.files, job, out, self._adapter).counts)
 

@@ -220,6 +220,24 @@ class PickerOption:
     decides_fit: bool = True
 
 
+PROBABILITY = (
+    PickerOption(
+        "threshold",
+        "--threshold",
+        float,
+        "Minimum probability that a pick is a particle; by default the one at which the largest F1 is expected",
+        decides_fit=False,
+    ),
+    PickerOption(
+        "fdr",
+        "--fdr",
+        float,
+        "Expected share of false picks, at most: 0.1 for one in ten (dirt that looks like particles is not counted)",
+        decides_fit=False,
+    ),
+)
+"""Options of pickers whose scores are probabilities."""
+
 SCORE_THRESHOLD = PickerOption(
     "threshold",
     "--threshold",
@@ -260,6 +278,9 @@ class PickerDescription:
         fit_files: of these, those that hold all that was learned: copied to a new folder, it is not learned again.
         pictures: of what was learned.
         is_fitted: whether it learns from the set before it picks.
+        tries_averages: whether it has tried class averages of its own picks already.
+        tells_precision: whether the mean score of its picks tells how many are particles, as measured on simulated
+            sets (`benchmarks/calibration.py`).
         threshold_is_score: whether `threshold` is a minimum score of its picks, so that they can be cut again; the
             picker is then a `ScoringPicker`.
     """
@@ -274,6 +295,8 @@ class PickerDescription:
     fit_files: tuple[str, ...] = ()
     pictures: tuple[PictureDescription, ...] = ()
     is_fitted: bool = True
+    tries_averages: bool = False
+    tells_precision: bool = False
     threshold_is_score: bool = True
 
     def given_to_pick(self, given: Iterable[str]) -> tuple[GivenFile, ...]:

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from cryoglean.pickers.protocol import PickerDescription
 
 PACKAGES = [
+    "cryoglean.pickers.auto",
     "cryoglean.pickers.localpicker",
     "cryoglean.pickers.kpicker",
     "cryoglean.pickers.matcher",
     "cryoglean.pickers.emmae",
-    "cryoglean.pickers.auto",
 ]
-"""Packages with `DESCRIPTIONS`, one a line; the first one is the default."""
+"""Packages with `DESCRIPTIONS`, one a line; the first one that has a preset is its default."""
 
 DEFAULT_PRESET = "default"
 
@@ -37,6 +37,18 @@ def methods() -> tuple[str, ...]:
 def presets() -> tuple[str, ...]:
     """Return the names of all presets, the default one first."""
     return tuple(dict.fromkeys(each.preset for each in descriptions()))
+
+
+def default_method(preset: str) -> str:
+    """Return the picker that is taken where none is named: the first one that has the preset.
+
+    Raises:
+        SettingsError: if none has it.
+    """
+    for each in descriptions():
+        if each.preset == preset:
+            return each.method
+    raise SettingsError(f"unknown preset {preset!r}; choose from {', '.join(presets())}")
 
 
 def describe(method: str, preset: str = DEFAULT_PRESET) -> PickerDescription:

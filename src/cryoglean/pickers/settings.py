@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cryoglean.errors import SettingsError
 from cryoglean.limits import min_distance_angstrom
 
 if TYPE_CHECKING:
@@ -55,11 +56,27 @@ class ShapeSettings(PickerSettings):
     """Settings of pickers that look for a shape, besides those of `PickerSettings`.
 
     Attributes:
-        threshold: minimum score of a pick; at 0.5 lies the threshold that the program finds by itself.
         edge_distance_diameters: minimum distance of a pick from the edge of the exposed area; at a third, no more than
             a tenth of the particle's disc is cut off.
     """
 
     preset: str = "default"
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     edge_distance_diameters: Annotated[float, Field(ge=0, le=2)] = 1 / 3
+
+
+class ProbabilitySettings(ShapeSettings):
+    """Settings of pickers whose scores are probabilities, besides those of `ShapeSettings`.
+
+    Attributes:
+        threshold: minimum probability of a pick; None is the one at which the largest F1 is expected.
+        fdr: share of false picks that is expected, at most: another way to choose the threshold.
+    """
+
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    fdr: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _threshold_is_chosen_once(self) -> Self:
+        if self.threshold is not None and self.fdr is not None:
+            raise SettingsError("--threshold and --fdr both choose the threshold: leave one of them out")
+        return self

@@ -55,10 +55,21 @@ NO_SIGNAL = Finding(
 """What is said of a fit that found no particles."""
 
 
-PRECISION_UNKNOWN = Finding(
-    Level.fact, "precision", "how many of the picks are particles is not estimated: look at them in the report"
-)
-"""What is said of picks, as long as nothing estimates their precision."""
+def finding_on_precision(picks: int, expected: float | None) -> Finding:
+    """Tell how many picks are particles.
+
+    Args:
+        picks: how many there are, 1 or more.
+        expected: how many of these are expected to be particles; None where nothing estimates it.
+    """
+    if expected is None:
+        text = "how many of the picks are particles is not estimated: look at them in the report"
+    else:
+        text = (
+            f"some {expected:.0f} of {counted(picks, 'pick')} are expected to be particles ({expected / picks:.0%}); "
+            "dirt that looks like particles is not in this"
+        )
+    return Finding(Level.fact, "precision", text)
 
 
 def findings_on_counts(counts: Mapping[str, int], outliers: Sequence[str]) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryoglean.picks import Picks
+from cryoglean.picks import Picks, sum_if_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +105,7 @@ class PageFacts:
         provenance: the call and the versions, as text.
         pick_command: the command that picks with another threshold, `THRESHOLD_MARK`; None if there is none.
         threshold: minimum score of the picks; None where it is not known, or is no score.
+        tells_precision: whether the mean score of its picks tells how many are particles.
     """
 
     name: str
@@ -120,6 +121,12 @@ class PageFacts:
     provenance: Mapping[str, str] = field(default_factory=dict)
     pick_command: str | None = None
     threshold: float | None = None
+    tells_precision: bool = False
+
+    @property
+    def expected_particles(self) -> float | None:
+        """How many of all picks are expected to be particles; None where nothing estimates it."""
+        return sum_if_known(each.expected_particles for each in self.picks.values()) if self.tells_precision else None
 
     @property
     def picks(self) -> dict[str, Picks]:

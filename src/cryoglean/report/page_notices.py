@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from cryoglean.report.findings import PRECISION_UNKNOWN, Finding, Level, findings_on_counts, findings_on_spacing
+from cryoglean.report.findings import Finding, Level, finding_on_precision, findings_on_counts, findings_on_spacing
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
     if not facts.counts:
         found.append(Notice("note", "There are no picks yet."))
     if any(facts.counts.values()):
-        found.append(notice_of(PRECISION_UNKNOWN))
+        found.append(notice_of(finding_on_precision(sum(facts.counts.values()), facts.expected_particles)))
     return found
 
 

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.numerical
 
 
 class TestContract(PickerContract):
+    score_kind = "uncalibrated"
     tolerance = DIAMETER / 10  # a patch is a sixth of a particle
     crowded_shape = (640, 720)
 

@@ -58,6 +58,7 @@ class TestContract(PickerContract):
     tolerance = 12.0
     min_f1 = 0.95
     faintness = 3.0
+    score_kind = "uncalibrated"
 
     def picker(self):
         return picker()

@@ -18,6 +18,7 @@ GRID = [(x, y) for x in range(60, 500, 80) for y in range(60, 400, 80)]
 
 
 class TestContract(PickerContract):
+    score_kind = "uncalibrated"
     bin_factor = 3
     tolerance = 4.0
     min_f1 = 0.95

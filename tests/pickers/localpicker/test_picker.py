@@ -256,7 +256,7 @@ def test_a_higher_threshold_keeps_the_best_of_the_same_picks():
 @pytest.mark.parametrize("distance", [0.0, 12.0, 33.0, 80.0])
 def test_the_least_distance_is_the_users(distance):
     field, model, _ = fitted(disc)
-    settings = LocalpickerSettings(diameter_angstrom=DIAMETER, min_distance_angstrom=distance, threshold=0.01)
+    settings = LocalpickerSettings(diameter_angstrom=DIAMETER, min_distance_angstrom=distance, threshold=0)
     xy = Localpicker(settings, model).pick(Micrograph(field.image, 1.0)).xy
     apart = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))[~np.eye(len(xy), dtype=bool)]
     assert distance <= apart.min() < distance + 15
@@ -337,3 +337,15 @@ def test_a_pattern_of_pixels_shows_no_particles(pixel_size):
     rows, columns = np.indices((300, 360))
     pattern = Micrograph((100 + 10 * (-1.0) ** (rows + columns)).astype(np.float32), pixel_size)
     assert not fit_localpicker([pattern], 120.0).found_particles
+
+
+def test_a_few_peaks_that_stand_out_are_found_without_skewness_and_picked_where_noise_does_not_reach():
+    _, model, _ = fitted(disc)
+    few, one = (model.model_copy(update={"skewness": 0.0, "standing_out": n}) for n in (2, 1))
+    assert (few.is_sparse, few.found_particles) == (True, True)
+    assert "2 peaks are higher than noise is" in few.summary()
+    assert (one.is_sparse, one.found_particles) == (False, False)
+    low = few.model_copy(update={"threshold": 1.0})
+    picker = Localpicker(LocalpickerSettings(diameter_angstrom=DIAMETER), low)
+    noise = [picker.pick(Micrograph(noise_field(seed=seed), 1.0)) for seed in range(4)]
+    assert sum(map(len, noise)) <= 4

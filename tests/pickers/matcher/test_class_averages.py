@@ -1,14 +1,11 @@
-"""Matching with class averages: templates at all turns, and the correlation of places with the best of them."""
+"""Class averages as templates, in all turns."""
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 from tests.class_averages import BOX, DIAMETER, DIAMETER_PX, PIXEL, blobs, disc
 
-from cryoglean.detect.peaks import Peaks
-from cryoglean.pickers.matcher.class_averages import TURNS, ClassAverages, match, turned_templates
-from cryoglean.preprocess.working import WorkingImage
+from cryoglean.pickers.matcher.class_averages import TURNS, ClassAverages, turned_templates, without_neighbours
 
 WORKING_PX = 24.0
 
@@ -18,17 +15,7 @@ def averages(*images):
 
 
 def templates(*images):
-    return turned_templates(averages(*images), DIAMETER, WORKING_PX)
-
-
-def working(image, diameter_px=WORKING_PX):
-    image = torch.from_numpy(np.asarray(image, dtype=np.float32))
-    return WorkingImage(image, torch.zeros_like(image), diameter_px, 1)
-
-
-def at(*places):
-    x, y = np.array(places, dtype=float).T
-    return Peaks(x, y, np.ones(len(x)))
+    return turned_templates(averages(*images), DIAMETER, WORKING_PX, 0.5)
 
 
 def test_templates_have_zero_mean_unit_norm_and_nothing_outside_the_circle():
@@ -58,56 +45,24 @@ def test_the_first_template_is_the_average_itself_scaled_to_the_image():
     assert np.corrcoef(first[inside], scaled[inside])[0, 1] > 0.97
 
 
-def test_a_turn_of_the_particle_is_found_by_a_turn_of_the_template():
-    row = templates(blobs())
-    side = row.shape[-1]
-    upright, turned = (blobs(box=side, diameter_px=WORKING_PX, psi=psi) for psi in (0, 84))
-    place = at((side // 2, side // 2))
-    best, other = (match(working(image), place, row)[0] for image in (upright, turned))
-    assert other == pytest.approx(best, rel=0.02)
-    only_upright = row[::TURNS]
-    assert match(working(turned), place, only_upright)[0] < 0.9 * best
-
-
-def test_matching_is_the_correlation_that_scipy_finds_at_every_place():
-    rng = np.random.default_rng(0)
-    image = rng.standard_normal((50, 61)).astype(np.float32)
-    some = templates(blobs(), disc(9.0))[::7]
-    maps = np.stack([ndimage.correlate(image, t, mode="constant") for t in some.numpy()])
-    places = [(0, 0), (60, 49), (30, 20), (7, 44)]
-    expected = [maps[:, y, x].max() for x, y in places]
-    np.testing.assert_allclose(match(working(image), at(*places), some), expected, atol=1e-4)
-
-
-def test_the_best_of_all_classes_counts():
-    one, two = templates(blobs()), templates(disc(6.0))
-    image = np.random.default_rng(1).standard_normal((60, 60))
-    place = at((30, 30), (12, 50))
-    both = match(working(image), place, torch.cat([one, two]))
-    each = [match(working(image), place, t) for t in (one, two)]
-    np.testing.assert_allclose(both, np.maximum(*each), rtol=1e-6)
-
-
-def test_a_fainter_particle_matches_less_and_its_surroundings_do_not_count():
-    row, side = templates(blobs()), 61
-    image = blobs(box=side, diameter_px=WORKING_PX)
-    beside = image.copy()
-    beside[:, :12] += 5
-    place = at((side // 2, side // 2))
-    whole, half, framed = (match(working(v), place, row)[0] for v in (image, image / 2, beside))
-    assert half == pytest.approx(whole / 2, rel=1e-5)
-    assert framed == pytest.approx(whole, rel=1e-5)
-
-
-def test_no_places_have_no_matches():
-    nothing = Peaks(np.zeros(0), np.zeros(0), np.zeros(0))
-    assert match(working(np.zeros((40, 40))), nothing, templates(blobs())).shape == (0,)
-
-
 def test_averages_of_another_pixel_size_give_the_same_templates():
-    coarse = turned_templates(averages(blobs()), DIAMETER, WORKING_PX)
+    coarse = turned_templates(averages(blobs()), DIAMETER, WORKING_PX, 0.5)
     fine = ClassAverages(blobs(box=2 * BOX, diameter_px=2 * DIAMETER_PX)[None].astype(np.float32), PIXEL / 2)
     alike = torch.nn.functional.cosine_similarity(
-        coarse.flatten(1), turned_templates(fine, DIAMETER, WORKING_PX).flatten(1)
+        coarse.flatten(1), turned_templates(fine, DIAMETER, WORKING_PX, 0.5).flatten(1)
     )
     assert alike.min() > 0.97
+
+
+def test_a_neighbour_is_smeared_over_the_turns_and_the_particle_stays():
+    alone, beside = blobs(), blobs(x=0.9 * DIAMETER_PX)
+    found = without_neighbours(averages(alone + beside), DIAMETER).images[0]
+    rows, columns = np.indices(alone.shape) - BOX // 2
+    radius = np.hypot(rows, columns)
+    inside = radius <= DIAMETER_PX / 2
+    np.testing.assert_allclose(found[inside], (alone + beside)[inside], atol=1e-6)
+    rings = np.rint(radius).astype(int)
+    for ring in range(int(DIAMETER_PX / 2) + 2, BOX // 2):
+        here = found[rings == ring]
+        assert np.ptp(here) == pytest.approx(0, abs=1e-6)
+        assert here.mean() == pytest.approx((alone + beside)[rings == ring].mean(), abs=1e-6)

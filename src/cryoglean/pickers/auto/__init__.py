@@ -1,7 +1,7 @@
 """Auto: shape-based picking, by class averages of its own picks where these tell particles better."""
 
 from cryoglean.pickers.localpicker import TEMPLATE_PICTURE
-from cryoglean.pickers.protocol import SCORE_THRESHOLD, Implementation, PickerDescription, PictureDescription
+from cryoglean.pickers.protocol import PROBABILITY, Implementation, PickerDescription, PictureDescription
 
 
 def _load() -> Implementation:
@@ -16,9 +16,11 @@ DESCRIPTIONS = (
         preset="default",
         title="Auto",
         load=_load,
-        options=(SCORE_THRESHOLD,),
+        options=PROBABILITY,
         results=("localpicker.json", "localpicker.png", "auto.safetensors", "auto.png"),
         fit_files=("localpicker.json", "auto.safetensors"),
+        tries_averages=True,
+        tells_precision=True,
         pictures=(
             PictureDescription(
                 "auto.png",

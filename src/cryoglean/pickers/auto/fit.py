@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryoglean.calibration.peak_heights import EDGE_DIAMETERS, PeakHeights, fit_peak_heights
 from cryoglean.detect.peaks import distance_to_nearest, inside
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, standardised_response
-from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, MatchedHeights, Trial
+from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, Trial
 from cryoglean.pickers.auto.quick_classes import FoundPeaks, quick_averages
-from cryoglean.pickers.auto.template_bank import AveragesResponse
 from cryoglean.pickers.localpicker.picker import Localpicker, particle_like_peaks
+from cryoglean.pickers.matcher.picker import MatchedHeights
+from cryoglean.pickers.matcher.template_bank import AveragesResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,20 +77,11 @@ def fit_auto(
         averages = quick_averages(found, diameter, threads) if judged.is_better else None
         if averages is None:
             break
-        matched = _matched(heights, averages)
+        matched = MatchedHeights.of(heights, averages)
         fitted = FittedAuto(fitted.model.model_copy(update={"matched": matched}), averages)
         found = [_found(f, p, heights.model) for f, p in zip(fields, heights.peaks, strict=True)]
         picks = _above(heights.peaks, heights.threshold)
     return fitted
-
-
-def _matched(heights: PeakHeights, averages: ClassAverages) -> MatchedHeights:
-    return MatchedHeights(
-        heights=heights.model,
-        threshold=heights.threshold,
-        contrast=heights.contrast,
-        averages=len(averages.images),
-    )
 
 
 def _found(field: FilteredMicrograph, peaks: Peaks, model: HeightModel) -> FoundPeaks:

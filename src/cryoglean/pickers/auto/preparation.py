@@ -9,7 +9,7 @@ import torch
 from cryoglean.pickers.auto.figures import fit_figure
 from cryoglean.pickers.auto.files import read_fitted_auto, write_fitted_auto
 from cryoglean.pickers.auto.fit import fit_auto
-from cryoglean.pickers.auto.picker import Auto, AutoSettings
+from cryoglean.pickers.auto.picker import AutoSettings, auto_picker
 from cryoglean.pickers.localpicker.preparation import localpicker_fit
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
 
@@ -48,7 +48,7 @@ def _fitted(preparation: Preparation) -> FittedAuto:
 
 def _prepare(preparation: Preparation) -> PreparedPicker:
     settings, fitted = preparation.settings_of(AutoSettings), _fitted(preparation)
-    picker = Auto(settings, fitted.model, fitted.averages, torch.device(preparation.device))
+    picker = auto_picker(settings, fitted.model, fitted.averages, torch.device(preparation.device))
     return PreparedPicker(picker, fitted.model)
 
 

@@ -13,7 +13,7 @@ from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.particles.boxes import cut_boxes, normalise_background, scale_boxes
-from cryoglean.pickers.matcher.class_averages import ClassAverages
+from cryoglean.pickers.matcher.class_averages import ClassAverages, without_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,8 @@ def quick_averages(found: Sequence[FoundPeaks], diameter_angstrom: float, thread
     result = classify(particles, settings, threads=threads).classes
     filled = (result.share >= _MIN_SHARE) & (result.averages.std(axis=(1, 2)) > 0)
     averages = ParticleSet(result.averages[filled], particles.pixel_size_angstrom)
-    return ClassAverages(_without_neighbours(_centred(averages)), averages.pixel_size_angstrom)
+    centred = ClassAverages(_centred(averages), averages.pixel_size_angstrom)
+    return without_neighbours(centred, diameter_angstrom)
 
 
 def _centred(averages: ParticleSet) -> NDArray[np.float32]:
@@ -118,16 +119,6 @@ def _centred(averages: ParticleSet) -> NDArray[np.float32]:
     rim = edge_energy(averages.images, _DIAMETER_PX, np.zeros((len(averages), 2)))
     whole: NDArray[np.bool_] = rim <= max(_MAX_EDGE_ENERGY, rim.min())
     return averages.images[whole]
-
-
-def _without_neighbours(averages: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Smear what is outside the particle's circle over the turns: its halo stays, a neighbour on one side does not."""
-    radius = np.hypot(*np.mgrid[-_BOX_PX // 2 : _BOX_PX // 2, -_BOX_PX // 2 : _BOX_PX // 2])
-    ring = np.rint(radius).astype(np.int64)
-    members = np.bincount(ring.ravel())
-    means = [np.bincount(ring.ravel(), each.ravel()) / members for each in averages]
-    smeared = np.stack(means)[:, ring]
-    return np.where(radius > _DIAMETER_PX / 2, smeared, averages).astype(np.float32)
 
 
 def _boxes(found: Sequence[FoundPeaks]) -> NDArray[np.float32]:

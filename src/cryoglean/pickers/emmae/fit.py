@@ -16,8 +16,7 @@ from cryoglean.latents.discriminant import discriminant
 from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import RADII, ring_means
 from cryoglean.pickers.emmae.picker import EmmaeFit, FittedEmmae, LatentMap, embedded, find_candidates, in_patches
-from cryoglean.pickers.emmae.settings import EmmaeSettings
-from cryoglean.pickers.localpicker.picker import Localpicker
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings
 from cryoglean.preprocess.noise_floor import SetFiltering, noise_floor
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def fit_emmae(
     """
     device, diameter = device or torch.device("cpu"), localpicker.diameter_angstrom
     mae.net.to(device)
-    finder = Localpicker(EmmaeSettings(diameter_angstrom=diameter), localpicker, device)
+    finder = Localpicker(LocalpickerSettings(diameter_angstrom=diameter), localpicker, device)
     images, places, names, floors = list[LatentMap](), list[_Places](), list[str](), list[float | None]()
     for micrograph in micrographs:
         floors.append(noise_floor(micrograph.image, diameter / micrograph.pixel_size_angstrom))
@@ -131,7 +130,7 @@ def _judged(facts: EmmaeFit, images: list[LatentMap], places: list[_Places]) -> 
     if len(heights) < MIN_HEIGHTS:
         return None
     room = sum(image.capacity for image in images)
-    threshold, _ = best_threshold(heights, fit_height_mixture(heights, room).posterior(heights))
+    threshold = best_threshold(heights, fit_height_mixture(heights, room).posterior(heights))
     contrast = _contrast(looks, threshold)
     clean = [
         found.clean(threshold, contrast) for found in looks
@@ -140,9 +139,9 @@ def _judged(facts: EmmaeFit, images: list[LatentMap], places: list[_Places]) -> 
     if len(heights) < MIN_HEIGHTS:
         return None
     mixture = fit_height_mixture(heights, room)
-    threshold, expected_f1 = best_threshold(heights, mixture.posterior(heights))
+    threshold = best_threshold(heights, mixture.posterior(heights))
     skewness = Skewness.of([found.skewness for found in looks])
-    known = {"contrast": contrast, "mixture": mixture, "threshold": threshold, "expected_f1": expected_f1}
+    known = {"contrast": contrast, "mixture": mixture, "threshold": threshold}
     known |= {"skewness": skewness.typical, "skewness_error": skewness.noise_error}
     theirs = [
         _Places(*in_patches(peaks, image), peaks.height - threshold) for image, peaks in zip(images, clean, strict=True)

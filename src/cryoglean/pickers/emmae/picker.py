@@ -29,7 +29,7 @@ from cryoglean.latents.likeness import Likeness
 from cryoglean.latents.rings import FINER, ring_means, ring_response
 from cryoglean.nets.embedding import embed_image
 from cryoglean.pickers.emmae.settings import EmmaeSettings
-from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, LocalpickerSettings
 from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.picks import Picks
 from cryoglean.preprocess.mae_chain import mae_image
@@ -72,7 +72,6 @@ class EmmaeFit(BaseModel):
         skewness_error: its standard error, were the response nothing but noise.
         mixture: of peak heights, in robust standard deviations of the response; None where nothing was found.
         threshold: minimum height of a particle.
-        expected_f1: F1 that the mixture expects at the threshold.
         localpicker: what Localpicker has learned of the set.
         blobs: how many of its picks stood in for the mask.
         contrast: of the particles.
@@ -90,7 +89,6 @@ class EmmaeFit(BaseModel):
     skewness_error: float = 0.0
     mixture: HeightMixture | None = None
     threshold: float = 0.0
-    expected_f1: float = 0.0
     blobs: int = 0
     contrast: ParticleContrast = ParticleContrast(0.0, 0.0)
     micrographs: tuple[str, ...] = ()
@@ -228,7 +226,12 @@ class Emmae(ScoringPicker):
     ) -> None:
         self.settings, self.learned, self.mae = settings, learned, mae
         self.device = device or torch.device("cpu")
-        self._localpicker = Localpicker(settings, learned.facts.localpicker, self.device)
+        shape = LocalpickerSettings(
+            diameter_angstrom=settings.diameter_angstrom,
+            min_distance_angstrom=settings.min_distance_angstrom,
+            edge_distance_diameters=settings.edge_distance_diameters,
+        )
+        self._localpicker = Localpicker(shape, learned.facts.localpicker, self.device)
         mae.net.to(self.device)
 
     @property

@@ -21,7 +21,7 @@ from cryoglean.pickers.emmae.network_training import WEIGHTS, NetworkTraining, p
 from cryoglean.pickers.emmae.paper import PaperEmmae, PaperEmmaeFit, fit_paper_emmae
 from cryoglean.pickers.emmae.picker import Emmae, EmmaeFit
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
-from cryoglean.pickers.localpicker.picker import Localpicker, fit_localpicker
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
 from cryoglean.scale.process_group import ProcessGroup
 
@@ -192,7 +192,7 @@ def disc_painter(model: LocalpickerModel, device: torch.device | None = None) ->
         model: what Localpicker has learned of the set.
         device: where to compute; the CPU by default.
     """
-    finder = Localpicker(EmmaeSettings(diameter_angstrom=model.diameter_angstrom), model, device)
+    finder = Localpicker(LocalpickerSettings(diameter_angstrom=model.diameter_angstrom), model, device)
 
     def discs(micrograph: Micrograph) -> NDArray[np.bool_]:
         picks = finder.pick(micrograph)

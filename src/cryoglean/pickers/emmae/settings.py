@@ -72,10 +72,15 @@ class NetworkSettings(PickerSettings):
 
 
 class EmmaeSettings(NetworkSettings, ShapeSettings):
-    """Settings of Cryo-EMMAE, those of `ShapeSettings` and `NetworkSettings`."""
+    """Settings of Cryo-EMMAE, besides those of `ShapeSettings` and `NetworkSettings`.
+
+    Attributes:
+        threshold: minimum score of a pick; at 0.5 lies the threshold that the program finds by itself.
+    """
 
     method: Literal["emmae"] = "emmae"
     preset: Literal["default"] = "default"
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class PaperEmmaeSettings(NetworkSettings):

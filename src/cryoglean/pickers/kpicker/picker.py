@@ -61,7 +61,6 @@ class KpickerFit(BaseModel):
         layers: sizes of the network's layers.
         calibration: from log-odds to probability.
         threshold: minimum probability of a pick.
-        expected_f1: F1 that the probabilities expect at the threshold.
         contrast: of the particles.
         micrographs: the micrographs it was trained on.
         held_out: those that decided when to stop, calibration and threshold; empty where there was only one, which then
@@ -76,7 +75,6 @@ class KpickerFit(BaseModel):
     layers: KpickerLayers
     calibration: Calibration
     threshold: Annotated[float, Field(ge=0, le=1)]
-    expected_f1: float
     contrast: ParticleContrast
     micrographs: tuple[str, ...]
     held_out: tuple[str, ...]

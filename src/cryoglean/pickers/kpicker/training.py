@@ -143,13 +143,12 @@ def train_kpicker(
     net = new_net(settings.layers, settings.seed).to(learned[0].image.image.device)
     checks = _train_on(net, seen, held_out, settings, threads, watch)
     contrast = _contrast(learned)
-    calibration, threshold, expected_f1 = _calibrated(net, held_out or seen, contrast)
+    calibration, threshold = _calibrated(net, held_out or seen, contrast)
     facts = KpickerFit(
         diameter_angstrom=settings.diameter_angstrom,
         layers=settings.layers,
         calibration=calibration,
         threshold=threshold,
-        expected_f1=expected_f1,
         contrast=contrast,
         micrographs=tuple(each.name for each in seen),
         held_out=tuple(each.name for each in held_out),
@@ -227,16 +226,14 @@ def _contrast(learned: Sequence[_Learned]) -> ParticleContrast:
     return ParticleContrast.of(np.concatenate([each.image.contrast_at(each.examples.positives) for each in learned]))
 
 
-def _calibrated(
-    net: KpickerNet, judges: Sequence[_Learned], contrast: ParticleContrast
-) -> tuple[Calibration, float, float]:
-    """Return calibration, threshold and expected F1, learned on micrographs that are not trained on."""
+def _calibrated(net: KpickerNet, judges: Sequence[_Learned], contrast: ParticleContrast) -> tuple[Calibration, float]:
+    """Return calibration and threshold, learned on micrographs that are not trained on."""
     odds, labelled = (np.concatenate(v) for v in zip(*(_peaks(net, each, contrast) for each in judges), strict=True))
     if not len(odds):
-        return Calibration(1.0, 0.0, 1.0), 0.5, 0.0
+        return Calibration(1.0, 0.0, 1.0), 0.5
     calibration = calibrate(odds, labelled)
-    threshold_odds, expected_f1 = best_threshold(odds, calibration.probability(odds))
-    return calibration, float(calibration.probability(np.array([threshold_odds]))[0]), expected_f1
+    threshold = best_threshold(odds, calibration.probability(odds))
+    return calibration, float(calibration.probability(np.array([threshold]))[0])
 
 
 def _peaks(

@@ -1,7 +1,7 @@
 """Localpicker: shape-based picking (McSweeney et al., IUCrJ 7, 719, 2020)."""
 
 from cryoglean.pickers.protocol import (
-    SCORE_THRESHOLD,
+    PROBABILITY,
     Implementation,
     PickerDescription,
     PickerOption,
@@ -34,7 +34,7 @@ DESCRIPTIONS = (
         preset="default",
         title="Localpicker",
         load=_load,
-        options=(SCORE_THRESHOLD,),
+        options=PROBABILITY,
         results=("localpicker.json", "localpicker.png"),
         fit_files=("localpicker.json",),
         pictures=(TEMPLATE_PICTURE,),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import expit
 
 from cryoglean.calibration.height_model import HeightModel
 from cryoglean.calibration.peak_heights import fit_peak_heights
@@ -31,7 +30,7 @@ from cryoglean.pickers.localpicker.template_search import (
     search_template,
 )
 from cryoglean.pickers.protocol import ScoringPicker
-from cryoglean.pickers.settings import ShapeSettings
+from cryoglean.pickers.settings import ProbabilitySettings
 from cryoglean.picks import Picks
 from cryoglean.preprocess.glaring import without_glaring
 from cryoglean.preprocess.working import WorkingImage, working_image
@@ -50,8 +49,12 @@ _DOUBTFUL = 0.01
 threshold is that of the set, and the comparison takes a second or two."""
 
 
-class LocalpickerSettings(ShapeSettings):
-    """Settings of Localpicker, those of `ShapeSettings`."""
+_FEW = 2
+"""Peaks that stand out where particles were found, at least. Chosen by hand: one may be anything."""
+
+
+class LocalpickerSettings(ProbabilitySettings):
+    """Settings of Localpicker, those of `ProbabilitySettings`."""
 
     method: Literal["localpicker"] = "localpicker"
 
@@ -68,8 +71,8 @@ class LocalpickerModel(BaseModel):
         skewness_error: its standard error, were the response nothing but noise.
         heights: the densities of peak heights, in robust standard deviations of the response.
         threshold: minimum height of a particle.
-        expected_f1: F1 that these densities expect at the threshold; dirt as high as particles is not in it.
         contrast: of the picks.
+        standing_out: peaks that are higher than noise is in all the micrographs.
         micrographs: the micrographs it was learned from.
     """
 
@@ -82,25 +85,32 @@ class LocalpickerModel(BaseModel):
     skewness_error: float
     heights: HeightModel
     threshold: float
-    expected_f1: float
     contrast: ParticleContrast
+    standing_out: int
     micrographs: tuple[str, ...]
 
     @property
     def found_particles(self) -> bool:
-        """Whether anything like particles was found: the response is skewed beyond doubt."""
-        return is_skewed(self.skewness, self.skewness_error)
+        """Whether anything like particles was found: the response is skewed beyond doubt, or some peaks stand out."""
+        return is_skewed(self.skewness, self.skewness_error) or self.is_sparse
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether some peaks stand out, too few to make the response skewed."""
+        return not is_skewed(self.skewness, self.skewness_error) and self.standing_out >= _FEW
 
     @property
     def signal(self) -> Signal:
         """Whether anything like particles was found, and how sure that is."""
-        return signal_of(self.skewness, self.skewness_error)
+        return Signal.found if self.is_sparse else signal_of(self.skewness, self.skewness_error)
 
     def summary(self) -> str:
         """Return in one line what was found."""
         skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
         if not self.found_particles:
             return f"no particle signal found ({skewness}, not clearly above 0{self.signal.remark})"
+        if self.is_sparse:
+            skewness = f"{self.standing_out} peaks are higher than noise is, too few for skewness"
         shape = "learned radial profile" if self.profile else "disc minus ring"
         return (
             f"particle signal found ({skewness}{self.signal.remark}); template: {shape}, "
@@ -137,22 +147,28 @@ class PeakCandidates(NamedTuple):
 class Localpicker(ScoringPicker):
     """Pick particles by the shape that was learned from the set."""
 
-    def __init__(self, settings: ShapeSettings, model: LocalpickerModel, device: torch.device | None = None) -> None:
+    def __init__(
+        self, settings: ProbabilitySettings, model: LocalpickerModel, device: torch.device | None = None
+    ) -> None:
         self.settings, self.model, self.device = settings, model, device
 
     @property
     def threshold(self) -> float:
-        """Minimum score of a pick."""
-        return self.settings.threshold
+        """Minimum probability of a pick."""
+        return min_probability(self.settings, self.model.heights, self.model.threshold)
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
         if not self.model.found_particles:
-            return Picks.empty()
+            return Picks.empty("probability")
         seen = self.find_candidates(micrograph)
-        score = expit(seen.peaks.height - seen.threshold)
+        score = self.probability(seen)
         kept = score >= min_score
-        return Picks(*seen.stored(kept), score[kept])
+        return Picks(*seen.stored(kept), score[kept], "probability")
+
+    def probability(self, seen: PeakCandidates) -> NDArray[np.float64]:
+        """Return the probability that each peak is a particle; lower in a micrograph that seems empty."""
+        return self.model.heights.score(seen.peaks.height - (seen.threshold - self.model.threshold))
 
     def find_candidates(
         self, micrograph: Micrograph, distance_diameters: float | None = None, working: WorkingImage | None = None
@@ -172,13 +188,33 @@ class Localpicker(ScoringPicker):
             distance_diameters = self.settings.min_distance_diameters
         edge, contrast = self.settings.edge_distance_diameters, self.model.contrast
         peaks = particle_like_peaks(field, response, distance_diameters, edge, contrast)
-        skewness = Skewness.of([field_skewness(response, working.diameter_px, working.exposed)])
-        empty = emptiness(skewness, self.model.skewness)
-        if empty > _DOUBTFUL:
-            distance_px = distance_diameters * working.diameter_px
-            empty = emptiness(skewness, self.model.skewness, peak_deviations(response, distance_px))
+        empty = self._emptiness(response, working, distance_diameters)
         threshold = threshold_for_micrograph(self.model.threshold, empty, field.capacity)
         return PeakCandidates(field, peaks, threshold, empty)
+
+    def _emptiness(self, response: Tensor, working: WorkingImage, distance_diameters: float) -> float:
+        """Return the probability that a micrograph is empty; any may be where particles are few in all."""
+        if self.model.is_sparse:
+            return 1.0
+        skewness = Skewness.of([field_skewness(response, working.diameter_px, working.exposed)])
+        empty = emptiness(skewness, self.model.skewness)
+        if empty <= _DOUBTFUL:
+            return empty
+        above_noise = peak_deviations(response, distance_diameters * working.diameter_px)
+        return emptiness(skewness, self.model.skewness, above_noise)
+
+
+def min_probability(settings: ProbabilitySettings, heights: HeightModel, found_height: float) -> float:
+    """Return the minimum probability of a pick.
+
+    Args:
+        settings: that may choose it.
+        heights: of the set's peaks.
+        found_height: that the set itself asks for.
+    """
+    if settings.threshold is not None:
+        return settings.threshold
+    return heights.min_score(found_height if settings.fdr is None else heights.height_at_fdr(settings.fdr))
 
 
 def particle_like_peaks(
@@ -237,8 +273,8 @@ def fit_localpicker(
         skewness_error=skewness.noise_error,
         heights=found.model,
         threshold=found.threshold,
-        expected_f1=found.expected_f1,
         contrast=found.contrast,
+        standing_out=found.standing_out,
         micrographs=tuple(names),
     )
 
@@ -253,8 +289,8 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         skewness_error=0.0,
         heights=HeightModel.of_normals(HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0)),
         threshold=0.0,
-        expected_f1=0.0,
         contrast=ParticleContrast(0.0, 0.0),
+        standing_out=0,
         micrographs=tuple(names),
     )
 

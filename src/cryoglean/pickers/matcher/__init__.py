@@ -1,7 +1,7 @@
 """Matcher: picking by class averages."""
 
 from cryoglean.pickers.localpicker import TEMPLATE_PICTURE
-from cryoglean.pickers.protocol import SCORE_THRESHOLD, GivenFile, Implementation, PickerDescription
+from cryoglean.pickers.protocol import PROBABILITY, GivenFile, Implementation, PickerDescription
 
 
 def _load() -> Implementation:
@@ -21,7 +21,7 @@ DESCRIPTIONS = (
                 "templates", "--templates", "a stack of class averages, as cryoglean select makes it", is_needed=True
             ),
         ),
-        options=(SCORE_THRESHOLD,),
+        options=PROBABILITY,
         results=("localpicker.json", "localpicker.png", "matcher.json"),
         fit_files=("localpicker.json", "matcher.json"),
         pictures=(TEMPLATE_PICTURE,),

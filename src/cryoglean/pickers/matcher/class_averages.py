@@ -1,4 +1,4 @@
-"""Class averages as templates: how well places of a micrograph match the best of them, at any turn in the plane."""
+"""Class averages as templates, in all turns in the plane."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from cryoglean.detect.peaks import Peaks
-    from cryoglean.preprocess.working import WorkingImage
 
 TURNS = 30
 """Steps of 12 degrees. Published: the 2020 paper aligns its classes at them (McSweeney et al., IUCrJ 7, 719, section
@@ -22,9 +20,6 @@ TURNS = 30
 
 _EDGE_DIAMETERS = 0.08
 """Width of the circle's soft edge. Chosen by hand: about two working pixels."""
-
-_PLACES_AT_A_TIME = 512
-"""Resource: bounds memory; no result depends on it."""
 
 _FLAT = 1e-5
 """Share of its norm that a template must keep when its mean is taken away. Derived: what is left of a flat one is
@@ -43,22 +38,33 @@ class ClassAverages(NamedTuple):
     pixel_size_angstrom: float
 
 
+def without_neighbours(averages: ClassAverages, diameter_angstrom: float) -> ClassAverages:
+    """Smear what is outside the particle's circle over the turns: its halo stays, a neighbour on one side does not."""
+    images, radius_px = averages.images, diameter_angstrom / averages.pixel_size_angstrom / 2
+    side = images.shape[-1]
+    place = np.arange(side) - side // 2
+    radius = np.hypot(place[:, None], place)
+    ring = np.rint(radius).astype(np.int64)
+    members = np.bincount(ring.ravel())
+    means = np.stack([np.bincount(ring.ravel(), each.ravel()) / members for each in images])
+    return averages._replace(images=np.where(radius > radius_px, means[:, ring], images).astype(np.float32))
+
+
 def turned_templates(
     averages: ClassAverages,
     diameter_angstrom: float,
     diameter_px: float,
+    reach_diameters: float,
     device: torch.device | None = None,
-    *,
-    reach_diameters: float = 0.5,
 ) -> Tensor:
-    """Cut a circle, by default the particle's, out of each average and turn it all round.
+    """Cut a circle out of each average and turn it all round.
 
     Args:
         averages: of k classes.
         diameter_angstrom: particle diameter.
         diameter_px: the same in pixels of the image that is to be matched.
-        device: where to compute; the CPU by default.
         reach_diameters: radius of the circle.
+        device: where to compute; the CPU by default.
 
     Returns:
         `(k * TURNS, side, side)` float32, side odd: of zero mean and unit norm, 0 outside the circle; an average that
@@ -86,28 +92,3 @@ def _unit(templates: Tensor, before: Tensor) -> Tensor:
     """Scale to unit norm; what is but rounding error, held against the norm with the mean in it, becomes 0."""
     norm = templates.norm(dim=(1, 2), keepdim=True)
     return torch.where(norm > _FLAT * before, templates / norm.clamp_min(1e-30), 0.0)
-
-
-def match(working: WorkingImage, peaks: Peaks, templates: Tensor) -> NDArray[np.float64]:
-    """Correlate an image around places with all templates; the best match counts.
-
-    Not divided by what the place itself holds: a faint particle matches less than a strong one.
-
-    Args:
-        working: the image; it counts as 0 beyond its edges.
-        peaks: n places, of which the nearest pixel is taken.
-        templates: from `turned_templates`.
-
-    Returns:
-        (n,) correlations.
-    """
-    side, device = templates.shape[-1], working.image.device
-    padded = functional.pad(working.image, (side // 2,) * 4)
-    window = torch.arange(side, device=device)
-    rows, columns = (torch.from_numpy(np.rint(v).astype(np.int64)).to(device) for v in (peaks.y, peaks.x))
-    flat = templates.flatten(1).T
-    best = [torch.zeros(0)]
-    for row, column in zip(torch.split(rows, _PLACES_AT_A_TIME), torch.split(columns, _PLACES_AT_A_TIME), strict=True):
-        around = padded[(row[:, None] + window)[:, :, None], (column[:, None] + window)[:, None, :]]
-        best.append((around.flatten(1) @ flat).amax(1).cpu())
-    return torch.cat(best).double().numpy()

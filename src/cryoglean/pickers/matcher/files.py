@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
-from cryoglean.pickers.matcher.class_averages import ClassAverages
+from cryoglean.pickers.matcher.class_averages import ClassAverages, without_neighbours
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def read_class_averages(path: Path, diameter_angstrom: float) -> ClassAverages:
-    """Read class averages, protein bright, of which the empty ones are left out.
+    """Read class averages, protein bright, without the empty ones, and without neighbours of the particles.
 
     Args:
         path: an MRC stack whose header tells the pixel size, of this program or of RELION (`run_itNNN_classes.mrcs`).
@@ -35,4 +35,4 @@ def read_class_averages(path: Path, diameter_angstrom: float) -> ClassAverages:
     filled = images[images.std(axis=(1, 2)) > 0]
     if not len(filled):
         raise SettingsError(f"--templates {path}: all {len(images)} images are empty")
-    return ClassAverages(filled, pixel_size)
+    return without_neighbours(ClassAverages(filled, pixel_size), diameter_angstrom)

@@ -1,25 +1,27 @@
-"""Matcher: Localpicker's places, scored anew by how well they match class averages.
+"""Matcher: a search for class averages, at every place and in all turns.
 
-Localpicker's template is round, and so knows nothing of views and shapes; class averages of its own picks do. This is
-picking by references (Roseman, Ultramicroscopy 94, 225, 2003), held to the places that stand out anyway. Both scores
-are put in units of the deviation of the background's peaks, and their mean is what is cut.
+Localpicker's template is round, and so knows nothing of views and shapes; class averages do. This is picking by
+references (Roseman, Ultramicroscopy 94, 225, 2003), with a threshold found beside decoys that are searched in the same
+way. Of Localpicker it keeps how a micrograph is seen, and whether it seems empty.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import expit
+from scipy.spatial import cKDTree
 
-from cryoglean.detect.mixture import MIN_HEIGHTS, HeightMixture, best_threshold, fit_height_mixture
-from cryoglean.detect.peaks import non_maximum_suppression
-from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS
-from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel
-from cryoglean.pickers.matcher.class_averages import ClassAverages, match, turned_templates
+from cryoglean.calibration.height_model import HeightModel
+from cryoglean.calibration.peak_heights import fit_peak_heights
+from cryoglean.detect.contrast import ParticleContrast
+from cryoglean.detect.emptiness import threshold_for_micrograph
+from cryoglean.detect.responses import standardised_response
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, min_probability, particle_like_peaks
+from cryoglean.pickers.matcher.template_bank import AveragesResponse
 from cryoglean.pickers.protocol import ScoringPicker
-from cryoglean.pickers.settings import ShapeSettings
+from cryoglean.pickers.settings import ProbabilitySettings
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
@@ -28,123 +30,145 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from cryoglean.calibration.peak_heights import PeakHeights
+    from cryoglean.detect.peaks import Peaks
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.localpicker.picker import PeakCandidates
+    from cryoglean.pickers.matcher.class_averages import ClassAverages
+
+_SAME_PARTICLE_DIAMETERS = 0.5
+"""Peaks of both templates nearer than this are of one particle. Derived: a particle's radius."""
 
 
-class MatcherSettings(ShapeSettings):
-    """Settings of Matcher, those of `ShapeSettings`."""
+class MatcherSettings(ProbabilitySettings):
+    """Settings of Matcher, those of `ProbabilitySettings`."""
 
     method: Literal["matcher"] = "matcher"
+
+
+class MatchedHeights(BaseModel):
+    """Heights of the response to class averages.
+
+    Attributes:
+        heights: their densities, in robust standard deviations of the response.
+        threshold: minimum height of a particle.
+        contrast: of the picks.
+        averages: number of class averages.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    heights: HeightModel
+    threshold: float
+    contrast: ParticleContrast
+    averages: Annotated[int, Field(ge=1)]
+
+    @classmethod
+    def of(cls, found: PeakHeights, averages: ClassAverages) -> MatchedHeights:
+        """Return what is needed of heights to pick by them."""
+        return cls(
+            heights=found.model,
+            threshold=found.threshold,
+            contrast=found.contrast,
+            averages=len(averages.images),
+        )
 
 
 class MatcherFit(BaseModel):
     """Facts of a fit, besides the averages.
 
     Attributes:
-        diameter_angstrom: the diameter it was made for.
         localpicker: what Localpicker has learned of the set.
-        background: mean and deviation of the matches of background peaks.
-        mixture: of the joint scores of all peaks.
-        threshold: minimum joint score of a particle; None where there were too few peaks to tell.
-        expected_f1: F1 that the mixture expects at the threshold.
+        matched: heights of the response to class averages; None where there were too few peaks to tell, or nothing
+            like particles.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    diameter_angstrom: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     localpicker: LocalpickerModel
-    background: tuple[float, Annotated[float, Field(gt=0)]] = (0.0, 1.0)
-    mixture: HeightMixture | None = None
-    threshold: float | None = None
-    expected_f1: float = 0.0
-
-    def joint(self, height: NDArray[np.float64], matches: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean of both scores of (n,) peaks, each in deviations above the background's mean."""
-        shape, (mean, deviation) = self.localpicker.heights, self.background
-        return (((height - shape.background_mean) / shape.background_deviation) + (matches - mean) / deviation) / 2
-
-
-class Matched(NamedTuple):
-    """The peaks of a micrograph, and how well each matches the best class average.
-
-    Attributes:
-        seen: n peaks.
-        matches: (n,) correlations.
-    """
-
-    seen: PeakCandidates
-    matches: NDArray[np.float64]
+    matched: MatchedHeights | None = None
 
 
 class Matcher(ScoringPicker):
-    """Pick by the shape that was learned from the set, and by class averages."""
+    """Pick by class averages.
+
+    Args:
+        settings: of Matcher, or of another picker that searches with class averages.
+        localpicker: what Localpicker has learned of the set.
+        matched: heights of the response to the averages; None picks nothing.
+        averages: class averages.
+        device: where to compute; the CPU by default.
+    """
 
     def __init__(
         self,
-        settings: MatcherSettings,
-        facts: MatcherFit,
+        settings: ProbabilitySettings,
+        localpicker: LocalpickerModel,
+        matched: MatchedHeights | None,
         averages: ClassAverages,
         device: torch.device | None = None,
     ) -> None:
-        self.settings, self.facts, self.averages, self.device = settings, facts, averages, device
-        self._localpicker = Localpicker(settings, facts.localpicker, device)
+        self.settings, self.matched = settings, matched
+        self._localpicker = Localpicker(settings, localpicker, device)
+        self._response = AveragesResponse(averages, settings.diameter_angstrom)
 
     @property
     def threshold(self) -> float:
-        """Minimum score of a pick."""
-        return self.settings.threshold
+        """Minimum probability of a pick; any, where nothing was found."""
+        matched = self.matched
+        return 0.0 if matched is None else min_probability(self.settings, matched.heights, matched.threshold)
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
-        facts, settings = self.facts, self.settings
-        if facts.threshold is None or not facts.localpicker.found_particles:
-            return Picks.empty()
-        seen, matches = self.find_candidates(micrograph)
-        above = facts.joint(seen.peaks.height, matches) - facts.threshold
-        if seen.threshold > facts.localpicker.threshold:  # it seems empty: noise matches class averages well, too
-            above = np.minimum(above, seen.peaks.height - seen.threshold)
-        score = expit(above)
+        matched, settings = self.matched, self.settings
+        if matched is None or not self._localpicker.model.found_particles:
+            return Picks.empty("probability")
+        seen = self._localpicker.find_candidates(micrograph)
+        heights = standardised_response(seen.field, self._response)
+        distance, edge = settings.min_distance_diameters, settings.edge_distance_diameters
+        peaks = particle_like_peaks(seen.field, heights, distance, edge, matched.contrast)
+        threshold = threshold_for_micrograph(matched.threshold, seen.emptiness, seen.field.capacity)
+        by_averages = matched.heights.score(peaks.height - (threshold - matched.threshold))
+        score = np.minimum(by_averages, self._most_probable(seen, peaks))
         order = np.argsort(-score, kind="stable")
         order = order[score[order] >= min_score]
-        x, y = seen.stored(order)
-        apart = non_maximum_suppression(x, y, settings.min_distance_px(micrograph))
-        return Picks(x[apart], y[apart], score[order][apart])
+        return Picks(*seen._replace(peaks=peaks).stored(order), score[order], "probability")
 
-    def find_candidates(self, micrograph: Micrograph) -> Matched:
-        """Find all peaks that may be particles, however weak, and how they match."""
-        seen = self._localpicker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS)
-        diameter, working = self.settings.diameter_angstrom, seen.field.working
-        templates = turned_templates(self.averages, diameter, working.diameter_px, self.device)
-        return Matched(seen, match(working, seen.peaks, templates))
+    def _most_probable(self, seen: PeakCandidates, peaks: Peaks) -> NDArray[np.float64]:
+        """Return how probable each peak may be: noise is like class averages, too.
+
+        In a micrograph that seems empty, a peak is no surer than the round template is there.
+        """
+        if seen.threshold <= self._localpicker.model.threshold:
+            return np.ones(len(peaks.x))
+        if len(seen.peaks.x) == 0:
+            return np.zeros(len(peaks.x))
+        away, nearest = cKDTree(seen.peaks.xy).query(peaks.xy)
+        is_same = away <= _SAME_PARTICLE_DIAMETERS * seen.field.working.diameter_px
+        return np.where(is_same, self._localpicker.probability(seen)[nearest], 0.0)
 
 
 def fit_matcher(
     micrographs: Iterable[Micrograph],
     localpicker: LocalpickerModel,
     averages: ClassAverages,
+    threads: int = 1,
     device: torch.device | None = None,
 ) -> MatcherFit:
-    """Find the threshold of the joint score in a few micrographs.
+    """Find the threshold of the response to class averages in a few micrographs.
 
     Args:
         micrographs: the micrographs to learn from; each is needed only until the next is taken.
         localpicker: what Localpicker has learned of the set.
         averages: class averages of particles.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
         device: where to compute; the CPU by default.
     """
-    diameter = localpicker.diameter_angstrom
-    facts = MatcherFit(diameter_angstrom=diameter, localpicker=localpicker)
-    matcher = Matcher(MatcherSettings(diameter_angstrom=diameter), facts, averages, device)
-    found = [matcher.find_candidates(micrograph) for micrograph in micrographs]
-    height = np.concatenate([np.zeros(0), *(each.seen.peaks.height for each in found)])
-    matches = np.concatenate([np.zeros(0), *(each.matches for each in found)])
-    if len(height) < MIN_HEIGHTS:
+    facts = MatcherFit(localpicker=localpicker)
+    if not localpicker.found_particles:
         return facts
-    capacity = sum(each.seen.field.capacity for each in found)
-    alone = fit_height_mixture(matches, capacity)
-    facts = facts.model_copy(update={"background": (alone.background_mean, alone.background_deviation)})
-    joint = facts.joint(height, matches)
-    mixture = fit_height_mixture(joint, capacity)
-    threshold, expected_f1 = best_threshold(joint, mixture.posterior(joint))
-    return facts.model_copy(update={"mixture": mixture, "threshold": threshold, "expected_f1": expected_f1})
+    diameter = localpicker.diameter_angstrom
+    picker = Localpicker(MatcherSettings(diameter_angstrom=diameter), localpicker, device)
+    fields = [picker.find_candidates(micrograph).field for micrograph in micrographs]
+    found = fit_peak_heights(fields, [AveragesResponse(averages, diameter)] * len(fields), threads)
+    return facts if found is None else facts.model_copy(update={"matched": MatchedHeights.of(found, averages)})

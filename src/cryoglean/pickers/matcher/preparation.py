@@ -1,4 +1,4 @@
-"""Preparation of Matcher: Localpicker's fit, and the threshold of the joint score."""
+"""Preparation of Matcher: Localpicker's fit, and the threshold of the response to class averages."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def _prepare(preparation: Preparation) -> PreparedPicker:
     averages, shape = _averages(preparation), localpicker_fit(preparation)
     fit = read_model(preparation.folder / _FIT, MatcherFit)
     if fit is None:
-        preparation.info(f"matching with {len(averages.images)} class averages")
-        fit = fit_matcher(preparation.sample(()), shape, averages, device)
+        preparation.info(f"searching with {len(averages.images)} class averages")
+        fit = fit_matcher(preparation.sample(()), shape, averages, preparation.cpus, device)
         write_atomic_text(preparation.folder / _FIT, fit.model_dump_json(indent=2) + "\n")
-    return PreparedPicker(Matcher(settings, fit, averages, device), shape)
+    return PreparedPicker(Matcher(settings, fit.localpicker, fit.matched, averages, device), shape)
 
 
 DEFAULT = Implementation(MatcherSettings, _prepare, _check, read_localpicker_fit)

@@ -52,7 +52,7 @@ class TemplateBank(NamedTuple):
     @classmethod
     def of(cls, averages: ClassAverages, diameter_angstrom: float, diameter_px: float) -> TemplateBank:
         """Turn class averages and find what they have in common."""
-        templates = turned_templates(averages, diameter_angstrom, diameter_px, reach_diameters=REACH_DIAMETERS)
+        templates = turned_templates(averages, diameter_angstrom, diameter_px, REACH_DIAMETERS)
         parts, size, images = torch.linalg.svd(templates.flatten(1), full_matrices=False)
         held = size.square().cumsum(0) / size.square().sum()
         rank = min(int((held < _ENERGY).sum()) + 1, _MAX_IMAGES)

@@ -7,8 +7,8 @@ from scipy import ndimage
 from tests.class_averages import BOX, DIAMETER, PIXEL, blobs
 
 from cryoglean.detect.peaks import find_peaks
-from cryoglean.pickers.auto.template_bank import REACH_DIAMETERS, AveragesResponse, TemplateBank
 from cryoglean.pickers.matcher.class_averages import ClassAverages, turned_templates
+from cryoglean.pickers.matcher.template_bank import REACH_DIAMETERS, AveragesResponse, TemplateBank
 from cryoglean.preprocess.fourier import padded_spectrum
 
 AVERAGES = ClassAverages(np.stack([blobs(), blobs(x=3.0)]).astype(np.float32), PIXEL)
@@ -32,7 +32,7 @@ def response_to(image, diameter_px, averages=AVERAGES):
 
 def best_of_all(image, diameter_px):
     """The response by one filter a template."""
-    templates = turned_templates(AVERAGES, DIAMETER, diameter_px, reach_diameters=REACH_DIAMETERS).numpy()
+    templates = turned_templates(AVERAGES, DIAMETER, diameter_px, REACH_DIAMETERS).numpy()
     return np.max([ndimage.correlate(image.numpy(), each, mode="mirror") for each in templates], axis=0)
 
 
