@@ -1,6 +1,6 @@
 """The hard suite: simulated sets with exact truth (benchmarks/hard_sets.py), picked and scored; one table.
 
-usage: python benchmarks/hard_suite.py SHARED --out FOLDER [--sets base,small] [--seeds 1 2 3] [--methods localpicker]
+usage: python benchmarks/hard_suite.py SHARED --out FOLDER [--sets base,small] [--seeds 1 2 3] [--methods auto]
 
 SHARED holds `data/structures`. Picks and true particles are paired one to one within a quarter of the true diameter;
 centres nearer than half a diameter to the edge are left out on both sides. A result is kept in FOLDER/results.json and
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METHODS: dict[str, list[str]] = {
-    "localpicker": ["--method", "localpicker"],
     "auto": ["--method", "auto"],
+    "localpicker": ["--method", "localpicker"],
     "emmae": ["--method", "emmae", "--model", "pretrained"],
 }
 """Options of `cryoglean pick`."""

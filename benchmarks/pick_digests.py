@@ -53,9 +53,9 @@ SETS = {
 
 TRAINED = "/weights.safetensors"
 CASES = (
-    Case("localpicker-10146", "pick IMAGES"),
-    Case("localpicker-noisy", "pick IMAGES", "noisy"),
-    Case("localpicker-10017", "pick IMAGES", "10017"),
+    Case("localpicker-10146", "pick IMAGES --method localpicker"),
+    Case("localpicker-noisy", "pick IMAGES --method localpicker", "noisy"),
+    Case("localpicker-10017", "pick IMAGES --method localpicker", "10017"),
     Case("localpicker-paper-10146", "pick IMAGES --preset paper"),
     Case("localpicker-paper-10017", "pick IMAGES --preset paper", "10017"),
     Case("emmae-shipped-10146", "pick IMAGES --method emmae --model pretrained"),

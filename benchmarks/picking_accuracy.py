@@ -1,6 +1,6 @@
 """F1 of the shape-based pickers on real micrographs, by the reference score, with the program's own threshold.
 
-usage: python benchmarks/picking_accuracy.py SHARED [--out FOLDER] [--preset default|paper] [--method localpicker]
+usage: python benchmarks/picking_accuracy.py SHARED [--out FOLDER] [--preset default|paper] [--method auto|localpicker]
 
 SHARED holds `data/<set>/micrographs`, `data/<set>/particles` and `tools/score_picks.py`. Prints a Markdown table; the
 pictures of all micrographs with their picks lie in FOLDER/<set>/plots.
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("--out", type=Path, default=Path("accuracy-out"))
     parser.add_argument("--preset", default="default", choices=["default", "paper"])
-    parser.add_argument("--method", default="localpicker", choices=["localpicker", "auto"])
+    parser.add_argument("--method", default=None, choices=["auto", "localpicker"])
     arguments = parser.parse_args()
     print(
         "| set | picks | precision | recall | F1, own threshold | F1, best threshold (oracle) |\n"
@@ -44,7 +44,8 @@ def pick(arguments: argparse.Namespace, name: str) -> Path:
     (diameter, pixel_size, *_), out = SETS[name], arguments.out / name
     command = [sys.executable, "-m", "cryoglean.cli", "pick", str(arguments.shared / "data" / name / "micrographs")]
     command += ["--diameter", str(diameter), "--pixel-size", str(pixel_size), "--out", str(out), "--plots"]
-    command += ["--method", arguments.method, "--preset", arguments.preset]
+    command += ["--preset", arguments.preset]
+    command += ["--method", arguments.method] if arguments.method else []
     subprocess.run([*command, "--force"], check=True, capture_output=True)
     return out / "picks"
 

@@ -48,7 +48,7 @@ def row(shared: Path, out: Path, name: str, cpus: int) -> str:
         micrographs = shared / "data" / name / "micrographs"
     words = [micrographs, "--diameter", diameter, "--pixel-size", pixel_size, "--cpus", cpus, "--out"]
     picked, run = out / f"{name}-pick", out / f"{name}-run"
-    call("pick", "--method", "localpicker", *words, picked)
+    call("pick", *words, picked)
     call("run", *words, run)
     best = json.loads((run / "run.json").read_text())["best"]
     first = "matched" if (run / "rounds/00/matched").exists() else "candidates"

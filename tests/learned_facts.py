@@ -23,6 +23,7 @@ def localpicker_model(**changes):
         "heights": HEIGHTS,
         "threshold": 2.4,
         "contrast": ParticleContrast(0.0, 0.1),
+        "noise_height": 5.2,
         "standing_out": 40,
         "micrographs": ("a.mrc",),
     }

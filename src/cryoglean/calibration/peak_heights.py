@@ -74,13 +74,15 @@ class PeakHeights(NamedTuple):
         threshold: minimum height of a particle.
         contrast: of the particles.
         peaks: of each micrograph, those whose contrast is that of particles.
-        standing_out: how many of these are higher than noise is in all the micrographs.
+        noise_height: that no maximum of noise reaches in all the micrographs.
+        standing_out: how many peaks are higher than that.
     """
 
     model: HeightModel
     threshold: float
     contrast: ParticleContrast
     peaks: tuple[Peaks, ...]
+    noise_height: float
     standing_out: int
 
 
@@ -113,8 +115,9 @@ def fit_peak_heights(
             model = _fit_beside_decoys(heights, heights >= threshold, alike, pool) or model
             threshold = model.best_height(heights)
             contrast = _contrast_above(threshold, seen)
-    standing_out = int((heights > certain_height(capacity)).sum())
-    return PeakHeights(model, threshold, contrast, tuple(each.peaks for each in alike), standing_out)
+    highest = certain_height(capacity)
+    peaks, standing_out = tuple(each.peaks for each in alike), int((heights > highest).sum())
+    return PeakHeights(model, threshold, contrast, peaks, highest, standing_out)
 
 
 def _fit_beside_decoys(

@@ -74,13 +74,15 @@ def pick(
 ) -> int:
     """Find particles in micrographs.
 
-    Each micrograph gets OUT/picks/NAME_autopick.star, with scores from 0 to 1. Running it again does only what is
-    missing. Micrographs that cannot be used are named in OUT/rejected.csv. With --plots, OUT/report.html shows all that
-    was found.
+    Each micrograph gets OUT/picks/NAME_autopick.star, with scores from 0 to 1: by default the probability that a pick
+    is a particle. Running it again does only what is missing. Micrographs that cannot be used are named in
+    OUT/rejected.csv. With --plots, OUT/report.html shows all that was found.
 
     For example:
 
         cryoglean pick micrographs --diameter 191 --pixel-size 1.77 --out OUT --plots
+
+        cryoglean pick micrographs --diameter 191 --pixel-size 1.77 --out STRICT --fdr 0.05
 
         cryoglean pick micrographs --diameter auto --pixel-size 1.77 --out OUT
 

@@ -72,7 +72,8 @@ class LocalpickerModel(BaseModel):
         heights: the densities of peak heights, in robust standard deviations of the response.
         threshold: minimum height of a particle.
         contrast: of the picks.
-        standing_out: peaks that are higher than noise is in all the micrographs.
+        noise_height: that no maximum of noise reaches in all the micrographs.
+        standing_out: how many peaks are higher than that.
         micrographs: the micrographs it was learned from.
     """
 
@@ -86,6 +87,7 @@ class LocalpickerModel(BaseModel):
     heights: HeightModel
     threshold: float
     contrast: ParticleContrast
+    noise_height: float
     standing_out: int
     micrographs: tuple[str, ...]
 
@@ -190,6 +192,8 @@ class Localpicker(ScoringPicker):
         peaks = particle_like_peaks(field, response, distance_diameters, edge, contrast)
         empty = self._emptiness(response, working, distance_diameters)
         threshold = threshold_for_micrograph(self.model.threshold, empty, field.capacity)
+        if self.model.is_sparse:
+            threshold = max(threshold, self.model.noise_height)
         return PeakCandidates(field, peaks, threshold, empty)
 
     def _emptiness(self, response: Tensor, working: WorkingImage, distance_diameters: float) -> float:
@@ -262,6 +266,8 @@ def fit_localpicker(
         fields.append(FilteredMicrograph.of(_working(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
     template, skewness = search_template(fields, threads)
+    if not is_skewed(skewness.typical, skewness.noise_error):
+        template = template._replace(profile=None)  # it would be that of noise
     found = fit_peak_heights(fields, [template] * len(fields), threads)
     if found is None:
         return _nothing_found(names, diameter_angstrom, template)
@@ -274,6 +280,7 @@ def fit_localpicker(
         heights=found.model,
         threshold=found.threshold,
         contrast=found.contrast,
+        noise_height=found.noise_height,
         standing_out=found.standing_out,
         micrographs=tuple(names),
     )
@@ -290,6 +297,7 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         heights=HeightModel.of_normals(HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0)),
         threshold=0.0,
         contrast=ParticleContrast(0.0, 0.0),
+        noise_height=0.0,
         standing_out=0,
         micrographs=tuple(names),
     )
