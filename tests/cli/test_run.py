@@ -499,3 +499,17 @@ def test_the_survey_of_a_run_by_a_fit_is_its_own_and_its_report_picks_again_by_t
 
 def read_names(survey):
     return json.loads(survey.read_text())["micrographs"]
+
+
+def test_a_run_of_which_no_micrograph_can_be_used_ends_with_a_verdict(tmp_path):
+    for name in ("a.mrc", "b.mrc"):
+        (tmp_path / name).write_bytes(b"bad")
+    words = ("run", tmp_path, "--diameter", DIAMETER, "--pixel-size", "2", "--cpus", "1", "--out")
+    shown, asked = (
+        CliRunner().invoke(app, [str(word) for word in (*words, tmp_path / name, *more)])
+        for name, more in (("shown", ()), ("asked", ("--json",)))
+    )
+    assert shown.exit_code == asked.exit_code == 4
+    (told,) = json.loads(asked.stdout)["verdict"]
+    assert (told["level"], told["topic"]) == ("alarm", "rejected")
+    assert told["text"] in " ".join(shown.stdout.split())

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from cryoglean.jobs.given_fit import GivenFit
     from cryoglean.loop.rounds import LoopSummary
+    from cryoglean.report.findings import Finding
 
 
 _DEFAULTS = defaults(LoopSettings)
@@ -220,9 +221,16 @@ def _of_fit(fit: GivenFit, asked: Mapping[str, object]) -> dict[str, object]:
     }
 
 
+def _on_end(summary: LoopSummary) -> Finding:
+    from cryoglean.report.findings import Finding, Level
+
+    return Finding(Level.alarm, "rejected", summary.end.message)
+
+
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
     from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.result import ExitStatus
     from cryoglean.jobs.verdict import verdict_on_picks
     from cryoglean.loop.run_report import findings_on_run
     from cryoglean.loop.state import read_run
@@ -230,7 +238,8 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
     counts = {} if summary.picks is None else summary.picks.counts
     overlaps = () if summary.picks is None else summary.picks.overlaps
     expected = None if summary.picks is None else summary.picks.expected
-    verdict = verdict_on_picks([*overlaps, *findings_on_run(read_run(out))], None, counts, expected)
+    ended = [] if summary.end.outcome.exit_status is not ExitStatus.nothing_usable else [_on_end(summary)]
+    verdict = verdict_on_picks([*ended, *overlaps, *findings_on_run(read_run(out))], None, counts, expected)
     picked = [] if summary.picks is None else summary.picks.done
     total = sum(o.count for o in picked)
     if as_json:
@@ -252,6 +261,7 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
         typer.echo(f"report, to be opened with a browser: {report}")
     if summary.picks is None:
         typer.echo(f"no picks yet: {out / 'run.json'} tells what was done")
+        echo_verdict(verdict)
         return
     typer.echo(f"{counted(total, 'pick')} in {counted(len(picked), 'micrograph')}: {out / 'picks'}")
     echo_rejected(summary.picks, out)

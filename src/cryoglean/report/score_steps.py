@@ -86,7 +86,7 @@ def score_meaning(picks: Mapping[str, Picks]) -> str:
     """Describe the scores for the user."""
     kinds = {p.score_kind for p in picks.values() if len(p)}
     if kinds == {"probability"}:
-        return "Scores are probabilities of being a particle, calibrated on held-out picks."
+        return "Scores are probabilities of being a particle, by what the picker has learned."
     if "foreign" in kinds:
         return "Scores come from another program and are on its own scale."
     return "Scores are not calibrated: they rank picks, but are not probabilities."
