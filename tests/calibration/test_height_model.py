@@ -115,3 +115,17 @@ def test_a_smaller_rate_asks_for_higher_peaks_and_noise_reaches_none():
     asked = [model.height_at_fdr(fdr) for fdr in (0.5, 0.2, 0.1, 0.01, 1e-4)]
     assert (np.diff(asked) > 0).all()
     assert np.isinf(fit_height_model(heights(0, 0, 4000), decoys(8000)).height_at_fdr(0.1))
+
+
+def test_recall_first_keeps_more_than_the_best_f1_and_no_height_expects_a_better_f2():
+    seen = heights(700, 1200, 3000)
+    model = fit_height_model(seen, decoys(8000))
+    height, probable = model.height_recall_first(), model.posterior(seen)
+    assert height < model.best_height(seen)
+
+    def f2(least):
+        kept = seen >= least
+        return 5 * probable[kept].sum() / (kept.sum() + 4 * probable.sum())
+
+    assert f2(height) == pytest.approx(max(map(f2, np.quantile(seen, np.linspace(0.3, 1, 300)))), abs=0.01)
+    assert np.isinf(fit_height_model(heights(0, 0, 4000), decoys(8000)).height_recall_first())

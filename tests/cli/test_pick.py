@@ -80,15 +80,16 @@ def test_the_verdict_tells_how_many_picks_are_particles_as_their_scores_do(micro
     assert "are expected to be particles" in (out / "report.html").read_text()
 
 
-def test_a_smaller_share_of_false_picks_leaves_fewer_of_the_same(tmp_path):
+def test_stricter_thresholds_leave_fewer_of_the_same(tmp_path):
     images = write_faint(tmp_path / "images", ["a.mrc", "b.mrc"])
     places = []
-    for fdr in ("0.5", "0.02"):
-        words = ("--pixel-size", PIXEL, "--fdr", fdr, "--out", tmp_path / fdr)
-        assert cryoglean("pick", images, *BASE, *words).exit_code == 0
-        places.append({(key, *place) for key, p in read_picks_folder(tmp_path / fdr).items() for place in p.xy})
-    many, few = places
-    assert few < many
+    for number, words in enumerate((["--fdr", "0.5"], ["--recall-first"], [], ["--fdr", "0.02"])):
+        out = tmp_path / str(number)
+        assert cryoglean("pick", images, *BASE, "--pixel-size", PIXEL, *words, "--out", out).exit_code == 0
+        places.append({(key, *place) for key, p in read_picks_folder(out).items() for place in p.xy})
+    half_false, recall_first, own, strict = places
+    assert strict < own < half_false
+    assert own < recall_first
 
 
 def test_plots_bring_a_report_of_all_picks(micrographs, out):
@@ -122,7 +123,7 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_picks(micrographs, tm
         (["--pixel-size", "0"], "--pixel-size must be"),
         (["--threshold", "1.5"], "--threshold must be"),
         (["--fdr", "0"], "--fdr must be"),
-        (["--fdr", "0.1", "--threshold", "0.5"], "--threshold and --fdr both choose the threshold"),
+        (["--fdr", "0.1", "--threshold", "0.5"], "--threshold and --fdr choose the threshold in different ways"),
         (["--bin", "4"], "--bin 4: has no effect with --method auto --preset default"),
         (["--templates", "t.mrcs"], "--templates t.mrcs: has no effect with --method auto"),
         (["--method", "matcher"], "matcher needs --templates"),

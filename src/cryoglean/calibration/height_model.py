@@ -162,17 +162,31 @@ class HeightModel(NamedTuple):
         is_above = (self.posterior(grid) >= largest / 2) & (grid > self.decoy_mean) & (largest > 0)
         return float(grid[is_above].min(initial=heights.max()))
 
+    def height_recall_first(self) -> float:
+        """Return the height above which the largest F2 is expected, where recall weighs twice as much as precision.
+
+        F with a weight: van Rijsbergen, Information Retrieval, 1979. Infinite if there are no particles.
+        """
+        grid = self._grid
+        true, peaks = self._above(grid)
+        f2 = 5 * true / np.maximum(peaks + 4 * true[0], np.finfo(float).tiny)
+        return float(grid[f2.argmax()]) if true[0] > 0 else np.inf
+
     def height_at_fdr(self, fdr: float) -> float:
         """Return the least height above which a share of false peaks, at most, is expected; infinite if there is none.
 
         The share among all above a height (Benjamini and Hochberg, J. R. Stat. Soc. B 57, 289, 1995), not at it.
         """
         grid = self._grid
-        false = 1 - self.posterior(grid)
-        peaks = self.particles.density(grid) + self.background(grid)
-        above = [np.cumsum(each[::-1])[::-1] for each in (false * peaks, peaks)]
-        reached = (grid > self.decoy_mean) & (above[0] < fdr * above[1])
+        true, peaks = self._above(grid)
+        reached = (grid > self.decoy_mean) & (peaks - true < fdr * peaks)
         return float(grid[reached].min(initial=np.inf))
+
+    def _above(self, grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return particles and all peaks above each height, but for a factor."""
+        peaks = self.particles.density(grid) + self.background(grid)
+        true, every = (np.cumsum(each[::-1])[::-1] for each in (self.posterior(grid) * peaks, peaks))
+        return true, every
 
     @property
     def _grid(self) -> NDArray[np.float64]:

@@ -235,6 +235,13 @@ PROBABILITY = (
         "Expected share of false picks, at most: 0.1 for one in ten (dirt that looks like particles is not counted)",
         decides_fit=False,
     ),
+    PickerOption(
+        "recall_first",
+        "--recall-first",
+        bool,
+        "Rather pick too much than miss a particle: recall weighs twice as much as precision",
+        decides_fit=False,
+    ),
 )
 """Options of pickers whose scores are probabilities."""
 

@@ -70,13 +70,17 @@ class ProbabilitySettings(ShapeSettings):
     Attributes:
         threshold: minimum probability of a pick; None is the one at which the largest F1 is expected.
         fdr: share of false picks that is expected, at most: another way to choose the threshold.
+        recall_first: a third way: where the largest F2 is expected, for which a missed particle weighs more.
     """
 
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     fdr: Annotated[float, Field(gt=0, lt=1)] | None = None
+    recall_first: bool = False
 
     @model_validator(mode="after")
     def _threshold_is_chosen_once(self) -> Self:
-        if self.threshold is not None and self.fdr is not None:
-            raise SettingsError("--threshold and --fdr both choose the threshold: leave one of them out")
+        ways = {"--threshold": self.threshold, "--fdr": self.fdr, "--recall-first": self.recall_first or None}
+        chosen = [option for option, value in ways.items() if value is not None]
+        if len(chosen) > 1:
+            raise SettingsError(f"{' and '.join(chosen)} choose the threshold in different ways: leave one of them out")
         return self

@@ -218,6 +218,8 @@ def min_probability(settings: ProbabilitySettings, heights: HeightModel, found_h
     """
     if settings.threshold is not None:
         return settings.threshold
+    if settings.recall_first:
+        return heights.min_score(heights.height_recall_first())
     return heights.min_score(found_height if settings.fdr is None else heights.height_at_fdr(settings.fdr))
 
 
