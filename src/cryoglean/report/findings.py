@@ -66,7 +66,7 @@ def finding_on_precision(picks: int, expected: float | None) -> Finding:
         text = "how many of the picks are particles is not estimated: look at them in the report"
     else:
         text = (
-            f"some {expected:.0f} of {counted(picks, 'pick')} are expected to be particles ({expected / picks:.0%}); "
+            f"some {expected:,.0f} of {counted(picks, 'pick')} are expected to be particles ({expected / picks:.0%}); "
             "dirt that looks like particles is not in this"
         )
     return Finding(Level.fact, "precision", text)
