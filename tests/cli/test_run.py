@@ -167,7 +167,7 @@ def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(images, kill
     facts = gather(out)
     assert [gallery.name for gallery in facts.galleries] == ["00", "01", *["final"] * best]
     assert rule.message in (out / "report.html").read_text()
-    found = "picks" if best else "matched"
+    found = "picks" if best else "candidates"
     counts = next(s for s in state(out)["stages"] if (s["round"], s["stage"]) == (best, found))["found"]["counts"]
     assert facts.counts == counts
 
@@ -466,10 +466,10 @@ def test_a_matchers_fit_gives_candidates_and_is_not_taken_for_one_of_their_class
 
 
 def shell_average():
-    """A dark shell as large as the particles, in a box."""
+    """A shell as large as the particles, in a box, protein bright."""
     y, x = np.mgrid[-24:24, -24:24] + 0.5
     radius = np.hypot(x, y)
-    return -np.exp(-(((radius - 12) / 3) ** 2)).astype(np.float32)
+    return np.exp(-(((radius - 12) / 3) ** 2)).astype(np.float32)
 
 
 def test_a_run_tells_that_its_micrographs_contradict_the_fit(images, fit, tmp_path):

@@ -135,6 +135,9 @@ def test_averages_that_cannot_be_used_are_refused_with_the_reason(tmp_path):
     write_stack(path, [np.zeros((2, BOX, BOX), np.float32)], 2.5)
     with pytest.raises(SettingsError, match="all 2 images are empty"):
         read_class_averages(path, 75.0)
+    write_stack(path, [-average_of(disc, 30.0)[None]], 2.5)
+    with pytest.raises(SettingsError, match="is darker than what is around, and protein must be bright"):
+        read_class_averages(path, 75.0)
     write_stack(path, [average_of(disc, 30.0)[None]], 0.0)
     with pytest.raises(SettingsError, match="pixel size"):
         read_class_averages(path, 75.0)

@@ -38,12 +38,25 @@ class ClassAverages(NamedTuple):
     pixel_size_angstrom: float
 
 
+def contrast_of(averages: ClassAverages, diameter_angstrom: float) -> NDArray[np.float64]:
+    """Return (k,) how much brighter the circle of the particle is than the rest, in deviations; 0 without a rest."""
+    inside = _radius_px(averages) <= diameter_angstrom / averages.pixel_size_angstrom / 2
+    if inside.all():
+        return np.zeros(len(averages.images))
+    images = averages.images.astype(float)
+    above = images[:, inside].mean(1) - images[:, ~inside].mean(1)
+    return np.asarray(above / images.std(axis=(1, 2)))
+
+
+def _radius_px(averages: ClassAverages) -> NDArray[np.float64]:
+    place = np.arange(averages.images.shape[-1]) - averages.images.shape[-1] // 2
+    return np.asarray(np.hypot(place[:, None], place))
+
+
 def without_neighbours(averages: ClassAverages, diameter_angstrom: float) -> ClassAverages:
     """Smear what is outside the particle's circle over the turns: its halo stays, a neighbour on one side does not."""
     images, radius_px = averages.images, diameter_angstrom / averages.pixel_size_angstrom / 2
-    side = images.shape[-1]
-    place = np.arange(side) - side // 2
-    radius = np.hypot(place[:, None], place)
+    radius = _radius_px(averages)
     ring = np.rint(radius).astype(np.int64)
     members = np.bincount(ring.ravel())
     means = np.stack([np.bincount(ring.ravel(), each.ravel()) / members for each in images])

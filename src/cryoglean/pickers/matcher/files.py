@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
-from cryoglean.pickers.matcher.class_averages import ClassAverages, without_neighbours
+from cryoglean.pickers.matcher.class_averages import ClassAverages, contrast_of, without_neighbours
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_CLEARLY = 0.2
+"""Deviations of an image by which a particle is clearly darker than what is around. Chosen by hand: noise is far from
+it, and a particle that fills half of its box has one or more."""
 
 
 def read_class_averages(path: Path, diameter_angstrom: float) -> ClassAverages:
@@ -21,7 +26,7 @@ def read_class_averages(path: Path, diameter_angstrom: float) -> ClassAverages:
 
     Raises:
         TableError: if the stack is missing, broken or holds values that are not finite.
-        SettingsError: if its pixel size is not known, the images are too small, or all are empty.
+        SettingsError: if its pixel size is not known, the images are too small, all are empty, or protein is dark.
     """
     images = read_stack(path)
     pixel_size = stack_pixel_size(path)
@@ -35,4 +40,10 @@ def read_class_averages(path: Path, diameter_angstrom: float) -> ClassAverages:
     filled = images[images.std(axis=(1, 2)) > 0]
     if not len(filled):
         raise SettingsError(f"--templates {path}: all {len(images)} images are empty")
-    return without_neighbours(ClassAverages(filled, pixel_size), diameter_angstrom)
+    averages = ClassAverages(filled, pixel_size)
+    if (contrast_of(averages, diameter_angstrom) < -_CLEARLY).all():
+        raise SettingsError(
+            f"--templates {path}: what is in the middle of all images is darker than what is around, and protein must "
+            "be bright: relion_image_handler --multiply_constant -1 turns it round"
+        )
+    return without_neighbours(averages, diameter_angstrom)
