@@ -44,7 +44,7 @@ _MIN_PARTICLES = 20
 
 _MAX_CLASSES, _PARTICLES_PER_CLASS = 5, 5
 """Most classes, and fewest particles of each. Chosen on simulated sets: rods gain from five in place of three, others
-neither gain nor lose; more were not tried."""
+neither gain nor lose; ten and sixteen moved F1 of six sets by 0.05 at most, either way."""
 
 _ITERATIONS = 12
 """Resource: classes of so few pixels settle early."""
