@@ -9,7 +9,7 @@ import pytest
 
 import perturbations
 
-MAX_MODULES = 51
+MAX_MODULES = 50
 
 without_torch = pytest.mark.skipif(bool(perturbations.CHOSEN), reason="a perturbed program loads torch at once")
 

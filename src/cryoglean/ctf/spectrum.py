@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from scipy.fft import next_fast_len
 
-from cryoglean.preprocess.normalise import median_and_deviation
+from cryoglean.preprocess.robust import median_and_deviation
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ import torch
 from cryoglean.detect.mixture import max_particles
 from cryoglean.detect.peaks import Peaks, find_peaks
 from cryoglean.preprocess.fourier import padded_spectrum
-from cryoglean.preprocess.normalise import median_and_deviation
+from cryoglean.preprocess.robust import median_and_deviation
 from cryoglean.preprocess.working import WorkingImage
 
 if TYPE_CHECKING:

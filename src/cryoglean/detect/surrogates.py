@@ -9,7 +9,7 @@ import torch
 
 from cryoglean.detect.peaks import find_peaks
 from cryoglean.preprocess.glaring import widened
-from cryoglean.preprocess.normalise import median_and_deviation
+from cryoglean.preprocess.robust import median_and_deviation
 
 if TYPE_CHECKING:
     from torch import Tensor

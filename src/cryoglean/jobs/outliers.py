@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+from cryoglean.preprocess.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cryoglean.latents.discriminant import SHRINKAGE
-from cryoglean.preprocess.normalise import median_and_deviation
+from cryoglean.preprocess.robust import median_and_deviation
 
 
 class Likeness(NamedTuple):

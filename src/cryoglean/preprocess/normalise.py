@@ -19,15 +19,6 @@ _FLAT_SHARE = 1e-3
 """A local variance below this share of the median counts as flat. Chosen by hand: far below that of any noise, far
 above rounding."""
 
-MAD_TO_SIGMA = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation. Derived: 1 / its quantile at 3/4."""
-
-
-def median_and_deviation(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the median of values of any shape, and their robust standard deviation about it."""
-    median = values.median()
-    return median, MAD_TO_SIGMA * (values - median).abs().median()
-
 
 def bin_by_mean(image: Tensor, factor: int) -> Tensor:
     """Average blocks of `factor` x `factor` pixels; incomplete blocks at the far edges average what there is of them.

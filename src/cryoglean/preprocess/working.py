@@ -11,7 +11,8 @@ import torch
 
 from cryoglean.preprocess.borders import live_area
 from cryoglean.preprocess.exposure import cover_unexposed, exposed_blocks, spread_blocks
-from cryoglean.preprocess.normalise import bin_by_mean, median_and_deviation, standardise_locally
+from cryoglean.preprocess.normalise import bin_by_mean, standardise_locally
+from cryoglean.preprocess.robust import median_and_deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

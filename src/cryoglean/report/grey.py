@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from cryoglean.preprocess.borders import live_area
-from cryoglean.preprocess.normalise import MAD_TO_SIGMA
+from cryoglean.preprocess.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
