@@ -67,3 +67,23 @@ def test_help_loads_no_torch(arguments):
 def test_the_package_itself_loads_no_torch():
     (loaded,) = loaded_by("import cryoglean\ntell()")
     assert "torch" not in loaded
+
+
+def test_a_training_loads_no_compiler():
+    """It takes longer to load than some trainings take."""
+    training = """
+import torch
+from cryoglean.nets.losses import cross_entropy
+from cryoglean.nets.training import Batch, TrainingSchedule, train
+class Mean(torch.nn.Linear):
+    def forward(self, patches):
+        return super().forward(patches.mean(2))[:, 0]
+batch = Batch(torch.ones(2, 64, 64), torch.tensor([0, 2]))
+for optimiser in ("sgd", "adamw"):
+    schedule = TrainingSchedule(steps=1, check_every=1, optimiser=optimiser)
+    train(Mean(64, 1), lambda _: batch, None, cross_entropy, schedule)
+tell()
+"""
+    (loaded,) = loaded_by(training)
+    assert "torch.optim.adamw" in loaded
+    assert "torch._dynamo" not in loaded

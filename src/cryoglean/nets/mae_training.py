@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoglean.nets.mae_loss import hidden_error
+from cryoglean.nets.optimisers import AdamW
 from cryoglean.scale.process_group import SINGLE_PROCESS
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def train_mae(
     Returns:
         The curves.
     """
-    optimiser = torch.optim.AdamW(net.parameters(), lr=course.base_rate, betas=_BETAS, weight_decay=course.weight_decay)
+    optimiser = AdamW(net.parameters(), course.base_rate, betas=_BETAS, weight_decay=course.weight_decay)
     checks = list(begin.checks) if begin else []
     if begin:
         _restore(net, optimiser, begin)
@@ -150,8 +151,7 @@ def train_mae(
     with ThreadPoolExecutor(threads) as pool:
         work = _Work(net, precision, pool, group)
         while (share := course.share_done(step, seconds)) < 1:
-            for parameters in optimiser.param_groups:
-                parameters["lr"] = course.rate_at(share)
+            optimiser.rate = course.rate_at(share)
             losses.append(_set_gradients(work, batch_at(step)))
             optimiser.step()
             step += 1
@@ -218,20 +218,17 @@ def _held_out_loss(work: _Work, held_out: MaskedTiles | None) -> float:
     return float(work.group.sum([torch.tensor(total, dtype=torch.float64)])[0])
 
 
-def _tensors(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _tensors(net: nn.Module, optimiser: AdamW) -> dict[str, Tensor]:
     named: dict[str, Tensor] = {}
-    for name, weight in net.named_parameters():
-        state = optimiser.state[weight]
-        named |= {name: weight.detach(), f"first.{name}": state["exp_avg"], f"second.{name}": state["exp_avg_sq"]}
+    for (name, weight), first, second in zip(net.named_parameters(), optimiser.first, optimiser.second, strict=True):
+        named |= {name: weight.detach(), f"first.{name}": first, f"second.{name}": second}
     return named
 
 
 @torch.no_grad()
-def _restore(net: nn.Module, optimiser: torch.optim.Optimizer, progress: MaeProgress) -> None:
+def _restore(net: nn.Module, optimiser: AdamW, progress: MaeProgress) -> None:
+    names = [name for name, _ in net.named_parameters()]
     for name, weight in net.named_parameters():
         weight.copy_(progress.tensors[name])
-        optimiser.state[weight] = {
-            "step": torch.tensor(float(progress.checks[-1].step)),
-            "exp_avg": progress.tensors[f"first.{name}"].to(weight.device, copy=True),
-            "exp_avg_sq": progress.tensors[f"second.{name}"].to(weight.device, copy=True),
-        }
+    first, second = ([progress.tensors[f"{mean}.{name}"] for name in names] for mean in ("first", "second"))
+    optimiser.go_on(progress.checks[-1].step, first, second)

@@ -15,11 +15,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.nets.losses import Group
+from cryoglean.nets.optimisers import AdamW, GradientDescent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor, nn
+
+    from cryoglean.nets.optimisers import Optimiser
 
 _PART = 24
 """Patches that a thread works on at a time. Resource: small enough that a batch keeps several processors busy; the
@@ -120,7 +123,7 @@ def train(
     rate, since_best, seen = schedule.rate, 0, list[tuple[float, float]]()
     with ThreadPoolExecutor(threads) as pool:
         for step in range(1, schedule.steps + 1):
-            _set_rate(optimiser, _scheduled(schedule, rate, step))
+            optimiser.rate = _scheduled(schedule, rate, step)
             seen.append(_gradients(net, weights, batch_at(step - 1), loss, pool))
             optimiser.step()
             mean.add(step, weights)
@@ -169,21 +172,15 @@ class _RunningMean:
             _assign(weights, now)
 
 
-def _optimiser(weights: list[nn.Parameter], schedule: TrainingSchedule) -> torch.optim.Optimizer:
-    if schedule.optimiser == "sgd":
-        return torch.optim.SGD(weights, lr=schedule.rate)
-    return torch.optim.AdamW(weights, lr=schedule.rate)
+def _optimiser(weights: list[nn.Parameter], schedule: TrainingSchedule) -> Optimiser:
+    kind = GradientDescent if schedule.optimiser == "sgd" else AdamW
+    return kind(weights, schedule.rate)
 
 
 def _scheduled(schedule: TrainingSchedule, rate: float, step: int) -> float:
     if schedule.rate_decay == "plateau":
         return rate
     return rate * 0.5 * (1 + math.cos(math.pi * (step - 1) / schedule.steps))
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
 
 
 def _copies(weights: Sequence[Tensor]) -> list[Tensor]:
