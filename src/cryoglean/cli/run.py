@@ -36,8 +36,9 @@ from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from cryoglean.cli.loop_progress import LoopProgress
     from cryoglean.jobs.given_fit import GivenFit
     from cryoglean.loop.rounds import LoopSummary
     from cryoglean.report.findings import Finding
@@ -145,9 +146,7 @@ def run(
     """
     from cryoglean.cli.loop_progress import LoopProgress
     from cryoglean.cli.micrographs import found_micrographs
-    from cryoglean.jobs.given_fit import open_fit
     from cryoglean.jobs.micrograph_lists import write_left_out
-    from cryoglean.loop.folder_report import report_or_reason
     from cryoglean.loop.rounds import run_loop
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
@@ -160,14 +159,6 @@ def run(
         "contrast": contrast.given,
         "candidates": candidates,
         "min_distance_angstrom": min_distance,
-    }
-    if fit is not None:
-        values |= _of_fit(open_fit(fit), values | {"diameter": diameter_number(diameter)})
-    elif diameter is not None:
-        values["diameter_angstrom"] = diameter_from(diameter, files, out, pixel_size, processors)
-    else:
-        raise SettingsError("the size of the particle is unknown: give --diameter, or --fit")
-    values |= {
         "preset": preset.value,
         "rounds": rounds,
         "rule": rule,
@@ -181,6 +172,7 @@ def run(
         "review": review,
         "seed": seed,
     }
+    values |= _of_particle(fit, diameter, values, lambda d: diameter_from(d, files, out, pixel_size, processors))
     job = LoopJob(
         settings=checked(LoopSettings, values),
         fit=fit,
@@ -192,11 +184,31 @@ def run(
     progress.info(f"{counted(len(files), 'micrograph')}, {counted(job.cpus, 'CPU')}, device {job.device}")
     summary = run_loop(files, job, out, progress)
     write_left_out(out, left_out)
-    report = report_or_reason(out)
-    if isinstance(report, str):
-        progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} writes it again")
-    _show(summary, out, report, as_json=as_json)
+    _show(summary, out, _report(out, progress), as_json=as_json)
     return summary.exit_status
+
+
+def _of_particle(
+    fit: Path | None, diameter: str | None, asked: Mapping[str, object], measured: Callable[[str], float | None]
+) -> dict[str, object]:
+    """Return what a fit brings, or without one the diameter.
+
+    Args:
+        fit: the folder of the fit, if one is given.
+        diameter: as it was typed, if it was.
+        asked: the other settings that are asked for.
+        measured: the diameter in angstrom by what was typed.
+
+    Raises:
+        SettingsError: in one line, if neither is given, or the fit was made with another value of what is asked for.
+    """
+    from cryoglean.jobs.given_fit import open_fit
+
+    if fit is not None:
+        return _of_fit(open_fit(fit), {**asked, "diameter": diameter_number(diameter)})
+    if diameter is None:
+        raise SettingsError("the size of the particle is unknown: give --diameter, or --fit")
+    return {"diameter_angstrom": measured(diameter)}
 
 
 def _of_fit(fit: GivenFit, asked: Mapping[str, object]) -> dict[str, object]:
@@ -219,6 +231,16 @@ def _of_fit(fit: GivenFit, asked: Mapping[str, object]) -> dict[str, object]:
         "pixel_size_angstrom": fit.record.pixel_size_angstrom,
         "min_distance_angstrom": asked["min_distance_angstrom"] or fit.picker.min_distance_angstrom,
     }
+
+
+def _report(out: Path, progress: LoopProgress) -> Path | str:
+    """Write the report and return its page; where it cannot be written, say and return why."""
+    from cryoglean.loop.folder_report import report_or_reason
+
+    report = report_or_reason(out)
+    if isinstance(report, str):
+        progress.info(f"{report}: cryoglean report {shlex.quote(str(out))} writes it again")
+    return report
 
 
 def _on_end(summary: LoopSummary) -> Finding:
