@@ -81,11 +81,12 @@ def test_the_verdict_tells_how_many_picks_are_particles_as_their_scores_do(micro
 
 
 def test_stricter_thresholds_leave_fewer_of_the_same(tmp_path):
-    images = write_faint(tmp_path / "images", ["a.mrc", "b.mrc"])
+    images, fit = write_faint(tmp_path / "images", ["a.mrc", "b.mrc"]), tmp_path / "FIT"
+    assert cryoglean("fit", images, *BASE, "--pixel-size", PIXEL, "--out", fit).exit_code == 0
     places = []
     for number, words in enumerate((["--fdr", "0.5"], ["--recall-first"], [], ["--fdr", "0.02"])):
         out = tmp_path / str(number)
-        assert cryoglean("pick", images, *BASE, "--pixel-size", PIXEL, *words, "--out", out).exit_code == 0
+        assert cryoglean("pick", images, "--fit", fit, "--cpus", "1", *words, "--out", out).exit_code == 0
         places.append({(key, *place) for key, p in read_picks_folder(out).items() for place in p.xy})
     half_false, recall_first, own, strict = places
     assert strict < own < half_false
