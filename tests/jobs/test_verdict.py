@@ -80,6 +80,22 @@ def test_what_is_wrong_comes_first():
     assert "precision" in levels(found)
 
 
+@pytest.mark.parametrize(
+    ("shown", "diameter", "is_promised"),
+    [
+        (survey(), 130, True),
+        (survey(has_edge=False), 130, True),
+        (survey(skewness=0.2, has_edge=False), 130, False),
+        (survey(), 300, False),
+        (survey(Contrast.bright), 130, False),
+    ],
+)
+def test_no_precision_is_promised_of_what_may_be_dirt_or_has_another_size_or_sign(shown, diameter, is_promised):
+    findings = findings_on_micrographs(shown, diameter, Contrast.dark, COMMAND)
+    (said,) = [each for each in verdict_on_picks(findings, None, {"a": 50}, 49.0) if each.topic == "precision"]
+    assert ("49 of 50 picks" in said.text) == is_promised
+
+
 def test_nothing_is_said_of_what_was_not_surveyed():
     assert findings_on_micrographs(None, 130, None, COMMAND) == ()
     assert verdict_on_picks((), None, {}) == ()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 
 from cryoglean.detect.surrogates import random_phases
 from cryoglean.preprocess.fourier import PaddedSpectrum
@@ -28,12 +27,14 @@ it; decoys are then too high, where those of a few pixels could be anything."""
 
 def near_places(shape: tuple[int, int], xy: NDArray[np.float64], radius_px: float) -> NDArray[np.bool_]:
     """Mask of an image of (height, width) within a radius of (n, 2) places in it, x first."""
-    if len(xy) == 0:
-        return np.zeros(shape, dtype=bool)
-    elsewhere = np.ones(shape, dtype=bool)
-    column, row = np.rint(xy).astype(np.int64).T
-    elsewhere[row, column] = False
-    return np.asarray(distance_transform_edt(elsewhere) <= radius_px)
+    reach = int(radius_px)
+    offset = np.arange(-reach, reach + 1)
+    disc = np.hypot(offset[:, None], offset) <= radius_px
+    height, width = shape
+    near = np.zeros((height + 2 * reach, width + 2 * reach), dtype=bool)
+    for column, row in np.rint(xy).astype(np.int64).tolist():
+        near[row : row + len(disc), column : column + len(disc)] |= disc
+    return near[reach : reach + height, reach : reach + width]
 
 
 def background_amplitudes(image: Tensor, covered: Tensor) -> Tensor:

@@ -175,6 +175,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.jobs.step_verdicts import findings_on_unusable
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
+    from cryoglean.report.findings import expected_if_sound
 
     total = summary.total
     fits = findings_on_fits(summary.fits, summary.fit_digest, job.command)
@@ -192,7 +193,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
             "micrographs": len(summary.results),
             "picked": summary.counts,
             "picks": total,
-            "expected_particles": summary.expected,
+            "expected_particles": expected_if_sound(summary.expected, verdict),
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "settings": job.recorded(),
             "report": None if report is None else str(report),

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _MAX_CELLS = 2048
 """Most cells along a side in which neighbours are looked up. Resource: bounds memory; no result depends on it."""
@@ -159,9 +159,15 @@ def _not_close_to(
 def _local_maxima(response: Tensor) -> Tensor:
     """Mask of pixels that are not below any of their eight neighbours and above one of them."""
     finite = torch.where(torch.isfinite(response), response, -torch.inf)
-    around = torch.nn.functional.max_pool2d(finite[None, None], 3, stride=1, padding=1)[0, 0]
-    lowest = -torch.nn.functional.max_pool2d(-finite[None, None], 3, stride=1, padding=1)[0, 0]
-    return (finite == around) & (finite > lowest) & torch.isfinite(response)
+    highest, lowest = _extreme_around(finite, torch.maximum), _extreme_around(finite, torch.minimum)
+    return (finite == highest) & (finite > lowest) & torch.isfinite(response)
+
+
+def _extreme_around(image: Tensor, extreme: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return the extreme of each pixel and its eight neighbours: of rows, then of columns, many times as fast as 2D."""
+    padded = torch.nn.functional.pad(image[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+    rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+    return extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
 
 
 def _vertex_offsets(response: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:

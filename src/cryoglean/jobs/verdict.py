@@ -13,6 +13,7 @@ from cryoglean.report.findings import (
     Finding,
     Level,
     alarms_first,
+    expected_if_sound,
     finding_on_precision,
     findings_on_counts,
     spread_of_counts,
@@ -54,7 +55,7 @@ def verdict_on_picks(
     on_counts = [*findings_on_counts(counts, outliers(counts)), *spread_of_counts(counts)]
     found = [*_on_fit(fit), *on_counts, *micrographs]
     if any(counts.values()):
-        found.append(finding_on_precision(sum(counts.values()), expected))
+        found.append(finding_on_precision(sum(counts.values()), expected_if_sound(expected, found)))
     return alarms_first(found)
 
 

@@ -55,6 +55,17 @@ NO_SIGNAL = Finding(
 """What is said of a fit that found no particles."""
 
 
+_UNSOUND = ("contrast", "dirt", "size")
+"""Topics of alarms that leave nothing to be expected of picks. Derived: how many peaks are particles is told beside
+noise, and dirt, rims of particles and other things of a wrong size stand out of it as well."""
+
+
+def expected_if_sound(expected: float | None, findings: Iterable[Finding]) -> float | None:
+    """Return how many picks are expected to be particles; None where an alarm says that they may be something else."""
+    is_doubted = any(each.level is Level.alarm and each.topic in _UNSOUND for each in findings)
+    return None if is_doubted else expected
+
+
 def finding_on_precision(picks: int, expected: float | None) -> Finding:
     """Tell how many picks are particles.
 

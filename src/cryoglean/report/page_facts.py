@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryoglean.picks import Picks, sum_if_known
+from cryoglean.report.findings import expected_if_sound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,8 +126,10 @@ class PageFacts:
 
     @property
     def expected_particles(self) -> float | None:
-        """How many of all picks are expected to be particles; None where nothing estimates it."""
-        return sum_if_known(each.expected_particles for each in self.picks.values()) if self.tells_precision else None
+        """How many of all picks are expected to be particles; None where nothing estimates it, or alarms doubt it."""
+        if not self.tells_precision:
+            return None
+        return expected_if_sound(sum_if_known(p.expected_particles for p in self.picks.values()), self.findings)
 
     @property
     def picks(self) -> dict[str, Picks]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cryoglean.detect.mixture import fit_height_mixture
-from cryoglean.detect.responses import field_peaks, standardised_response
+from cryoglean.detect.responses import FilteredMicrograph, field_peaks, standardised_response
 from cryoglean.detect.skewness import FieldSkewness, Skewness, field_skewness
 from cryoglean.pickers.localpicker.profiles import (
     PROFILE_REACH_DIAMETERS,
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cryoglean.detect.peaks import Peaks
-    from cryoglean.detect.responses import FilteredMicrograph
     from cryoglean.preprocess.fourier import PaddedSpectrum
 
 DISC_DIAMETERS = tuple(round(0.4 + 0.05 * i, 2) for i in range(18))
 """Disc diameters that are tried, in units of the diameter that the user gives. Chosen by hand: finer steps
 take longer, and the range allows for a diameter that is far off either way."""
+
+_COARSE_DIAMETER_PX = 12
+"""A particle is at least this many pixels across while discs are compared. Resource: a quarter of the pixels take a
+quarter of the time; discs are as large as particles, and so blind to what is finer."""
 
 PROFILE_STEP_DIAMETERS = 1 / 32
 """Radial spacing of a learned profile. Chosen by hand: about a working pixel; 1/64 to 1/16 move F1 by 0.04 at most on
@@ -103,8 +106,16 @@ def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> T
         The best template, and the skewness of the responses to it.
     """
     with ThreadPoolExecutor(threads) as pool:
-        discs = (evaluate_template(fields, Template(d), pool) for d in DISC_DIAMETERS)
-        return refine_template(fields, max(discs, key=lambda fit: fit.skewness.at_least), pool)
+        coarse = list(pool.map(_coarse, fields))
+        discs = (evaluate_template(coarse, Template(d), pool) for d in DISC_DIAMETERS)
+        best = max(discs, key=lambda fit: fit.skewness.at_least).template
+        return refine_template(fields, evaluate_template(fields, best, pool), pool)
+
+
+def _coarse(field: FilteredMicrograph) -> FilteredMicrograph:
+    """Halve a micrograph if its particles are large enough to tell discs apart thereafter."""
+    is_large = field.working.diameter_px >= 2 * _COARSE_DIAMETER_PX
+    return FilteredMicrograph.of(field.working.halved()) if is_large else field
 
 
 def refine_template(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: ThreadPoolExecutor) -> TemplateFit:

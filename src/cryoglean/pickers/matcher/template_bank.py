@@ -34,8 +34,8 @@ same; fewer are quicker, and places are refined below the pixel."""
 _MAX_IMAGES = 40
 """Most common images. Resource: bounds the time of a micrograph."""
 
-_PIXELS_AT_A_TIME = 2**17
-"""Resource: bounds memory; no result depends on it."""
+_PIXELS_AT_A_TIME = 2**11
+"""Resource: the responses of all templates to so many stay in the processor's cache, which is five times as fast."""
 
 
 class TemplateBank(NamedTuple):
