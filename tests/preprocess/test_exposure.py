@@ -66,6 +66,15 @@ def test_a_disc_of_noise_is_told_from_the_dark_round_it_within_a_block(times):
     assert not exposed[radius > 150 + 50].any()
 
 
+@pytest.mark.parametrize("name", ["far from zero", "few grey values", "a fiftieth of a count", "smooth"])
+@pytest.mark.parametrize("dark", [COLUMNS > 150, ROWS + COLUMNS > 500, np.hypot(ROWS - 170, COLUMNS - 240) > 140])
+def test_next_to_nothing_of_the_dark_counts_as_exposed_and_little_of_the_noise_as_dark(name, dark):
+    exposed = spread_blocks(exposed_blocks(np.where(dark, -50, NOISES[name]).astype(np.float32)), SHAPE)
+    at_border = 0.15 if "count" in name else 1e-4  # of single counts a block tells, and no part of it
+    assert (exposed & dark).sum() <= at_border * dark.sum()
+    assert (exposed & ~dark).sum() > 0.8 * (~dark).sum()
+
+
 def test_what_covers_the_unexposed_part_is_as_the_rest_and_always_the_same():
     exposed = torch.from_numpy(COLUMNS < 250)
     image = torch.where(exposed, torch.from_numpy(NOISE), 1e6)

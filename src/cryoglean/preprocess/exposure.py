@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_erosion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,14 @@ block stays about a particle wide."""
 _MIN_NOISY_SHARE = 0.005
 """Share of a block's pixels that stand out of their rows and columns, above which it was exposed. Chosen by hand:
 single frames of a fiftieth of a count per pixel have four times as many, a block with a few hot pixels a fifth."""
+
+_PART_SAMPLES = 4
+"""Least side of the parts of a block, in sampled pixels. Chosen by hand: a fraction of a particle's width, and enough
+pixels to tell noise from none where every pixel stands out."""
+
+_PART_NOISY = 16
+"""Pixels that stand out in a part of usual noise, at least. Chosen by hand: half as many are then four standard
+deviations from none."""
 
 _ROUNDING = 8.0
 """Second differences up to this many times the resolution of float32 are rounding. Derived: four numbers, each rounded
@@ -42,16 +51,41 @@ def exposed_blocks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
         image: (h, w).
 
     Returns:
-        (ny, nx) booleans of equal blocks that cover the image; see `spread_blocks`.
+        (ny, nx) booleans of equal blocks that cover the image; see `spread_blocks`. They are smaller where only a part
+        of it was exposed, so that none of them has grey values of both.
     """
     step = max(1, max(image.shape) // _MAX_SAMPLES)
     stands_out = np.pad(_stands_out(image, step), 1)  # pixels of the outermost lines have no neighbours to tell by
-    height, width = stands_out.shape
-    ny, nx = (max(1, round(side / _BLOCK_SAMPLES)) for side in (height, width))
+    ny, nx = (max(1, round(side / _BLOCK_SAMPLES)) for side in stands_out.shape)
+    shares = _shares(stands_out, ny, nx)
+    exposed = shares > _MIN_NOISY_SHARE
+    if exposed.all() or not exposed.any():
+        return exposed
+    return _without_border(stands_out, exposed, float(np.median(shares[exposed])))
+
+
+def _shares(marked: NDArray[np.bool_], ny: int, nx: int) -> NDArray[np.float64]:
+    """Return (ny, nx) the share of marked pixels in equal blocks."""
+    height, width = marked.shape
     tops, lefts = (np.arange(n) * side // n for n, side in ((ny, height), (nx, width)))
-    noisy = np.add.reduceat(np.add.reduceat(stands_out, tops, axis=0, dtype=np.int64), lefts, axis=1)
-    size = np.outer(np.diff([*tops, height]), np.diff([*lefts, width]))
-    return noisy > _MIN_NOISY_SHARE * size
+    numbers = np.add.reduceat(np.add.reduceat(marked, tops, axis=0, dtype=np.int64), lefts, axis=1)
+    return np.asarray(numbers / np.outer(np.diff([*tops, height]), np.diff([*lefts, width])))
+
+
+def _without_border(stands_out: NDArray[np.bool_], exposed: NDArray[np.bool_], usual_share: float) -> NDArray[np.bool_]:
+    """Divide blocks into the smallest parts that tell noise from none, and leave out those that touch the unexposed."""
+    parts = int(_BLOCK_SAMPLES * min(1 / _PART_SAMPLES, (usual_share / _PART_NOISY) ** 0.5))
+    if parts < 2:
+        return exposed
+    ny, nx = (parts * n for n in exposed.shape)
+    noisy = _shares(stands_out, ny, nx) > usual_share / 2
+    inner = _shrunk(exposed, times=2)  # the next block may be dark but for a corner, and count as exposed
+    return _shrunk(spread_blocks(inner, (ny, nx)) | (spread_blocks(exposed, (ny, nx)) & noisy))
+
+
+def _shrunk(exposed: NDArray[np.bool_], times: int = 1) -> NDArray[np.bool_]:
+    """Leave out what touches the unexposed, also by a corner; beyond the edges of the image is none."""
+    return np.asarray(binary_erosion(exposed, np.ones((3, 3), bool), times, border_value=1))
 
 
 def spread_blocks(blocks: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
