@@ -101,9 +101,17 @@ def test_a_fit_without_particles_ends_with_6_and_picking_with_it_with_2(microgra
     assert "no particles were found in the 1 micrograph" in result.stderr
 
 
-def test_no_usable_micrograph_ends_with_4(tmp_path):
+@pytest.mark.parametrize("command", ["fit", "pick"])
+def test_no_usable_micrograph_ends_with_4_and_a_verdict_that_says_why(command, tmp_path):
     (tmp_path / "bad.mrc").write_bytes(b"no image")
-    assert cryoglean("fit", tmp_path / "bad.mrc", *BASE, "--out", tmp_path / "FIT").exit_code == 4
+    words = (command, tmp_path / "bad.mrc", *BASE, "--out", tmp_path / "out")
+    plain, as_json = cryoglean(*words), cryoglean(*words, "--json")
+    assert (plain.exit_code, as_json.exit_code) == (4, 4)
+    assert "verdict:\n!! rejected  no micrograph could be used, most often for: " in plain.stdout
+    assert "to pick with it" not in plain.stdout
+    said = json.loads(as_json.stdout)
+    assert list(said["rejected"]) == [str(tmp_path / "bad.mrc")]
+    assert [each["topic"] for each in said["verdict"]] == ["rejected"]
 
 
 def test_help_has_an_example_for_an_array_of_jobs():

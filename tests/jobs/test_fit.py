@@ -16,7 +16,7 @@ from tests.jobs.test_pick import DIAMETER, Listener, write
 from tests.pickers.kpicker.test_picker import trained
 
 from class_averages import blobs
-from cryoglean.errors import NothingKeptError, SettingsError
+from cryoglean.errors import SettingsError
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import write_stack
@@ -317,13 +317,15 @@ def test_a_fit_that_found_no_particles_says_so_and_is_not_applied(images, tmp_pa
     assert (summary.exit_status, len(summary.record.micrographs)) == (0, JOBS + 1)
 
 
-def test_micrographs_that_cannot_be_used_are_named_and_all_of_them_are_an_error(images, tmp_path):
+def test_micrographs_that_cannot_be_used_are_named_and_of_them_alone_nothing_is_learned(images, tmp_path):
     (tmp_path / "bad.mrc").write_bytes(b"no image")
     summary = fit([*images[:2], tmp_path / "bad.mrc"], tmp_path / "FIT")
     assert (summary.exit_status, len(summary.record.micrographs)) == (3, 2)
     assert "bad.mrc" in (tmp_path / "FIT/rejected.csv").read_text()
-    with pytest.raises(NothingKeptError, match=r"rejected.csv has the reasons"):
-        fit([tmp_path / "bad.mrc"], tmp_path / "none")
+    summary = fit([tmp_path / "bad.mrc"], tmp_path / "none")
+    assert (summary.exit_status, summary.record, len(summary.rejected)) == (4, None, 1)
+    assert "bad.mrc" in (tmp_path / "none/rejected.csv").read_text()
+    assert not (tmp_path / "none" / FIT).exists()
 
 
 def test_done_is_done_and_a_fit_from_few_micrographs_is_renewed_with_those_of_earlier_calls(images, tmp_path):

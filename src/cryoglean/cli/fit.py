@@ -105,23 +105,26 @@ def fit(
 def _show(job: PickJob, summary: FitSummary, out: Path, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected
     from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.jobs.step_verdicts import findings_on_unusable
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 
     shown = findings_on_micrographs(summary.survey, job.picker.diameter_angstrom, job.contrast, job.command)
-    verdict = verdict_on_picks(shown, summary.fit, {})
+    verdict = verdict_on_picks([*findings_on_unusable(summary, out), *shown], summary.fit, {})
+    record = summary.record
     if as_json:
         said = {
             "out": str(out),
             "rejected": {each.file.name: each.reason for each in summary.rejected},
             "verdict": [finding.as_dict() for finding in verdict],
-            **summary.record.model_dump(mode="json"),
+            **({} if record is None else record.model_dump(mode="json")),
         }
         typer.echo(json.dumps(said))
         return
-    learned = "nothing is learned of the set by this picker" if summary.fit is None else summary.fit.summary()
-    typer.echo(f"fit {summary.record.digest}: {learned}")
+    if record is not None:
+        learned = "nothing is learned of the set by this picker" if summary.fit is None else summary.fit.summary()
+        typer.echo(f"fit {record.digest}: {learned}")
     echo_rejected(summary, out)
     echo_verdict(verdict)
-    if summary.fit is None or summary.fit.found_particles:
+    if record is not None and record.found_particles is not False:
         words = f"cryoglean pick MICROGRAPHS --fit {shlex.quote(str(out))} --out OUT"
         typer.echo(f"to pick with it, in any number of jobs: {words}")

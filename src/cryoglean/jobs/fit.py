@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import cryoglean
-from cryoglean.errors import MicrographError, NothingKeptError
+from cryoglean.errors import MicrographError
 from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.jobs.fit_record import FIT, GIVEN, FitFile, FitRecord, read_fit_record
 from cryoglean.jobs.folder_lock import locks_output
@@ -54,18 +54,18 @@ class FitSummary(JobSummary):
     """Results of a fit job.
 
     Attributes:
-        record: of the fit.
+        record: of the fit; None where no micrograph could be used.
         fit: what the picker has learned, if it learns.
         survey: what the micrographs show by themselves.
     """
 
-    record: FitRecord
+    record: FitRecord | None = None
     fit: FitReport | None = None
     survey: MicrographSurvey | None = None
 
     @property
     def exit_status(self) -> ExitStatus:
-        """0 all done, 3 some rejected, 6 no particles found."""
+        """0 all done, 3 some rejected, 4 all rejected, 6 no particles found."""
         is_empty = self.fit is not None and not self.fit.found_particles
         return ExitStatus.nothing_found if is_empty else super().exit_status
 
@@ -81,18 +81,17 @@ def run_fit_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progre
         progress: is told how the job goes on.
 
     Returns:
-        What was learned.
+        What was learned, and which micrographs could not be used.
 
     Raises:
         SettingsError: before any work, if the settings do not fit the micrographs or the folder cannot be used.
-        NothingKeptError: if none of the micrographs can be used.
         OSError: if results cannot be written.
     """
     folder = FitFolder(out)
     claimed = claim_folder(folder, files, job, progress)
     if not claimed.is_any_usable:
         folder.record_results(claimed.unreadable.values())
-        raise NothingKeptError(f"none of the micrographs can be used: {folder.rejected_path} has the reasons")
+        return FitSummary(results=[*claimed.unreadable.values()])
     known = [*claimed.files, *folder.earlier_files(claimed.files)]
     survey, contrast = tell_contrast(folder, known, job, progress)
     known, rejected = with_contrast(known, contrast), dict(claimed.unreadable)
