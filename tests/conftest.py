@@ -1,6 +1,7 @@
 """What holds for all tests: slow ones on demand, one thread, and examples drawn the same way each time."""
 
 import gc
+import os
 import signal
 
 import pytest
@@ -47,3 +48,17 @@ def pytest_collection_modifyitems(config, items):
 def _one_thread():
     """Small images are slower with many threads than with one, and results do not depend on the machine."""
     limit_threads(perturbations.THREADS)
+
+
+@pytest.fixture(scope="session")
+def fsync():
+    """The system's own, for tests of what is forced to disk."""
+    return os.fsync
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk(fsync):
+    """Files are forced to disk against a loss of power, of which no test can tell, and many would wait for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)  # which refuses what is no open file, too
+        yield

@@ -14,6 +14,11 @@ from cryoglean.io import atomic
 from cryoglean.io.atomic import atomic_path, clean_leftovers, write_atomic_bytes, write_atomic_text
 
 
+@pytest.fixture(autouse=True)
+def _forced_to_disk(fsync, monkeypatch):
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
 def names(folder):
     return sorted(p.name for p in folder.rglob("*") if p.is_file())
 
