@@ -54,6 +54,11 @@ def learned_bars():
     return micrographs, truths, fitted(micrographs)
 
 
+@functools.cache
+def learned_of_one():
+    return fitted([bars(0)[0]])
+
+
 class TestContract(PickerContract):
     """With class averages, of which the template would have no need."""
 
@@ -140,13 +145,13 @@ def test_where_particles_are_too_faint_to_be_found_no_averages_are_made():
 
 
 def test_of_one_micrograph_the_template_stays_since_nothing_tells_how_good_averages_are():
-    learned = fitted([bars(0)[0]])
+    learned = learned_of_one()
     assert learned.averages is learned.model.matched is None
     assert not learned.model.trials
 
 
 def test_where_nothing_stands_out_nothing_is_learned_or_picked():
-    for image in (noise_field(), np.ones((200, 220), np.float32)):
+    for image in (noise_field((300, 340)), np.ones((200, 220), np.float32)):
         learned = fitted([Micrograph(image, 1.0)] * 2)
         assert not learned.model.found_particles
         assert len(picks_of(learned, Micrograph(image, 1.0))) == 0
@@ -161,8 +166,7 @@ def test_the_number_of_threads_changes_nothing():
 
 
 def test_what_was_learned_is_written_and_read(tmp_path):
-    template = fitted([bars(0)[0]])
-    for number, wanted in zip(count(), (learned_bars()[2], template), strict=False):
+    for number, wanted in zip(count(), (learned_bars()[2], learned_of_one()), strict=False):
         write_fitted_auto(tmp_path / f"{number}.safetensors", wanted)
         found = read_fitted_auto(tmp_path / f"{number}.safetensors")
         assert found.model == wanted.model
@@ -181,4 +185,4 @@ def test_the_figure_shows_the_averages_only_where_they_are_searched_for():
     learned = learned_bars()[2]
     titles = [panel.title for panel in fit_figure(learned).panels]
     assert titles[:-2] == [f"Class average {k + 1}" for k in range(len(learned.averages.images))]
-    assert [panel.title for panel in fit_figure(fitted([bars(0)[0]])).panels] == ["The round template searches"]
+    assert [panel.title for panel in fit_figure(learned_of_one()).panels] == ["The round template searches"]

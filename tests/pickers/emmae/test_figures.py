@@ -75,30 +75,29 @@ def facts(preset="default", found=True, **changes):
     return EmmaeFit(diameter_angstrom=120, localpicker=localpicker_model(), **(told | MICROGRAPHS | changes))
 
 
-def drawn(tmp_path, view, known):
-    """Draw both pictures and return them, having seen that they are whole and alone."""
-    folder = tmp_path / "new"
-    draw_figure(folder / "emmae.png", latents_figure(view, known))
-    draw_figure(folder / "emmae_clusters.png", clusters_figure(view, known))
-    assert sorted(p.name for p in folder.iterdir()) == ["emmae.png", "emmae_clusters.png"]
-    both = [cv2.imread(str(folder / name)) for name in ("emmae.png", "emmae_clusters.png")]
-    for picture in both:
-        assert picture.std() > 5
-        assert 400 <= min(picture.shape[:2]) <= max(picture.shape[:2]) <= 2400
-    return both
+def drawn(folder, figure):
+    """Draw a picture and return it, having seen that it is whole and alone."""
+    draw_figure(folder / "new/a.png", figure)
+    assert [p.name for p in (folder / "new").iterdir()] == ["a.png"]
+    picture = cv2.imread(str(folder / "new/a.png"))
+    assert picture.std() > 5
+    assert 400 <= min(picture.shape[:2]) <= max(picture.shape[:2]) <= 2400
+    return picture
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
 @pytest.mark.parametrize("found", [True, False])
 @pytest.mark.parametrize("names", with_slow(["one"], slow=[["a", "b", "c"]]))
 def test_every_answer_gives_two_pictures(tmp_path, preset, found, names):
-    _, clusters = drawn(tmp_path, of_set(preset, found, names), facts(preset, found))
+    told = of_set(preset, found, names), facts(preset, found)
+    drawn(tmp_path, latents_figure(*told))
+    clusters = drawn(tmp_path, clusters_figure(*told))
     assert clusters.shape[0] == pytest.approx(130 * (4 * len(names) + 1.4), abs=2)
 
 
 @pytest.mark.parametrize("names", with_slow(list(HOSTILE[:2]), [""], slow=[list(HOSTILE[2:])]))
 def test_names_are_no_mathematics_and_may_have_any_letters(tmp_path, names):
-    drawn(tmp_path, of_set(names=names), facts())
+    drawn(tmp_path, clusters_figure(of_set(names=names), facts()))
 
 
 @pytest.mark.parametrize(
@@ -111,18 +110,18 @@ def test_names_are_no_mathematics_and_may_have_any_letters(tmp_path, names):
     ],
 )
 def test_every_verdict_is_drawn(tmp_path, changes):
-    drawn(tmp_path, of_set(), facts(**changes))
+    drawn(tmp_path, latents_figure(of_set(), facts(**changes)))
 
 
 def test_latents_that_do_not_vary_are_drawn(tmp_path):
     flat = Clouds(np.zeros((5, 2)), np.zeros((5, 2)), (0.0, 0.0))
-    drawn(tmp_path, of_set()._replace(clouds=flat), facts())
+    drawn(tmp_path, latents_figure(of_set()._replace(clouds=flat), facts()))
 
 
 def test_a_flat_micrograph_is_drawn(tmp_path):
     each = one()
     flat = of_set()._replace(micrographs=(each._replace(image=np.zeros_like(each.image)),))
-    drawn(tmp_path, flat, facts())
+    drawn(tmp_path, clusters_figure(flat, facts()))
 
 
 @pytest.mark.slow
@@ -131,8 +130,7 @@ def test_more_than_the_shown_middle_changes_nothing_outside_of_it(tmp_path):
     corner = large._replace(label=large.label.copy())
     corner.label[:40, :40] = 1
     pictures = [
-        drawn(tmp_path / str(number), of_set()._replace(micrographs=(each,)), facts())[1]
-        for number, each in enumerate((large, corner))
+        drawn(tmp_path, clusters_figure(of_set()._replace(micrographs=(each,)), facts())) for each in (large, corner)
     ]
     assert (pictures[0] == pictures[1]).all()
 
@@ -175,7 +173,7 @@ def test_no_cluster_has_the_particles_colour_where_none_is_theirs():
 def test_planted_clusters_show_in_the_picture(tmp_path, preset):
     flat = np.zeros((ROWS * PATCH, COLUMNS * PATCH), np.float32)
     view = of_set(preset)._replace(micrographs=(one(preset=preset)._replace(image=flat),))
-    _, clusters = drawn(tmp_path, view, facts(preset))
+    clusters = drawn(tmp_path, clusters_figure(view, facts(preset)))
     halves = {tuple(c) for c in np.rint(cluster_colours(view) / 2).astype(int)[:, ::-1].tolist()}
     sizes = [int((clusters == half).all(axis=2).sum()) for half in halves]
     assert min(sizes) > 10_000
