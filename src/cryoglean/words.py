@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that no name or value may hold: they break lines in tables and messages, or control the terminal."""
 
+UNWRITABLE = re.compile(rf"{CONTROL.pattern}|[\ud800-\udfff]")
+"""Characters that no file's name may have: those, and bytes that are no text."""
+
 _MAX_LISTED = 5
 """Names that a message lists. Resource: they fit on a line or two."""
 
@@ -20,6 +23,11 @@ def listed(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - _MAX_LISTED:,} more" if len(every) > _MAX_LISTED else ""
     return ", ".join(every[:_MAX_LISTED]) + more
+
+
+def written(name: str) -> str:
+    """Return a name with the bytes in place of characters that no table can hold."""
+    return UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -333,6 +333,17 @@ def test_a_star_that_is_not_of_micrographs_or_holds_nonsense_is_refused(tables, 
         find_micrographs([star(**tables)])
 
 
+@pytest.mark.parametrize("unknown", ["None", "null", "<NA>", "N/A"])
+def test_numbers_that_one_row_does_not_know_are_missing_there_and_nowhere_else(unknown):
+    names = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle", "rlnPhaseShift", "rlnCtfMaxResolution")
+    known, lacking = dict.fromkeys(names, "12000"), dict.fromkeys(names, unknown)
+    rows = [NAME | known, {"rlnMicrographName": "b.mrc", "rlnGridSquare": unknown} | lacking]
+    first, second = find_micrographs([star(micrographs=rows)])
+    assert first.defocus_angstrom == 12000
+    assert second.defocus_angstrom is None
+    assert second.row == {"rlnMicrographName": "b.mrc", "rlnGridSquare": unknown}
+
+
 def test_a_star_without_rows_lists_nothing():
     path = Path("m.star")
     path.write_text(star_text({"micrographs": pd.DataFrame(columns=["rlnMicrographName"])}))
@@ -369,6 +380,19 @@ def test_a_link_to_itself_is_kept_to_be_rejected_by_its_name():
     for file in files[1:]:
         with pytest.raises(MicrographError, match=r"cannot be read: Too many"):
             read_micrograph(file)
+
+
+@pytest.mark.parametrize(("name", "shown"), [(b"a\nb.mrc", r"f/a\nb.mrc"), (b"\xff.mrc", r"f/\udcff.mrc")])
+def test_a_name_that_no_table_can_hold_stops_no_other_of_a_folder_and_is_refused_alone(name, shown):
+    strange = Path("f") / os.fsdecode(name)
+    make(strange, "f/ö ü.mrc")
+    found = find_inputs([Path("f")])
+    assert [file.key for file in found.files] == ["ö ü"]
+    assert [str(each.path) for each in found.left_out] == [shown]
+    for given_path in (strange, strange.parent):
+        Path("f/ö ü.mrc").unlink(missing_ok=True)
+        with pytest.raises(SettingsError, match="control or undecodable characters in a file name"):
+            find_inputs([given_path])
 
 
 def test_a_name_too_long_for_its_results_is_rejected():

@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import SettingsError
-from cryoglean.io.exposures import LeftOut, choose_exposures, describe_left_out
+from cryoglean.io.exposures import Kind, LeftOut, choose_exposures, describe_left_out
 from cryoglean.io.images import SUFFIXES, image_suffix, reason_for_suffix
+from cryoglean.words import UNWRITABLE, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+_UNWRITABLE = Kind(
+    "file to be renamed, with control or undecodable characters in its name",
+    "files to be renamed, with control or undecodable characters in their names",
+)
 
 _MAX_KINDS = 2
 """Kinds of other files that a message names. *Resource*: a line of a terminal."""
@@ -45,7 +51,8 @@ class Choice:
 def images_in(folder: Path, choice: Choice) -> tuple[list[Path], list[LeftOut]]:
     """List the micrographs of a folder, one file of each exposure, and the images that are none.
 
-    A folder that may not be listed stands for itself, to be rejected by its name.
+    A folder that may not be listed stands for itself, to be rejected by its name. A file whose name no table can hold
+    is left out, unless there are no others.
 
     Raises:
         SettingsError: if there are none, or it cannot be listed.
@@ -58,7 +65,11 @@ def images_in(folder: Path, choice: Choice) -> tuple[list[Path], list[LeftOut]]:
         raise SettingsError(f"{folder}: cannot be listed: {error.strerror or error}") from error
     images = [path for path in files if image_suffix(path.name) and not is_folder(path)]
     wanted = [path for path in images if choice.takes(path, folder)]
-    taken, left_out = choose_exposures(wanted, is_strict=choice.pattern is None)
+    strange = [path for path in wanted if UNWRITABLE.search(str(path))]
+    named = [path for path in wanted if path not in strange] if len(strange) < len(wanted) else wanted
+    taken, left_out = choose_exposures(named, is_strict=choice.pattern is None)
+    if named is not wanted:
+        left_out = [*left_out, *(LeftOut(Path(written(str(path))), _UNWRITABLE) for path in strange)]
     if not taken:
         raise SettingsError(f"{folder}: {_nothing(files, images, left_out, choice)}")
     return taken, left_out

@@ -14,7 +14,7 @@ from cryoglean.errors import SettingsError
 from cryoglean.io.images import SUFFIXES, image_stem, image_suffix, may_be_image, reason_for_suffix
 from cryoglean.io.relion_project import path_from_project, project_above
 from cryoglean.micrograph import MicrographFile
-from cryoglean.words import CONTROL
+from cryoglean.words import UNWRITABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +145,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _checked_key(path: Path, key: str) -> str:
     """Return the key, or refuse a name that no table can hold or that is none."""
-    if CONTROL.search(str(path)) or any(0xD800 <= ord(c) < 0xE000 for c in str(path)):
+    if UNWRITABLE.search(str(path)):
         raise SettingsError(f"{str(path)!r}: control or undecodable characters in a file name: rename it")
     if key.rpartition("/")[2] in _NO_NAMES:
         raise SettingsError(f"{path}: not a name for a micrograph: rename it")

@@ -14,6 +14,9 @@ from cryoglean.io.optics_groups import optics_by_number
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion_columns import (
     ANGSTROM_PER_MICROMETRE,
+    CTF_B_FACTOR,
+    CTF_SCALE,
+    DEFOCUS_ANGLE,
     DEFOCUS_U,
     DEFOCUS_V,
     DETECTOR_PIXEL_SIZE,
@@ -22,8 +25,10 @@ from cryoglean.io.relion_columns import (
     IMAGE,
     MAGNIFICATION,
     MICROGRAPH,
+    MICROSCOPE,
     MOVIE,
     ORIGINAL_PIXEL_SIZE,
+    PHASE_SHIFT,
     PIXEL_SIZE,
     X,
 )
@@ -39,6 +44,17 @@ if TYPE_CHECKING:
 
 _NO_NAMES = ("", ".", "..")
 _NUMERIC = (DEFOCUS_U, DEFOCUS_V)
+_NUMBERS = frozenset(
+    {
+        *(DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT, CTF_SCALE, CTF_B_FACTOR, *MICROSCOPE),
+        *(PIXEL_SIZE, ORIGINAL_PIXEL_SIZE, DETECTOR_PIXEL_SIZE, MAGNIFICATION),
+        *("rlnCtfMaxResolution", "rlnCtfFigureOfMerit", "rlnCtfAstigmatism"),
+    }
+)
+_UNKNOWN = ("none", "null", "<na>", "n/a")
+"""Values in columns of numbers that a row does not have. *Format*: as programs write them that keep tables in data
+frames; RELION reads 0."""
+
 _MICROGRAPH_TABLES = ("micrographs", "", "images")
 _OF_PARTICLES = (IMAGE, X)
 _REMARK = re.compile(r"\s+#.*$")
@@ -133,7 +149,8 @@ def _from_row(
     path: Path, row: dict[str, str], optics: Mapping[str, dict[str, str]], folders: Sequence[Path]
 ) -> MicrographFile:
     name = _with_slashes(row[MICROGRAPH], folders)
-    row = {**row, MICROGRAPH: name}
+    row = {column: text for column, text in row.items() if column not in _NUMBERS or text.lower() not in _UNKNOWN}
+    row[MICROGRAPH] = name
     key = _relion_key(name)
     if key.rpartition("/")[2] in _NO_NAMES or "@" in name:
         raise TableError(path, f"rlnMicrographName {name!r} does not name a micrograph")
