@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryoglean.evaluate import Hypothesis, Orientation, OrientationChoice
-from cryoglean.evaluate.orientation import RESCALINGS, TURNS, turned
+from cryoglean.evaluate.orientation import RESCALINGS, SCALES, TURNS, turned
 from cryoglean.picks import Picks
 
 SHAPE = (500, 730)
@@ -40,7 +40,7 @@ def test_a_turn_is_that_of_the_image_and_keeps_corners(orientation):
 
 def test_all_turns_and_scales_differ():
     places = {h.apply(xy(), SHAPE).tobytes() for h in (*TURNS, *RESCALINGS)}
-    assert len(places) == 8 * 7
+    assert len(places) == 8 * (1 + len(SCALES))
 
 
 def test_every_choice_but_auto_is_a_turn():

@@ -137,6 +137,17 @@ def test_another_scale_is_refused_before_any_work_with_the_remedy(project, tmp_p
     assert extract(project, "half", tmp_path / "out", orientation=AS_IS)[0].total == 90
 
 
+def test_coordinates_that_lie_outside_for_no_known_reason_are_an_alarm(project, tmp_path):
+    for seed in range(3):
+        rows = (project / f"right/m{seed}.csv").read_text().splitlines()[1:]
+        write_table(tmp_path / f"larger/m{seed}.csv", 1.27 * np.array([row.split(",") for row in rows], float))
+    picked, _ = find_picks(tmp_path / "larger", find_micrographs([project / "mics"]))
+    checked = checked_picks(tmp_path / "larger", picked, AUTO, DIAMETER * PIXEL, None)
+    assert checked.orientation is Orientation.IDENTITY
+    (alarm,) = [each for each in checked.findings if "lie outside the micrographs" in each.text]
+    assert alarm.level is Level.alarm
+
+
 def test_repeated_particles_are_told_and_kept_once(project, tmp_path):
     summary, said = extract(project, "repeated", tmp_path / "out")
     assert summary.total == 90

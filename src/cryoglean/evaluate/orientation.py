@@ -1,7 +1,7 @@
 """Orientations and scales that coordinates of other programs may have against the image as stored.
 
 Programs disagree on where y counts from (and some on which column is x), and files do not say; picks of a binned or
-enlarged image are those of the image divided or multiplied by a whole number.
+enlarged image are those of the image divided or multiplied by a whole number, or by one and a half.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class OrientationChoice(StrEnum):
         return Orientation.IDENTITY if self is OrientationChoice.as_is else Orientation(self.value)
 
 
-SCALES = (Fraction(1, 2), Fraction(2), Fraction(1, 3), Fraction(3), Fraction(1, 4), Fraction(4))
+SCALES = tuple(Fraction(*pair) for pair in ((1, 2), (2, 1), (1, 3), (3, 1), (1, 4), (4, 1), (2, 3), (3, 2)))
 """Factors that coordinates are multiplied by. Chosen by hand: super-resolution and the usual binnings."""
 
 
@@ -107,8 +107,8 @@ class Hypothesis(NamedTuple):
 
     def words(self) -> str:
         """Say it as in "the coordinates fit when multiplied by 2 and turned (flip-y)"."""
-        over = self.scale.denominator > 1
-        scaled = f"{'divided' if over else 'multiplied'} by {self.scale.denominator if over else self.scale}"
+        is_over = self.scale < 1
+        scaled = f"{'divided' if is_over else 'multiplied'} by {float(1 / self.scale if is_over else self.scale):g}"
         parts = [scaled] * (self.scale != 1) + [f"turned ({self.orientation.value})"] * (
             self.orientation is not Orientation.IDENTITY
         )

@@ -145,6 +145,12 @@ class PlacementCheck:
         """Whether there were enough coordinates to expect an answer where particles can be seen."""
         return self.evidence[AS_IS].windows >= _EXPECTED_WINDOWS[0]
 
+    @property
+    def lie_outside(self) -> bool:
+        """Whether more coordinates lie outside their micrographs than right ones do, and nothing says why."""
+        unexplained = self.verdict in (Verdict.absent, Verdict.unknown)
+        return unexplained and self.evidence[AS_IS].share_inside < MIN_SHARE_INSIDE
+
 
 @dataclass(frozen=True)
 class _Sums:

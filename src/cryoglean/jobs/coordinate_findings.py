@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cryoglean.evaluate.orientation import AS_IS
 from cryoglean.evaluate.placement import Verdict
 from cryoglean.evaluate.placement_words import placement_values
 from cryoglean.report.findings import Finding, Level
@@ -61,6 +62,10 @@ def findings_on_checked(
     if asked is not None:
         values = {"verdict": "as asked", "orientation": asked.value}
     found = [finding_on_coordinates("places", values)]
+    if check is not None and check.lie_outside:
+        share = 1 - check.evidence[AS_IS].share_inside
+        text = f"{share:.0%} of them lie outside the micrographs: they are of images of another size, or of others"
+        found.append(Finding(Level.alarm, "places", text))
     if check is not None and check.strays:
         names = listed([stray.name for stray in check.strays])
         text = f"those of {counted(len(check.strays), 'micrograph')} do not fit as the others do: {names}"
