@@ -15,6 +15,7 @@ from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.star import read_star
 from cryoglean.jobs.pick import PickJob, run_pick_job
+from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from listeners import Listener
 from shells import ShellField
@@ -22,6 +23,8 @@ from shells import ShellField
 FIELD = {"height_px": 220, "width_px": 260, "particles": 10, "pixel_size_angstrom": 4}
 FIELDS = {f"grid.{i}": ShellField(**FIELD, seed=i) for i in range(3)}
 DIAMETER = 120.0
+PUBLISHED = PaperLocalpickerSettings(diameter_angstrom=DIAMETER, bin_factor=2)
+"""It learns nothing of a set, which takes time: for laws of folders and tables, whoever picks."""
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +63,8 @@ def write(path, field):
 
 
 def job(**changes):
-    picker = LocalpickerSettings(diameter_angstrom=changes.pop("diameter", DIAMETER))
-    return PickJob(picker=picker, **changes)
+    own = LocalpickerSettings(diameter_angstrom=changes.pop("diameter", DIAMETER))
+    return PickJob(**{"picker": own} | changes)
 
 
 def run(inputs, out, **changes):
@@ -142,7 +145,7 @@ def test_bad_micrographs_are_named_with_their_reasons_and_the_others_go_on(micro
     hole = np.frombuffer(whole[1024:], np.float32).copy()
     hole[5] = np.nan
     (micrographs / "hole.mrc").write_bytes(whole[:1024] + hole.tobytes())
-    summary, _ = run([micrographs], tmp_path / "out")
+    summary, _ = run([micrographs], tmp_path / "out", picker=PUBLISHED)
     assert summary.exit_status == 3
     assert len(summary.done) == len(FIELDS)
     reasons = {Path(name).stem: reason for name, reason in rejected(tmp_path / "out").items()}
@@ -161,7 +164,7 @@ def test_entries_that_are_no_files_are_named_and_the_others_go_on(micrographs, t
     shutil.copy(micrographs / "grid.0.mrc", micrographs / f"{'l' * 245}.mrc")
     said = {"loop": "links", "lost": "missing", "zero": "a device", "pipe": "a pipe", "l" * 245: "a name of 245 bytes"}
     for _ in range(2):  # the second job finds the results of the first
-        summary, _ = run([micrographs], tmp_path / "out")
+        summary, _ = run([micrographs], tmp_path / "out", picker=PUBLISHED)
         assert summary.exit_status == 3
         reasons = {Path(name).stem: reason for name, reason in rejected(tmp_path / "out").items()}
         assert reasons.keys() == said.keys()
@@ -183,9 +186,9 @@ def test_a_mended_micrograph_leaves_the_list_of_the_rejected(micrographs, tmp_pa
     path = micrographs / "grid.1.mrc"
     whole = path.read_bytes()
     path.write_bytes(whole[:2000])
-    assert run([micrographs], tmp_path / "out")[0].exit_status == 3
+    assert run([micrographs], tmp_path / "out", picker=PUBLISHED)[0].exit_status == 3
     path.write_bytes(whole)
-    assert run([micrographs], tmp_path / "out")[0].exit_status == 0
+    assert run([micrographs], tmp_path / "out", picker=PUBLISHED)[0].exit_status == 0
     assert rejected(tmp_path / "out") == {}
 
 
@@ -263,14 +266,14 @@ def test_pictures_and_csv_asked_for_later_are_made_from_the_picks_that_are_there
 
 def test_a_rejected_micrograph_is_looked_at_again_though_a_file_of_picks_is_there(micrographs, tmp_path):
     out = tmp_path / "out"
-    run([micrographs], out)
+    run([micrographs], out, picker=PUBLISHED)
     with mrcfile.open(micrographs / "grid.0.mrc", "r+") as file:
         file.data[5, 5] = np.nan
     (out / "csv/grid.0.csv").unlink(missing_ok=True)
-    summary, _ = run([micrographs], out)
+    summary, _ = run([micrographs], out, picker=PUBLISHED)
     assert [each.file.key for each in summary.rejected] == ["grid.0"]
     shutil.copyfile(out / "picks/grid.1_autopick.star", out / "picks/grid.0_autopick.star")
-    summary, _ = run([micrographs], out)
+    summary, _ = run([micrographs], out, picker=PUBLISHED)
     assert [each.file.key for each in summary.rejected] == ["grid.0"]
     assert "grid.0" not in (out / "autopick.star").read_text()
 
@@ -293,7 +296,7 @@ def test_a_star_input_keeps_optics_and_ctf_and_mirrors_its_folders(micrographs, 
         f"_rlnDefocusV\n_rlnDefocusAngle\n{rows}\n"
     )
     out = Path("AutoPick/job003")
-    run(["micrographs.star"], out)
+    run(["micrographs.star"], out, picker=PUBLISHED)
     assert {str(p) for p in contents(out)} == {f"picks/Movies/{n}_autopick.star" for n in FIELDS}
     kept = read_star(out / "micrographs.star")
     assert kept["micrographs"]["rlnDefocusU"].astype(float).tolist() == [15000.0] * 3
@@ -313,19 +316,19 @@ def test_loose_images_stand_in_the_table_of_micrographs_beside_those_of_a_star_f
         f"micrographs/{first}.mrc 1 15000 14000 30\n"
     )
     loose = [Path(f"micrographs/{name}.mrc") for name in others]
-    run([Path("one.star"), *loose], Path("out"))
+    run([Path("one.star"), *loose], Path("out"), picker=PUBLISHED)
     listed = {file.name: file for file in find_micrographs([Path("out/micrographs.star")])}
     assert set(listed) == {f"micrographs/{name}.mrc" for name in FIELDS}
     assert [file.pixel_size_angstrom for file in listed.values()] == pytest.approx([4.0] * 3)
     assert listed[f"micrographs/{first}.mrc"].defocus_angstrom == 14500
     assert {listed[path.as_posix()].defocus_angstrom for path in loose} == {None}
     before = Path("out/micrographs.star").read_text()
-    run([Path("one.star"), *loose], Path("out"))
+    run([Path("one.star"), *loose], Path("out"), picker=PUBLISHED)
     assert Path("out/micrographs.star").read_text() == before
 
 
 def test_nothing_but_picks_lies_in_the_folder_of_picks(images, tmp_path):
-    run([images / "grid.0.mrc"], tmp_path / "out", plots=True, csv=True)
+    run([images / "grid.0.mrc"], tmp_path / "out", picker=PUBLISHED, plots=True, csv=True)
     names = [p.name for p in (tmp_path / "out/picks").rglob("*") if p.is_file()]
     assert names == ["grid.0_autopick.star"]
 
@@ -366,7 +369,7 @@ def test_picks_that_were_not_made_here_are_neither_used_nor_removed_even_by_forc
 
 def test_bad_micrographs_before_the_first_good_one_are_told_like_the_others(micrographs, tmp_path):
     (micrographs / "a-bad.mrc").write_bytes(b"")
-    _, listener = run([micrographs], tmp_path / "out")
+    _, listener = run([micrographs], tmp_path / "out", picker=PUBLISHED)
     assert listener.done == 0
     assert sorted(listener.keys) == ["a-bad", *sorted(FIELDS)]
 
@@ -377,7 +380,7 @@ def test_tables_of_two_runs_end_in_one(micrographs, tmp_path, monkeypatch):
         Path(f"{name}.star").write_text(
             f"data_\n\nloop_\n_rlnMicrographName\n_rlnDefocusU\n_rlnDefocusV\nmicrographs/{name}.mrc 15000 14000\n"
         )
-        run([f"{name}.star"], Path("out"))
+        run([f"{name}.star"], Path("out"), picker=PUBLISHED)
     names = read_star(Path("out/micrographs.star"))["micrographs"]["rlnMicrographName"]
     assert set(names) == {f"micrographs/{name}.mrc" for name in FIELDS}
 

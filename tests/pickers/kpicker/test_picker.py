@@ -21,25 +21,25 @@ pytestmark = pytest.mark.numerical
 
 SMALL = KpickerLayers(filters=(6, 12, 16), dense=48)
 DIAMETER = 30.0
-STEPS = {"min_steps": 48, "max_steps": 48}
+STEPS = 48
 
 
 def picks_at(xy, score=1.0):
     return Picks(xy[:, 0], xy[:, 1], np.full(len(xy), score))
 
 
-def trained(diameter=DIAMETER, pixel_size=1.4, noise=1.0):
-    return _trained(diameter, pixel_size, noise)
+def trained(diameter=DIAMETER, pixel_size=1.4, noise=1.0, steps=STEPS):
+    return _trained(diameter, pixel_size, noise, steps)
 
 
 @functools.cache
-def _trained(diameter, pixel_size, noise):
+def _trained(diameter, pixel_size, noise, steps):
     fields = [particle_field((480, 540), diameter, disc, noise=noise, seed=seed) for seed in (13, 14, 15)]
     return train_kpicker(
         [Micrograph(field.image, pixel_size, f"m{i}") for i, field in enumerate(fields)],
         [picks_at(field.xy) for field in fields],
         None,
-        KpickerTraining(diameter_angstrom=diameter * pixel_size, layers=SMALL, **STEPS),
+        KpickerTraining(diameter_angstrom=diameter * pixel_size, layers=SMALL, min_steps=steps, max_steps=steps),
     )
 
 

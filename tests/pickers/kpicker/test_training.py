@@ -103,7 +103,9 @@ def test_it_learns_from_a_part_of_the_particles_to_find_the_others():
     field = particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=3)
     half = [picks_at(particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=s).xy[::2]) for s in (13, 14, 15)]
     images = [particle_field((480, 540), DIAMETER, disc, noise=1.0, seed=s).image for s in (13, 14, 15)]
-    settings = KpickerTraining(diameter_angstrom=DIAMETER, layers=SMALL, missed_share=0.5, **STEPS)
+    settings = KpickerTraining(
+        diameter_angstrom=DIAMETER, layers=SMALL, missed_share=0.5, min_steps=STEPS, max_steps=STEPS
+    )
     model = train_kpicker([Micrograph(i, 1.0) for i in images], half, None, settings).model
     picks = Kpicker(KpickerSettings(diameter_angstrom=DIAMETER), model).pick(Micrograph(field.image, 1.0))
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9
