@@ -59,8 +59,9 @@ def learned_of_one():
     return fitted([bars(0)[0]])
 
 
+@pytest.mark.slow
 class TestContract(PickerContract):
-    """With class averages, of which the template would have no need."""
+    """With class averages, for which the template has no need: Matcher picks, whose own contract is no slow test."""
 
     tolerance = 1.0
 
