@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from cryoglean.classes2d.folder import write_classification
 from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.cli.main import guarded
 from cryoglean.cli.select import select
+from cryoglean.io import atomic
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
+from examples import with_slow
 
 app = typer.Typer()
 app.command()(guarded(select))
@@ -186,6 +190,39 @@ def test_a_broken_table_is_refused_before_anything_is_written(project):
     assert result.exit_code == 2
     assert "mine.csv" in result.stderr
     assert not (root / "out").exists()
+
+
+REPLACE = os.replace
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("words", with_slow([], slow=[["--selection", "mine.csv"]]))
+def test_killed_before_any_of_its_writes_it_ends_as_if_left_alone_when_repeated(project, words, monkeypatch):
+    root, _ = project
+    (root / "mine.csv").write_text("class,keep\n1,no\n2,yes\n3,yes\n")
+    command, out, writes = ("classes", "--out", "out", *words), root / "out", list[str]()
+    if words:
+        assert cryoglean(*command[:3]).exit_code == 0
+
+    def kept_before(source, target):
+        as_killed = shutil.ignore_patterns(".*")  # how temporary files and locks of the killed go is tested elsewhere
+        shutil.copytree(out, root / f"killed/{len(writes)}", ignore=as_killed)
+        writes.append(Path(target).name)
+        REPLACE(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.os, "replace", kept_before)
+        assert cryoglean(*command).exit_code == 0
+    whole = contents(out)
+    assert {"settings.json", "selection.csv", "particles.star", "dropped.star", "c_autopick.star"} <= set(writes)
+    for killed in (root / "killed").iterdir():
+        shutil.rmtree(out)
+        killed.rename(out)
+        assert cryoglean(*command).exit_code == 0
+        assert contents(out) == whole, killed.name
 
 
 def test_json_tells_classes_from_one(project):
