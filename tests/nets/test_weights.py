@@ -1,7 +1,9 @@
 """Weights on disk: what comes back, and what is refused."""
 
 import json
+import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -98,6 +100,13 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, wrong):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match="no such file"):
         read_weights(tmp_path / "nowhere", "kpicker", 1)
+
+
+def test_what_is_no_regular_file_is_named_for_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")):
+        with pytest.raises(SettingsError, match=f"{path}: {kind}, not a regular file"):
+            read_weights(path, "kpicker", 1)
 
 
 def test_the_header_can_be_read_by_anyone(path):

@@ -9,8 +9,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from cryoglean.errors import SettingsError
+from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.atomic import write_atomic_bytes
+from cryoglean.io.regular import size_of_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,8 +57,12 @@ def read_weights(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
     Raises:
         SettingsError: if there is no such file, it is damaged, or of another kind or version of model.
     """
-    if not path.is_file():
-        raise SettingsError(f"{path}: no such file")
+    try:
+        size_of_regular(path)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such file") from error
+    except (OSError, TableError) as error:
+        raise SettingsError(str(error)) from error
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(path, file.metadata() or {})
