@@ -62,7 +62,7 @@ def assert_alike(found, alone):
         assert f1_score(found[name], xy, 3) > 0.9, name
 
 
-@pytest.mark.parametrize("kind", with_slow("pixel", "column", "gradient", slow=("border", "counts")))
+@pytest.mark.parametrize("kind", with_slow("pixel", "gradient", slow=("border", "column", "counts")))
 def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without_it(good, kind, tmp_path):
     images, alone = good
     write(tmp_path / "a.mrc", FLAT[kind])

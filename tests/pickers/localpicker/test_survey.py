@@ -10,6 +10,7 @@ from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.micrograph import Contrast, Micrograph
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, survey_micrographs
 from cryoglean.report.findings import Level
+from examples import with_slow
 from perturbations import jittered
 from shells import ShellField
 
@@ -66,8 +67,7 @@ def rods(length_px, halo, width_px=24, count=36, seed=0):
     return Micrograph((image + noise).astype(np.float32), 3.0)
 
 
-@pytest.mark.parametrize("halo", [0, 1])
-@pytest.mark.parametrize("aspect", [2.2, 3.3])
+@pytest.mark.parametrize(("aspect", "halo"), with_slow((2.2, 0), (3.3, 1), slow=[(2.2, 1), (3.3, 0)]))
 def test_the_length_of_rods_is_within_the_range_and_no_verdict_calls_it_wrong(aspect, halo):
     length = 72 * aspect
     survey = survey_micrographs([rods(24 * aspect, halo, seed=seed) for seed in range(2)])
