@@ -19,8 +19,6 @@ from listeners import Listener
 from perturbations import jittered
 from shells import ShellField
 
-pytestmark = pytest.mark.numerical
-
 DIAMETER, PIXEL = 120.0, 2.0
 
 
@@ -54,6 +52,7 @@ def both(tmp_path, images):
     return folder_of(tmp_path / "dark", images), folder_of(tmp_path / "bright", [-image for image in images])
 
 
+@pytest.mark.numerical
 def test_bright_protein_is_picked_as_dark_protein_is(tmp_path, both):
     dark, bright = (pick(path, tmp_path / f"out-{path.name}")[0] for path in both)
     assert dark.survey.contrast is Contrast.dark
@@ -86,6 +85,7 @@ def test_a_contrast_that_is_given_is_obeyed_and_belongs_to_the_settings(tmp_path
         pick(both[1], out, contrast=Contrast.dark)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_micrographs_that_turn_out_to_be_of_the_other_contrast_are_picked_again(tmp_path):
     mixed = folder_of(tmp_path / "mixed", [np.random.default_rng(0).standard_normal((512, 576))])
@@ -102,6 +102,7 @@ def test_micrographs_that_turn_out_to_be_of_the_other_contrast_are_picked_again(
     assert then.total > 20
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_boxes_show_bright_protein_whatever_the_contrast(tmp_path, both, is_ours):

@@ -16,8 +16,6 @@ from cryoglean.errors import SettingsError
 from cryoglean.particles.boxes import scale_boxes
 from turned_shapes import PIXEL, bar, comma, ring, shape_set
 
-pytestmark = pytest.mark.numerical
-
 SETTINGS = ClassifySettings(diameter_angstrom=90, classes=3, iterations=12)
 
 
@@ -28,6 +26,7 @@ def three():
     return particles, kind, angle, move, classify(particles, SETTINGS)
 
 
+@pytest.mark.numerical
 def test_three_shapes_are_told_apart(three):
     _, kind, _, _, found = three
     assert adjusted_rand_score(kind, found.particles.class_index) > 0.95
@@ -35,6 +34,7 @@ def test_three_shapes_are_told_apart(three):
     assert found.classes.counts.tolist() == np.bincount(found.particles.class_index, minlength=3).tolist()
 
 
+@pytest.mark.numerical
 def test_angles_and_shifts_follow_relion(three):
     """An average turned by psi and moved by minus the shift lies on the image; no other choice of signs does."""
     particles, kind, _, _, found = three
@@ -57,6 +57,7 @@ def _overlap(image, found, row, turn, move):
     return np.corrcoef(map_coordinates(average, [v + 16, u + 16], order=1).ravel(), image.ravel())[0, 1]
 
 
+@pytest.mark.numerical
 def test_moves_are_found_up_to_one_of_the_class(three):
     """A class may lie off centre, which moves its particles by its own place turned by their angles."""
     _, kind, angle, move, found = three
@@ -66,6 +67,7 @@ def test_moves_are_found_up_to_one_of_the_class(three):
     assert np.std(error, axis=0).max() < 0.35
 
 
+@pytest.mark.numerical
 def test_no_shift_is_larger_than_allowed(three):
     settings = SETTINGS.model_copy(update={"max_shift_diameters": 0.05})
     shift = classify(three[0], settings).particles.shift_angstrom
@@ -73,6 +75,7 @@ def test_no_shift_is_larger_than_allowed(three):
     assert np.hypot(*shift.T).max() > 2
 
 
+@pytest.mark.numerical
 def test_averages_look_like_the_shapes(three):
     _, kind, _, _, found = three
     of_ring = np.bincount(found.particles.class_index[kind == 1]).argmax()
@@ -82,6 +85,7 @@ def test_averages_look_like_the_shapes(three):
     assert np.isfinite(found.classes.resolution_angstrom[of_ring])
 
 
+@pytest.mark.numerical
 def test_the_same_seed_gives_the_same_with_any_number_of_threads(three):
     particles, *_, found = three
     again = classify(particles, SETTINGS, threads=3)
@@ -97,6 +101,7 @@ def test_torch_has_as_many_threads_after_as_before(three):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_aligned_noise_hardly_gets_a_resolution_and_particles_do():
     """Of two classes of noise in each of six sets, a quarter may agree by chance, and never as finely as particles."""
@@ -116,6 +121,7 @@ def test_aligned_noise_hardly_gets_a_resolution_and_particles_do():
     assert resolved > 0.75 * 900
 
 
+@pytest.mark.numerical
 def test_quality_ranks_particles_above_noise():
     particles, kind, _, _ = shape_set((comma,), 150, 1.0, empty=50)
     quality = classify(particles, ClassifySettings(diameter_angstrom=90, classes=2, iterations=10)).particles.quality
@@ -123,6 +129,7 @@ def test_quality_ranks_particles_above_noise():
     assert np.median(quality[kind == 0]) > np.quantile(quality[kind < 0], 0.8)
 
 
+@pytest.mark.numerical
 def test_a_known_ctf_is_taken_into_account():
     """Phases that the CTF turns cancel in plain averages; averages with the CTF in the model show the shape."""
     clean, _, angle, _ = shape_set((ring,), 120, 0.0, box=32)
@@ -142,6 +149,7 @@ def test_a_known_ctf_is_taken_into_account():
     assert likeness(ctfs) > max(likeness(None) + 0.02, 0.9)
 
 
+@pytest.mark.numerical
 def test_progress_is_told_and_details_grow(three):
     told = []
     classify(three[0], SETTINGS, on_iteration=told.append)
@@ -152,12 +160,14 @@ def test_progress_is_told_and_details_grow(three):
     assert told[-1].likelihood > told[0].likelihood
 
 
+@pytest.mark.numerical
 def test_a_limit_of_resolution_is_kept(three):
     told = []
     classify(three[0], SETTINGS.model_copy(update={"resolution_limit_angstrom": 20.0}), on_iteration=told.append)
     assert min(i.resolution_angstrom for i in told) >= 20
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("box", [31, 40])
 def test_odd_and_larger_boxes(box):
     particles, kind, _, _ = shape_set((comma, ring), 40, 0.5, box=box)
@@ -167,6 +177,7 @@ def test_odd_and_larger_boxes(box):
     assert found.classes.ring_correlation.shape == (2, box // 2 + 1)
 
 
+@pytest.mark.numerical
 def test_large_boxes_are_aligned_small_and_averaged_as_they_are():
     particles, kind, _, move = shape_set((comma, ring), 30, 0.5)
     large = scale_boxes(torch.from_numpy(particles.images), 160).numpy()
@@ -192,6 +203,7 @@ def test_no_shift_at_all_is_allowed():
     assert np.abs(found.particles.shift_angstrom).max() == 0
 
 
+@pytest.mark.numerical
 def test_more_classes_than_there_are_shapes_leave_no_value_unfinite():
     particles, *_ = shape_set((ring,), 60, 0.5)
     found = classify(particles, ClassifySettings(diameter_angstrom=90, classes=12, iterations=8))
@@ -207,6 +219,7 @@ def test_settings_that_do_not_fit_are_refused():
         classify(particles, ClassifySettings(diameter_angstrom=400, classes=2))
 
 
+@pytest.mark.numerical
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_finds_the_same(three):
     particles, kind, _, _, found = three

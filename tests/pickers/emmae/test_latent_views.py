@@ -22,8 +22,6 @@ from cryoglean.pickers.emmae.training import EmmaeModel, EmmaeNetworkFit
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 
-pytestmark = pytest.mark.numerical
-
 DIAMETER, PIXEL_SIZE = 30.0, 1.4
 DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE
 SMALL = MaeLayers(
@@ -99,6 +97,7 @@ def test_the_picks_shown_are_those_that_are_picked(looked):
         assert each.xy == pytest.approx(expected)
 
 
+@pytest.mark.numerical
 def test_patches_of_particles_lie_where_those_were_painted():
     view, _ = seen()
     for each, field in zip(view.micrographs, fields(), strict=False):
@@ -109,6 +108,7 @@ def test_patches_of_particles_lie_where_those_were_painted():
         assert (off < 0.65 * DIAMETER).all()
 
 
+@pytest.mark.numerical
 def test_the_response_at_particles_is_above_that_elsewhere():
     view, _ = seen()
     for each in view.micrographs:
@@ -135,6 +135,7 @@ def test_clouds_hold_as_many_points_of_particles_as_of_background(looked):
     assert np.concatenate([clouds.particle, clouds.background]).mean(axis=0) == pytest.approx([0, 0], abs=1e-6)
 
 
+@pytest.mark.numerical
 def test_as_published_the_clusters_are_those_that_were_learned():
     view, picker = seen_as_published()
     assert view.particle == picker.learned.facts.particle
@@ -150,6 +151,7 @@ def test_where_no_mask_is_known_all_is_background():
     assert len(view.clouds.particle) == 0 < len(view.clouds.background)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("shape", [(300, 360), (40, 36)])
 def test_noise_is_looked_at_without_finding_anything(shape):
     noise = np.random.default_rng(1).normal(size=shape).astype(np.float32)

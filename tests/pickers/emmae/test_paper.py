@@ -22,8 +22,6 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.emmae.paper import PaperEmmaeFit
 from examples import with_slow
 
-pytestmark = pytest.mark.numerical
-
 
 @functools.cache
 def seen(shape=(480, 540), seed=9):
@@ -31,6 +29,7 @@ def seen(shape=(480, 540), seed=9):
     return field, paper_picker().pick(micrograph_of(field))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("shape", "seed"), with_slow(((480, 540), 9), ((300, 640), 1), slow=[((640, 300), 2)]))
 def test_particles_are_found_however_the_image_is_squeezed(shape, seed):
     field, picks = seen(shape, seed)
@@ -57,6 +56,7 @@ def test_a_least_distance_is_kept():
     assert {tuple(xy) for xy in far.xy} < {tuple(xy) for xy in near.xy}
 
 
+@pytest.mark.numerical
 def test_the_same_micrograph_yields_the_same_picks_whatever_its_contrast():
     field, picks = seen()
     again = paper_picker().pick(Micrograph(field.image.copy(), PIXEL_SIZE))
@@ -66,6 +66,7 @@ def test_the_same_micrograph_yields_the_same_picks_whatever_its_contrast():
     assert f1_score(scaled.xy, picks.xy, 1.0) > 0.95
 
 
+@pytest.mark.numerical
 def test_the_particles_cluster_is_the_one_under_the_mask():
     facts = learned_from_a_mask().facts
     assert facts.found_particles
@@ -77,6 +78,7 @@ def test_the_particles_cluster_is_the_one_under_the_mask():
     assert others.facts.particle != facts.particle
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("mask", [None, np.zeros((480, 540), dtype=bool)])
 def test_without_a_mask_no_cluster_is_the_particles_and_nothing_is_picked(mask):
     known = learned_as_published(fields()[:1], (mask,))
@@ -91,6 +93,7 @@ def test_a_constant_micrograph_is_empty(value):
     assert len(paper_picker().pick(Micrograph(np.full((200, 240), value, np.float32), PIXEL_SIZE))) == 0
 
 
+@pytest.mark.numerical
 def test_noise_has_few_particles():
     _, picks = seen()
     assert len(paper_picker().pick(Micrograph(noise_field(), PIXEL_SIZE))) < 0.5 * len(picks)

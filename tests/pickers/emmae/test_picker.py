@@ -26,8 +26,6 @@ from cryoglean.pickers.emmae.settings import EmmaeSettings
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from examples import with_slow
 
-pytestmark = pytest.mark.numerical
-
 
 class TestContract(PickerContract):
     score_kind = "uncalibrated"
@@ -68,6 +66,7 @@ def two_lobed(off, shape=(480, 540), n=60, noise=0.7, seed=0):
     return image.astype(np.float32), xy
 
 
+@pytest.mark.numerical
 def test_it_finds_particles_of_micrographs_that_taught_it_nothing():
     for seed in (20, 21):
         field = particle_field(noise=1.0, seed=seed)
@@ -75,6 +74,7 @@ def test_it_finds_particles_of_micrographs_that_taught_it_nothing():
         assert f1_score(picks.xy, field.xy, DIAMETER / 10) > 0.95
 
 
+@pytest.mark.numerical
 def test_centres_are_not_shifted():
     field = particle_field((960, 1080), n=200, noise=0.5, seed=7)
     xy = pick(field.image).xy
@@ -85,12 +85,14 @@ def test_centres_are_not_shifted():
     assert np.median(np.hypot(*offset.T)) < 0.04 * DIAMETER
 
 
+@pytest.mark.numerical
 def test_rings_are_kept_whole():
     field = particle_field(profile=ring, noise=1.0, seed=2)
     _, picks = fit_and_pick(field)
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.95
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("off", "tolerance"), with_slow((0.25, 1 / 2), slow=[(0.2, 1 / 5)]))
 def test_a_particle_of_two_lobes_gets_one_pick_and_where_they_are_apart_it_may_be_off_centre(off, tolerance):
     image, xy = two_lobed(off)
@@ -99,6 +101,7 @@ def test_a_particle_of_two_lobes_gets_one_pick_and_where_they_are_apart_it_may_b
     assert f1_score(picks.xy, xy, tolerance * DIAMETER) > 0.95
 
 
+@pytest.mark.numerical
 def test_touching_particles_are_parted():
     field = particle_field(noise=1.0, seed=6, n=90, distance=0.82)
     apart = np.hypot(*(field.xy[:, None] - field.xy[None]).transpose(2, 0, 1)) + 1e9 * np.eye(len(field.xy))
@@ -106,6 +109,7 @@ def test_touching_particles_are_parted():
     assert f1_score(fit_and_pick(field)[1].xy, field.xy, DIAMETER / 5) > 0.95
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("seed", with_slow(0, slow=[1]))
 def test_noise_teaches_nothing_and_has_no_particles(seed):
     image = noise_field(seed=seed)
@@ -115,11 +119,13 @@ def test_noise_teaches_nothing_and_has_no_particles(seed):
     assert len(pick(image, known)) == 0
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("seed", with_slow(0, slow=[1]))
 def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks(seed):
     assert len(pick(noise_field(seed=seed))) <= 2
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_noise_stays_empty_whatever_latents_make_of_it():
     facts, likeness = learned().facts, learned().likeness
@@ -133,6 +139,7 @@ def test_noise_stays_empty_whatever_latents_make_of_it():
     assert f1_score(pick(fields()[0].image, lax).xy, fields()[0].xy, DIAMETER / 5) > 0.7
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_images_of_the_published_chain_serve_as_well():
     field = particle_field(profile=ring, noise=0.5, seed=2)
@@ -149,6 +156,7 @@ def test_a_set_of_constant_micrographs_shows_nothing():
     assert not known.template.any()
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("step", with_slow(4, slow=[-4]))
 def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
@@ -163,6 +171,7 @@ def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     assert f1_score(picks[off[0] > 1.5 * DIAMETER], truth[off[1] > 1.5 * DIAMETER], DIAMETER / 5) > 0.85
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("step", with_slow(-10, slow=[10]))
 @pytest.mark.parametrize("line", with_slow(2, slow=[0]))
 def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
@@ -174,6 +183,7 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     assert f1_score(picks[distance(picks) > 2 * DIAMETER], truth[distance(truth) > 2 * DIAMETER], 6) > 0.85
 
 
+@pytest.mark.numerical
 def test_half_the_pixels_of_twice_the_size_give_the_same_places():
     field = particle_field((960, 1080), 60.0, noise=2.0, seed=2)
     half = field.image.reshape(480, 2, 540, 2).mean((1, 3))
@@ -182,6 +192,7 @@ def test_half_the_pixels_of_twice_the_size_give_the_same_places():
     assert f1_score(fine.xy, field.xy, 12) > 0.95
 
 
+@pytest.mark.numerical
 def test_particles_score_above_all_else():
     field = particle_field(noise=1.5, seed=11)
     picks = pick(field.image, threshold=0)
@@ -211,6 +222,7 @@ def test_least_distances_to_each_other_and_to_the_edge_are_kept():
     assert 10 < len(inner) < len(near)
 
 
+@pytest.mark.numerical
 def test_a_dead_border_gets_no_picks_and_moves_no_others():
     field = fields()[2]
     image = np.pad(field.image, ((40, 25), (60, 0)), constant_values=float(field.image.mean()))
@@ -228,6 +240,7 @@ def test_what_was_learned_names_the_micrographs_and_the_blobs_and_survives_json(
     assert EmmaeFit.model_validate_json(known.facts.model_dump_json()) == known.facts
 
 
+@pytest.mark.numerical
 def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have():
     image = fields()[0].image
     one, again, scaled = (
@@ -238,6 +251,7 @@ def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have()
     assert scaled.facts.threshold == pytest.approx(one.facts.threshold, rel=0.05)
 
 
+@pytest.mark.numerical
 def test_too_few_blobs_teach_nothing():
     field = particle_field((220, 230), n=8, noise=0.5)
     micrographs = [Micrograph(field.image, PIXEL_SIZE, "m")]

@@ -17,8 +17,6 @@ from cryoglean.pickers.kpicker.picker import Kpicker, KpickerSettings
 from cryoglean.pickers.kpicker.training import KpickerTraining, train_kpicker
 from cryoglean.picks import Picks
 
-pytestmark = pytest.mark.numerical
-
 SMALL = KpickerLayers(filters=(6, 12, 16), dense=48)
 DIAMETER = 30.0
 STEPS = 48
@@ -56,6 +54,7 @@ class TestContract(PickerContract):
         return picker(self.diameter, self.pixel_size, self.noise)
 
 
+@pytest.mark.numerical
 def test_the_pass_over_a_micrograph_is_the_scan_of_its_windows():
     field = particle_field((150, 170), n=8, seed=4)
     image = net_image(Micrograph(field.image, 1.4), DIAMETER * 1.4).image
@@ -75,6 +74,7 @@ def test_there_and_back_again(pixel_size, factor):
     assert image.image.shape[0] == pytest.approx(300 * 32 / (DIAMETER * factor), abs=2)
 
 
+@pytest.mark.numerical
 def test_centres_are_found_below_the_pixel_of_the_scan():
     field = particle_field(seed=5, noise=1.0)
     found = picker().pick(Micrograph(field.image, 1.4)).xy
@@ -86,6 +86,7 @@ def test_centres_are_found_below_the_pixel_of_the_scan():
     assert np.abs(good.mean(axis=0)).max() < 0.8
 
 
+@pytest.mark.numerical
 def test_micrographs_of_another_pixel_size_are_picked_alike():
     field = particle_field((960, 1080), 2 * DIAMETER, disc, noise=2.0, seed=3)
     found = picker().pick(Micrograph(field.image, 0.7)).xy
@@ -107,6 +108,7 @@ def test_a_higher_threshold_keeps_the_best_of_the_same_picks():
     np.testing.assert_array_equal(picker(threshold=high).pick(micrograph).xy, picks.at_least(high).xy)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("stride", [2, 8])
 def test_other_strides_find_the_same(stride):
     micrograph = Micrograph(particle_field(seed=3, noise=1.0).image, 1.4)

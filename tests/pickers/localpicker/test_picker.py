@@ -18,8 +18,6 @@ from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, 
 from cryoglean.picks import Picks
 from examples import with_slow
 
-pytestmark = pytest.mark.numerical
-
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 DIAMETER = 30.0
 
@@ -70,6 +68,7 @@ class TestContractWhenBinned(TestContract):
         return super().make_field(shape, seed)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("profile", [disc, ring])
 @pytest.mark.parametrize(("diameter", "noise"), [(30.0, 1.5), (21.5, 1.0)])
 def test_discs_and_rings_are_found_with_its_own_threshold(profile, diameter, noise):
@@ -77,6 +76,7 @@ def test_discs_and_rings_are_found_with_its_own_threshold(profile, diameter, noi
     assert f1_score(picks.xy, field.xy, diameter / 5) > 0.95
 
 
+@pytest.mark.numerical
 def test_it_finds_out_whether_the_particle_is_a_disc_or_a_ring():
     _, of_disc, _ = fitted(disc)
     _, of_ring, _ = fitted(ring)
@@ -86,6 +86,7 @@ def test_it_finds_out_whether_the_particle_is_a_disc_or_a_ring():
     assert centre < 0.3 * edge  # hollow: the profile is of the inverted image, protein bright
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("diameter", [24.0, 49.0, 75.0])
 def test_centres_are_finer_than_a_pixel(diameter):
     field = particle_field((int(16 * diameter), int(18 * diameter)), diameter, noise=0.3, seed=1)
@@ -97,6 +98,7 @@ def test_centres_are_finer_than_a_pixel(diameter):
     np.testing.assert_allclose(np.median(offset, axis=0), 0, atol=0.1)  # nothing is lost of (bin - 1) / 2
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("shape", [(128, 128), (203, 240), (301, 320)])
 @pytest.mark.parametrize("profile", [disc, ring])
 def test_a_single_small_micrograph_is_picked(shape, profile):
@@ -105,6 +107,7 @@ def test_a_single_small_micrograph_is_picked(shape, profile):
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     "shape", [(128, 128), *(pytest.param(s, marks=pytest.mark.slow) for s in [(300, 320), (480, 540)])]
 )
@@ -115,6 +118,7 @@ def test_noise_has_no_particles(shape):
         assert not model.found_particles
 
 
+@pytest.mark.numerical
 def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
     field = particle_field(seed=8)
     _, (full, empty) = fit_and_pick(field.image, noise_field(field.image.shape))
@@ -122,6 +126,7 @@ def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
     assert len(empty) <= 2
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("shape", [(16, 16), (17, 40), (64, 64), (100, 33)])
 @pytest.mark.parametrize("diameter", [5.0, 30.0, 100.0, 1000.0])
 def test_a_particle_larger_than_the_micrograph_is_not_found_in_it(shape, diameter):
@@ -136,6 +141,7 @@ def test_a_set_of_constant_micrographs_shows_nothing():
     assert [len(p) for p in picks] == [0, 0, 0]
 
 
+@pytest.mark.numerical
 def test_half_the_pixels_of_twice_the_size_give_the_same_centres():
     field = particle_field((960, 1080), 60.0, noise=2.0, seed=2)
     half = field.image.reshape(480, 2, 540, 2).mean((1, 3))
@@ -157,6 +163,7 @@ def padded(image, kind):
     return np.pad(image, BORDER, mode="edge")
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["constant", "zero", "edge"])
 @pytest.mark.parametrize("profile", with_slow(disc, slow=[ring]))
 def test_a_dead_border_gets_no_picks_and_moves_no_others(kind, profile):
@@ -168,6 +175,7 @@ def test_a_dead_border_gets_no_picks_and_moves_no_others(kind, profile):
     assert f1_score(xy, plain.xy, 0.5) > 0.97
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("value", with_slow(-1e7, 1e5, slow=[-1e3, 1e3, 1e7]))
 def test_defective_pixels_spoil_nothing(value):
     field, _, _ = fitted(disc)
@@ -177,6 +185,7 @@ def test_defective_pixels_spoil_nothing(value):
     assert f1_score(picks.xy, field.xy, 6) > 0.95
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("darkness", with_slow(5, 200, slow=[20]))
 def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     field, _, _ = fitted(disc)
@@ -192,6 +201,7 @@ def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     assert f1_score(far_picks, far_truth, 6) > 0.95
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "line"),
@@ -209,6 +219,7 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     assert f1_score(far_picks, far_truth, 6) > 0.9
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("noise", with_slow(0.3, 2.0, slow=[0.5]))
 @pytest.mark.parametrize("n", with_slow(20, slow=[60]))
 def test_micrographs_of_other_contrast_than_those_that_taught_it_are_picked_as_well(noise, n):
@@ -233,6 +244,7 @@ def test_a_model_of_nothing_survives_json():
     assert LocalpickerModel.model_validate_json(model.model_dump_json()) == model
 
 
+@pytest.mark.numerical
 def test_the_number_of_threads_changes_nothing():
     micrographs = [Micrograph(particle_field((300, 320), n=30, seed=s).image, 1.0, str(s)) for s in range(3)]
     assert fit_localpicker(micrographs, DIAMETER, threads=1) == fit_localpicker(micrographs, DIAMETER, threads=2)
@@ -288,6 +300,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
         LocalpickerSettings(**({"diameter_angstrom": 30} | wrong))
 
 
+@pytest.mark.numerical
 @pytest.mark.skipif(not DATA.is_dir(), reason="the folder ../shared/data is not here")
 def test_apoferritin_is_found_with_its_own_threshold():
     paths = sorted((DATA / "empiar-10146/micrographs").glob("*.png"))[:2]
@@ -300,6 +313,7 @@ def test_apoferritin_is_found_with_its_own_threshold():
     assert evaluate_picks(truth, picks, protocol).overall.f1 >= 0.95
 
 
+@pytest.mark.numerical
 def test_a_drop_of_ice_in_every_micrograph_is_not_what_the_particle_is_taken_for():
     rows, columns = np.indices((480, 540))
     images, truth = [], []
@@ -313,6 +327,7 @@ def test_a_drop_of_ice_in_every_micrograph_is_not_what_the_particle_is_taken_for
     assert np.mean([f1_score(p.xy, xy, DIAMETER / 4) for p, xy in zip(found, truth, strict=True)]) > 0.7
 
 
+@pytest.mark.numerical
 def test_glaring_dirt_does_not_shape_the_template():
     """In one tile in four: more than the share of the most skewed that is left out."""
     field = particle_field((960, 960), n=120, noise=1.5, seed=2)
@@ -326,6 +341,7 @@ def test_glaring_dirt_does_not_shape_the_template():
     assert (~far).sum() <= 3
 
 
+@pytest.mark.numerical
 def test_a_background_without_peaks_leaves_the_particles():
     """Particles on next to nothing: noise has no peaks to be decoys."""
     field = particle_field(n=60, noise=1e-3, seed=4)
@@ -333,6 +349,7 @@ def test_a_background_without_peaks_leaves_the_particles():
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.9
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("pixel_size", [1.0, 4.0])
 def test_a_pattern_of_pixels_shows_no_particles(pixel_size):
     rows, columns = np.indices((300, 360))
@@ -340,6 +357,7 @@ def test_a_pattern_of_pixels_shows_no_particles(pixel_size):
     assert not fit_localpicker([pattern], 120.0).found_particles
 
 
+@pytest.mark.numerical
 def test_a_few_peaks_that_stand_out_are_found_without_skewness_and_picked_where_noise_does_not_reach():
     _, model, _ = fitted(disc)
     few, one = (model.model_copy(update={"skewness": 0.0, "standing_out": n}) for n in (2, 1))

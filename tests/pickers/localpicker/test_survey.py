@@ -14,8 +14,6 @@ from examples import with_slow
 from perturbations import jittered
 from shells import ShellField
 
-pytestmark = pytest.mark.numerical
-
 DIAMETER = 120.0
 
 
@@ -28,6 +26,7 @@ def negated(micrographs):
     return [replace(each, image=-each.image) for each in micrographs]
 
 
+@pytest.mark.numerical
 def test_contrast_is_told_and_turns_with_the_images():
     micrographs = [replace(each, image=jittered(each.image)) for each in fields()]
     dark, bright = survey_micrographs(micrographs), survey_micrographs(negated(micrographs))
@@ -37,6 +36,7 @@ def test_contrast_is_told_and_turns_with_the_images():
     assert bright.size.diameter_angstrom == pytest.approx(dark.size.diameter_angstrom, rel=1e-3)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("diameter", [100.0, 120.0, 160.0])
 def test_the_size_of_round_particles_is_found(diameter):
     survey = survey_micrographs(
@@ -67,6 +67,7 @@ def rods(length_px, halo, width_px=24, count=36, seed=0):
     return Micrograph((image + noise).astype(np.float32), 3.0)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("aspect", "halo"), with_slow((2.2, 0), (3.3, 1), slow=[(2.2, 1), (3.3, 0)]))
 def test_the_length_of_rods_is_within_the_range_and_no_verdict_calls_it_wrong(aspect, halo):
     length = 72 * aspect
@@ -79,6 +80,7 @@ def test_the_length_of_rods_is_within_the_range_and_no_verdict_calls_it_wrong(as
     assert ("undecided" in said.text) == survey.is_elongated
 
 
+@pytest.mark.numerical
 def test_size_follows_the_pixel_size():
     finer = [replace(each, pixel_size_angstrom=2 * each.pixel_size_angstrom) for each in fields()]
     once, twice = survey_micrographs(fields()).size, survey_micrographs(finer).size
@@ -87,6 +89,7 @@ def test_size_follows_the_pixel_size():
     assert twice.diameter_angstrom == pytest.approx(2 * once.diameter_angstrom, rel=0.1)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_has_no_contrast(seed):
     random = np.random.default_rng(seed)
@@ -107,6 +110,7 @@ def test_a_survey_is_kept_as_json():
     assert MicrographSurvey.model_validate_json(survey.model_dump_json()) == survey
 
 
+@pytest.mark.numerical
 def test_micrographs_at_a_time_do_not_matter():
     one, two = (survey_micrographs(fields(3), threads) for threads in (1, 2))
     assert one == two

@@ -13,8 +13,6 @@ from cryoglean.pickers.localpicker.template_search import (
 )
 from cryoglean.preprocess.working import working_image
 
-pytestmark = pytest.mark.numerical
-
 DIAMETER = 30.0
 
 
@@ -22,6 +20,7 @@ def field_of(profile=disc, seed=0, **changes):
     return FilteredMicrograph.of(working_image(particle_field(profile=profile, seed=seed, **changes).image, DIAMETER))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("true_share", [0.6, 0.9, 1.2])
 def test_the_discs_size_is_found(true_share):
     def sized(r, diameter):
@@ -31,6 +30,7 @@ def test_the_discs_size_is_found(true_share):
     assert best.template.disc_diameters == pytest.approx(true_share, abs=0.1)
 
 
+@pytest.mark.numerical
 def test_a_learned_profile_is_the_rings():
     profile = search_template([field_of(ring)]).template.profile
     radii = np.arange(len(profile)) / 32
@@ -40,6 +40,7 @@ def test_a_learned_profile_is_the_rings():
     assert on_ring > inside > halo
 
 
+@pytest.mark.numerical
 def test_particles_are_clearer_than_noise():
     particles, noise = (
         search_template([field_of()]),
@@ -49,6 +50,7 @@ def test_particles_are_clearer_than_noise():
     assert noise.skewness.typical < 5 * noise.skewness.noise_error
 
 
+@pytest.mark.numerical
 def test_a_response_is_in_robust_standard_deviations():
     field = FilteredMicrograph.of(working_image(noise_field(), DIAMETER))
     response = standardised_response(field, Template(1.0))
@@ -56,6 +58,7 @@ def test_a_response_is_in_robust_standard_deviations():
     assert float(response.std()) == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.numerical
 def test_a_disc_and_its_own_profile_see_the_same_particles():
     field = field_of(noise=0.5)
     radii = np.arange(0, 0.75 + 1 / 32, 1 / 32)
@@ -65,6 +68,7 @@ def test_a_disc_and_its_own_profile_see_the_same_particles():
     assert apart.min(1).max() < 1
 
 
+@pytest.mark.numerical
 def test_the_order_of_threads_does_not_matter():
     fields = [field_of(ring, seed=seed, shape=(300, 320), n=30) for seed in range(3)]
     one, two = search_template(fields, threads=1), search_template(fields, threads=2)
@@ -73,6 +77,7 @@ def test_the_order_of_threads_does_not_matter():
     np.testing.assert_array_equal(one.template.profile, two.template.profile)
 
 
+@pytest.mark.numerical
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_gpu_finds_the_same():
     image = particle_field(profile=ring).image

@@ -16,8 +16,6 @@ from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.files import read_class_averages
 from cryoglean.pickers.matcher.picker import Matcher, MatcherFit, MatcherSettings, fit_matcher
 
-pytestmark = pytest.mark.numerical
-
 BOX = 48
 
 
@@ -66,6 +64,7 @@ class TestContract(PickerContract):
         return matcher_of(settings, *self.learned(self.diameter, self.pixel_size))
 
 
+@pytest.mark.numerical
 def test_averages_tell_particles_from_blobs_that_a_round_template_takes_for_them():
     (image, truth), diameter = rods(), 40.0
     micrographs = [Micrograph(image, 1.0)]
@@ -97,6 +96,7 @@ def test_a_least_distance_is_kept_and_the_better_of_two_stays():
     assert tuple(far.xy[0]) == tuple(near.xy[0])
 
 
+@pytest.mark.numerical
 def test_where_no_particles_stand_out_nothing_is_picked():
     micrographs = [Micrograph(noise_field(), 1.0)]
     averages = ClassAverages(average_of(disc, 30.0)[None], 1.0)
