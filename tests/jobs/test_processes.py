@@ -1,6 +1,7 @@
 """Worker processes give what one process gives."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -44,11 +45,17 @@ def test_every_item_is_worked_on_once_and_taken_only_as_workers_become_free(work
     assert sorted([first, *results]) == [n * n for n in range(50)]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", with_slow(1, slow=[2]))
 def test_an_error_comes_back_as_it_was(workers):
     with pytest.raises(MicrographError, match=r"a\.mrc: it is three") as caught:
         list(map_processes(fail_at_three, range(10), workers))
     assert caught.value.reason == "it is three"
+
+
+def test_an_error_is_the_same_after_its_way_from_a_worker():
+    error = MicrographError("a.mrc", "it is three", by_settings=True)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 def test_a_killed_worker_is_told_with_the_remedy():
