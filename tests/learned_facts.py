@@ -23,8 +23,7 @@ def localpicker_model(**changes):
         "heights": HEIGHTS,
         "threshold": 2.4,
         "contrast": ParticleContrast(0.0, 0.1),
-        "noise_height": 5.2,
-        "standing_out": 40,
+        "stand_out": True,
         "micrographs": ("a.mrc",),
     }
     return LocalpickerModel(**(values | changes))

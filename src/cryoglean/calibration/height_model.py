@@ -134,6 +134,15 @@ class HeightModel(NamedTuple):
         decoys = np.interp(height, self._heights, self.decoys, left=0, right=0)
         return np.asarray(far * decoys + self.beside.density(height))
 
+    def evidence(self, height: NDArray[np.float64]) -> float:
+        """Return the logarithm of the likelihood of (n,) heights, less what the parameters of particles take.
+
+        By the Bayesian information criterion (Schwarz, Ann. Stat. 6, 461, 1978).
+        """
+        density = self.particles.density(height) + self.background(height)
+        parameters = _PARAMETERS if self.particles.share > 0 else 0
+        return float(np.log(np.maximum(density, 1e-300)).sum()) - parameters / 2 * math.log(len(height))
+
     def posterior(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that peaks of (n,) heights are particles: never less for a higher one."""
         grid = self._grid

@@ -1,7 +1,9 @@
 """Heights of a set's peaks, and the threshold that parts particles from background, found with decoys.
 
 Decoys need to know where particles are, and particles are known by their heights beside those of decoys: so both are
-found in turns, from where two normal densities part the heights.
+found in turns. Where they begin decides where they end: particles that are taken away leave lower decoys, beside which
+there are more particles. So they begin twice, with what noise cannot reach and with what two normal densities part, and
+the likelier end stands, in doubt the second.
 """
 
 from __future__ import annotations
@@ -55,6 +57,10 @@ EDGE_DIAMETERS = 0.5
 """Peaks nearer to an edge than this are no example of either. Derived: beyond the edge a micrograph goes on by
 reflection, so half of a filter sees the same noise twice, and its response is higher than anywhere else."""
 
+_BEYOND_DOUBT = 5.0
+"""Logarithm of the Bayes factor from which one of two models is held to be the likelier. Published: as very strong
+evidence (Kass and Raftery, J. Am. Stat. Assoc. 90, 773, 1995)."""
+
 _MIN_DECOYS = 2000
 """Decoys that are wanted at least. Resource: enough for a smooth density, in a quarter of a second for one small
 micrograph."""
@@ -74,16 +80,14 @@ class PeakHeights(NamedTuple):
         threshold: minimum height of a particle.
         contrast: of the particles.
         peaks: of each micrograph, those whose contrast is that of particles.
-        noise_height: that no maximum of noise reaches in all the micrographs.
-        standing_out: how many peaks are higher than that.
+        stand_out: whether some peaks are too high for the decoys of all that noise may reach.
     """
 
     model: HeightModel
     threshold: float
     contrast: ParticleContrast
     peaks: tuple[Peaks, ...]
-    noise_height: float
-    standing_out: int
+    stand_out: bool
 
 
 def fit_peak_heights(
@@ -110,14 +114,23 @@ def fit_peak_heights(
         threshold = model.best_height(heights)
         contrast = _contrast_above(threshold, seen)
         alike = list(pool.map(lambda each: each.with_contrast(contrast), seen))
+        stand_out = False
         if len(heights) >= _MIN_PEAKS:
             heights = _heights(alike)
-            model = _fit_beside_decoys(heights, heights >= threshold, alike, pool) or model
+            few = _fit_beside_decoys(heights, heights > certain_height(capacity), alike, pool)
+            many = _fit_beside_decoys(heights, heights >= threshold, alike, pool)
+            model = _likelier(many, few, heights) or model
+            stand_out = few is not None and few.particles.share > 0
             threshold = model.best_height(heights)
             contrast = _contrast_above(threshold, seen)
-    highest = certain_height(capacity)
-    peaks, standing_out = tuple(each.peaks for each in alike), int((heights > highest).sum())
-    return PeakHeights(model, threshold, contrast, peaks, highest, standing_out)
+    return PeakHeights(model, threshold, contrast, tuple(each.peaks for each in alike), stand_out)
+
+
+def _likelier(many: HeightModel | None, few: HeightModel | None, heights: NDArray[np.float64]) -> HeightModel | None:
+    """Return the likelier model, that of many particles if in doubt: decoys hold what faint ones leave in them."""
+    if many is None or few is None:
+        return many or few
+    return few if few.evidence(heights) > many.evidence(heights) + _BEYOND_DOUBT else many
 
 
 def _fit_beside_decoys(

@@ -135,7 +135,16 @@ def test_round_particles_are_left_to_the_round_template():
     ],
 )
 def test_averages_are_believed_where_halves_agree_and_err_less_than_what_was_before(agreement, with_former, is_better):
-    assert Trial(agreement=agreement, with_former=with_former).is_better is is_better
+    trial = Trial(agreement=agreement, with_former=with_former, doubt=0.0, template_doubt=0.0)
+    assert trial.is_better is is_better
+
+
+@pytest.mark.parametrize(
+    ("doubt", "template_doubt", "is_better"), [(0.2, 0.3, True), (0.29, 0.3, False), (0.06, 0.05, True)]
+)
+def test_averages_are_believed_where_fewer_of_their_picks_are_in_doubt_or_hardly_any(doubt, template_doubt, is_better):
+    trial = Trial(agreement=0.9, with_former=0.6, doubt=doubt, template_doubt=template_doubt)
+    assert trial.is_better is is_better
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from cryoglean.calibration.peak_heights import EDGE_DIAMETERS, PeakHeights, fit_peak_heights
 from cryoglean.detect.peaks import distance_to_nearest, inside
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, standardised_response
@@ -72,9 +74,9 @@ def fit_auto(
     seen = [picker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS) for micrograph in micrographs]
     fields = [each.field for each in seen]
     found = [_found(each.field, each.peaks, model.heights) for each in seen]
-    picks = _above([each.peaks for each in seen], model.threshold)
+    threshold, template_doubt = model.threshold, _doubt(found, model.threshold)
     for _ in range(_ROUNDS):
-        trial = _try_averages(fields, found, picks, diameter, threads)
+        trial = _try_averages(fields, found, threshold, template_doubt, diameter, threads)
         if trial is None:
             break
         heights, judged = trial
@@ -87,7 +89,7 @@ def fit_auto(
         if judged.with_former > _SETTLED:
             break
         found = [_found(f, p, heights.model) for f, p in zip(fields, heights.peaks, strict=True)]
-        picks = _above(heights.peaks, heights.threshold)
+        threshold = heights.threshold
     return fitted
 
 
@@ -98,7 +100,8 @@ def _found(field: FilteredMicrograph, peaks: Peaks, model: HeightModel) -> Found
 def _try_averages(
     fields: Sequence[FilteredMicrograph],
     found: Sequence[FoundPeaks],
-    before: Sequence[Peaks],
+    threshold: float,
+    template_doubt: float,
     diameter_angstrom: float,
     threads: int,
 ) -> tuple[PeakHeights, Trial] | None:
@@ -107,7 +110,8 @@ def _try_averages(
     Args:
         fields: the micrographs.
         found: peaks in each, of which the surest are averaged.
-        before: picks in each.
+        threshold: minimum height of those that are picks.
+        template_doubt: share of the picks by the round template that are expected to be none.
         diameter_angstrom: particle diameter.
         threads: how many micrographs to work on at a time.
 
@@ -122,9 +126,21 @@ def _try_averages(
     heights = fit_peak_heights(fields, others, threads)
     if heights is None:
         return None
-    by_own = _peaks(fields, own, heights, threads)
-    unseen, seen = (_above(peaks, heights.threshold) for peaks in (heights.peaks, by_own))
-    return heights, Trial(agreement=_agreement(fields, unseen, seen), with_former=_agreement(fields, unseen, before))
+    by_own = _above(_peaks(fields, own, heights, threads), heights.threshold)
+    unseen, former = _above(heights.peaks, heights.threshold), _above([each.peaks for each in found], threshold)
+    new = [_found(f, p, heights.model) for f, p in zip(fields, heights.peaks, strict=True)]
+    return heights, Trial(
+        agreement=_agreement(fields, unseen, by_own),
+        with_former=_agreement(fields, unseen, former),
+        doubt=_doubt(new, heights.threshold),
+        template_doubt=template_doubt,
+    )
+
+
+def _doubt(found: Sequence[FoundPeaks], threshold: float) -> float:
+    """Return the share of picks that are expected to be none, 1 without a pick."""
+    doubt = np.concatenate([1 - each.probability[each.peaks.height >= threshold] for each in found])
+    return float(doubt.mean()) if len(doubt) else 1.0
 
 
 def _peaks(

@@ -32,6 +32,15 @@ _ERROR_OF_ALL = 2**-0.5
 particles. With 1 in its place F1 is the same, on the mean of 22 simulated sets; on a real one labels were seen."""
 
 
+_LESS_DOUBT = 0.8
+"""Share of the template's doubt that may be left. Chosen on simulated sets: 0.3 to 0.65 of it where averages find rods
+and faint particles better, 0.97 where they are of noise. Labels of a noisy real set were watched meanwhile."""
+
+_LITTLE_DOUBT = 0.1
+"""Share of doubtful picks that needs to become no less. Chosen by hand: where nearly all picks are sure, what is better
+is where they are."""
+
+
 class AutoSettings(ProbabilitySettings):
     """Settings of Auto, those of `ProbabilitySettings`."""
 
@@ -45,17 +54,22 @@ class Trial(BaseModel):
     before. So their picks have more in common with each other than with the former ones where they are better: of three
     who err independently, each one's error follows from how pairs differ (the three-cornered hat of clocks; Gray and
     Allan, Proc. 28th Freq. Control Symp., 243, 1974): half of what two equally good ones differ by is that of either.
-    What all take alike, as dirt, it does not see.
+    What all take alike, as dirt, it does not see. And where particles are hardly seen, averages may be alike for being
+    of the same noise: so fewer picks must be in doubt by their heights, too.
 
     Attributes:
         agreement: share of the picks that averages of both halves have in common.
         with_former: share that those of one half have in common with the former picks.
+        doubt: share of the picks that are expected to be none.
+        template_doubt: the same of the picks by the round template.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     agreement: float
     with_former: float
+    doubt: float
+    template_doubt: float
 
     @property
     def is_better(self) -> bool:
@@ -63,7 +77,8 @@ class Trial(BaseModel):
         differ, differ_from_former = 1 - self.agreement, 1 - self.with_former
         of_all = _ERROR_OF_ALL * differ / 2
         of_former = differ_from_former - differ / 2
-        return self.agreement > _MIN_AGREEMENT and of_all < of_former
+        is_clearer = self.doubt <= max(_LESS_DOUBT * self.template_doubt, _LITTLE_DOUBT)
+        return self.agreement > _MIN_AGREEMENT and of_all < of_former and is_clearer
 
 
 class AutoModel(BaseModel):

@@ -49,10 +49,6 @@ _DOUBTFUL = 0.01
 threshold is that of the set, and the comparison takes a second or two."""
 
 
-_FEW = 2
-"""Peaks that stand out where particles were found, at least. Chosen by hand: one may be anything."""
-
-
 class LocalpickerSettings(ProbabilitySettings):
     """Settings of Localpicker, those of `ProbabilitySettings`."""
 
@@ -72,8 +68,7 @@ class LocalpickerModel(BaseModel):
         heights: the densities of peak heights, in robust standard deviations of the response.
         threshold: minimum height of a particle.
         contrast: of the picks.
-        noise_height: that no maximum of noise reaches in all the micrographs.
-        standing_out: how many peaks are higher than that.
+        stand_out: whether some peaks are higher than noise reaches.
         micrographs: the micrographs it was learned from.
     """
 
@@ -87,32 +82,26 @@ class LocalpickerModel(BaseModel):
     heights: HeightModel
     threshold: float
     contrast: ParticleContrast
-    noise_height: float
-    standing_out: int
+    stand_out: bool
     micrographs: tuple[str, ...]
 
     @property
     def found_particles(self) -> bool:
         """Whether anything like particles was found: the response is skewed beyond doubt, or some peaks stand out."""
-        return is_skewed(self.skewness, self.skewness_error) or self.is_sparse
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether some peaks stand out, too few to make the response skewed."""
-        return not is_skewed(self.skewness, self.skewness_error) and self.standing_out >= _FEW
+        return self.stand_out or is_skewed(self.skewness, self.skewness_error)
 
     @property
     def signal(self) -> Signal:
         """Whether anything like particles was found, and how sure that is."""
-        return Signal.found if self.is_sparse else signal_of(self.skewness, self.skewness_error)
+        return Signal.found if self.stand_out else signal_of(self.skewness, self.skewness_error)
 
     def summary(self) -> str:
         """Return in one line what was found."""
         skewness = f"skewness of the response {self.skewness:.3f} ± {self.skewness_error:.3f}"
         if not self.found_particles:
             return f"no particle signal found ({skewness}, not clearly above 0{self.signal.remark})"
-        if self.is_sparse:
-            skewness = f"{self.standing_out} peaks are higher than noise is, too few for skewness"
+        if not is_skewed(self.skewness, self.skewness_error):
+            skewness = "some peaks are higher than noise is, too few for skewness"
         shape = "learned radial profile" if self.profile else "disc minus ring"
         return (
             f"particle signal found ({skewness}{self.signal.remark}); template: {shape}, "
@@ -192,14 +181,10 @@ class Localpicker(ScoringPicker):
         peaks = particle_like_peaks(field, response, distance_diameters, edge, contrast)
         empty = self._emptiness(response, working, distance_diameters)
         threshold = threshold_for_micrograph(self.model.threshold, empty, field.capacity)
-        if self.model.is_sparse:
-            threshold = max(threshold, self.model.noise_height)
         return PeakCandidates(field, peaks, threshold, empty)
 
     def _emptiness(self, response: Tensor, working: WorkingImage, distance_diameters: float) -> float:
-        """Return the probability that a micrograph is empty; any may be where particles are few in all."""
-        if self.model.is_sparse:
-            return 1.0
+        """Return the probability that a micrograph is empty."""
         skewness = Skewness.of([field_skewness(response, working.diameter_px, working.exposed)])
         empty = emptiness(skewness, self.model.skewness)
         if empty <= _DOUBTFUL:
@@ -282,8 +267,7 @@ def fit_localpicker(
         heights=found.model,
         threshold=found.threshold,
         contrast=found.contrast,
-        noise_height=found.noise_height,
-        standing_out=found.standing_out,
+        stand_out=found.stand_out,
         micrographs=tuple(names),
     )
 
@@ -299,8 +283,7 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         heights=HeightModel.of_normals(HeightMixture(0.0, 0.0, 1.0, 0.0, 1.0)),
         threshold=0.0,
         contrast=ParticleContrast(0.0, 0.0),
-        noise_height=0.0,
-        standing_out=0,
+        stand_out=False,
         micrographs=tuple(names),
     )
 
