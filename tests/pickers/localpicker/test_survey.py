@@ -81,6 +81,24 @@ def test_the_length_of_rods_is_within_the_range_and_no_verdict_calls_it_wrong(as
 
 
 @pytest.mark.numerical
+def partly_dark(micrograph):
+    """Without exposure right of a slanting line, far below the grey values of the rest."""
+    rows, columns = np.indices(micrograph.shape)
+    dark = columns > 0.55 * micrograph.shape[1] + 0.2 * rows - 100
+    return replace(micrograph, image=np.where(dark, -1e5, jittered(micrograph.image)).astype(np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.numerical
+def test_what_was_not_exposed_makes_no_particle_long_and_no_rod_round():
+    round_ones = fields(n=2, particles=72, height_px=900, width_px=960)
+    survey = survey_micrographs([partly_dark(each) for each in round_ones])
+    assert survey.size is not None
+    assert survey.size.diameter_angstrom == pytest.approx(DIAMETER, rel=0.15)
+    assert not survey.is_elongated
+    assert survey_micrographs([partly_dark(rods(24 * 3.3, halo=1, seed=seed)) for seed in range(3)]).is_elongated
+
+
 def test_size_follows_the_pixel_size():
     finer = [replace(each, pixel_size_angstrom=2 * each.pixel_size_angstrom) for each in fields()]
     once, twice = survey_micrographs(fields()).size, survey_micrographs(finer).size
