@@ -90,6 +90,6 @@ def test_a_thousand_against_a_thousand_are_quick():
 
 
 def _seconds(call):
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start

@@ -187,11 +187,11 @@ def test_a_missing_file_and_a_folder_are_table_errors(tmp_path):
 
 
 def test_a_long_hostile_line_takes_no_long_time(tmp_path):
-    start = time.monotonic()
+    start = time.process_time()
     for line in ("'a " * 200_000, "\"a' " * 200_000, "x#" * 300_000, "_a " * 200_000, "'a'b" * 200_000):
         with pytest.raises(TableError):
             read_star(write(tmp_path, f"data_\nloop_\n_a\n_b\n{line}\n"))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=8)
@@ -232,9 +232,9 @@ def test_garbage_gives_a_table_error_or_tables_of_text(tmp_path, content):
 def test_a_large_table_is_read_in_reasonable_time(tmp_path):
     table = strings(**{f"rln{i}": [str(math.sin(i + j)) for j in range(20_000)] for i in range(8)})
     path = write(tmp_path, star_text({"particles": table}))
-    start = time.monotonic()
+    start = time.process_time()
     assert read_star(path)["particles"].shape == (20_000, 8)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("form", ["loop", "pairs"])
@@ -242,9 +242,9 @@ def test_a_table_of_very_many_columns_is_read_in_reasonable_time(tmp_path, form)
     names = [f"_c{i}" for i in range(60_000)]
     loop = "loop_\n" + "\n".join(names) + "\n" + "1 " * len(names)
     path = write(tmp_path, "data_\n" + (loop if form == "loop" else "".join(f"{name} 1\n" for name in names)))
-    start = time.monotonic()
+    start = time.process_time()
     assert read_star(path)[""].shape == (1, len(names))
-    assert time.monotonic() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_a_file_that_is_too_large_is_refused_with_what_to_do(tmp_path):
