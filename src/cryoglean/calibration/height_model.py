@@ -140,8 +140,8 @@ class HeightModel(NamedTuple):
         By the Bayesian information criterion (Schwarz, Ann. Stat. 6, 461, 1978).
         """
         density = self.particles.density(height) + self.background(height)
-        parameters = _PARAMETERS if self.particles.share > 0 else 0
-        return float(np.log(np.maximum(density, 1e-300)).sum()) - parameters / 2 * math.log(len(height))
+        penalty = _penalty(len(height)) if self.particles.share > 0 else 0.0
+        return float(np.log(np.maximum(density, 1e-300)).sum()) - penalty
 
     def posterior(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that peaks of (n,) heights are particles: never less for a higher one."""
@@ -223,9 +223,14 @@ def fit_height_model(heights: NDArray[np.float64], decoys: NDArray[np.float64]) 
     ends = [_climb(grid, counts, decoy, decoy.mean + start * decoy.deviation) for start in _STARTS]
     likelihood, particles, beside = max(ends, key=lambda end: end[0])
     alone = float(np.average(np.log(decoy.density), weights=counts))
-    if (likelihood - alone) * len(heights) < _PARAMETERS / 2 * math.log(len(heights)):
+    if (likelihood - alone) * len(heights) < _penalty(len(heights)):
         particles, beside = particles._replace(share=0.0), beside._replace(share=0.0)
     return HeightModel(particles, beside, lowest, tuple(decoy.density.tolist()))
+
+
+def _penalty(heights: int) -> float:
+    """Return what the parameters of particles must gain in likelihood, by the Bayesian information criterion."""
+    return _PARAMETERS / 2 * math.log(heights)
 
 
 class _Decoys(NamedTuple):

@@ -2,8 +2,8 @@
 
 Decoys need to know where particles are, and particles are known by their heights beside those of decoys: so both are
 found in turns. Where they begin decides where they end: particles that are taken away leave lower decoys, beside which
-there are more particles. So they begin twice, with what noise cannot reach and with what two normal densities part, and
-the likelier end stands, in doubt the second.
+there are more particles. So they begin twice, with what noise cannot reach and with what two normal densities part. The
+first end stands where it has far fewer particles and is likelier beyond doubt.
 """
 
 from __future__ import annotations

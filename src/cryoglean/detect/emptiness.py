@@ -64,7 +64,7 @@ def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> flo
 
     Args:
         skewness: of the response in the micrograph.
-        usual: typical skewness of the response in the set, above 0.
+        usual: typical skewness of the response in the set; about 0 where its particles are few.
         above_noise: standard deviations by which the peaks lie above those of noise, where that is known
             (`surrogates.peak_deviations`).
     """

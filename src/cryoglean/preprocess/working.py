@@ -72,10 +72,13 @@ class WorkingImage:
     def halved(self) -> WorkingImage:
         """Return it binned by two more, its variance no longer 1."""
         image, contrast = (bin_by_mean(values, 2) for values in (self.image, self.contrast))
-        exposed = None if self.exposed is None else bin_by_mean(self.exposed.float(), 2) > 0.5
-        diameter_px, bin_factor = self.diameter_px / 2, 2 * self.bin_factor
         return replace(
-            self, image=image, contrast=contrast, diameter_px=diameter_px, bin_factor=bin_factor, exposed=exposed
+            self,
+            image=image,
+            contrast=contrast,
+            diameter_px=self.diameter_px / 2,
+            bin_factor=2 * self.bin_factor,
+            exposed=_halved(self.exposed),
         )
 
     @property
@@ -129,7 +132,7 @@ class ExposedImage:
 
     def halved(self) -> ExposedImage:
         """Return it binned by two more."""
-        exposed = None if self.exposed is None else bin_by_mean(self.exposed.float(), 2) > 0.5
+        exposed = _halved(self.exposed)
         return ExposedImage(bin_by_mean(self.image, 2), 2 * self.bin_factor, self.left, self.top, exposed)
 
 
@@ -181,6 +184,10 @@ def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImag
     level, contrast = standardise_locally(-exposed.image, *windows)
     level = level.clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
     return WorkingImage(level, contrast, diameter, exposed.bin_factor, exposed.left, exposed.top, exposed.exposed)
+
+
+def _halved(exposed: Tensor | None) -> Tensor | None:
+    return None if exposed is None else bin_by_mean(exposed.float(), 2) > 0.5
 
 
 def _bin_factor(pixels: int, diameter_px: float, working_diameter_px: float) -> int:

@@ -80,7 +80,6 @@ def test_the_length_of_rods_is_within_the_range_and_no_verdict_calls_it_wrong(as
     assert ("undecided" in said.text) == survey.is_elongated
 
 
-@pytest.mark.numerical
 def partly_dark(micrograph):
     """Without exposure right of a slanting line, far below the grey values of the rest."""
     rows, columns = np.indices(micrograph.shape)

@@ -73,7 +73,7 @@ def fit_auto(
     picker = Localpicker(AutoSettings(diameter_angstrom=diameter), model, device)
     seen = [picker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS) for micrograph in micrographs]
     fields = [each.field for each in seen]
-    found = [_found(each.field, each.peaks, model.heights) for each in seen]
+    found = _found(fields, [each.peaks for each in seen], model.heights)
     threshold, template_doubt = model.threshold, _doubt(found, model.threshold)
     for _ in range(_ROUNDS):
         trial = _try_averages(fields, found, threshold, template_doubt, diameter, threads)
@@ -88,13 +88,14 @@ def fit_auto(
         fitted = FittedAuto(fitted.model.model_copy(update={"matched": matched}), averages)
         if judged.with_former > _SETTLED:
             break
-        found = [_found(f, p, heights.model) for f, p in zip(fields, heights.peaks, strict=True)]
+        found = _found(fields, heights.peaks, heights.model)
         threshold = heights.threshold
     return fitted
 
 
-def _found(field: FilteredMicrograph, peaks: Peaks, model: HeightModel) -> FoundPeaks:
-    return FoundPeaks(field.working, peaks, model.posterior(peaks.height))
+def _found(fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks], model: HeightModel) -> list[FoundPeaks]:
+    pairs = zip(fields, peaks, strict=True)
+    return [FoundPeaks(field.working, each, model.posterior(each.height)) for field, each in pairs]
 
 
 def _try_averages(
@@ -128,7 +129,7 @@ def _try_averages(
         return None
     by_own = _above(_peaks(fields, own, heights, threads), heights.threshold)
     unseen, former = _above(heights.peaks, heights.threshold), _above([each.peaks for each in found], threshold)
-    new = [_found(f, p, heights.model) for f, p in zip(fields, heights.peaks, strict=True)]
+    new = _found(fields, heights.peaks, heights.model)
     return heights, Trial(
         agreement=_agreement(fields, unseen, by_own),
         with_former=_agreement(fields, unseen, former),
