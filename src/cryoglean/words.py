@@ -1,12 +1,14 @@
-"""Words of counts and names, as messages, pictures and reports say them."""
+"""Words of counts and names, as messages, pictures and reports say them, and tables as text."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that no name or value may hold: they break lines in tables and messages, or control the terminal."""
@@ -44,3 +46,12 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def shortened(name: str, longest: int = 32) -> str:
     """Cut letters from the middle of a name that has more than `longest`."""
     return name if len(name) <= longest else f"{name[: longest // 3]}…{name[-(longest - longest // 3) :]}"
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV with a header, as every one here is written: lines end with a line feed on every system."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    return text.getvalue()

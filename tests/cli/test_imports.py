@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import perturbations
+import synthetic_ctf
 
-MAX_MODULES = 50
+MAX_MODULES, MAX_OF_TABLES = 45, 5
 
 without_torch = pytest.mark.skipif(bool(perturbations.CHOSEN), reason="a perturbed program loads torch at once")
 
@@ -41,17 +42,22 @@ def loaded_by_commands(*commands):
 
 
 def test_ctf_loads_no_picker_and_little_else(tmp_path):
-    """Of one without rings: tables of those that have some are written by pandas, and by five modules more."""
-    path = tmp_path / "a.mrc"
+    """Of a micrograph without rings, and then of one with them: its table is written by pandas, and by modules more."""
     noise = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
-    with mrcfile.new(path) as file:
-        file.set_data(noise)
-        file.voxel_size = 1.5
-    (loaded,) = loaded_by_commands(["ctf", path, "--out", tmp_path / "out", "--cpus", 1, "--no-plots"])
-    assert (tmp_path / "out" / "rejected.csv").exists()
-    assert not [m for m in loaded if m.startswith(("cryoglean.pickers", "pandas", "matplotlib"))]
-    ours = [m for m in loaded if m.startswith("cryoglean")]
+    images = {"noise": noise, "rings": synthetic_ctf.micrograph(9500, 9000, 30, shape=(600, 700), snr=0.4, b_factor=20)}
+    for name, image in images.items():
+        with mrcfile.new(tmp_path / f"{name}.mrc") as file:
+            file.set_data(image)
+            file.voxel_size = 1.5
+    commands = (["ctf", tmp_path / f"{n}.mrc", "--out", tmp_path / n, "--cpus", 1, "--no-plots"] for n in images)
+    first, both = loaded_by_commands(*commands)
+    assert (tmp_path / "noise" / "rejected.csv").exists()
+    assert (tmp_path / "rings" / "micrographs_ctf.star").exists()
+    assert not [m for m in both if m.startswith(("cryoglean.pickers", "cryoglean.report", "matplotlib"))]
+    assert "pandas" not in first
+    ours, with_tables = ([m for m in loaded if m.startswith("cryoglean")] for loaded in (first, both))
     assert len(ours) <= MAX_MODULES, ours
+    assert len(with_tables) <= MAX_MODULES + MAX_OF_TABLES, with_tables
 
 
 @without_torch

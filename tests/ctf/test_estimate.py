@@ -5,9 +5,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from cryoglean.ctf.estimate import estimate_ctf
+from cryoglean.ctf.estimate import estimate_ctf, ring_profile
 from cryoglean.ctf.model import Ctf, Microscope
-from cryoglean.ctf.profile import ring_profile
 from cryoglean.ctf.spectrum import power_spectrum, rings_of
 from examples import with_slow
 from synthetic_ctf import micrograph

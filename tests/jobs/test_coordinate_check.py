@@ -9,6 +9,7 @@ import pytest
 
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import Orientation, OrientationChoice
+from cryoglean.findings import Level
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.particles import read_particles
@@ -22,7 +23,6 @@ from cryoglean.loop.rounds import run_loop
 from cryoglean.loop.settings import LoopJob, LoopSettings
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.picks import Picks
-from cryoglean.report.findings import Level
 from fields import disc, particle_field
 from listeners import Listener
 

@@ -12,6 +12,7 @@ import pytest
 from tests.fields import noise_field
 from tests.jobs.test_pick import contents, run, write
 
+from cryoglean.findings import Level
 from cryoglean.io.coordinates import read_picks
 from cryoglean.jobs import pick as pick_job
 from cryoglean.jobs.fit_findings import findings_on_fits
@@ -19,7 +20,6 @@ from cryoglean.jobs.fit_renewal import is_outdated
 from cryoglean.jobs.pick import PickSummary
 from cryoglean.jobs.pick_report import gather
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
-from cryoglean.report.findings import Level
 from cryoglean.report.pick_page import pick_page
 from shells import ShellField
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from tests.cli.test_pick import cryoglean
 
+from cryoglean.findings import Level, findings_on_spacing
 from cryoglean.io.coordinates import read_picks, write_picks
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.pick_report import gather
 from cryoglean.jobs.verdict import verdict_on_picks
 from cryoglean.picks import Picks
-from cryoglean.report.findings import Level, findings_on_spacing
 from cryoglean.report.html_page import audit_of
 from cryoglean.report.pick_notices import notices
 from faint_fields import DIAMETER, PIXEL, write_faint

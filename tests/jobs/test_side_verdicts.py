@@ -10,10 +10,10 @@ from tests.jobs.test_verdict import survey
 
 from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
+from cryoglean.findings import Level
 from cryoglean.jobs.side_verdicts import verdict_on_evaluation, verdict_on_simulation, verdict_on_size
 from cryoglean.micrograph import Contrast
 from cryoglean.picks import Picks
-from cryoglean.report.findings import Level
 
 COMMAND = "cryoglean evaluate OUT truth --diameter 100 --pixel-size 2"
 OWN = {"picks": {"verdict": "own"}, "truth": {"verdict": "own"}}

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from cryoglean.cli.main import app
+from cryoglean.findings import Level
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.jobs.step_verdicts import (
     verdict_on_classes,
@@ -17,7 +18,6 @@ from cryoglean.jobs.step_verdicts import (
     verdict_on_training,
 )
 from cryoglean.micrograph import MicrographFile
-from cryoglean.report.findings import Level
 
 OUT = Path("my out")
 

@@ -5,11 +5,11 @@ import shlex
 import pytest
 
 from cryoglean.detect.skewness import Skewness
+from cryoglean.findings import Level
 from cryoglean.jobs.fit_findings import findings_on_misfit
 from cryoglean.jobs.verdict import changed, findings_on_micrographs, verdict_on_picks
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
-from cryoglean.report.findings import Level
 
 COMMAND = "cryoglean pick 'my images' --diameter 300 --out OUT"
 

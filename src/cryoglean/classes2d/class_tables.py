@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cryoglean.errors import TableError
-from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.star import read_star, star_floats, star_text
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ from cryoglean.classes2d.selection import THRESHOLD_SCORE, Selection
 from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.regular import size_of_regular
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes

@@ -18,8 +18,8 @@ from cryoglean.errors import SettingsError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cryoglean.findings import Finding
     from cryoglean.jobs.classify import ClassifyJob, ClassifySummary
-    from cryoglean.report.findings import Finding
 
 _MAX_ROWS = 30
 """Rows of the table of classes. Resource: about one screen."""
@@ -183,7 +183,7 @@ def _device_in_words(job: ClassifyJob) -> str:
 
 
 def _show(job: ClassifyJob, summary: ClassifySummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_verdict
 
     verdict = _verdict(summary, out)
     if as_json:

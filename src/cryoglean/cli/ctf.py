@@ -64,7 +64,7 @@ def ctf(
 
         cryoglean ctf corrected_micrographs.star --voltage 200 --cs 1.4 --out CTF --resolution-limit 4 --subset 20
     """
-    from cryoglean.cli.micrographs import found_micrographs
+    from cryoglean.cli.options import found_micrographs
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.ctf import run_ctf_job
     from cryoglean.jobs.micrograph_lists import write_left_out
@@ -114,8 +114,7 @@ def _pair(text: str) -> tuple[float, float]:
 
 
 def _show(summary: CtfSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_ctf
 
     verdict = verdict_on_ctf(summary, summary.known, out)

@@ -80,7 +80,7 @@ def evaluate(
 
         cryoglean evaluate particles.star truth --diameter-px 108 --within 10,27 --json --plot curve.png
     """
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_verdict
     from cryoglean.evaluate import Protocol, evaluate_picks
     from cryoglean.io.atomic import write_atomic_text
     from cryoglean.io.inputs import find_micrographs

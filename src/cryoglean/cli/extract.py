@@ -81,7 +81,7 @@ def extract(
 
         cryoglean extract run_it025_data.star --micrographs micrographs --box-size-px 256 --scale-to 128 --out AGAIN
     """
-    from cryoglean.cli.micrographs import found_micrographs
+    from cryoglean.cli.options import found_micrographs
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.extract import run_extract_job
     from cryoglean.jobs.micrograph_lists import write_left_out
@@ -120,8 +120,7 @@ def extract(
 
 
 def _show(job: ExtractJob, summary: ExtractSummary, named: Sequence[object], out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_particles
 
     total = summary.total

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.cli.diameter import diameter_from
-from cryoglean.cli.micrographs import found_micrographs
 from cryoglean.cli.options import (
     AnyContrast,
     AsJson,
@@ -24,6 +23,7 @@ from cryoglean.cli.options import (
     Pattern,
     PixelSize,
     Recursive,
+    found_micrographs,
 )
 from cryoglean.cli.picker_options import Diameter, Method, MinDistance, PresetName, picker_from, with_picker_options
 from cryoglean.cli.settings import checked
@@ -103,8 +103,7 @@ def fit(
 
 
 def _show(job: PickJob, summary: FitSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.step_verdicts import findings_on_unusable
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
 

@@ -191,8 +191,7 @@ def _set(inputs: tuple[Path, ...], diameter: float, pixel_size: float | None) ->
 
 
 def _show(job: MaeJob, summary: MaeSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_training
     from cryoglean.pickers.emmae.network_training import WEIGHTS
     from cryoglean.pickers.registry import DEFAULT_PRESET

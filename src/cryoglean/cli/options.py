@@ -1,13 +1,18 @@
-"""Options that mean the same in every command, and help that names their types in plain words."""
+"""Options that mean the same in every command, what they name, and help that says their types in plain words."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cryoglean.io.inputs import FoundMicrographs
 
 
 class AnyContrast(StrEnum):
@@ -47,6 +52,25 @@ Force = Annotated[bool, typer.Option("--force", help="Redo everything, overwriti
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per micrograph.")]
 Seed = Annotated[int | None, typer.Option(help="Random seed; 0 by default.")]
+
+
+def found_micrographs(
+    inputs: Sequence[Path], pattern: str | None, *, recursive: bool, info: Callable[[str], None]
+) -> FoundMicrographs:
+    """Find the micrographs, and show what is left out, if anything is.
+
+    Raises:
+        SettingsError: if there are none.
+        TableError: if a list or STAR file cannot be understood.
+    """
+    from cryoglean.io.inputs import find_inputs
+
+    found = find_inputs(inputs, pattern, recursive=recursive)
+    if found.left_out:
+        from cryoglean.io.exposures import describe_left_out
+
+        info(f"left out: {describe_left_out(found.left_out)}; --pattern chooses others")
+    return found
 
 
 class Preset(StrEnum):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoglean.cli.diameter import diameter_from, diameter_number
-from cryoglean.cli.micrographs import found_micrographs
 from cryoglean.cli.options import (
     AnyContrast,
     AsJson,
@@ -26,6 +25,7 @@ from cryoglean.cli.options import (
     Pattern,
     PixelSize,
     Recursive,
+    found_micrographs,
 )
 from cryoglean.cli.picker_options import (
     Diameter,
@@ -169,13 +169,12 @@ def _reported(out: Path) -> Path | None:
 
 
 def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
+    from cryoglean.findings import expected_if_sound
     from cryoglean.jobs.fit_findings import finding_on_given, findings_on_fits, findings_on_folder_fit
     from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.jobs.step_verdicts import findings_on_unusable
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
-    from cryoglean.report.findings import expected_if_sound
 
     total = summary.total
     fits = findings_on_fits(summary.fits, summary.fit_digest, job.command)

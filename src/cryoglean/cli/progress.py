@@ -1,4 +1,4 @@
-"""Progress of a job on screen: a bar on a terminal, plain lines in a log; always on standard error."""
+"""What a job shows: on standard error its progress, a bar on a terminal or plain lines in a log; then its verdict."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cryoglean.findings import Level
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
     from rich.progress import TaskID
 
+    from cryoglean.findings import Finding
     from cryoglean.jobs.result import JobSummary, MicrographResult
+
+_MARKS = {Level.alarm: "!!", Level.note: " !", Level.fact: "  "}
 
 
 class ProgressBar:
@@ -101,3 +106,15 @@ def echo_rejected(summary: JobSummary, out: Path) -> None:
     """Print how many micrographs of a job were rejected, if any, and where the reasons stand."""
     if summary.rejected:
         typer.echo(f"{counted(len(summary.rejected), 'micrograph')} rejected: {out / 'rejected.csv'}")
+
+
+def echo_verdict(findings: Sequence[Finding]) -> None:
+    """Print the findings of a verdict, each with the command to go on with."""
+    if not findings:
+        return
+    width = max(len(each.topic) for each in findings)
+    typer.echo("verdict:")
+    for each in findings:
+        typer.echo(f"{_MARKS[each.level]} {each.topic:<{width}}  {each.text}")
+        if each.command:
+            typer.echo(f"   {'':<{width}}  {each.remedy}: {each.command}")

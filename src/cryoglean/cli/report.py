@@ -27,9 +27,9 @@ def report(
 
         cryoglean report OUT
     """
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_verdict
+    from cryoglean.findings import Finding, Level
     from cryoglean.loop.folder_report import FIGURES, is_run, write_report
-    from cryoglean.report.findings import Finding, Level
 
     report = write_report(folder)
     verdict = [

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cryoglean.cli.loop_progress import LoopProgress
+    from cryoglean.findings import Finding
     from cryoglean.jobs.given_fit import GivenFit
     from cryoglean.loop.rounds import LoopSummary
-    from cryoglean.report.findings import Finding
 
 
 _DEFAULTS = defaults(LoopSettings)
@@ -145,7 +145,7 @@ def run(
         cryoglean run micrographs --fit FIT --out RUN
     """
     from cryoglean.cli.loop_progress import LoopProgress
-    from cryoglean.cli.micrographs import found_micrographs
+    from cryoglean.cli.options import found_micrographs
     from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.loop.rounds import run_loop
     from cryoglean.scale.devices import choose_device
@@ -244,14 +244,13 @@ def _report(out: Path, progress: LoopProgress) -> Path | str:
 
 
 def _on_end(summary: LoopSummary) -> Finding:
-    from cryoglean.report.findings import Finding, Level
+    from cryoglean.findings import Finding, Level
 
     return Finding(Level.alarm, "rejected", summary.end.message)
 
 
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.result import ExitStatus
     from cryoglean.jobs.verdict import verdict_on_picks
     from cryoglean.loop.run_report import findings_on_run

@@ -108,7 +108,7 @@ def _print_pass(number: int, done: Pass) -> None:
 
 
 def _show(done: Selected, passes: tuple[Pass, ...], source: Path, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_selection
 
     kept, classes = done.kept, done.selection.kept

@@ -204,7 +204,7 @@ def _numbers(text: str | None, option: str) -> list[float]:
 
 
 def _show(simulation: Simulation, summary: SimulationSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_verdict
     from cryoglean.jobs.side_verdicts import verdict_on_simulation
 
     sizes = [2 * p.radius_angstrom for p in summary.species]

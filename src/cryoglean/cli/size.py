@@ -22,7 +22,7 @@ def size(micrographs: Micrographs, pixel_size: PixelSize = None, cpus: Cpus = No
 
         cryoglean pick micrographs --pixel-size 1.77 --diameter auto --out OUT
     """
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_verdict
     from cryoglean.io.inputs import find_micrographs
     from cryoglean.jobs.result import ExitStatus
     from cryoglean.jobs.side_verdicts import verdict_on_size

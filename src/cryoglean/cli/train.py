@@ -77,7 +77,7 @@ def train(
 
         cryoglean train micrographs --picks KEPT --negatives DROPPED --diameter 191 --out MODEL
     """
-    from cryoglean.cli.micrographs import found_micrographs
+    from cryoglean.cli.options import found_micrographs
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.train import TrainJob, run_train_job
@@ -116,8 +116,7 @@ def train(
 
 
 def _show(job: TrainJob, summary: TrainSummary, out: Path, *, as_json: bool) -> None:
-    from cryoglean.cli.progress import echo_rejected
-    from cryoglean.cli.verdict import echo_verdict
+    from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.step_verdicts import verdict_on_training
     from cryoglean.jobs.train import WEIGHTS
     from cryoglean.pickers.registry import DEFAULT_PRESET

@@ -17,12 +17,12 @@ from cryoglean.classes2d.relion.command import RelionOptions, installed_relion
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.regular import has_content
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import ExitStatus, exit_status
 from cryoglean.report.gallery import draw_gallery
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.evaluate.placement import PlacementCheck
+    from cryoglean.findings import Finding
     from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.micrograph import Micrograph
-    from cryoglean.report.findings import Finding
 
 _Item = TypeVar("_Item")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cryoglean.evaluate.orientation import AS_IS
 from cryoglean.evaluate.placement import Verdict
 from cryoglean.evaluate.placement_words import placement_values
-from cryoglean.report.findings import Finding, Level
+from cryoglean.findings import Finding, Level
 from cryoglean.words import counted, listed
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cryoglean.findings import Finding
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
-    from cryoglean.report.findings import Finding
 
 __all__ = ["ExtractJob", "run_extract_job"]
 

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryoglean.findings import Finding, Level
 from cryoglean.jobs.fit_record import FIT
 from cryoglean.jobs.report_micrographs import picker_options, words_for
 from cryoglean.jobs.verdict import is_wrong_size
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 from cryoglean.pickers.registry import describe
-from cryoglean.report.findings import Finding, Level
 from cryoglean.words import counted, listed
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
-from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.regular import size_of_regular
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

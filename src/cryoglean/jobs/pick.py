@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from cryoglean.findings import Finding
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.localpicker.survey import MicrographSurvey
     from cryoglean.pickers.protocol import FitReport
-    from cryoglean.report.findings import Finding
 
 
 _REMEDY = "; for many jobs, learn once, cryoglean fit ... --out FIT, and pick with --fit FIT, each into its own --out"

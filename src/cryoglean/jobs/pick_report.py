@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoglean.errors import SettingsError
+from cryoglean.findings import alarms_first
 from cryoglean.jobs.fit_findings import findings_on_fits, findings_on_folder_fit
 from cryoglean.jobs.learned import read_learned
 from cryoglean.jobs.outliers import outliers
@@ -26,7 +27,6 @@ from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.limits import is_same_size, min_distance_angstrom
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.registry import describe
-from cryoglean.report.findings import alarms_first
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryoglean.findings import findings_on_spacing
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.limits import min_distance_angstrom
-from cryoglean.report.findings import findings_on_spacing
 from cryoglean.report.spacing_audit import is_too_near
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryoglean.findings import Finding
     from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.jobs.pick_job import PickJob
     from cryoglean.jobs.result import MicrographResult
-    from cryoglean.report.findings import Finding
 
 
 def findings_on_overlaps(folder: PickFolder, job: PickJob, done: Sequence[MicrographResult]) -> tuple[Finding, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cryoglean.findings import Finding, Level, alarms_first
 from cryoglean.jobs.coordinate_findings import UNREAD_ROWS, finding_on_coordinates
 from cryoglean.jobs.step_verdicts import words_of
 from cryoglean.jobs.verdict import findings_on_micrographs
-from cryoglean.report.findings import Finding, Level, alarms_first
 from cryoglean.words import counted, listed
 
 if TYPE_CHECKING:

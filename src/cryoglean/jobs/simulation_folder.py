@@ -8,11 +8,11 @@ import mrcfile  # type: ignore[import-untyped]
 import pandas as pd
 
 from cryoglean.io.atomic import atomic_path, write_atomic_text
-from cryoglean.io.csv_tables import csv_text
 from cryoglean.io.relion import write_micrographs_star
 from cryoglean.io.star import star_text
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.micrograph import MicrographFile
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from cryoglean.report.findings import Finding, Level, alarms_first
+from cryoglean.findings import Finding, Level, alarms_first
 from cryoglean.words import counted, listed
 
 if TYPE_CHECKING:

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from cryoglean.findings import Finding
     from cryoglean.jobs.pick_sources import PickedMicrograph
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.nets.training import Check
     from cryoglean.pickers.kpicker.paper import PaperKpickerFit
     from cryoglean.pickers.kpicker.picker import KpickerFit
-    from cryoglean.report.findings import Finding
 
 WEIGHTS = "weights.safetensors"
 """Name of the file that a training leaves."""

@@ -5,10 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from cryoglean.jobs.outliers import outliers
-from cryoglean.micrograph import Contrast
-from cryoglean.pickers.protocol import FIT_MICROGRAPHS
-from cryoglean.report.findings import (
+from cryoglean.findings import (
     NO_SIGNAL,
     Finding,
     Level,
@@ -18,6 +15,9 @@ from cryoglean.report.findings import (
     findings_on_counts,
     spread_of_counts,
 )
+from cryoglean.jobs.outliers import outliers
+from cryoglean.micrograph import Contrast
+from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 from cryoglean.words import counted
 
 if TYPE_CHECKING:

@@ -40,9 +40,9 @@ from cryoglean.report.run_facts import ClassEvaluation, Decision, Gallery, KeptP
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryoglean.findings import Finding
     from cryoglean.loop.decisions import AnyDecision
     from cryoglean.loop.settings import LoopSettings
-    from cryoglean.report.findings import Finding
 
 
 def gather(root: Path) -> RunFacts:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoglean.errors import TableError
-from cryoglean.io.csv_tables import csv_text
 from cryoglean.nets.training import Check
 from cryoglean.pickers.figures import BACKGROUND, PARTICLE, Line, Panel, VerticalLine
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

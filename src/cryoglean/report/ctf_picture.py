@@ -10,8 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+from cryoglean.ctf.estimate import MIN_CORRELATION
 from cryoglean.ctf.model import ctf_2d
-from cryoglean.ctf.profile import MIN_CORRELATION
 from cryoglean.io.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from cryoglean.ctf.estimate import RingProfile
     from cryoglean.ctf.fit import CtfFit
-    from cryoglean.ctf.profile import RingProfile
     from cryoglean.ctf.spectrum import PowerSpectrum, Rings
 
 _DATA, _MODEL, _AGREEMENT, _GUIDE = "#4c6a92", "#d95f02", "#2e7d32", "#8a8a8a"

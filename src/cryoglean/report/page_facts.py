@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryoglean.findings import expected_if_sound
 from cryoglean.picks import Picks, sum_if_known
-from cryoglean.report.findings import expected_if_sound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from cryoglean.report.findings import Finding
+    from cryoglean.findings import Finding
 
 THRESHOLD_MARK = "@THRESHOLD@"
 """Format: what stands for the threshold in a command of a page; shells leave it as it is."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from cryoglean.report.findings import Finding, Level, finding_on_precision, findings_on_counts, findings_on_spacing
+from cryoglean.findings import Finding, Level, finding_on_precision, findings_on_counts, findings_on_spacing
 from cryoglean.words import counted
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryoglean.report.findings import NO_SIGNAL
+from cryoglean.findings import NO_SIGNAL
 from cryoglean.report.page_notices import (
     REJECTED,
     KeyNumber,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from cryoglean.findings import Level
 from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.micrograph import Contrast, Micrograph
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, survey_micrographs
-from cryoglean.report.findings import Level
 from examples import with_slow
 from perturbations import jittered
 from shells import ShellField

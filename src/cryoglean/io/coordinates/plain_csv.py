@@ -9,7 +9,7 @@ from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.coordinates.csv_columns import has_csv_columns, read_csv_columns
 from cryoglean.io.coordinates.format import CoordinateFormat
 from cryoglean.io.coordinates.y_convention import YConvention
-from cryoglean.io.csv_tables import csv_text
+from cryoglean.words import csv_text
 
 if TYPE_CHECKING:
     from pathlib import Path
