@@ -3,8 +3,13 @@
 As a program it is `cryoglean` with that network, for tests that kill it.
 """
 
-import mrcfile
+import hashlib
+import json
 
+import mrcfile
+from typer.testing import CliRunner
+
+from cryoglean.cli.main import app, main
 from cryoglean.io.coordinates import write_picks
 from cryoglean.nets.kpicker_net import KpickerLayers
 from cryoglean.pickers.kpicker.training import KpickerTraining
@@ -34,8 +39,22 @@ def shrink(setting=lambda field, name, value: setattr(field, name, value)):
     KpickerTraining.model_rebuild(force=True)
 
 
-if __name__ == "__main__":
-    from cryoglean.cli.main import main
+def run(images, out, *words):
+    """Call `cryoglean run` for one round."""
+    base = ["run", images, "--diameter", DIAMETER, "--out", out, "--cpus", "1", "--rounds", "1"]
+    return CliRunner().invoke(app, [str(word) for word in (*base, *words)])
 
+
+def final(out):
+    """Return the content of all files with picks."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((out / "picks").rglob("*.star"))}
+
+
+def state(out):
+    """Return what a run has told of itself."""
+    return json.loads((out / "run.json").read_text())
+
+
+if __name__ == "__main__":
     shrink()
     main()
