@@ -1,12 +1,14 @@
 """The files of the package import each other without circles; import-linter checks the layers of rooms."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import cryoglean
 
 ROOT = Path(cryoglean.__file__).parent
+COLUMN = re.compile(r"rln[A-Z]\w*")
 
 
 def module_names():
@@ -51,3 +53,14 @@ def test_only_a_pickers_own_package_asks_of_which_class_settings_are():
                 asked += [(name, kind) for kind in kinds if kind.endswith(("Settings", "Training"))]
     assert asked, "settings are told apart somewhere"
     assert not [each for each in asked if not each[0].startswith("cryoglean.pickers.")]
+
+
+def test_the_name_of_each_column_of_relion_stands_in_one_file():
+    """Nearly all in `io/relion_columns.py`; those of one table only may stand with it."""
+    where = {}
+    for name, path in module_names().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and COLUMN.fullmatch(node.value):
+                where.setdefault(node.value, set()).add(name)
+    assert len(where) > 30
+    assert not {column: files for column, files in where.items() if len(files) > 1}

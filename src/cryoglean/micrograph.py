@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+DEFOCUS_U, DEFOCUS_V = "rlnDefocusU", "rlnDefocusV"
+"""*Format*: columns of RELION's table of micrographs, the only ones that are read here."""
+
 
 class Contrast(StrEnum):
     """Contrast of protein on its background: dark in ice as recorded, bright in stain and inverted micrographs."""
@@ -55,7 +58,7 @@ class MicrographFile:
     @property
     def defocus_angstrom(self) -> float | None:
         """Mean defocus (positive is underfocus) from the CTF columns, or None where it is not known: 0 says so."""
-        columns = ("rlnDefocusU", "rlnDefocusV")
+        columns = (DEFOCUS_U, DEFOCUS_V)
         if not all(c in self.row for c in columns):
             return None
         u, v = (float(self.row[c]) for c in columns)

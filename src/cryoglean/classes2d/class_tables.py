@@ -8,6 +8,15 @@ import numpy as np
 import pandas as pd
 
 from cryoglean.errors import TableError
+from cryoglean.io.relion_columns import (
+    CURRENT_RESOLUTION,
+    ESTIMATED_RESOLUTION,
+    MODEL_PIXEL_SIZE,
+    ORIGINAL_IMAGE_SIZE,
+    REFERENCE_IMAGE,
+    SIGNAL_TO_NOISE,
+    SPECTRAL_INDEX,
+)
 from cryoglean.io.star import read_star, star_floats, star_text
 from cryoglean.words import csv_text
 
@@ -20,9 +29,8 @@ if TYPE_CHECKING:
     from cryoglean.classes2d.classification import Classes
     from cryoglean.classes2d.progress import Iteration
 
-_INDEX, _FREQUENCY, _ANGSTROM = "rlnSpectralIndex", "rlnResolution", "rlnAngstromResolution"
-_CORRELATION, _SSNR = "rlnFourierShellCorrelation", "rlnSsnrMap"
-_RESOLUTION, _PIXEL_SIZE = "rlnEstimatedResolution", "rlnPixelSize"
+_FREQUENCY, _ANGSTROM = "rlnResolution", "rlnAngstromResolution"
+_CORRELATION = "rlnFourierShellCorrelation"
 _NO_ANGSTROM = 999.0
 """Format: what RELION writes as the resolution of ring 0, which has none."""
 
@@ -61,15 +69,15 @@ def model_text(classes: Classes, pixel_size_angstrom: float, stack_name: str) ->
     general = {
         "rlnReferenceDimensionality": 2,
         "rlnDataDimensionality": 2,
-        "rlnOriginalImageSize": classes.averages.shape[-1],
-        "rlnCurrentResolution": f"{best:.9g}",
-        _PIXEL_SIZE: f"{pixel_size_angstrom:.9g}",
+        ORIGINAL_IMAGE_SIZE: classes.averages.shape[-1],
+        CURRENT_RESOLUTION: f"{best:.9g}",
+        MODEL_PIXEL_SIZE: f"{pixel_size_angstrom:.9g}",
         "rlnNrClasses": len(classes),
     }
     table = {
-        "rlnReferenceImage": [f"{n:06d}@{stack_name}" for n in range(1, len(classes) + 1)],
+        REFERENCE_IMAGE: [f"{n:06d}@{stack_name}" for n in range(1, len(classes) + 1)],
         "rlnClassDistribution": _texts(classes.share),
-        _RESOLUTION: _texts(classes.resolution_angstrom),
+        ESTIMATED_RESOLUTION: _texts(classes.resolution_angstrom),
     }
     return star_text({"model_general": pd.DataFrame([general]), "model_classes": pd.DataFrame(table), **each})
 
@@ -77,11 +85,11 @@ def model_text(classes: Classes, pixel_size_angstrom: float, stack_name: str) ->
 def _curves(correlation: NDArray[np.float64], ssnr: NDArray[np.float64], side_angstrom: float) -> pd.DataFrame:
     ring = np.arange(len(correlation))
     columns = {
-        _INDEX: ring,
+        SPECTRAL_INDEX: ring,
         _FREQUENCY: ring / side_angstrom,
         _ANGSTROM: np.where(ring > 0, side_angstrom / np.maximum(ring, 1), _NO_ANGSTROM),
         _CORRELATION: _texts(correlation),
-        _SSNR: _texts(ssnr),
+        SIGNAL_TO_NOISE: _texts(ssnr),
     }
     return pd.DataFrame(columns)
 
@@ -100,12 +108,14 @@ def read_model(path: Path) -> Model:
     missing = [name for name in ("model_general", "model_classes") if not len(tables.get(name, ()))]
     if missing:
         raise TableError(path, f"no table {missing[0]}")
-    resolution = star_floats(path, tables["model_classes"], _RESOLUTION)
+    resolution = star_floats(path, tables["model_classes"], ESTIMATED_RESOLUTION)
     each = [tables.get(f"model_class_{n}", pd.DataFrame()) for n in range(1, len(resolution) + 1)]
     if len({len(table) for table in each}) > 1:
         raise TableError(path, "classes with curves of different lengths")
-    correlation, ssnr = (np.stack([star_floats(path, t, name) for t in each]) for name in (_CORRELATION, _SSNR))
-    return Model(float(star_floats(path, tables["model_general"], _PIXEL_SIZE)[0]), resolution, correlation, ssnr)
+    correlation, ssnr = (
+        np.stack([star_floats(path, t, name) for t in each]) for name in (_CORRELATION, SIGNAL_TO_NOISE)
+    )
+    return Model(float(star_floats(path, tables["model_general"], MODEL_PIXEL_SIZE)[0]), resolution, correlation, ssnr)
 
 
 def classes_csv(classes: Classes) -> str:

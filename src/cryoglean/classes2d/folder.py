@@ -13,7 +13,7 @@ from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.particles import ParticleTable, read_particles, write_particles, write_stack
-from cryoglean.io.relion_columns import ORIGIN_X, ORIGIN_Y
+from cryoglean.io.relion_columns import CLASS, ORIGIN_X, ORIGIN_Y, PSI
 from cryoglean.io.relion_project import path_from_project
 from cryoglean.io.star import star_floats
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PARTICLES, AVERAGES, UNCORRECTED, MODEL = "particles.star", "classes.mrcs", "classes_uncorrected.mrcs", "model.star"
 CLASSES, ITERATIONS = "classes.csv", "iterations.csv"
 
-CLASS, PSI, POSTERIOR = "rlnClassNumber", "rlnAnglePsi", "rlnMaxValueProbDistribution"
+POSTERIOR = "rlnMaxValueProbDistribution"
 QUALITY = "rlnParticleFigureOfMerit"
 
 _NOTE = "note: "

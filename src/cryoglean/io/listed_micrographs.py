@@ -14,7 +14,10 @@ from cryoglean.io.optics_groups import optics_by_number
 from cryoglean.io.regular import size_of_regular
 from cryoglean.io.relion_columns import (
     ANGSTROM_PER_MICROMETRE,
+    CTF_ASTIGMATISM,
     CTF_B_FACTOR,
+    CTF_FIGURE_OF_MERIT,
+    CTF_MAX_RESOLUTION,
     CTF_SCALE,
     DEFOCUS_ANGLE,
     DEFOCUS_U,
@@ -48,7 +51,7 @@ _NUMBERS = frozenset(
     {
         *(DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT, CTF_SCALE, CTF_B_FACTOR, *MICROSCOPE),
         *(PIXEL_SIZE, ORIGINAL_PIXEL_SIZE, DETECTOR_PIXEL_SIZE, MAGNIFICATION),
-        *("rlnCtfMaxResolution", "rlnCtfFigureOfMerit", "rlnCtfAstigmatism"),
+        *(CTF_MAX_RESOLUTION, CTF_FIGURE_OF_MERIT, CTF_ASTIGMATISM),
     }
 )
 _UNKNOWN = ("none", "null", "<na>", "n/a")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cryoglean.io.relion_columns import AMPLITUDE_CONTRAST, CTF_SCALE
+from cryoglean.io.relion_columns import AMPLITUDE_CONTRAST, CTF_MAX_RESOLUTION, CTF_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ _NEUTRAL = {
     "rlnMagMat11": "1",
     CTF_SCALE: "1",
     AMPLITUDE_CONTRAST: "1",
-    "rlnCtfMaxResolution": "999",
+    CTF_MAX_RESOLUTION: "999",
 }
 """Values other than 0 that change nothing. Derived: the magnification matrix of an image that is not distorted, a CTF
 that is not scaled, and, with a defocus and a spherical aberration of 0, a CTF of 1 at every frequency; a resolution of

@@ -1,5 +1,8 @@
 """Names of columns in RELION's STAR files, without the leading underscore, as its `metadata_label.h` has them."""
 
+from cryoglean.micrograph import DEFOCUS_U as DEFOCUS_U
+from cryoglean.micrograph import DEFOCUS_V as DEFOCUS_V
+
 MICROGRAPH = "rlnMicrographName"
 MOVIE = "rlnMicrographMovieName"
 ENABLED = "rlnEnabled"
@@ -38,6 +41,8 @@ MAGNIFICATION = "rlnMagnification"
 IMAGE_PIXEL_SIZE = "rlnImagePixelSize"
 IMAGE_SIZE = "rlnImageSize"
 DIMENSIONALITY = "rlnImageDimensionality"
+IMAGE_ID = "rlnImageId"
+ORIGINAL_IMAGE_SIZE = "rlnOriginalImageSize"
 
 CTF_IMAGE = "rlnCtfImage"
 """In a table of micrographs the picture of a spectrum; in one of particles a volume, the CTF of a subtomogram."""
@@ -49,18 +54,27 @@ WHOLE_NUMBERS = frozenset(
     {
         *(IMAGE, GROUP, CLASS, IMAGE_SIZE, DIMENSIONALITY, ENABLED, PHASE_FLIPPED, PREMULTIPLIED),
         *("rlnGroupNumber", "rlnRandomSubset", "rlnHelicalTubeID", "rlnBeamTiltClass", "rlnMicrographId"),
-        *("rlnImageId", "rlnParticleId", "rlnOriginalImageSize"),
+        *(IMAGE_ID, "rlnParticleId", ORIGINAL_IMAGE_SIZE),
     }
 )
 """Columns of whole numbers, of yes or no, and of images by their number. *Format*: programs that keep tables in data
 frames write 1 as 1.0 in them."""
 
-DEFOCUS_U = "rlnDefocusU"
-DEFOCUS_V = "rlnDefocusV"
 DEFOCUS_ANGLE = "rlnDefocusAngle"
 PHASE_SHIFT = "rlnPhaseShift"
 CTF_SCALE = "rlnCtfScalefactor"
 CTF_B_FACTOR = "rlnCtfBfactor"
+CTF_ASTIGMATISM = "rlnCtfAstigmatism"
+CTF_FIGURE_OF_MERIT = "rlnCtfFigureOfMerit"
+CTF_MAX_RESOLUTION = "rlnCtfMaxResolution"
+
+REFERENCE_IMAGE = "rlnReferenceImage"
+SPECTRAL_INDEX = "rlnSpectralIndex"
+SIGNAL_TO_NOISE = "rlnSsnrMap"
+ESTIMATED_RESOLUTION = "rlnEstimatedResolution"
+CURRENT_RESOLUTION = "rlnCurrentResolution"
+MODEL_PIXEL_SIZE = "rlnPixelSize"
+"""Of the averages, in tables of classes."""
 
 MICROSCOPE = (VOLTAGE, SPHERICAL_ABERRATION, AMPLITUDE_CONTRAST)
 """Parameters of the CTF that belong to the microscope: RELION asks each optics group for them."""

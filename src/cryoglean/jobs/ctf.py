@@ -19,6 +19,19 @@ from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.regular import has_content
+from cryoglean.io.relion_columns import (
+    AMPLITUDE_CONTRAST,
+    CTF_ASTIGMATISM,
+    CTF_FIGURE_OF_MERIT,
+    CTF_MAX_RESOLUTION,
+    DEFOCUS_ANGLE,
+    DEFOCUS_U,
+    DEFOCUS_V,
+    PHASE_SHIFT,
+    PIXEL_SIZE,
+    SPHERICAL_ABERRATION,
+    VOLTAGE,
+)
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
@@ -160,10 +173,10 @@ def _microscope(job: CtfJob, file: MicrographFile) -> Microscope:
     """
     known = {**file.optics, **file.row}
     defaults = {
-        "rlnVoltage": job.voltage_kv,
-        "rlnSphericalAberration": job.spherical_aberration_mm,
-        "rlnAmplitudeContrast": job.amplitude_contrast,
-        "rlnPhaseShift": 0.0,
+        VOLTAGE: job.voltage_kv,
+        SPHERICAL_ABERRATION: job.spherical_aberration_mm,
+        AMPLITUDE_CONTRAST: job.amplitude_contrast,
+        PHASE_SHIFT: 0.0,
     }
     try:
         return Microscope(*(float(known.get(column, value)) for column, value in defaults.items()))
@@ -174,19 +187,19 @@ def _microscope(job: CtfJob, file: MicrographFile) -> Microscope:
 def _columns(found: Estimate, pixel_size_angstrom: float) -> dict[str, str]:
     """Return what RELION's table of micrographs says of a CTF, and of the microscope."""
     ctf, microscope = found.fit.ctf, found.fit.ctf.microscope
-    phase_plate = {"rlnPhaseShift": f"{microscope.phase_shift_degrees:.6f}"} if microscope.phase_shift_degrees else {}
+    phase_plate = {PHASE_SHIFT: f"{microscope.phase_shift_degrees:.6f}"} if microscope.phase_shift_degrees else {}
     return {
-        "rlnMicrographPixelSize": f"{pixel_size_angstrom:.6f}",
-        "rlnVoltage": f"{microscope.voltage_kv:.6f}",
-        "rlnSphericalAberration": f"{microscope.spherical_aberration_mm:.6f}",
-        "rlnAmplitudeContrast": f"{microscope.amplitude_contrast:.6f}",
-        "rlnDefocusU": f"{ctf.defocus_u_angstrom:.6f}",
-        "rlnDefocusV": f"{ctf.defocus_v_angstrom:.6f}",
-        "rlnCtfAstigmatism": f"{ctf.astigmatism_angstrom:.6f}",
-        "rlnDefocusAngle": f"{ctf.defocus_angle_degrees:.6f}",
+        PIXEL_SIZE: f"{pixel_size_angstrom:.6f}",
+        VOLTAGE: f"{microscope.voltage_kv:.6f}",
+        SPHERICAL_ABERRATION: f"{microscope.spherical_aberration_mm:.6f}",
+        AMPLITUDE_CONTRAST: f"{microscope.amplitude_contrast:.6f}",
+        DEFOCUS_U: f"{ctf.defocus_u_angstrom:.6f}",
+        DEFOCUS_V: f"{ctf.defocus_v_angstrom:.6f}",
+        CTF_ASTIGMATISM: f"{ctf.astigmatism_angstrom:.6f}",
+        DEFOCUS_ANGLE: f"{ctf.defocus_angle_degrees:.6f}",
         **phase_plate,
-        "rlnCtfFigureOfMerit": f"{found.fit.figure_of_merit:.6f}",
-        "rlnCtfMaxResolution": f"{found.profile.fit_resolution_angstrom:.6f}",
+        CTF_FIGURE_OF_MERIT: f"{found.fit.figure_of_merit:.6f}",
+        CTF_MAX_RESOLUTION: f"{found.profile.fit_resolution_angstrom:.6f}",
     }
 
 
@@ -199,10 +212,10 @@ def _is_known(file: MicrographFile) -> bool:
 
 def with_ctf(file: MicrographFile, columns: dict[str, str]) -> MicrographFile:
     """Return a micrograph with CTF columns in its row, and what is the microscope's in its optics."""
-    of_optics = ("rlnMicrographPixelSize", "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+    of_optics = (PIXEL_SIZE, VOLTAGE, SPHERICAL_ABERRATION, AMPLITUDE_CONTRAST)
     optics = {**{c: columns[c] for c in of_optics}, **file.optics}
     row = {**file.row, **{c: v for c, v in columns.items() if c not in of_optics}}
-    return replace(file, row=row, optics=optics, pixel_size_angstrom=float(optics["rlnMicrographPixelSize"]))
+    return replace(file, row=row, optics=optics, pixel_size_angstrom=float(optics[PIXEL_SIZE]))
 
 
 def _write_lists(folder: OutputFolder, task: CtfTask, summary: CtfSummary, progress: ProgressListener) -> None:

@@ -9,6 +9,25 @@ import pandas as pd
 
 from cryoglean.io.atomic import atomic_path, write_atomic_text
 from cryoglean.io.relion import write_micrographs_star
+from cryoglean.io.relion_columns import (
+    AMPLITUDE_CONTRAST,
+    CLASS,
+    CTF_ASTIGMATISM,
+    CTF_B_FACTOR,
+    DEFOCUS_ANGLE,
+    DEFOCUS_U,
+    DEFOCUS_V,
+    GROUP,
+    GROUP_NAME,
+    MICROGRAPH,
+    ORIGINAL_PIXEL_SIZE,
+    PIXEL_SIZE,
+    PSI,
+    SPHERICAL_ABERRATION,
+    VOLTAGE,
+    X,
+    Y,
+)
 from cryoglean.io.star import star_text
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.micrograph import MicrographFile
@@ -29,10 +48,10 @@ _HEADER_BYTES, _BYTES_PER_PIXEL = 1024, 4
 
 _TRUTH_COLUMNS = ("x", "y", "rot", "tilt", "psi", "species", "overlapped", "edge", "covered")
 _NUISANCE_COLUMNS = ("kind", "x", "y", "radius_px")
-_CTF_COLUMNS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle", "rlnCtfAstigmatism", "rlnCtfBfactor")
+_CTF_COLUMNS = (DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE, CTF_ASTIGMATISM, CTF_B_FACTOR)
 _PARTICLE_COLUMNS = (
-    *("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"),
-    *("rlnClassNumber", *_CTF_COLUMNS, "rlnOpticsGroup"),
+    *(MICROGRAPH, X, Y, "rlnAngleRot", "rlnAngleTilt", PSI),
+    *(CLASS, *_CTF_COLUMNS, GROUP),
 )
 _LABEL = "cryoglean simulate"
 
@@ -153,13 +172,13 @@ def _place(particle: PlacedParticle) -> list[str]:
 def _optics(microscope: Microscope) -> dict[str, str]:
     pixel_size = f"{microscope.pixel_size_angstrom:.6f}"
     return {
-        "rlnOpticsGroupName": "simulated",
-        "rlnOpticsGroup": "1",
-        "rlnMicrographOriginalPixelSize": pixel_size,
-        "rlnMicrographPixelSize": pixel_size,
-        "rlnVoltage": f"{microscope.voltage_kv:.6f}",
-        "rlnSphericalAberration": f"{microscope.spherical_aberration_mm:.6f}",
-        "rlnAmplitudeContrast": f"{microscope.amplitude_contrast:.6f}",
+        GROUP_NAME: "simulated",
+        GROUP: "1",
+        ORIGINAL_PIXEL_SIZE: pixel_size,
+        PIXEL_SIZE: pixel_size,
+        VOLTAGE: f"{microscope.voltage_kv:.6f}",
+        SPHERICAL_ABERRATION: f"{microscope.spherical_aberration_mm:.6f}",
+        AMPLITUDE_CONTRAST: f"{microscope.amplitude_contrast:.6f}",
     }
 
 

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from cryoglean.findings import Finding, Level, alarms_first
+from cryoglean.io.relion_columns import CTF_MAX_RESOLUTION
 from cryoglean.words import counted, listed
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def verdict_on_ctf(summary: JobSummary, known: Sequence[MicrographFile], out: Pa
         table = out / "micrographs_ctf.star"
         again = words_of("extract", "PICKED", "--micrographs", table, "--out", "PARTICLES")
         found.append(Finding(Level.fact, "defocus", spread, again))
-    reached = [float(each.row["rlnCtfMaxResolution"]) for each in known if "rlnCtfMaxResolution" in each.row]
+    reached = [float(each.row[CTF_MAX_RESOLUTION]) for each in known if CTF_MAX_RESOLUTION in each.row]
     if reached:
         text = f"fits reach {median(reached):.1f} Å (median), the worst {max(reached):.1f} Å"
         found.append(Finding(Level.fact, "fits", text))

@@ -16,6 +16,8 @@ from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.particles import ParticleTable, image_places, located, project_folder, read_images
 from cryoglean.io.relion_columns import (
+    CTF_B_FACTOR,
+    CTF_SCALE,
     DIMENSIONALITY,
     GROUP,
     GROUP_NAME,
@@ -23,6 +25,8 @@ from cryoglean.io.relion_columns import (
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,
     MICROGRAPH,
+    ORIGINAL_PIXEL_SIZE,
+    PIXEL_SIZE,
     X,
     Y,
 )
@@ -40,14 +44,14 @@ _OF_PARTICLES = (
     "rlnGroupName",
     *CTF_DEFOCUS,
     CTF_PHASE_SHIFT,
-    "rlnCtfBfactor",
-    "rlnCtfScalefactor",
+    CTF_B_FACTOR,
+    CTF_SCALE,
 )
 _OF_OPTICS = (
     GROUP_NAME,
     GROUP,
-    "rlnMicrographPixelSize",
-    "rlnMicrographOriginalPixelSize",
+    PIXEL_SIZE,
+    ORIGINAL_PIXEL_SIZE,
     *CTF_OPTICS,
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,

@@ -10,12 +10,25 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from cryoglean.classes2d.classification import Assignments, Classes, Classification
-from cryoglean.classes2d.folder import CLASS, POSTERIOR, PSI
+from cryoglean.classes2d.folder import POSTERIOR
 from cryoglean.classes2d.progress import Iteration
 from cryoglean.errors import TableError
 from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.particles import ParticleTable, image_places
-from cryoglean.io.relion_columns import IMAGE, ORIGIN_X, ORIGIN_Y
+from cryoglean.io.relion_columns import (
+    CLASS,
+    CURRENT_RESOLUTION,
+    ESTIMATED_RESOLUTION,
+    IMAGE,
+    MODEL_PIXEL_SIZE,
+    ORIGIN_X,
+    ORIGIN_X_PX,
+    ORIGIN_Y,
+    PSI,
+    REFERENCE_IMAGE,
+    SIGNAL_TO_NOISE,
+    SPECTRAL_INDEX,
+)
 from cryoglean.io.star import read_star, star_floats
 
 if TYPE_CHECKING:
@@ -24,9 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-REFERENCE, RESOLUTION, SSNR, INDEX = "rlnReferenceImage", "rlnEstimatedResolution", "rlnSsnrMap", "rlnSpectralIndex"
-
-_LIKELIHOOD, _ALL_LIKELIHOOD, _CURRENT = "rlnLogLikeliContribution", "rlnLogLikelihood", "rlnCurrentResolution"
+_LIKELIHOOD, _ALL_LIKELIHOOD = "rlnLogLikeliContribution", "rlnLogLikelihood"
 _NO_RESOLUTION = 999.0
 """Format: what RELION writes where there is no resolution."""
 
@@ -78,7 +89,7 @@ class RelionRun:
             raise TableError(self.path(iteration, "data.star"), f"names class {len(counts)} of {len(order)}")
         averages = np.nan_to_num(averages[order], posinf=0, neginf=0)
         classes = Classes(averages, averages, counts, resolution, ssnr / (1 + ssnr), ssnr)
-        return Classification(classes, particles, _general(model_path, model, "rlnPixelSize"))
+        return Classification(classes, particles, _general(model_path, model, MODEL_PIXEL_SIZE))
 
     def assignments(self, iteration: int, names: Sequence[str]) -> Assignments:
         """Read where each particle belongs, in the order of their names, whatever the order in the file.
@@ -91,7 +102,7 @@ class RelionRun:
         data = tables.get("particles", tables.get(""))
         if data is None:
             raise TableError(path, "no table of particles")
-        if "rlnOriginX" in data.columns and ORIGIN_X not in data.columns:
+        if ORIGIN_X_PX in data.columns and ORIGIN_X not in data.columns:
             raise TableError(path, "origins in pixels (rlnOriginX): rewrite it first with relion_convert_star")
         rows = _matched(path, data, names)
         shifts = np.stack([star_floats(path, data, c, 0.0)[rows] for c in (ORIGIN_X, ORIGIN_Y)], axis=1)
@@ -122,7 +133,7 @@ class RelionRun:
         now = self.assignments(number, names).class_index
         changed = 1.0 if before is None else float((now != before).mean())
         empty = len(model.get("model_classes", ())) - len(np.unique(now))
-        resolution = _finite_or_inf(_general(path, model, _CURRENT))
+        resolution = _finite_or_inf(_general(path, model, CURRENT_RESOLUTION))
         return Iteration(number, total, resolution, changed, empty, _general(path, model, _ALL_LIKELIHOOD)), now
 
 
@@ -131,13 +142,13 @@ def _references(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return for each class, in the table's order, the index of its image in the stack, and its resolution."""
     table = model.get("model_classes", pd.DataFrame())
-    if REFERENCE not in table.columns:
-        raise TableError(path, f"no column {REFERENCE}")
-    places = image_places(ParticleTable(pd.DataFrame(), pd.DataFrame({IMAGE: table[REFERENCE]})), path)
+    if REFERENCE_IMAGE not in table.columns:
+        raise TableError(path, f"no column {REFERENCE_IMAGE}")
+    places = image_places(ParticleTable(pd.DataFrame(), pd.DataFrame({IMAGE: table[REFERENCE_IMAGE]})), path)
     order = np.array([index for index, _ in places], dtype=np.int64)
     if not len(order) or order.max() >= images:
         raise TableError(path, f"{len(order)} classes, and a stack of {images} images")
-    return order, np.array([_finite_or_inf(value) for value in star_floats(path, table, RESOLUTION)])
+    return order, np.array([_finite_or_inf(value) for value in star_floats(path, table, ESTIMATED_RESOLUTION)])
 
 
 def _finite_or_inf(resolution_angstrom: float) -> float:
@@ -151,7 +162,7 @@ def _curve(path: Path, model: dict[str, pd.DataFrame], number: int, box: int) ->
     table = model.get(f"model_class_{number}")
     if table is None:
         raise TableError(path, f"no table model_class_{number}")
-    ring, values = star_floats(path, table, INDEX), star_floats(path, table, SSNR)
+    ring, values = star_floats(path, table, SPECTRAL_INDEX), star_floats(path, table, SIGNAL_TO_NOISE)
     curve = np.zeros(box // 2 + 1)
     inside = (ring >= 0) & (ring < len(curve))
     curve[ring[inside].astype(np.int64)] = np.nan_to_num(values[inside], posinf=0, neginf=0).clip(min=0)
