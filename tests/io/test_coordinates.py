@@ -100,6 +100,10 @@ def test_columns_are_found_by_name_in_any_order_and_any_layout(tmp_path):
         "\ufeffscore, Y ,X\r\n-999,20.5,10.25\r\n7.5,40,30\r\n\r\n",
         "fom,x,y\n-999,10.25,20.5\n7.5,30,40\n",
         "x,y,X-Coordinate,Y-Coordinate,score\n10.25,20.5,1,2,-999\n30,40,1,2,7.5\n",
+        "x;y;score\n10,25;20,5;-999\n30;40;7,5\n",
+        "\ufeffsep=;\r\nX;Y;Score\r\n10,25;20,5;-999\r\n30;40;7,5\r\n",
+        "# by hand\n\nx\ty\tscore\n10.25\t20.5\t-999\n30\t40\t7.5\n",
+        "x,y,score\r10.25,20.5,-999\r30,40,7.5\r",
     ],
 )
 def test_csv_columns_are_found_by_name(tmp_path, text):
@@ -107,6 +111,27 @@ def test_csv_columns_are_found_by_name(tmp_path, text):
     picks = read_picks(tmp_path / "a.csv")
     assert picks.xy.tolist() == [[10.25, 20.5], [30, 40]]
     assert (picks.score.tolist(), picks.score_kind) == ([-999, 7.5], "foreign")
+
+
+def test_a_csv_may_be_utf_16_and_its_broken_rows_have_their_lines(tmp_path):
+    (tmp_path / "a.csv").write_text("# by hand\n\nx;y\n1,5;2\n;3\n", encoding="utf-16")
+    stored = read_stored(tmp_path / "a.csv")[None]
+    assert stored.picks.xy.tolist() == [[1.5, 2]]
+    assert [fault.partition(": ")[2] for fault in stored.faults] == ["line 5: x '' is no number: row left out"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("all.csv", "micrograph,x,y\nm/a.mrc,1,2\nm/b.mrc,3,4\nm/a.mrc,5,6\n"),
+        ("topaz.csv", "image_name,x_coord,y_coord,score\na,1,2,-1.5\nb,3,4,0\na,5,6,2\n"),
+        ("topaz.txt", "image_name x_coord y_coord\na 1 2\nb 3 4\na 5 6\n"),
+    ],
+)
+def test_a_table_of_several_micrographs_is_parted_by_their_names(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    found = read_picks_folder(tmp_path)
+    assert {key: picks.xy.tolist() for key, picks in found.items()} == {"a": [[1, 2], [5, 6]], "b": [[3, 4]]}
 
 
 def test_cryoppps_rows_count_from_the_last_one(tmp_path):

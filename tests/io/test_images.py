@@ -194,6 +194,24 @@ def test_an_unknown_pixel_size_is_an_error_that_says_what_to_give(tmp_path):
     assert pickle.loads(pickle.dumps(caught.value)).reason == caught.value.reason
 
 
+@pytest.mark.parametrize(
+    ("header", "remedy"),
+    [
+        (0.1, "if it is in nanometres, give --pixel-size 1"),
+        (0.0885, "if it is in nanometres, give --pixel-size 0.885"),
+        (150, "if it is in picometres, give --pixel-size 1.5"),
+        (1.5e-4, "if it is in micrometres, give --pixel-size 1.5"),
+        (1.5e-10, "if it is in metres, give --pixel-size 1.5"),
+    ],
+)
+def test_a_pixel_size_of_another_unit_is_named_with_its_remedy_and_never_taken(tmp_path, header, remedy):
+    path = write_mrc(tmp_path / "a.mrc", pixel=header)
+    with pytest.raises(MicrographError, match=f"{remedy}$"):
+        read_micrograph(MicrographFile(path, "a.mrc", "a"))
+    told, note = read_micrograph(MicrographFile(path, "a.mrc", "a"), 1.5)
+    assert (told.pixel_size_angstrom, note is not None) == (1.5, True)
+
+
 def test_a_micrograph_knows_its_name_pixel_size_and_defocus(tmp_path):
     path = write_mrc(tmp_path / "a.mrc")
     row = {"rlnDefocusU": "10000", "rlnDefocusV": "12000"}

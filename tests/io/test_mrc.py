@@ -113,7 +113,7 @@ def test_an_image_of_many_strips_is_put_together_in_order(tmp_path, monkeypatch)
     np.testing.assert_array_equal(read_mrc(write(tmp_path, mrc_bytes(pixels(), extended=b"e" * 1000)))[0], pixels())
 
 
-@pytest.mark.parametrize("pixel", [0.0, 1.0, -1.5, np.nan, np.inf, 1e-9, 1e9])
+@pytest.mark.parametrize("pixel", [0.0, 1.0, -1.5, np.nan, np.inf, 1e-12, 1e9])
 def test_a_pixel_size_nobody_meant_is_unknown(tmp_path, pixel):
     assert read_image(write(tmp_path, mrc_bytes(pixels(), pixel=pixel)))[1] is None
 

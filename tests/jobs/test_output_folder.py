@@ -92,3 +92,13 @@ def test_a_list_that_is_not_right_is_refused_in_one_line(folder, text, complaint
         folder.ledger()
     assert str(folder.ledger_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    with pytest.raises(TableError, match=complaint):
+        folder.claim(SETTINGS, [], force=False)
+
+
+def test_a_damaged_list_of_the_rejected_is_refused_before_work_and_made_again_by_force(folder):
+    folder.rejected_path.write_text("micrograph\n")
+    with pytest.raises(TableError, match=r"rejected\.csv: has no column"):
+        folder.claim(SETTINGS, [], force=False)
+    folder.claim(SETTINGS, [], force=True)
+    assert not folder.rejected_path.exists()

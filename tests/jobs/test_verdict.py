@@ -40,6 +40,12 @@ def test_a_diameter_is_compared_with_what_the_micrographs_show(diameter, level):
     assert all((each.command is None) == (each.level is Level.fact) for each in found if each.topic == "size")
 
 
+@pytest.mark.parametrize(("diameter", "is_doubted"), [(300, False), (301, True), (67, False), (66, True)])
+def test_a_diameter_of_half_as_much_again_lets_doubt_the_pixel_size(diameter, is_doubted):
+    (found,) = [each for each in findings_on_micrographs(survey(), diameter, None, COMMAND) if each.topic == "size"]
+    assert found.text.endswith("is the pixel size right, and in angstrom?") is is_doubted
+
+
 @pytest.mark.parametrize(("diameter", "level"), [(120, Level.note), (180, Level.note), (300, Level.alarm)])
 def test_of_elongated_particles_no_diameter_within_the_range_is_called_wrong_and_none_is_proposed(diameter, level):
     rods = survey().model_copy(update={"is_elongated": True})

@@ -10,6 +10,7 @@ import numpy as np
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import read_noted_mrc
+from cryoglean.io.pixel_units import unit_remedy
 from cryoglean.io.regular import irregularity
 from cryoglean.limits import is_same_size
 from cryoglean.micrograph import Contrast, Micrograph
@@ -69,6 +70,7 @@ _MAGIC = (
     (b"%PDF", "PDF"),
     (b"GIF8", "GIF"),
 )
+_OF_HEADER = "header"
 _OF_MOVIE = "movie in the STAR file"
 _MOTION_CORRECTION = "motion-correct it first, e.g. with relion_run_motioncorr, and give the average"
 _HINTS = {
@@ -219,18 +221,20 @@ def pixel_size_of(
         `PIXEL_SIZE_TOLERANCE`, or None.
 
     Raises:
-        MicrographError: if no source has it.
+        MicrographError: if no source has it, or the header alone, in another unit than angstrom by its look.
     """
     sources = {
         "--pixel-size": option_angstrom,
         "STAR file": file.pixel_size_angstrom,
-        "header": header_angstrom,
+        _OF_HEADER: header_angstrom,
         _OF_MOVIE: file.original_pixel_size_angstrom,
     }
     known = {name: value for name, value in sources.items() if value is not None}
     if not known:
         raise MicrographError(file.path, "pixel size unknown: give --pixel-size", by_settings=True)
     (chosen, size), *others = known.items()
+    if chosen == _OF_HEADER and (remedy := unit_remedy(size)):
+        raise MicrographError(file.path, remedy, by_settings=True)
     differing = [f"{name} {value:.4g}" for name, value in others if not is_same_size(value, size)]
     if chosen == _OF_MOVIE:
         return size, f"pixel size {size:.4g} Å is the movie's: if motion correction binned it, give --pixel-size"

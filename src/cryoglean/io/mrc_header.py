@@ -43,8 +43,9 @@ _COMPLEX = (3, 4)
 _IMOD_STAMP, _IMOD_SIGNED, _IMOD_PACKED = 1146047817, 1, 16
 """Format: IMOD's `imodStamp`, and its flags for signed bytes and for 4-bit values in mode 0."""
 
-_PLAUSIBLE_PIXEL_ANGSTROM = (0.01, 1e4)
-"""Pixel sizes that are believed. Chosen by hand: far around those of cryo-EM, 0.3 to 20 angstrom."""
+_PLAUSIBLE_PIXEL_ANGSTROM = (1e-11, 1e4)
+"""Numbers that are pixel sizes, though perhaps in another unit (`pixel_units`). Chosen by hand: far around those of
+cryo-EM, 0.3 to 20 angstrom, the smallest in metres."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,17 @@ def read_stored_folder(path: str | Path) -> dict[str, StoredPicks]:
     return found
 
 
+def unread_tables(path: Path, names: Iterable[str]) -> list[Path]:
+    """Return the files of a folder that are named as tables of these micrographs, to be asked for those without picks.
+
+    Args:
+        path: the folder; of a file there are none.
+        names: of the micrographs.
+    """
+    stems = {stem_of(name) for name in names}
+    return [file for file in _tables_in(path, deep=True) if stem_of(file.stem) in stems] if path.is_dir() else []
+
+
 def _collect_folder(files: list[Path]) -> dict[str, StoredPicks]:
     """Read STAR and CSV files, or those of other formats where these hold nothing: crYOLO writes all picks as both."""
     tables = [file for file in files if file.suffix.lower() in _TABLES]

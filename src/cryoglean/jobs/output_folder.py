@@ -97,6 +97,7 @@ class OutputFolder:
         Raises:
             SettingsError: if it cannot be written, holds results of another command, of other settings or of another
                 micrograph of the same name.
+            TableError: if a list of its micrographs cannot be understood.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -104,6 +105,7 @@ class OutputFolder:
             self._refuse_other_results(settings, force=force)
             if force and self.recorded() is not None:
                 self._forget()
+            self._read_lists()
             known = self.known_inputs()
             self._refuse_others_of_same_name(known, files)
             self._forget_replaced(find_replaced(known, files))
@@ -250,6 +252,11 @@ class OutputFolder:
         """
         names = {row.micrograph for row in read_rows(self.rejected_path, RejectedRow)}
         return {file.key for file in files if file.name in names}
+
+    def _read_lists(self) -> None:
+        """Read the lists that `record_results` goes on with: one that is damaged is refused before any work."""
+        self.ledger()
+        self.rejected_before(())
 
     def record_results(self, results: Iterable[MicrographResult]) -> dict[str, LedgerRow]:
         """Write the lists of micrographs with results and of rejected ones, those of earlier calls too.

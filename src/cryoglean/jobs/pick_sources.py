@@ -12,8 +12,9 @@ import numpy as np
 from cryoglean.errors import SettingsError, TableError
 from cryoglean.evaluate.orientation import Orientation, turned
 from cryoglean.io.coordinates.files import read_one_stored
+from cryoglean.io.coordinates.registry import readable_tables
 from cryoglean.io.micrograph_names import find_by_name
-from cryoglean.io.pick_folders import read_stored_folder
+from cryoglean.io.pick_folders import read_stored_folder, unread_tables
 from cryoglean.io.regular import size_of_regular
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.survey import read_survey, survey_files
@@ -187,6 +188,9 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
         picked = [replace(each, is_own=is_own) for each in _matched(path, files, sources)]
         unused = len(sources) - len(picked)
         lines = [fault for source in sources.values() for fault in source.stored().faults]
+        found = {each.file.key for each in picked}
+        without = [file.name for file in files if file.key not in found]
+        lines += [f"{table}: holds no coordinates that are read" for table in unread_tables(path, without)]
     else:
         lines = [fault for each in picked for fault in each.faults()]
     if len(picked) < len(files):
@@ -213,7 +217,8 @@ def _matched(path: Path, files: Sequence[MicrographFile], sources: Mapping[str, 
     found = [(file, find_by_name(sources, file.name)) for file in files]
     picked = [PickedMicrograph(file, source) for file, source in found if source is not None]
     if not picked:
-        there = f"it has those of {', '.join(sorted(sources)[:2])}" if sources else "it has none at all"
+        named = f"it has those of {', '.join(sorted(sources)[:2])}"
+        there = named if sources else f"it has none at all, of the tables that are read: {readable_tables()}"
         raise SettingsError(f"{path}: no picks for {files[0].name} or any other micrograph given: {there}")
     owners: dict[int, MicrographFile] = {}
     for each in picked:

@@ -34,6 +34,10 @@ _FAR_OFF = 1.35
 """Ratio to the nearest end of the range of sizes from which a diameter is held to be wrong. Chosen by hand: less is an
 opinion on where a particle ends."""
 
+_OF_OTHER_UNIT = 1.5
+"""Ratio to the nearest end of the range of sizes from which the pixel size may be wrong, not the diameter. Chosen by
+hand: images binned by two differ by 2, nanometres by 10, and the range itself spans a factor of two."""
+
 
 def verdict_on_picks(
     micrographs: Iterable[Finding],
@@ -111,6 +115,8 @@ def _on_size(survey: MicrographSurvey, diameter: float, command: str | None) -> 
         return [*found, Finding(Level.note if survey.is_elongated else Level.fact, "size", text)]
     level = Level.alarm if is_wrong_size(size, diameter) else Level.note
     text = f"a diameter of {diameter:g} Å was given, and the micrographs show particles of {span}"
+    if not size.min_angstrom / _OF_OTHER_UNIT <= diameter <= size.max_angstrom * _OF_OTHER_UNIT:
+        text += ": is the pixel size right, and in angstrom?"
     better = None if survey.is_elongated else changed(command, "--diameter", f"{size.diameter_angstrom:.0f}")
     return [*found, Finding(level, "size", text, better)]
 

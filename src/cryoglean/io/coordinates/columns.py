@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from cryoglean.errors import TableError
+from cryoglean.io.coordinates.format import StoredPicks
 from cryoglean.picks import Picks, ScoreKind
 
 if TYPE_CHECKING:
@@ -82,6 +83,29 @@ def sound_rows(
     if len(broken) > MAX_FAULTS:
         faults.append(f"{path}: {len(broken) - MAX_FAULTS} more such rows left out")
     return {name: column[rows] for name, column in numbers.items()}, rows, tuple(faults)
+
+
+def by_image(
+    path: Path, names: list[str], picks: Picks, sound: list[int], faults: tuple[str, ...]
+) -> dict[str | None, StoredPicks]:
+    """Part the picks of a table by the micrographs that it names.
+
+    Args:
+        path: the table.
+        names: the micrograph of each row.
+        picks: of the sound rows.
+        sound: which rows these are.
+        faults: lines for the user about the others.
+    """
+    places: dict[str, list[int]] = {name: [] for name in names}
+    for place, row in enumerate(sound):
+        places[names[row]].append(place)
+    found: dict[str | None, StoredPicks] = {}
+    for name, own in places.items():
+        faults += () if own else (all_rows_broken(path, name),)
+        found[name] = StoredPicks(path, picks.take(np.array(own, dtype=np.intp)), faults=faults)
+        faults = ()
+    return found
 
 
 def all_rows_broken(path: Path, micrograph_name: str) -> str:

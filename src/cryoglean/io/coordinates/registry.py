@@ -9,7 +9,7 @@ from cryoglean.io.coordinates.cryoppp_csv import CRYOPPP_CSV
 from cryoglean.io.coordinates.eman_box import EMAN_BOX
 from cryoglean.io.coordinates.plain_csv import PLAIN_CSV
 from cryoglean.io.coordinates.relion_star import RELION_STAR
-from cryoglean.io.coordinates.topaz_txt import TOPAZ_TXT
+from cryoglean.io.coordinates.topaz_txt import TOPAZ_CSV, TOPAZ_TXT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,15 @@ FORMATS: tuple[CoordinateFormat, ...] = (
     CRYOPPP_CSV,
     EMAN_BOX,
     TOPAZ_TXT,
+    TOPAZ_CSV,
 )
 """All formats; of those with a common suffix, the first that recognises a file reads it."""
+
+
+def readable_tables() -> str:
+    """Return what tables of coordinates are read, for messages."""
+    return ", ".join(form.title for form in FORMATS)
+
 
 _UNREAD = {
     ".cs": "a cryoSPARC data set: convert it to STAR, e.g. with csparc2star.py of pyem",

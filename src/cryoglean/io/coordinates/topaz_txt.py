@@ -7,18 +7,22 @@ turns them into those of the micrograph. A score is a log-likelihood ratio.
 from __future__ import annotations
 
 import csv
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cryoglean.errors import TableError
-from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, all_rows_broken, sound_rows
-from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
+from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN, by_image, sound_rows
+from cryoglean.io.coordinates.csv_columns import has_csv_columns, read_csv_columns
+from cryoglean.io.coordinates.format import CoordinateFormat
 from cryoglean.io.coordinates.y_convention import YConvention
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryoglean.io.coordinates.format import StoredPicks
 
 _NAME, _X, _Y, _SCORE = "image_name", "x_coord", "y_coord", "score"
 _SUFFIX = ".txt"
@@ -36,9 +40,10 @@ def _recognises(path: Path) -> bool:
 
 def _read(path: Path) -> dict[str | None, StoredPicks]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, delimiter="\t")
-        header = next(reader)
-        rows = [(reader.line_num, cells) for cells in reader if any(cells)]
+        names = next(lines)
+        reader = csv.reader(lines, delimiter="\t") if "\t" in names else (line.split() for line in lines)
+        header = next(csv.reader([names], delimiter="\t")) if "\t" in names else names.split()
+        rows = [(number, cells) for number, cells in enumerate(reader, start=2) if any(cells)]
     short = next((number for number, cells in rows if len(cells) < len(header)), None)
     if short is not None:
         raise TableError(path, f"line {short} has fewer cells than the {len(header)} columns: the file may be cut off")
@@ -46,21 +51,7 @@ def _read(path: Path) -> dict[str | None, StoredPicks]:
     columns = {name: cells[name] for name in (_X, _Y, _SCORE) if name in cells}
     numbers, sound, faults = sound_rows(path, columns, lambda row: rows[row][0])
     scores = numbers.get(_SCORE, np.full(len(sound), SCORE_WITHOUT_COLUMN))
-    return _by_image(path, cells[_NAME], Picks(numbers[_X], numbers[_Y], scores, "foreign"), list(sound), faults)
-
-
-def _by_image(
-    path: Path, names: list[str], picks: Picks, sound: list[int], faults: tuple[str, ...]
-) -> dict[str | None, StoredPicks]:
-    places: dict[str, list[int]] = {name: [] for name in names}
-    for place, row in enumerate(sound):
-        places[names[row]].append(place)
-    found: dict[str | None, StoredPicks] = {}
-    for name, own in places.items():
-        faults += () if own else (all_rows_broken(path, name),)
-        found[name] = StoredPicks(path, picks.take(np.array(own, dtype=np.intp)), faults=faults)
-        faults = ()
-    return found
+    return by_image(path, cells[_NAME], Picks(numbers[_X], numbers[_Y], scores, "foreign"), list(sound), faults)
 
 
 TOPAZ_TXT = CoordinateFormat(
@@ -70,4 +61,13 @@ TOPAZ_TXT = CoordinateFormat(
     y_convention=YConvention.FIRST_ROW,
     recognises=_recognises,
     read=_read,
+)
+
+TOPAZ_CSV = CoordinateFormat(
+    name="topaz-csv",
+    title="the same as CSV",
+    suffixes=(".csv",),
+    y_convention=YConvention.FIRST_ROW,
+    recognises=partial(has_csv_columns, x=_X, y=_Y),
+    read=partial(read_csv_columns, x=_X, y=_Y),
 )
