@@ -5,6 +5,7 @@ import functools
 from tests.fields import paint, particle_field, soft
 
 from cryoglean.micrograph import Micrograph
+from cryoglean.nets.mae import new_mae
 from cryoglean.nets.mae_layers import MaeLayers
 from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
@@ -12,8 +13,9 @@ from cryoglean.pickers.emmae.network_training import prepared_for
 from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
 from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
-from cryoglean.pickers.emmae.training import EmmaeTraining, train_emmae, training_values
+from cryoglean.pickers.emmae.training import EmmaeModel, EmmaeNetworkFit, EmmaeTraining, train_emmae, training_values
 from cryoglean.pickers.localpicker.picker import fit_localpicker
+from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 
 DIAMETER, PIXEL_SIZE = 30.0, 1.4
 DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE
@@ -22,8 +24,12 @@ SMALL = MaeLayers(
     tile_px=16, patch_px=4, encoder=Blocks(width=32, depth=2, heads=4), decoder=Blocks(width=32, depth=1, heads=4)
 )
 
-
 SMALL_PAPER = SMALL.model_copy(update={"tile_px": 64, "patch_px": 8})
+
+
+TINY = MaeLayers(
+    tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1, heads=2)
+)
 
 
 def micrograph_of(field, name="m", pixel_size=PIXEL_SIZE):
@@ -34,6 +40,24 @@ def micrograph_of(field, name="m", pixel_size=PIXEL_SIZE):
 def fields():
     """Three fields of discs."""
     return tuple(particle_field(n=60, noise=1.0, seed=seed) for seed in (3, 4, 5))
+
+
+@functools.cache
+def untrained(chain="none"):
+    """A network that has learned nothing: bright and dark patches differ in its latents all the same."""
+    facts = EmmaeNetworkFit(
+        layers=TINY,
+        preprocess=MaePreprocess(chain=chain),
+        preprocess_version=CHAIN_VERSION,
+        mean=0.0,
+        deviation=1.0,
+        micrographs=(),
+        held_out=(),
+        steps=0,
+        precision="float32",
+        training={"preset": "default"},
+    )
+    return EmmaeModel(facts, new_mae(TINY, 0))
 
 
 @functools.cache

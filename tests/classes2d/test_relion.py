@@ -234,6 +234,7 @@ def test_the_same_again_runs_nothing_and_what_is_missing_is_gone_on_with(project
     assert list(more.classes.counts) == [20, 20]
 
 
+@pytest.mark.slow
 @needs_relion
 def test_other_images_or_settings_are_not_taken_for_done(project):
     run(project)

@@ -1,6 +1,7 @@
 """Which classes are kept, why, and what a user's table may do about it."""
 
 import csv
+import functools
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from cryoglean.classes2d.selection import (
 from cryoglean.classes2d.selection_file import edited, is_edited, write_selection
 from cryoglean.classes2d.verdicts import ClassVerdict
 from cryoglean.errors import SettingsError, TableError
+from examples import with_slow
 
 GOOD = 3 * blobs()
 
@@ -148,10 +150,15 @@ def test_settings_that_do_not_fit_are_refused(named, words):
         select(classification_of([GOOD]), **named)
 
 
+@functools.cache
+def decision():
+    found = classification_of([GOOD, half_plane(), GOOD, half_plane()], [40, 30, 20, 10])
+    return found, automatic(found, DIAMETER)
+
+
 @pytest.fixture
 def decided(tmp_path):
-    found = classification_of([GOOD, half_plane(), GOOD, half_plane()], [40, 30, 20, 10])
-    selection = automatic(found, DIAMETER)
+    found, selection = decision()
     path = tmp_path / "selection.csv"
     write_selection(path, found.classes, selection)
     return path, selection
@@ -167,7 +174,7 @@ def test_a_table_that_is_written_says_what_was_decided(decided):
 
 
 @pytest.mark.parametrize("yes", ["yes", "Y", "1", " TRUE ", "keep", '"yes"'])
-@pytest.mark.parametrize("no", ["no", "0", "False", "drop"])
+@pytest.mark.parametrize("no", with_slow("no", "0", slow=["False", "drop"]))
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "\ufeff# a remark; and, more;;;\r\n", "sep=;\n"])
 def test_a_users_table_is_obeyed_however_it_is_written(decided, yes, no, delimiter, start):

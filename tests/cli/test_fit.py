@@ -133,6 +133,7 @@ def verdict_of(*words):
     return {each["topic"]: each for each in json.loads(result.stdout)["verdict"]}
 
 
+@pytest.mark.slow
 def test_micrographs_that_contradict_the_fit_are_told_with_the_command_that_makes_one_of_them(
     micrographs, fit, tmp_path
 ):

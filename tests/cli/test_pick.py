@@ -82,7 +82,8 @@ def test_the_verdict_tells_how_many_picks_are_particles_as_their_scores_do(micro
 
 def test_stricter_thresholds_leave_fewer_of_the_same(tmp_path):
     images, fit = write_faint(tmp_path / "images", ["a.mrc", "b.mrc"]), tmp_path / "FIT"
-    assert cryoglean("fit", images, *BASE, "--pixel-size", PIXEL, "--out", fit).exit_code == 0
+    words = [*BASE, "--pixel-size", PIXEL, "--method", "localpicker"]
+    assert cryoglean("fit", images, *words, "--out", fit).exit_code == 0
     places = []
     for number, words in enumerate((["--fdr", "0.5"], ["--recall-first"], [], ["--fdr", "0.02"])):
         out = tmp_path / str(number)
@@ -173,6 +174,7 @@ def test_a_call_that_can_use_no_micrograph_ends_with_a_verdict_that_tells_why(tm
     assert "No micrograph could be used" in (tmp_path / "out1/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_class_averages_pick_and_go_on_where_they_were(micrographs, tmp_path):
     averages = tmp_path / "templates.mrcs"
     write_stack(averages, [shell_average()], 4.0)

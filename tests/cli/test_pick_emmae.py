@@ -5,7 +5,7 @@ import json
 import mrcfile
 import pytest
 from tests.fields import particle_field
-from tests.small_emmae import trained
+from tests.small_emmae import trained, untrained
 from typer.testing import CliRunner
 
 from cryoglean.cli.main import app
@@ -20,7 +20,7 @@ def root(tmp_path_factory):
     (folder / "images").mkdir()
     for seed in range(2):
         mrcfile.write(folder / f"images/m{seed}.mrc", particle_field((260, 300), n=24, noise=0.7, seed=seed).image)
-    write_emmae(folder / "weights.safetensors", trained())
+    write_emmae(folder / "weights.safetensors", untrained("default"))
     return folder
 
 
@@ -29,8 +29,11 @@ def pick(root, out, *words):
     return CliRunner().invoke(app, [str(word).replace("MODEL", str(root / "weights.safetensors")) for word in words])
 
 
+@pytest.mark.slow
 def test_a_network_that_is_given_picks_and_says_what_was_learned(root, tmp_path):
-    result = pick(root, tmp_path / "out", "--method", "emmae", "--model", "MODEL", "--json", "-v")
+    write_emmae(tmp_path / "weights.safetensors", trained())
+    words = ("--method", "emmae", "--model", tmp_path / "weights.safetensors")
+    result = pick(root, tmp_path / "out", *words, "--json", "-v")
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     assert said["picks"] > 30

@@ -133,9 +133,10 @@ def test_it_ends_with_a_report_of_what_it_found(finished):
     assert {p.name for p in (out / "figures").iterdir()} >= {"classes_01.png", "training.png"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("comparison", "best"),
-    with_slow((RoundComparison(200, 60, 200, 150), 1), slow=[(RoundComparison(200, 100, 200, 104), 0)]),
+    [(RoundComparison(200, 60, 200, 150), 1), (RoundComparison(200, 100, 200, 104), 0)],
 )
 def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(images, killed_at, monkeypatch, comparison, best):
     out = killed_at("picks")
@@ -154,6 +155,7 @@ def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(images, kill
     assert facts.counts == counts
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_does_not_lose_the_run(finished, images, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(finished[0], out)
@@ -339,6 +341,7 @@ def test_mixed_sizes_are_ordinary_and_a_bad_micrograph_is_set_aside(tmp_path):
     assert len(final(tmp_path / "run")) == 2
 
 
+@pytest.mark.slow
 def test_an_alarm_stops_the_loop_and_the_picks_before_stand(images, killed_at, monkeypatch):
     import cryoglean.loop.rounds as module
 

@@ -115,6 +115,7 @@ def shell_average():
     return np.exp(-(((radius - 12) / 3) ** 2)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_run_tells_that_its_micrographs_contradict_the_fit(images, fit, tmp_path):
     (tmp_path / "bright").mkdir()
     for path in images.iterdir():

@@ -77,6 +77,7 @@ def test_train_then_pick(quick, folders, tmp_path):
     assert said["micrographs"] == 3
 
 
+@pytest.mark.slow
 def test_json_on_standard_output_is_all_there_is(quick, folders, tmp_path):
     said = json.loads(train(folders, tmp_path / "model", "--json").stdout)
     assert said["particles"] == {"m0": 14, "m1": 14, "m2": 14}

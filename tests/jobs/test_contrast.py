@@ -64,6 +64,7 @@ def test_bright_protein_is_picked_as_dark_protein_is(tmp_path, both):
         assert np.allclose(picks.xy, theirs[stem].xy)
 
 
+@pytest.mark.slow
 def test_pictures_show_micrographs_as_they_were_recorded(tmp_path, both):
     middle = []
     for path in both:

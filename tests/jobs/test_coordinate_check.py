@@ -170,6 +170,7 @@ def test_a_box_alone_tells_the_diameter(project, tmp_path):
     assert any("flip-y" in line for line in said)
 
 
+@pytest.mark.slow
 def test_training_turns_refuses_and_keeps_once(project, tmp_path):
     training = KpickerTraining(
         diameter_angstrom=DIAMETER * PIXEL, layers={"filters": (2, 3, 4), "dense": 5}, min_steps=2, max_steps=2

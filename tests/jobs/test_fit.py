@@ -35,6 +35,7 @@ from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from cryoglean.pickers.matcher import preparation as matcher_stage
 from cryoglean.pickers.matcher.picker import MatcherSettings
 from cryoglean.pickers.registry import describe
+from examples import with_slow
 from shells import ShellField
 
 JOBS = 3
@@ -101,7 +102,7 @@ PICKERS = {
 }
 
 
-@pytest.mark.parametrize("name", PICKERS)
+@pytest.mark.parametrize("name", with_slow("localpicker", slow=["localpicker, paper", "matcher", "kpicker"]))
 def test_a_micrograph_has_the_same_picks_in_one_job_and_in_many_and_nothing_is_learned_anew(
     images, given, tmp_path, monkeypatch, name
 ):
@@ -306,6 +307,7 @@ def test_no_damage_makes_another_fit_of_one(fitted, tmp_path_factory, data):
     assert (now.record.contrast, now.record.files) == (known.record.contrast, known.record.files)
 
 
+@pytest.mark.slow
 def test_a_fit_that_found_no_particles_says_so_and_is_not_applied(images, tmp_path):
     with mrcfile.new(tmp_path / "empty.mrc", noise_field((300, 360), 0)) as file:
         file.voxel_size = 4
@@ -352,6 +354,7 @@ def test_a_fit_that_was_killed_is_refused_until_it_is_made(images, fitted, tmp_p
     assert fit(images[:1], tmp_path).record.digest == open_fit(tmp_path).record.digest
 
 
+@pytest.mark.slow
 def test_a_renewed_fit_picks_new_micrographs_and_those_of_the_older_one_are_told_and_picked_again(images, tmp_path):
     first = fit(images[:2], tmp_path / "FIT").record
     pick(images[:2], tmp_path / "FIT", tmp_path / "out")

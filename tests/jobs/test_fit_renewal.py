@@ -83,6 +83,7 @@ def test_the_order_of_files_changes_nothing(many, at_once, tmp_path):
         assert_same_picks(tmp_path / str(seed), at_once)
 
 
+@pytest.mark.slow
 def test_the_sample_is_spread_over_the_set(many, at_once):
     names = [path.name for path in many]
     taken = [names.index(name.rpartition("/")[2]) for name in learned(at_once)["micrographs"]]
@@ -90,6 +91,7 @@ def test_the_sample_is_spread_over_the_set(many, at_once):
     assert max(taken) >= len(many) - 2
 
 
+@pytest.mark.slow
 def test_an_empty_first_micrograph_does_not_empty_those_that_come_later(many, tmp_path):
     empty(tmp_path / "empty.mrc")
     summary, _ = run([tmp_path / "empty.mrc"], tmp_path / "out")
@@ -218,6 +220,7 @@ def test_micrographs_that_come_one_by_one_are_learned_from_together(many, tmp_pa
         assert len(learned(tmp_path)["micrographs"]) == count + 1
 
 
+@pytest.mark.slow
 def test_micrographs_that_cannot_be_used_do_not_renew_for_ever(many, tmp_path):
     for name in ("bad0", "bad1"):
         (tmp_path / f"{name}.mrc").write_bytes(b"no image")
@@ -228,6 +231,7 @@ def test_micrographs_that_cannot_be_used_do_not_renew_for_ever(many, tmp_path):
     assert not any("learning" in line for line in listener.lines)
 
 
+@pytest.mark.slow
 def test_enough_micrographs_settle_what_is_learned(many, tmp_path):
     summary, _ = run(many[:-1], tmp_path)
     assert not is_outdated(summary.fit)

@@ -126,6 +126,7 @@ def test_no_candidates_of_one_fit_are_put_beside_picks_of_another(images, picked
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_candidates_go_with_force_and_with_the_picks_of_another_image(images, picked, tmp_path):
     stray = picked / "candidates/stray.npz"
     shutil.copyfile(picked / f"candidates/{NAMES[0]}.npz", stray)

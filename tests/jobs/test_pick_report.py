@@ -83,6 +83,7 @@ def test_what_was_learned_is_told_in_the_words_of_the_program_with_its_picture(r
     assert {"python", "torch", "numpy", "device", "cryoglean"} <= set(facts.provenance)
 
 
+@pytest.mark.slow
 def test_where_nothing_stands_out_the_page_says_so(tmp_path):
     images = {f"{i}.mrc": noise(i, (300, 300)) for i in range(2)}
     summary = picked(tmp_path / "images", images, tmp_path / "out")
@@ -255,6 +256,7 @@ def test_there_is_no_command_where_no_threshold_is_a_score(tmp_path):
     assert gather(tmp_path / "out").pick_command is None
 
 
+@pytest.mark.slow
 def test_the_report_leaves_the_folder_as_it_was_and_goes_with_force(real, tmp_path):
     out, _ = real
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}

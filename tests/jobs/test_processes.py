@@ -58,6 +58,7 @@ def test_an_error_is_the_same_after_its_way_from_a_worker():
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_told_with_the_remedy():
     with pytest.raises(CryogleanError, match="--cpus"):
         list(map_processes(die_at_three, range(10), 2))

@@ -19,6 +19,7 @@ from cryoglean.pickers.kpicker.files import read_kpicker
 from cryoglean.pickers.kpicker.paper_training import PaperKpickerTraining
 from cryoglean.pickers.kpicker.training import KpickerTraining
 from cryoglean.picks import Picks
+from examples import with_slow
 from listeners import Listener
 
 TINY = {"layers": {"filters": (2, 3, 4), "dense": 5}, "min_steps": 2, "max_steps": 2}
@@ -100,10 +101,10 @@ def test_without_its_weights_it_is_done_again_to_the_same(folders, done):
 
 @pytest.mark.parametrize(
     "other",
-    [
+    with_slow(
         {"job": job(KpickerTraining(diameter_angstrom=DIAMETER, seed=1, **TINY))},
-        {"job": job(), "negatives": "junk"},
-    ],
+        slow=[{"job": job(), "negatives": "junk"}],
+    ),
 )
 def test_other_settings_or_examples_need_another_folder(folders, done, other):
     negatives = folders / other["negatives"] if "negatives" in other else None

@@ -12,6 +12,7 @@ from cryoglean.nets.convolutional import (
     standardise_each,
 )
 from cryoglean.nets.kpicker_net import KpickerLayers, new_net
+from examples import with_slow
 
 SMALL = KpickerLayers(filters=(3, 4, 5), dense=6)
 
@@ -51,7 +52,7 @@ def test_the_pass_gives_what_the_windows_give(stride, shape):
         KpickerLayers(filters=(4, 2, 2), dense=3, kernels=(7, 7, 9)),
     ],
 )
-@pytest.mark.parametrize("stride", [2, 4])
+@pytest.mark.parametrize("stride", with_slow(4, slow=[2]))
 def test_other_filters_too(layers, stride):
     net, field = decided_net(layers), image()
     torch.testing.assert_close(

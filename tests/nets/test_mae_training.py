@@ -15,8 +15,6 @@ from cryoglean.nets.tiles import TileSampler
 from cryoglean.nets.transformer import Blocks
 from cryoglean.scale.process_group import SINGLE_PROCESS, ProcessGroup
 
-pytestmark = pytest.mark.numerical
-
 LAYERS = MaeLayers(
     tile_px=16,
     patch_px=4,
@@ -82,6 +80,7 @@ def way_off(weights, others):
     return float((weights - others).norm() / (others - start).norm())
 
 
+@pytest.mark.numerical
 def test_it_learns():
     _, checks, _ = trained(course(steps=90, check_every=30))
     assert [check.step for check in checks] == [30, 60, 90]
@@ -97,12 +96,14 @@ def assert_same_losses(checks, others):
         assert [getattr(c, name) for c in checks] == pytest.approx([getattr(c, name) for c in others], rel=1e-3)
 
 
+@pytest.mark.numerical
 def test_threads_change_nothing():
     (one, checks, _), (two, others, _) = trained(course()), trained(course(), threads=3)
     assert way_off(two, one) < 0.01
     assert_same_losses(others, checks)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("size", "batch"), [(2, 40), (3, 40), (3, 2)])
 def test_a_team_takes_the_steps_of_one(size, batch):
     one, curve, _ = trained(course(batch=batch))
@@ -121,6 +122,7 @@ def test_where_time_decides_all_members_stop_at_one_step():
     assert torch.equal(first, second)
 
 
+@pytest.mark.numerical
 def test_a_team_goes_on_where_one_process_stopped():
     whole, _, told = trained(course())
     (again, checks, _), _ = trained_together(2, course(), begin=MaeProgress(*told[0]))
@@ -128,6 +130,7 @@ def test_a_team_goes_on_where_one_process_stopped():
     assert way_off(again, whole) < 0.01
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_training_that_goes_on_ends_as_one_that_was_not_stopped(after):
     whole, checks, told = trained(course())

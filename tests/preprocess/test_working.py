@@ -9,6 +9,7 @@ from scipy.ndimage import label
 from tests.fields import disc, noise_field, paint
 
 from cryoglean.preprocess.working import CLIP_SIGMAS, WORKING_DIAMETER_PX, working_image
+from examples import with_slow
 
 
 @given(diameter=st.floats(1, 400))
@@ -66,7 +67,7 @@ def test_it_is_the_same_on_a_gpu():
     torch.testing.assert_close(there.image.cpu(), here.image, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize(("diameter", "factor"), [(12.0, 1), (25.0, 2), (60.0, 2), (80.0, 3)])
+@pytest.mark.parametrize(("diameter", "factor"), with_slow((25.0, 2), slow=[(12.0, 1), (60.0, 2), (80.0, 3)]))
 def test_a_large_micrograph_of_small_particles_is_binned_further_but_particles_keep_ten_pixels(diameter, factor):
     working = working_image(noise_field((2100, 2400)), diameter)
     assert working.bin_factor == factor

@@ -15,6 +15,7 @@ from cryoglean.pickers.localpicker.figures import fit_figure
 from cryoglean.report.counts_picture import draw_counts
 from cryoglean.report.figures import draw_figure
 from cryoglean.report.picture_images import images_in
+from examples import with_slow
 from report_facts import png
 
 
@@ -31,15 +32,17 @@ def is_picture(path):
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {},
+    with_slow(
         {"profile": None},
-        {"skewness": 0.001},
-        {"skewness": -0.2, "skewness_error": 0.0},
-        {"skewness": 0.0, "skewness_error": 0.0},
         {"heights": HeightModel.of_normals(HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3)), "threshold": 100.0},
         {"micrographs": ("$a_{b.mrc",) * 8},
-    ],
+        slow=[
+            {},
+            {"skewness": 0.001},
+            {"skewness": -0.2, "skewness_error": 0.0},
+            {"skewness": 0.0, "skewness_error": 0.0},
+        ],
+    ),
 )
 def test_every_model_gives_a_picture(path, changes):
     draw_figure(path, fit_figure(localpicker_model(**changes)))

@@ -67,7 +67,6 @@ def test_moves_are_found_up_to_one_of_the_class(three):
     assert np.std(error, axis=0).max() < 0.35
 
 
-@pytest.mark.numerical
 def test_no_shift_is_larger_than_allowed(three):
     settings = SETTINGS.model_copy(update={"max_shift_diameters": 0.05})
     shift = classify(three[0], settings).particles.shift_angstrom
@@ -160,7 +159,6 @@ def test_progress_is_told_and_details_grow(three):
     assert told[-1].likelihood > told[0].likelihood
 
 
-@pytest.mark.numerical
 def test_a_limit_of_resolution_is_kept(three):
     told = []
     classify(three[0], SETTINGS.model_copy(update={"resolution_limit_angstrom": 20.0}), on_iteration=told.append)
@@ -203,7 +201,6 @@ def test_no_shift_at_all_is_allowed():
     assert np.abs(found.particles.shift_angstrom).max() == 0
 
 
-@pytest.mark.numerical
 def test_more_classes_than_there_are_shapes_leave_no_value_unfinite():
     particles, *_ = shape_set((ring,), 60, 0.5)
     found = classify(particles, ClassifySettings(diameter_angstrom=90, classes=12, iterations=8))

@@ -85,8 +85,9 @@ def drawn(folder, figure):
     return picture
 
 
-@pytest.mark.parametrize("preset", ["default", "paper"])
-@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize(
+    ("preset", "found"), with_slow(("default", True), ("paper", False), slow=[("paper", True), ("default", False)])
+)
 @pytest.mark.parametrize("names", with_slow(["one"], slow=[["a", "b", "c"]]))
 def test_every_answer_gives_two_pictures(tmp_path, preset, found, names):
     told = of_set(preset, found, names), facts(preset, found)
@@ -102,12 +103,10 @@ def test_names_are_no_mathematics_and_may_have_any_letters(tmp_path, names):
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {"skewness": 0.01},
-        {"threshold": 0.0},
+    with_slow(
         {"mixture": HeightMixture(1e-9, 1.0, 1e-3, 40.0, 1e-3), "threshold": 100.0},
-        {"micrographs": ("only",)},
-    ],
+        slow=[{"skewness": 0.01}, {"threshold": 0.0}, {"micrographs": ("only",)}],
+    ),
 )
 def test_every_verdict_is_drawn(tmp_path, changes):
     drawn(tmp_path, latents_figure(of_set(), facts(**changes)))

@@ -7,44 +7,19 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 from tests.fields import particle_field
+from tests.small_emmae import untrained
 
 from cryoglean.latents.hierarchy import SET_CLUSTERS
 from cryoglean.micrograph import Micrograph
-from cryoglean.nets.mae import new_mae
-from cryoglean.nets.mae_layers import MaeLayers
-from cryoglean.nets.transformer import Blocks
 from cryoglean.pickers.emmae.fit import fit_emmae
 from cryoglean.pickers.emmae.latent_views import SHOWN, view_paper_set, view_set
 from cryoglean.pickers.emmae.paper import PaperEmmae, fit_paper_emmae
 from cryoglean.pickers.emmae.picker import Emmae
 from cryoglean.pickers.emmae.settings import EmmaeSettings, PaperEmmaeSettings
-from cryoglean.pickers.emmae.training import EmmaeModel, EmmaeNetworkFit
 from cryoglean.pickers.localpicker.picker import fit_localpicker
-from cryoglean.preprocess.mae_chain import CHAIN_VERSION, MaePreprocess
 
 DIAMETER, PIXEL_SIZE = 30.0, 1.4
 DIAMETER_ANGSTROM = DIAMETER * PIXEL_SIZE
-SMALL = MaeLayers(
-    tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1, heads=2)
-)
-
-
-@functools.cache
-def network():
-    """A network that has learned nothing: bright and dark patches differ in its latents all the same."""
-    facts = EmmaeNetworkFit(
-        layers=SMALL,
-        preprocess=MaePreprocess(chain="none"),
-        preprocess_version=CHAIN_VERSION,
-        mean=0.0,
-        deviation=1.0,
-        micrographs=(),
-        held_out=(),
-        steps=0,
-        precision="float32",
-        training={},
-    )
-    return EmmaeModel(facts, new_mae(SMALL, 0))
 
 
 @functools.cache
@@ -65,16 +40,16 @@ def mask_of(micrograph):
 
 @functools.cache
 def seen():
-    learned = fit_emmae(micrographs(), fit_localpicker(micrographs(), DIAMETER_ANGSTROM), network())
-    picker = Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network())
+    learned = fit_emmae(micrographs(), fit_localpicker(micrographs(), DIAMETER_ANGSTROM), untrained())
+    picker = Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, untrained())
     return view_set(micrographs(), picker), picker
 
 
 @functools.cache
 def seen_as_published(known=mask_of):
     settings = PaperEmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM)
-    learned = fit_paper_emmae(micrographs(), settings, network(), known)
-    picker = PaperEmmae(settings, learned, network())
+    learned = fit_paper_emmae(micrographs(), settings, untrained(), known)
+    picker = PaperEmmae(settings, learned, untrained())
     return view_paper_set(micrographs(), picker, known), picker
 
 
@@ -156,8 +131,8 @@ def test_where_no_mask_is_known_all_is_background():
 def test_noise_is_looked_at_without_finding_anything(shape):
     noise = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     micrograph = Micrograph(noise, PIXEL_SIZE, "noise")
-    learned = fit_emmae([micrograph], fit_localpicker([micrograph], DIAMETER_ANGSTROM), network())
-    view = view_set([micrograph], Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, network()))
+    learned = fit_emmae([micrograph], fit_localpicker([micrograph], DIAMETER_ANGSTROM), untrained())
+    view = view_set([micrograph], Emmae(EmmaeSettings(diameter_angstrom=DIAMETER_ANGSTROM), learned, untrained()))
     assert view.particle is None
     assert len(view.micrographs[0].xy) == 0
     assert not view.micrographs[0].particle.any()

@@ -74,7 +74,6 @@ def test_it_finds_particles_of_micrographs_that_taught_it_nothing():
         assert f1_score(picks.xy, field.xy, DIAMETER / 10) > 0.95
 
 
-@pytest.mark.numerical
 def test_centres_are_not_shifted():
     field = particle_field((960, 1080), n=200, noise=0.5, seed=7)
     xy = pick(field.image).xy
@@ -183,7 +182,7 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
     assert f1_score(picks[distance(picks) > 2 * DIAMETER], truth[distance(truth) > 2 * DIAMETER], 6) > 0.85
 
 
-@pytest.mark.numerical
+@pytest.mark.slow
 def test_half_the_pixels_of_twice_the_size_give_the_same_places():
     field = particle_field((960, 1080), 60.0, noise=2.0, seed=2)
     half = field.image.reshape(480, 2, 540, 2).mean((1, 3))
@@ -222,7 +221,6 @@ def test_least_distances_to_each_other_and_to_the_edge_are_kept():
     assert 10 < len(inner) < len(near)
 
 
-@pytest.mark.numerical
 def test_a_dead_border_gets_no_picks_and_moves_no_others():
     field = fields()[2]
     image = np.pad(field.image, ((40, 25), (60, 0)), constant_values=float(field.image.mean()))
@@ -240,7 +238,6 @@ def test_what_was_learned_names_the_micrographs_and_the_blobs_and_survives_json(
     assert EmmaeFit.model_validate_json(known.facts.model_dump_json()) == known.facts
 
 
-@pytest.mark.numerical
 def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have():
     image = fields()[0].image
     one, again, scaled = (

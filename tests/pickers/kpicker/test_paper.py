@@ -120,6 +120,7 @@ def test_patches_are_turned_by_twenty_degrees_at_most_and_flipped():
     assert 0.4 < (np.abs(rotations.angle) > 1).mean() < 0.6
 
 
+@pytest.mark.slow
 def test_an_epoch_is_a_point_of_the_curves():
     checks = trained().checks
     assert len(checks) == 20

@@ -74,7 +74,6 @@ def test_there_and_back_again(pixel_size, factor):
     assert image.image.shape[0] == pytest.approx(300 * 32 / (DIAMETER * factor), abs=2)
 
 
-@pytest.mark.numerical
 def test_centres_are_found_below_the_pixel_of_the_scan():
     field = particle_field(seed=5, noise=1.0)
     found = picker().pick(Micrograph(field.image, 1.4)).xy
@@ -108,7 +107,6 @@ def test_a_higher_threshold_keeps_the_best_of_the_same_picks():
     np.testing.assert_array_equal(picker(threshold=high).pick(micrograph).xy, picks.at_least(high).xy)
 
 
-@pytest.mark.numerical
 @pytest.mark.parametrize("stride", [2, 8])
 def test_other_strides_find_the_same(stride):
     micrograph = Micrograph(particle_field(seed=3, noise=1.0).image, 1.4)

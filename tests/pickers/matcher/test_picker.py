@@ -32,11 +32,12 @@ def rods(shape=(640, 700), diameter=40.0, n=90, noise=1.0, seed=0):
     image = noise * rng.standard_normal(shape)
     is_rod = rng.random(len(xy)) < 0.6
     for (x, y), rod, angle in zip(xy, is_rod, rng.uniform(0, np.pi, len(xy)), strict=True):
-        dx, dy = columns - x, rows - y
+        around = tuple(slice(max(0, int(c - diameter)), int(c + diameter)) for c in (y, x))
+        dx, dy = columns[around] - x, rows[around] - y
         along = np.cos(angle) * dx + np.sin(angle) * dy
         across = -np.sin(angle) * dx + np.cos(angle) * dy
         blob = np.hypot(dx, dy) < 0.25 * diameter
-        image -= np.where(rod, (abs(along) < 0.48 * diameter) & (abs(across) < 0.1 * diameter), blob)
+        image[around] -= np.where(rod, (abs(along) < 0.48 * diameter) & (abs(across) < 0.1 * diameter), blob)
     return jittered(image.astype(np.float32)), xy[is_rod]
 
 
