@@ -10,7 +10,7 @@ import numpy as np
 
 from cryoglean.errors import MicrographError
 from cryoglean.io.mrc import read_noted_mrc
-from cryoglean.io.pixel_units import unit_remedy
+from cryoglean.io.mrc_header import unit_remedy
 from cryoglean.io.regular import irregularity
 from cryoglean.limits import is_same_size
 from cryoglean.micrograph import Contrast, Micrograph

@@ -44,8 +44,15 @@ _IMOD_STAMP, _IMOD_SIGNED, _IMOD_PACKED = 1146047817, 1, 16
 """Format: IMOD's `imodStamp`, and its flags for signed bytes and for 4-bit values in mode 0."""
 
 _PLAUSIBLE_PIXEL_ANGSTROM = (1e-11, 1e4)
-"""Numbers that are pixel sizes, though perhaps in another unit (`pixel_units`). Chosen by hand: far around those of
+"""Numbers that are pixel sizes, though perhaps in another unit (`unit_remedy`). Chosen by hand: far around those of
 cryo-EM, 0.3 to 20 angstrom, the smallest in metres."""
+
+_ANGSTROM = {"nanometres": 10.0, "picometres": 0.01, "micrometres": 1e4, "metres": 1e10}
+"""Angstrom in other units of length. Format: by the prefixes of the metre."""
+
+_USUAL_ANGSTROM = (0.15, 50.0)
+"""Pixel sizes of micrographs that particles are picked from. Chosen by hand: detectors have 0.3 to 4 angstrom, which
+binned images multiply and super-resolution halves."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,27 @@ def plausible_pixel_size(x_angstrom: float, y_angstrom: float) -> float | None:
     if not (low <= x_angstrom <= high and is_same_size(x_angstrom, y_angstrom)):
         return None
     return None if abs(x_angstrom - 1) < 1e-6 else x_angstrom
+
+
+def _is_usual(pixel_size_angstrom: float) -> bool:
+    """Tell whether a micrograph may have pixels of this size."""
+    low, high = _USUAL_ANGSTROM
+    return low <= pixel_size_angstrom <= high
+
+
+def unit_remedy(pixel_size_angstrom: float) -> str | None:
+    """Return what is wrong with a pixel size that is none of a micrograph, with what to give; None if it may be right.
+
+    The unit is the first of `_ANGSTROM` in which the number is usual: 0.1 is 1 A in nanometres.
+    """
+    if _is_usual(pixel_size_angstrom):
+        return None
+    wrong = f"the header's pixel size of {pixel_size_angstrom:.4g} Å is none of a micrograph"
+    usual = {unit: pixel_size_angstrom * factor for unit, factor in _ANGSTROM.items()}
+    for unit, size in usual.items():
+        if _is_usual(size):
+            return f"{wrong}: if it is in {unit}, give --pixel-size {size:.4g}"
+    return f"{wrong}: give --pixel-size"
 
 
 def _implausible_reason(header: Header) -> str:
