@@ -53,6 +53,8 @@ SETS = {
 
 TRAINED = "/weights.safetensors"
 CASES = (
+    Case("auto-10146", "pick IMAGES"),
+    Case("auto-10017", "pick IMAGES", "10017"),
     Case("localpicker-10146", "pick IMAGES --method localpicker"),
     Case("localpicker-noisy", "pick IMAGES --method localpicker", "noisy"),
     Case("localpicker-10017", "pick IMAGES --method localpicker", "10017"),
