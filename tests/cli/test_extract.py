@@ -14,6 +14,7 @@ from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
 from cryoglean.io.particles import read_images, read_particles
 from cryoglean.jobs.pick_folder import PickFolder
+from examples import with_slow
 from shells import ShellField
 
 app = typer.Typer()
@@ -46,8 +47,13 @@ def run(picked, out, *words):
     return cryoglean("extract", picked / "out", "--micrographs", picked / "mics", "--out", out, "--cpus", 1, *words)
 
 
-@pytest.mark.parametrize("name", ["picks.star", "picks.box", "picks.csv"])
-@pytest.mark.parametrize("contrast", ["auto", "dark"])
+@pytest.mark.parametrize(
+    ("name", "contrast"),
+    with_slow(
+        *(("picks.star", "auto"), ("picks.box", "dark")),
+        slow=[("picks.csv", "auto"), ("picks.star", "dark"), ("picks.box", "auto"), ("picks.csv", "dark")],
+    ),
+)
 def test_coordinates_that_are_a_pipe_are_refused_in_one_line(picked, tmp_path, name, contrast):
     os.mkfifo(tmp_path / name)
     words = ["--micrographs", picked / "mics", "--contrast", contrast, "--diameter", 120, "--out", tmp_path / "out"]

@@ -30,7 +30,8 @@ def done(request, tmp_path_factory):
     images = write_faint(root / "images", [f"{name}.mrc" for name in NAMES])
     for path in images.iterdir():
         set_pixel_size(path)
-    call = ("pick", images, "--diameter", str(DIAMETER), "--contrast", "dark", "--cpus", "1", *request.param)
+    how = ("--method", "localpicker", "--diameter", str(DIAMETER), "--contrast", "dark", "--cpus", "1")
+    call = ("pick", images, *how, *request.param)
     assert verdict_of(cryoglean(*call, "--out", root / "out", "--json")) == []
     return call, root / "out"
 

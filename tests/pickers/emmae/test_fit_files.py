@@ -73,6 +73,7 @@ def test_it_is_small_to_send_and_picks_the_same_in_another_process(folder):
         np.testing.assert_array_equal(before.score, after.score)
 
 
+@pytest.mark.slow
 def test_candidates_are_the_same_after_as_before(folder):
     stored, micrograph = StoredEmmae(SETTINGS, folder / "weights", folder / "learned"), micrograph_of(fields()[0])
     before, after = (pick_with_candidates(each, micrograph) for each in (picker(), stored))

@@ -127,7 +127,7 @@ def test_where_no_mask_is_known_all_is_background():
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize("shape", [(300, 360), (40, 36)])
+@pytest.mark.parametrize("shape", [(40, 36), pytest.param((300, 360), marks=pytest.mark.slow)])
 def test_noise_is_looked_at_without_finding_anything(shape):
     noise = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     micrograph = Micrograph(noise, PIXEL_SIZE, "noise")
