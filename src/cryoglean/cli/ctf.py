@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AsJson, Cpus, Force, Micrographs, Out, Pattern, PixelSize, Recursive, Verbose
+from cryoglean.cli.options import (
+    AsJson,
+    Cpus,
+    Force,
+    Micrographs,
+    Out,
+    Pattern,
+    PixelSize,
+    Recursive,
+    Verbose,
+    found_micrographs,
+)
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.errors import SettingsError
 from cryoglean.jobs.ctf_settings import CtfJob
@@ -64,7 +75,6 @@ def ctf(
 
         cryoglean ctf corrected_micrographs.star --voltage 200 --cs 1.4 --out CTF --resolution-limit 4 --subset 20
     """
-    from cryoglean.cli.options import found_micrographs
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.ctf import run_ctf_job
     from cryoglean.jobs.micrograph_lists import write_left_out

@@ -30,6 +30,17 @@ _LOG_COLUMNS = 160
 """Width of the tables where the output is no terminal. Resource: of a line in a log."""
 
 
+CheckedBy = Annotated[
+    list[Path] | None,
+    typer.Option(help="The micrographs, by which coordinates are checked: a folder, an image, a list or a STAR file."),
+]
+Within = Annotated[
+    str | None,
+    typer.Option(help="Distances, as 10,20,40: angstrom with --diameter, pixels with --diameter-px."),
+]
+TruthOrientation = Annotated[OrientationChoice, typer.Option(help="The same of the true centres.")]
+
+
 def evaluate(
     picks: Annotated[Path, typer.Argument(help="Output folder, folder of coordinate files, or one STAR file.")],
     truth: Annotated[Path, typer.Argument(help="The same with the true centres, matched by the micrograph's name.")],
@@ -39,23 +50,13 @@ def evaluate(
     margin: Annotated[float, typer.Option(help="Ignore centres nearer than this to the border, in pixels.")] = 0.0,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the micrographs, px.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Count only picks that score this or more.")] = None,
-    micrographs: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="The micrographs, by which coordinates are checked: a folder, an image, a list or a STAR file."
-        ),
-    ] = None,
+    micrographs: CheckedBy = None,
     orientation: Orientation = OrientationChoice.auto,
-    truth_orientation: Annotated[
-        OrientationChoice, typer.Option(help="The same of the true centres.")
-    ] = OrientationChoice.auto,
+    truth_orientation: TruthOrientation = OrientationChoice.auto,
     best: Annotated[
         bool, typer.Option("--best", help="Also show the best threshold, found with the truth: an oracle.")
     ] = False,
-    within: Annotated[
-        str | None,
-        typer.Option(help="Distances, as 10,20,40: angstrom with --diameter, pixels with --diameter-px."),
-    ] = None,
+    within: Within = None,
     only_with_picks: Annotated[
         bool, typer.Option("--only-with-picks", help="Leave out micrographs without a file of picks.")
     ] = False,

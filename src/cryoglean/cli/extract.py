@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoglean.cli.options import AnyContrast, AsJson, Contrast, Cpus, Force, Pattern, Recursive
+from cryoglean.cli.options import (
+    AnyContrast,
+    AsJson,
+    Contrast,
+    Cpus,
+    Force,
+    Pattern,
+    Recursive,
+    found_micrographs,
+)
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked, defaults
 from cryoglean.evaluate.orientation import OrientationChoice
@@ -23,6 +32,20 @@ if TYPE_CHECKING:
 _DEFAULT = defaults(ExtractJob)
 
 
+BoxSize = Annotated[int | None, typer.Option(help="Box size in pixels of the micrograph, instead of --box-diameters.")]
+BackgroundRadius = Annotated[
+    float, typer.Option(help="Radius outside which a box is background, as a share of half the box.")
+]
+Pad = Annotated[
+    bool,
+    typer.Option("--pad", help="Keep particles whose box leaves the micrograph, which is mirrored at its edges."),
+]
+OwnPixelSize = Annotated[
+    float | None,
+    typer.Option(help="Pixel size in angstrom; by default that given to pick, or of the STAR file or header."),
+]
+
+
 def extract(
     picks: Annotated[
         Path, typer.Argument(help="Output folder with picks, folder of coordinate files, or a STAR file of particles.")
@@ -35,29 +58,19 @@ def extract(
         float | None, typer.Option(help="Particle diameter in angstrom; by default that of the picks' folder.")
     ] = None,
     box_diameters: Annotated[float, typer.Option(help="Box size in diameters.")] = _DEFAULT["box_diameters"],
-    box_size_px: Annotated[
-        int | None, typer.Option(help="Box size in pixels of the micrograph, instead of --box-diameters.")
-    ] = None,
+    box_size_px: BoxSize = None,
     scale_to: Annotated[
         int, typer.Option(help="Size of the boxes written, in pixels; 0 leaves them as cut.")
     ] = _DEFAULT["scale_to"],
-    background_radius: Annotated[
-        float, typer.Option(help="Radius outside which a box is background, as a share of half the box.")
-    ] = _DEFAULT["background_radius"],
+    background_radius: BackgroundRadius = _DEFAULT["background_radius"],
     ramp: Annotated[
         bool, typer.Option("--ramp", help="Subtract a plane fitted to the background, not only its mean.")
     ] = False,
     invert: Annotated[bool, typer.Option(help="Make protein bright.")] = True,
     phase_flip: Annotated[bool, typer.Option("--phase-flip", help="Flip phases by the CTF.")] = False,
-    pad: Annotated[
-        bool,
-        typer.Option("--pad", help="Keep particles whose box leaves the micrograph, which is mirrored at its edges."),
-    ] = False,
+    pad: Pad = False,
     float16: Annotated[bool, typer.Option("--float16", help="Half-precision stacks (RELION 4 and later).")] = False,
-    pixel_size: Annotated[
-        float | None,
-        typer.Option(help="Pixel size in angstrom; by default that given to pick, or of the STAR file or header."),
-    ] = None,
+    pixel_size: OwnPixelSize = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
@@ -81,7 +94,6 @@ def extract(
 
         cryoglean extract run_it025_data.star --micrographs micrographs --box-size-px 256 --scale-to 128 --out AGAIN
     """
-    from cryoglean.cli.options import found_micrographs
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.extract import run_extract_job
     from cryoglean.jobs.micrograph_lists import write_left_out

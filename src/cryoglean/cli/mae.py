@@ -38,6 +38,20 @@ class Tiles(StrEnum):
     crops = "crops"
 
 
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="More micrographs: FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, in Å; repeatable."),
+]
+Preprocess = Annotated[
+    Chain | None,
+    typer.Option(
+        help="Preprocessing; auto: none where the power spectrum shows that the images are filtered already. "
+        "By default auto, with --preset paper the published one, with --from that of the weights."
+    ),
+]
+Devices = Annotated[int, typer.Option(min=1, help="Number of devices on each node, as in --device cuda --devices 4.")]
+
+
 def train(
     out: Out,
     micrographs: Annotated[
@@ -47,24 +61,13 @@ def train(
     pixel_size: PixelSize = None,
     pattern: Pattern = None,
     recursive: Recursive = False,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="More micrographs: FOLDER:DIAMETER or FOLDER:DIAMETER:PIXEL_SIZE, in Å; repeatable."
-        ),
-    ] = None,
+    sets: Sets = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over as many tiles as cover all micrographs.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Training time in minutes, instead of epochs.")] = None,
     preset: Annotated[
         Preset, typer.Option(help="default: small and quick; paper: as published in 2025.")
     ] = Preset.default,
-    preprocess: Annotated[
-        Chain | None,
-        typer.Option(
-            help="Preprocessing; auto: none where the power spectrum shows that the images are filtered already. "
-            "By default auto, with --preset paper the published one, with --from that of the weights."
-        ),
-    ] = None,
+    preprocess: Preprocess = None,
     tiles: Annotated[
         Tiles | None,
         typer.Option(help="Tiles, if not the preset's; crops: squares of many sizes, for many sets."),
@@ -74,9 +77,7 @@ def train(
     seed: Seed = None,
     cpus: Cpus = None,
     device: DeviceName = "auto",
-    devices: Annotated[
-        int, typer.Option(min=1, help="Number of devices on each node, as in --device cuda --devices 4.")
-    ] = 1,
+    devices: Devices = 1,
     nodes: Annotated[
         int, typer.Option(min=1, help="Number of nodes, as in srun cryoglean mae train --devices 4 --nodes 2 ...")
     ] = 1,

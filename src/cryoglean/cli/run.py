@@ -26,6 +26,7 @@ from cryoglean.cli.options import (
     PixelSize,
     Preset,
     Recursive,
+    found_micrographs,
 )
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.picker_options import DEFAULT_METHODS
@@ -145,7 +146,6 @@ def run(
         cryoglean run micrographs --fit FIT --out RUN
     """
     from cryoglean.cli.loop_progress import LoopProgress
-    from cryoglean.cli.options import found_micrographs
     from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.loop.rounds import run_loop
     from cryoglean.scale.devices import choose_device

@@ -22,6 +22,7 @@ from cryoglean.cli.options import (
     Preset,
     Recursive,
     Seed,
+    found_micrographs,
 )
 from cryoglean.cli.orientation import Orientation
 from cryoglean.cli.settings import checked
@@ -77,7 +78,6 @@ def train(
 
         cryoglean train micrographs --picks KEPT --negatives DROPPED --diameter 191 --out MODEL
     """
-    from cryoglean.cli.options import found_micrographs
     from cryoglean.cli.progress import JobProgress
     from cryoglean.jobs.micrograph_lists import write_left_out
     from cryoglean.jobs.train import TrainJob, run_train_job
