@@ -330,6 +330,7 @@ def test_micrographs_that_cannot_be_used_are_named_and_of_them_alone_nothing_is_
     assert not (tmp_path / "none" / FIT).exists()
 
 
+@pytest.mark.slow
 def test_done_is_done_and_a_fit_from_few_micrographs_is_renewed_with_those_of_earlier_calls(images, tmp_path):
     first = fit(images[:2], tmp_path).record
     before = (tmp_path / FIT).stat().st_mtime_ns

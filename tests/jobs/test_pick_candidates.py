@@ -66,6 +66,7 @@ def test_candidates_lie_below_the_threshold_and_are_no_picks(whole):
     }
 
 
+@pytest.mark.slow
 def test_picks_with_candidates_are_what_a_lower_threshold_picks(images, whole, tmp_path):
     run(images, tmp_path / "low", picks={"threshold": 0.2})
     for name in NAMES:

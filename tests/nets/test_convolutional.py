@@ -46,11 +46,13 @@ def test_the_pass_gives_what_the_windows_give(stride, shape):
 
 @pytest.mark.parametrize(
     "layers",
-    [
-        KpickerLayers(filters=(2, 3, 4), dense=5, kernels=(5, 3, 3)),
+    with_slow(
         KpickerLayers(filters=(2, 3, 4), dense=5, kernels=(1, 2, 4)),
-        KpickerLayers(filters=(4, 2, 2), dense=3, kernels=(7, 7, 9)),
-    ],
+        slow=[
+            KpickerLayers(filters=(2, 3, 4), dense=5, kernels=(5, 3, 3)),
+            KpickerLayers(filters=(4, 2, 2), dense=3, kernels=(7, 7, 9)),
+        ],
+    ),
 )
 @pytest.mark.parametrize("stride", with_slow(4, slow=[2]))
 def test_other_filters_too(layers, stride):

@@ -9,6 +9,7 @@ from tests.fields import disc, noise_field, paint, particle_field
 from torch.nn import functional
 
 from cryoglean.preprocess.mae_chain import MaePreprocess, mae_image
+from examples import with_slow
 
 CHAINS = ["paper", "default", "none"]
 SHAPE = (400, 560)
@@ -42,7 +43,7 @@ def test_coordinates_come_back(chain, shape):
 
 
 @pytest.mark.parametrize("chain", ["default", "none"])
-@pytest.mark.parametrize("diameter", [9.0, 33.3, 75.0, 130.0])
+@pytest.mark.parametrize("diameter", with_slow(9.0, 75.0, slow=[33.3, 130.0]))
 def test_every_particle_is_equally_many_pixels_across_and_round(chain, diameter):
     found = prepared(noise_field(SHAPE), diameter, chain, diameter_px=16)
     assert found.scale_x == found.scale_y == pytest.approx(16 / diameter)

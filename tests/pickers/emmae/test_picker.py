@@ -238,6 +238,7 @@ def test_what_was_learned_names_the_micrographs_and_the_blobs_and_survives_json(
     assert EmmaeFit.model_validate_json(known.facts.model_dump_json()) == known.facts
 
 
+@pytest.mark.slow
 def test_learning_is_the_same_each_time_and_whatever_contrast_micrographs_have():
     image = fields()[0].image
     one, again, scaled = (
