@@ -193,9 +193,11 @@ class _Seen(NamedTuple):
         peaks = exposed_peaks(field, heights, PEAK_DISTANCE_DIAMETERS)
         troughs = find_peaks(-heights, PEAK_DISTANCE_DIAMETERS * working.diameter_px)
         dirt = cls._around(troughs.take(troughs.height > NOISE_HEIGHT), working)
+        on_slope = field.on_slope(peaks)
+        dirt |= cls._around(peaks.take(on_slope), working)
         if working.exposed is not None:
             dirt |= ~working.exposed.cpu().numpy()
-        return cls(number, field, response, _off_edges(peaks, working), dirt, median, deviation)
+        return cls(number, field, response, _off_edges(peaks.take(~on_slope), working), dirt, median, deviation)
 
     def with_contrast(self, contrast: ParticleContrast) -> _Seen:
         """Return it with peaks of other contrast than that of particles among the dirt."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 
 from cryoglean.detect.mixture import max_particles
 from cryoglean.detect.peaks import Peaks, find_peaks
+from cryoglean.detect.slopes import is_steep, steepness
 from cryoglean.preprocess.fourier import padded_spectrum
 from cryoglean.preprocess.robust import median_and_deviation
 from cryoglean.preprocess.working import WorkingImage
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from cryoglean.preprocess.fourier import PaddedSpectrum
@@ -37,7 +42,8 @@ class Response(Protocol):
         ...
 
 
-class FilteredMicrograph(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class FilteredMicrograph:
     """A working image with the spectrum that filters are applied to."""
 
     working: WorkingImage
@@ -53,6 +59,16 @@ class FilteredMicrograph(NamedTuple):
         """Number of particles there is room for."""
         return self.working.exposed_share * max_particles(self.working.image.numel(), self.working.diameter_px)
 
+    @cached_property
+    def steepness(self) -> Tensor:
+        """`(h, w)` length of the gradient, in robust standard deviations of one of its components."""
+        return steepness(self.spectrum, self.working.diameter_px, self.working.exposed)
+
+    def on_slope(self, peaks: Peaks) -> NDArray[np.bool_]:
+        """Return (n,) booleans, whether peaks are where it grows darker to one side, as carbon's edge is."""
+        steep = self.working.values_at(self.steepness, peaks.x, peaks.y).numpy()
+        return np.asarray(is_steep(steep, peaks.height))
+
 
 def standardised_response(field: FilteredMicrograph, response: Response) -> Tensor:
     """Apply a filter.
@@ -66,14 +82,20 @@ def standardised_response(field: FilteredMicrograph, response: Response) -> Tens
 def field_peaks(
     field: FilteredMicrograph, response: Response, distance_diameters: float = PEAK_DISTANCE_DIAMETERS
 ) -> Peaks:
-    """Find the peaks of the response to a filter, no two closer than a distance."""
-    return exposed_peaks(field, standardised_response(field, response), distance_diameters)
+    """Find the peaks of the response to a filter that stand out on all sides, no two closer than a distance."""
+    return peaks_off_slopes(field, standardised_response(field, response), distance_diameters)
 
 
 def exposed_peaks(field: FilteredMicrograph, heights: Tensor, distance_diameters: float) -> Peaks:
     """Find the peaks of a response in a micrograph's exposed part, no two closer than a distance."""
     peaks = find_peaks(heights, distance_diameters * field.working.diameter_px)
     return peaks.take(field.working.is_exposed(peaks.x, peaks.y))
+
+
+def peaks_off_slopes(field: FilteredMicrograph, heights: Tensor, distance_diameters: float) -> Peaks:
+    """Find the peaks of a response in a micrograph's exposed part that stand out on all sides."""
+    peaks = exposed_peaks(field, heights, distance_diameters)
+    return peaks.take(~field.on_slope(peaks))
 
 
 def robust_z(response: Tensor, exposed: Tensor | None = None) -> Tensor:

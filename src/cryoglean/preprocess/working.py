@@ -98,15 +98,16 @@ class WorkingImage:
 
     def contrast_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the (n,) local contrast, a logarithm, under places in working pixels; beyond the edges, as there."""
-        return np.asarray(self._at(self.contrast, x, y).double().numpy())
+        return np.asarray(self.values_at(self.contrast, x, y).double().numpy())
 
     def is_exposed(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return (n,) booleans, whether places in working pixels were exposed; beyond the edges, as there."""
         if self.exposed is None:
             return np.ones(len(x), dtype=bool)
-        return np.asarray(self._at(self.exposed, x, y).numpy())
+        return np.asarray(self.values_at(self.exposed, x, y).numpy())
 
-    def _at(self, values: Tensor, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
+    def values_at(self, values: Tensor, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
+        """Return (n,) of `(h, w)` values at places in working pixels; beyond the edges, as there."""
         height, width = values.shape
         column, row = (torch.from_numpy(np.rint(v).astype(np.int64)) for v in (x, y))
         return values.cpu()[row.clamp(0, height - 1), column.clamp(0, width - 1)]

@@ -19,7 +19,7 @@ from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture
 from cryoglean.detect.peaks import Peaks, inside
-from cryoglean.detect.responses import FilteredMicrograph, exposed_peaks, standardised_response
+from cryoglean.detect.responses import FilteredMicrograph, peaks_off_slopes, standardised_response
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.detect.surrogates import peak_deviations
@@ -215,7 +215,7 @@ def particle_like_peaks(
     edge_diameters: float,
     contrast: ParticleContrast,
 ) -> Peaks:
-    """Find the peaks of a response that may be particles: exposed, and not on carbon's edge or thick ice.
+    """Find the peaks of a response that may be particles: exposed, and of no carbon's edge, nor thick ice.
 
     Args:
         field: the micrograph.
@@ -225,7 +225,7 @@ def particle_like_peaks(
         contrast: the local contrast of the set's particles.
     """
     working = field.working
-    peaks = exposed_peaks(field, heights, distance_diameters)
+    peaks = peaks_off_slopes(field, heights, distance_diameters)
     peaks = peaks.take(inside(peaks, working.image.shape, edge_diameters * working.diameter_px))
     return peaks.take(contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height))
 
