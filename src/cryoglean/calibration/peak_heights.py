@@ -19,7 +19,7 @@ from cryoglean.calibration.height_model import HeightModel, fit_height_model
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import certain_height
 from cryoglean.detect.mixture import MIN_HEIGHTS, fit_height_mixture
-from cryoglean.detect.peaks import Peaks, find_peaks, inside
+from cryoglean.detect.peaks import Peaks, find_peaks, inside, non_maximum_suppression
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, FilteredMicrograph, exposed_peaks, response_scale
 from cryoglean.detect.surrogates import NOISE_HEIGHT
 
@@ -206,6 +206,12 @@ class _Seen(NamedTuple):
         dirt = self.dirt | self._around(peaks.take(~is_alike), working)
         return self._replace(peaks=peaks.take(is_alike), dirt=dirt)
 
+    @property
+    def foremost(self) -> Peaks:
+        """Peaks with no higher one within a diameter: others may be side lobes, which have another contrast."""
+        diameter_px = self.field.working.diameter_px
+        return self.peaks.take(non_maximum_suppression(self.peaks.x, self.peaks.y, diameter_px))
+
     @staticmethod
     def _around(peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
         return near_places(_shape(working.image), peaks.xy, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
@@ -242,6 +248,6 @@ def _decoys_of(least_height: float, surrogates: int) -> Callable[[_Seen], NDArra
 
 
 def _contrast_above(threshold: float, seen: Sequence[_Seen]) -> ParticleContrast:
-    above = [each.peaks.take(each.peaks.height >= threshold) for each in seen]
+    above = [each.foremost.take(each.foremost.height >= threshold) for each in seen]
     contrast = [each.field.working.contrast_at(p.x, p.y) for p, each in zip(above, seen, strict=True)]
     return ParticleContrast.of(np.concatenate(contrast), np.concatenate([p.height for p in above]))

@@ -119,12 +119,14 @@ class PeakCandidates(NamedTuple):
 
     Attributes:
         field: the micrograph, prepared.
+        response: `(h, w)` to the template, in robust standard deviations.
         peaks: of the response, weak ones too, highest first.
         threshold: minimum height of a particle; above that of the model where the micrograph seems empty.
         emptiness: probability that the micrograph is empty.
     """
 
     field: FilteredMicrograph
+    response: Tensor
     peaks: Peaks
     threshold: float
     emptiness: float
@@ -181,7 +183,7 @@ class Localpicker(ScoringPicker):
         peaks = particle_like_peaks(field, response, distance_diameters, edge, contrast)
         empty = self._emptiness(response, working, distance_diameters)
         threshold = threshold_for_micrograph(self.model.threshold, empty, field.capacity)
-        return PeakCandidates(field, peaks, threshold, empty)
+        return PeakCandidates(field, response, peaks, threshold, empty)
 
     def _emptiness(self, response: Tensor, working: WorkingImage, distance_diameters: float) -> float:
         """Return the probability that a micrograph is empty."""

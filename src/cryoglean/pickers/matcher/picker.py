@@ -19,6 +19,7 @@ from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import threshold_for_micrograph
 from cryoglean.detect.responses import standardised_response
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerModel, min_probability, particle_like_peaks
+from cryoglean.pickers.matcher.side_lobes import are_side_lobes
 from cryoglean.pickers.matcher.template_bank import AveragesResponse
 from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.settings import ProbabilitySettings
@@ -127,6 +128,9 @@ class Matcher(ScoringPicker):
         heights = standardised_response(seen.field, self._response)
         distance, edge = settings.min_distance_diameters, settings.edge_distance_diameters
         peaks = particle_like_peaks(seen.field, heights, distance, edge, matched.contrast)
+        working = seen.field.working
+        round_heights = working.values_at(seen.response, peaks.x, peaks.y).double().numpy()
+        peaks = peaks.take(~are_side_lobes(peaks, round_heights, working.diameter_px))
         threshold = threshold_for_micrograph(matched.threshold, seen.emptiness, seen.field.capacity)
         by_averages = matched.heights.score(peaks.height - (threshold - matched.threshold))
         score = np.minimum(by_averages, self._most_probable(seen, peaks))
