@@ -37,6 +37,21 @@ def test_coordinates_lead_back_to_the_particle(diameter, border):
     assert abs(float(back_y) - y - border[0]) < 1.0
 
 
+@pytest.mark.parametrize("shape", [(500, 620), (621, 500)])
+def test_halves_are_all_of_it_and_lead_to_the_same_places(shape):
+    image = noise_field(shape)
+    image[:90, :100] = 0  # unexposed
+    whole = working_image(image, 50.0)
+    halves = whole.halves()
+    across = int(shape[1] > shape[0])
+    for part in ("image", "contrast", "exposed"):
+        torch.testing.assert_close(torch.cat([getattr(half, part) for half in halves], across), getattr(whole, part))
+    start = torch.tensor([0.0, halves[0].image.shape[across]])
+    there = whole.to_stored(*((start, 0 * start) if across else (0 * start, start)))
+    here = [half.to_stored(torch.zeros(()), torch.zeros(())) for half in halves]
+    torch.testing.assert_close(torch.tensor(here).T, torch.stack(there))
+
+
 @pytest.mark.parametrize("value", [-1e9, 1e4, 1e9])
 def test_one_hot_pixel_changes_little_but_itself(value):
     image = noise_field((300, 320))

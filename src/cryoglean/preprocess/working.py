@@ -81,6 +81,24 @@ class WorkingImage:
             exposed=_halved(self.exposed),
         )
 
+    def halves(self) -> tuple[WorkingImage, WorkingImage]:
+        """Return the upper and the lower half, or the left and the right one of a wide image."""
+        height, width = self.image.shape
+        middle = max(height, width) // 2
+        if width > height:
+            return self._part(slice(None), slice(middle)), self._part(slice(None), slice(middle, None))
+        return self._part(slice(middle), slice(None)), self._part(slice(middle, None), slice(None))
+
+    def _part(self, rows: slice, columns: slice) -> WorkingImage:
+        return replace(
+            self,
+            image=self.image[rows, columns],
+            contrast=self.contrast[rows, columns],
+            left=self.left + self.bin_factor * (columns.start or 0),
+            top=self.top + self.bin_factor * (rows.start or 0),
+            exposed=None if self.exposed is None else self.exposed[rows, columns],
+        )
+
     @property
     def exposed_share(self) -> float:
         """Share of the image that was exposed."""

@@ -55,8 +55,8 @@ def learned_bars():
 
 
 @functools.cache
-def learned_of_one():
-    return fitted([bars(0)[0]])
+def learned_of_few():
+    return fitted([Micrograph(particle_field((300, 340), DIAMETER, n=12, noise=1.0).image, 1.0)])
 
 
 @pytest.mark.slow
@@ -154,8 +154,18 @@ def test_where_particles_are_too_faint_to_be_found_no_averages_are_made():
     assert learned.model.matched is None
 
 
-def test_of_one_micrograph_the_template_stays_since_nothing_tells_how_good_averages_are():
-    learned = learned_of_one()
+@pytest.mark.slow
+@pytest.mark.numerical
+def test_one_micrograph_has_two_halves():
+    micrograph, truth = bars(0, (1000, 560), 90)
+    learned = fitted([micrograph])
+    assert learned.model.trials[0].is_better
+    other = f1_score(by_template(learned, micrograph).xy, truth, DIAMETER / 4)
+    assert f1_score(picks_of(learned, micrograph).xy, truth, DIAMETER / 4) > other + 0.05
+
+
+def test_of_too_few_sure_picks_the_template_stays_since_nothing_tells_how_good_averages_are():
+    learned = learned_of_few()
     assert learned.averages is learned.model.matched is None
     assert not learned.model.trials
 
@@ -176,7 +186,7 @@ def test_the_number_of_threads_changes_nothing():
 
 
 def test_what_was_learned_is_written_and_read(tmp_path):
-    for number, wanted in zip(count(), (learned_bars()[2], learned_of_one()), strict=False):
+    for number, wanted in zip(count(), (learned_bars()[2], learned_of_few()), strict=False):
         write_fitted_auto(tmp_path / f"{number}.safetensors", wanted)
         found = read_fitted_auto(tmp_path / f"{number}.safetensors")
         assert found.model == wanted.model
@@ -195,4 +205,16 @@ def test_the_figure_shows_the_averages_only_where_they_are_searched_for():
     learned = learned_bars()[2]
     titles = [panel.title for panel in fit_figure(learned).panels]
     assert titles[:-2] == [f"Class average {k + 1}" for k in range(len(learned.averages.images))]
-    assert [panel.title for panel in fit_figure(learned_of_one()).panels] == ["The round template searches"]
+    assert [panel.title for panel in fit_figure(learned_of_few()).panels] == ["The round template searches"]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "reason"),
+    [(0.1, "class averages in all turns take its place"), (0.4, "as many in doubt, so the template stays")],
+)
+def test_where_averages_fail_by_doubt_alone_it_is_said(doubt, reason):
+    trial = Trial(agreement=0.9, with_former=0.7, doubt=doubt, template_doubt=0.4)
+    _, _, learned = learned_bars()
+    matched = learned.model.matched if trial.is_better else None
+    model = learned.model.model_copy(update={"trials": (trial,), "matched": matched})
+    assert model.judgement.endswith(reason)

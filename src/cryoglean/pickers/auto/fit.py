@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryoglean.detect.peaks import Peaks
     from cryoglean.detect.responses import FilteredMicrograph, Response
     from cryoglean.micrograph import Micrograph
-    from cryoglean.pickers.localpicker.picker import LocalpickerModel
+    from cryoglean.pickers.localpicker.picker import LocalpickerModel, PeakCandidates
     from cryoglean.pickers.matcher.class_averages import ClassAverages
 
 _SAME_PLACE_DIAMETERS = 0.25
@@ -71,7 +71,7 @@ def fit_auto(
         return fitted
     diameter, model = localpicker.diameter_angstrom, localpicker
     picker = Localpicker(AutoSettings(diameter_angstrom=diameter), model, device)
-    seen = [picker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS) for micrograph in micrographs]
+    seen = _candidates(picker, micrographs)
     fields = [each.field for each in seen]
     found = _found(fields, [each.peaks for each in seen], model.heights)
     threshold, template_doubt = model.threshold, _doubt(found, model.threshold)
@@ -91,6 +91,18 @@ def fit_auto(
         found = _found(fields, heights.peaks, heights.model)
         threshold = heights.threshold
     return fitted
+
+
+def _candidates(picker: Localpicker, micrographs: Iterable[Micrograph]) -> list[PeakCandidates]:
+    """Find the peaks of some micrographs; of each half of a single one, so that there are two."""
+    whole = [(each, picker.find_candidates(each, PEAK_DISTANCE_DIAMETERS)) for each in micrographs]
+    if len(whole) > 1:
+        return [seen for _, seen in whole]
+    return [
+        picker.find_candidates(each, PEAK_DISTANCE_DIAMETERS, half)
+        for each, seen in whole
+        for half in seen.field.working.halves()
+    ]
 
 
 def _found(fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks], model: HeightModel) -> list[FoundPeaks]:

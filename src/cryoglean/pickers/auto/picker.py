@@ -74,11 +74,20 @@ class Trial(BaseModel):
     @property
     def is_better(self) -> bool:
         """Whether averages find particles better than what was before."""
+        return self.agrees and self.is_clearer
+
+    @property
+    def agrees(self) -> bool:
+        """Whether picks have so much in common that averages err less than what was before."""
         differ, differ_from_former = 1 - self.agreement, 1 - self.with_former
         of_all = _ERROR_OF_ALL * differ / 2
         of_former = differ_from_former - differ / 2
-        is_clearer = self.doubt <= max(_LESS_DOUBT * self.template_doubt, _LITTLE_DOUBT)
-        return self.agreement > _MIN_AGREEMENT and of_all < of_former and is_clearer
+        return self.agreement > _MIN_AGREEMENT and of_all < of_former
+
+    @property
+    def is_clearer(self) -> bool:
+        """Whether fewer picks are in doubt than by the template, or next to none."""
+        return self.doubt <= max(_LESS_DOUBT * self.template_doubt, _LITTLE_DOUBT)
 
 
 class AutoModel(BaseModel):
@@ -114,10 +123,12 @@ class AutoModel(BaseModel):
     def judgement(self) -> str:
         """What is matched with, and why."""
         if not self.trials:
-            return "too few micrographs or sure picks for class averages of two halves, so the template stays"
+            return "too few sure picks for class averages of two halves, so the template stays"
         trial = self.trials[0]
         shares = f"{trial.agreement:.0%} of their picks in common, {trial.with_former:.0%} with those of the template"
         end = "so the template stays"
+        if trial.agrees and not trial.is_clearer:
+            end = f"but as many in doubt, {end}"
         if self.matched is not None:
             end = f"so {counted(self.matched.averages, 'class average')} in all turns take its place"
         return f"class averages of two halves of the micrographs have {shares}, {end}"
