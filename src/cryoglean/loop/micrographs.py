@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from cryoglean.loop.settings import LoopSettings
     from cryoglean.loop.state import RunFile
+    from cryoglean.pickers.protocol import PickerDescription
 
 
 class RunMicrographs:
@@ -132,18 +133,18 @@ class RunMicrographs:
             **picker_options(picker, settings),
             "--diameter": f"{self._settings.diameter_angstrom:g}",
             **given,
-            **self._made_here(picker.method, best),
+            **self._made_here(picker, best),
             "--pixel-size": self._settings.pixel_size_angstrom,
             "--contrast": settings.get("contrast"),
         }
         return repick_command(root, micrographs, options)
 
-    def _made_here(self, method: str, best: int) -> dict[str, object]:
-        """Return the files of the run that the accepted round's picker was given, where they are now."""
+    def _made_here(self, picker: PickerDescription, best: int) -> dict[str, object]:
+        """Return the file of the run that the accepted round's picker was given, where it is now, by its option."""
         root = self._run.root.resolve()
-        if best:
-            return {"--model": stage_folder(root, best, MODEL) / WEIGHTS}
-        return {"--templates": stage_folder(root, 0, SELECTED) / TEMPLATES} if method == "matcher" else {}
+        of_round = {"weights": stage_folder(root, best, MODEL) / WEIGHTS}
+        made = of_round if best else {"templates": stage_folder(root, 0, SELECTED) / TEMPLATES}
+        return {file.option: made[file.name] for file in picker.given if file.name in made}
 
     @property
     def threshold(self) -> float | None:
