@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -82,6 +83,15 @@ def test_the_page_has_the_parts_that_apply_and_no_others(page):
 def test_settings_within_settings_are_told_one_by_one(page):
     assert "training: layers: tile px 32" in page.words
     assert "Cryo-EMMAE, default preset" in page.words
+
+
+@pytest.mark.parametrize(
+    ("candidates", "said"),
+    [(None, "were not kept here"), (Picks.empty("uncalibrated"), "there are no candidates: nothing else has a score")],
+)
+def test_candidates_that_were_not_kept_are_told_from_none_found(candidates, said):
+    micrographs = tuple(replace(each, candidates=candidates) for each in pick_facts().micrographs)
+    assert said in " ".join(pick_page(pick_facts(micrographs=micrographs), "").split())
 
 
 def test_key_numbers_are_those_of_the_picks():

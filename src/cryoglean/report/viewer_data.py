@@ -49,6 +49,7 @@ def viewer_data(facts: PageFacts) -> dict[str, Any]:
         "micrographs": [places_of(each, steps) for each in held],
         "holds_all": holds_all,
         "has_candidates": any(map(len, facts.candidates.values())),
+        "looked_below": any(each.candidates is not None for each in facts.micrographs),
         "places": PLACES,
         "parts": PARTS,
         "low": steps.low,
