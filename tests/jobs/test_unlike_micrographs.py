@@ -62,7 +62,7 @@ def assert_alike(found, alone):
         assert f1_score(found[name], xy, 3) > 0.9, name
 
 
-@pytest.mark.parametrize("kind", with_slow("pixel", "gradient", slow=("border", "column", "counts")))
+@pytest.mark.parametrize("kind", with_slow("pixel", slow=("gradient", "border", "column", "counts")))
 def test_one_that_shows_nothing_is_rejected_and_the_others_are_picked_as_without_it(good, kind, tmp_path):
     images, alone = good
     write(tmp_path / "a.mrc", FLAT[kind])
@@ -101,6 +101,7 @@ def test_one_that_was_partly_exposed_is_picked_there_and_the_others_as_without_i
     assert (np.hypot(*(whole[:, None] - picked[None]).transpose(2, 0, 1)).min(axis=1) < 5).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_grey_values_of_a_hundred_thousandth_are_picked_as_any(good, tmp_path):
     images, alone = good
     (tmp_path / "images").mkdir()
