@@ -105,7 +105,8 @@ class OutputFolder:
             self._refuse_other_results(settings, force=force)
             if force and self.recorded() is not None:
                 self._forget()
-            self._read_lists()
+            if files:  # jobs of other things have lists of their own
+                self._read_lists()
             known = self.known_inputs()
             self._refuse_others_of_same_name(known, files)
             self._forget_replaced(find_replaced(known, files))
