@@ -106,7 +106,7 @@ def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: Iteratio
     """
     reading = read_usable(star)
     _refuse_misfits(reading, job, out)
-    folder = OutputFolder(out, "classify", _RESULTS)
+    folder = OutputFolder(out, "classify", _RESULTS, lists_micrographs=False)
     provenance = {"input": str(reading.path.resolve())}
     folder.claim(job.recorded() | {"content": _content(reading)}, [], force=job.force, provenance=provenance)
     summary = ClassifySummary(reading.rejected)

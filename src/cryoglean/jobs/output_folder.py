@@ -56,11 +56,13 @@ class OutputFolder:
         job: the command whose results it holds.
         patterns: of the files that the job leaves in it, relative to the folder.
         row: what the list of micrographs with results says of each.
+        lists_micrographs: whether its lists are of micrographs; otherwise the job has lists of its own.
     """
 
     root: Path
     job: str
     patterns: tuple[str, ...]
+    lists_micrographs: bool = True
     row: ClassVar[type[LedgerRow]] = LedgerRow
 
     @property
@@ -105,7 +107,7 @@ class OutputFolder:
             self._refuse_other_results(settings, force=force)
             if force and self.recorded() is not None:
                 self._forget()
-            if files:  # jobs of other things have lists of their own
+            if self.lists_micrographs:
                 self._read_lists()
             known = self.known_inputs()
             self._refuse_others_of_same_name(known, files)
