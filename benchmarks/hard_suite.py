@@ -158,6 +158,7 @@ def score(folder: Path, kind: HardSet, words: list[str], out: Path) -> Score:
     hits, n_truth, n_picks = counts(fields, -np.inf)
     thresholds = np.unique(np.round(np.concatenate([field.scores for field in lower]), 2)).tolist()
     best = max((f1(*counts(lower, t)) for t in thresholds), default=0.0)
+    best = max(best, f1(hits, n_truth, n_picks))  # where no candidate is below the own threshold
     numbers = [len(field.picks) for field in fields]
     doubts = [each["topic"] + "!" * (each["level"] == "alarm") for each in told["verdict"] if each["level"] != "fact"]
     fewest = min(numbers) / max(median(numbers), 1)
