@@ -26,10 +26,10 @@ _SIGMA_DIAMETERS = 0.35
 """Standard deviation of the Gaussian. Chosen on simulated sets: with 0.3 fewer of the finds on edges are told, with 0.4
 and 0.5 more of the particles beside neighbours are taken for some."""
 
-_STEEP = 0.75
+_STEEP = 0.5
 """Steepness over a peak's height from which it is on a slope, both in robust standard deviations. Chosen on simulated
-sets: 0.9 to 2.5 on edges; for 99 % of the particles 0.84 at most in a crowd, where few slopes exceed those of noise,
-and 0.7 elsewhere. With 0.6 to 0.9 F1 of four sets is the same within 0.003 (more: `benchmarks/constants_flat.py`)."""
+sets: 0.5 to 2.5 on edges. With 0.4 to 0.75 one in 270 particles is lost at most, as few are on slopes above those of
+noise; with 0.6 and more a row of picks is left on one edge (`benchmarks/constants_flat.py` has two sets more)."""
 
 _RAYLEIGH_MEDIAN = math.sqrt(2 * math.log(2))
 """Median of the length of a vector of two standard normal numbers. Derived: that of the Rayleigh distribution."""
