@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cryoglean.detect.surrogates import NOISE_HEIGHT
-from cryoglean.preprocess.fourier import filtered, gaussian_transfer
+from cryoglean.preprocess.fourier import filtered, gaussian_transfer, radial_frequency
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ def steepness(source: PaddedSpectrum, diameter_px: float, exposed: Tensor | None
     device = source.spectrum.device
     along_y = torch.fft.fftfreq(height, device=device)[:, None]
     along_x = torch.fft.rfftfreq(width, device=device)[None, :]
-    window = gaussian_transfer(_SIGMA_DIAMETERS * diameter_px)(torch.hypot(along_y, along_x))
+    window = gaussian_transfer(_SIGMA_DIAMETERS * diameter_px)(radial_frequency(source.padded_shape, device))
     found = torch.hypot(*(filtered(source, 1j * along * window) for along in (along_y, along_x)))
     usual = found[::2, ::2] if exposed is None else found[::2, ::2][exposed[::2, ::2]]
     return found / (usual.median() / _RAYLEIGH_MEDIAN)
