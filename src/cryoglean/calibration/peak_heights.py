@@ -208,7 +208,7 @@ class _Seen(NamedTuple):
 
     @property
     def foremost(self) -> Peaks:
-        """Peaks with no higher one within a diameter: others may be side lobes, which have another contrast."""
+        """The highest peaks a diameter apart: those beside them may be side lobes, which have another contrast."""
         diameter_px = self.field.working.diameter_px
         return self.peaks.take(non_maximum_suppression(self.peaks.x, self.peaks.y, diameter_px))
 
@@ -248,6 +248,7 @@ def _decoys_of(least_height: float, surrogates: int) -> Callable[[_Seen], NDArra
 
 
 def _contrast_above(threshold: float, seen: Sequence[_Seen]) -> ParticleContrast:
-    above = [each.foremost.take(each.foremost.height >= threshold) for each in seen]
+    foremost = [each.foremost for each in seen]
+    above = [peaks.take(peaks.height >= threshold) for peaks in foremost]
     contrast = [each.field.working.contrast_at(p.x, p.y) for p, each in zip(above, seen, strict=True)]
     return ParticleContrast.of(np.concatenate(contrast), np.concatenate([p.height for p in above]))

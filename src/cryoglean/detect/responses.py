@@ -13,7 +13,7 @@ from cryoglean.detect.mixture import max_particles
 from cryoglean.detect.peaks import Peaks, find_peaks
 from cryoglean.detect.slopes import is_steep, steepness
 from cryoglean.preprocess.fourier import padded_spectrum
-from cryoglean.preprocess.robust import median_and_deviation
+from cryoglean.preprocess.robust import median_and_deviation, sampled
 from cryoglean.preprocess.working import WorkingImage
 
 if TYPE_CHECKING:
@@ -110,6 +110,5 @@ def response_scale(response: Tensor, exposed: Tensor | None = None) -> tuple[Ten
 
     The deviation is infinite where the response is flat, or more than half of it is one value: that is no noise.
     """
-    quarter = response[::2, ::2]  # neighbours are alike: a quarter tells the same
-    median, deviation = median_and_deviation(quarter if exposed is None else quarter[exposed[::2, ::2]])
+    median, deviation = median_and_deviation(sampled(response, exposed))
     return median, torch.where(deviation > _FLAT * (response - median).abs().amax(), deviation, torch.inf)

@@ -14,6 +14,7 @@ import torch
 
 from cryoglean.detect.surrogates import NOISE_HEIGHT
 from cryoglean.preprocess.fourier import filtered, gaussian_transfer, radial_frequency
+from cryoglean.preprocess.robust import sampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +29,8 @@ and 0.5 more of the particles beside neighbours are taken for some."""
 
 _STEEP = 0.5
 """Steepness over a peak's height from which it is on a slope, both in robust standard deviations. Chosen on simulated
-sets: 0.5 to 2.5 on edges. With 0.4 to 0.75 one in 270 particles is lost at most, as few are on slopes above those of
-noise; with 0.6 and more a row of picks is left on one edge (`benchmarks/constants_flat.py` has two sets more)."""
+sets: 0.5 to 2.5 on edges. With 0.4 to 0.75 one in 266 particles is lost at most, as few are on slopes above those of
+noise; with 0.6 and more a row of picks is left on one edge. Labels of real sets were watched meanwhile."""
 
 _RAYLEIGH_MEDIAN = math.sqrt(2 * math.log(2))
 """Median of the length of a vector of two standard normal numbers. Derived: that of the Rayleigh distribution."""
@@ -49,8 +50,7 @@ def steepness(source: PaddedSpectrum, diameter_px: float, exposed: Tensor | None
     along_x = torch.fft.rfftfreq(width, device=device)[None, :]
     window = gaussian_transfer(_SIGMA_DIAMETERS * diameter_px)(radial_frequency(source.padded_shape, device))
     found = torch.hypot(*(filtered(source, 1j * along * window) for along in (along_y, along_x)))
-    usual = found[::2, ::2] if exposed is None else found[::2, ::2][exposed[::2, ::2]]
-    return found / (usual.median() / _RAYLEIGH_MEDIAN)
+    return found / (sampled(found, exposed).median() / _RAYLEIGH_MEDIAN)
 
 
 def is_steep(steep: NDArray[np.float32], height: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -95,14 +95,11 @@ def fit_auto(
 
 def _candidates(picker: Localpicker, micrographs: Iterable[Micrograph]) -> list[PeakCandidates]:
     """Find the peaks of some micrographs; of each half of a single one, so that there are two."""
-    whole = [(each, picker.find_candidates(each, PEAK_DISTANCE_DIAMETERS)) for each in micrographs]
-    if len(whole) > 1:
-        return [seen for _, seen in whole]
-    return [
-        picker.find_candidates(each, PEAK_DISTANCE_DIAMETERS, half)
-        for each, seen in whole
-        for half in seen.field.working.halves()
-    ]
+    seen = [picker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS) for micrograph in micrographs]
+    if len(seen) > 1:
+        return seen
+    halves = [half for each in seen for half in each.field.working.halves()]
+    return [picker.candidates_in(half, PEAK_DISTANCE_DIAMETERS) for half in halves]
 
 
 def _found(fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks], model: HeightModel) -> list[FoundPeaks]:

@@ -64,7 +64,7 @@ def fit_emmae(
     for micrograph in micrographs:
         floors.append(noise_floor(micrograph.image, diameter / micrograph.pixel_size_angstrom))
         images.append(embedded(micrograph, diameter, mae, device))
-        places.append(_blobs(finder.find_candidates(micrograph, working=images[-1].working), images[-1], localpicker))
+        places.append(_blobs(finder.candidates_in(images[-1].working), images[-1], localpicker))
         names.append(micrograph.name)
     blobs = sum(int((each.height >= 0).sum()) for each in places)
     facts = EmmaeFit(

@@ -253,7 +253,7 @@ class Emmae(ScoringPicker):
             return Picks.empty()
         distance = settings.min_distance_px(micrograph) * seen.prepared.scale_x / seen.patch_px
         found = find_candidates(seen, self.learned, distance, settings.edge_distance_diameters)
-        blobs = self._localpicker.find_candidates(micrograph, working=seen.working)
+        blobs = self._localpicker.candidates_in(seen.working)
         if blobs.emptiness > _PROBABLY_EMPTY:
             sure = np.stack(blobs.stored(blobs.peaks.height >= blobs.threshold), axis=1)
             radius = _SAME_DIAMETERS * settings.diameter_angstrom / micrograph.pixel_size_angstrom

@@ -163,18 +163,18 @@ class Localpicker(ScoringPicker):
         """Return the probability that each peak is a particle; lower in a micrograph that seems empty."""
         return self.model.heights.score(seen.peaks.height - (seen.threshold - self.model.threshold))
 
-    def find_candidates(
-        self, micrograph: Micrograph, distance_diameters: float | None = None, working: WorkingImage | None = None
-    ) -> PeakCandidates:
+    def find_candidates(self, micrograph: Micrograph, distance_diameters: float | None = None) -> PeakCandidates:
         """Find all peaks that may be particles, however weak.
 
         Args:
             micrograph: any size.
             distance_diameters: minimum distance of two peaks in particle diameters; that of the settings by default.
-            working: the same, if it is prepared already.
         """
-        if working is None:
-            working = _working(micrograph, self.settings.diameter_angstrom, self.device)
+        working = _working(micrograph, self.settings.diameter_angstrom, self.device)
+        return self.candidates_in(working, distance_diameters)
+
+    def candidates_in(self, working: WorkingImage, distance_diameters: float | None = None) -> PeakCandidates:
+        """Do the same in a micrograph that is prepared already, or in a part of one."""
         field = FilteredMicrograph.of(working)
         response = standardised_response(field, self.model.template)
         if distance_diameters is None:
