@@ -11,6 +11,8 @@ from cryoglean.detect.surrogates import NOISE_HEIGHT
 from cryoglean.pickers.localpicker.template_search import Template
 from cryoglean.preprocess.working import working_image
 
+pytestmark = pytest.mark.numerical
+
 DIAMETER = 30.0
 
 

@@ -8,22 +8,13 @@ import pytest
 from cryoglean.errors import MicrographError, SettingsError
 from cryoglean.io.images import read_micrograph
 from cryoglean.io.inputs import find_inputs, find_micrographs
+from empty_files import keys, make
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def make(*names):
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).touch()
-
-
-def keys(*inputs):
-    return [file.key for file in find_micrographs([Path(i) for i in inputs])]
 
 
 def test_a_broken_link_in_a_folder_is_kept_to_be_reported_as_missing():

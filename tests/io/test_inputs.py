@@ -12,6 +12,7 @@ from cryoglean.errors import SettingsError, TableError
 from cryoglean.io.images import pixel_size_of
 from cryoglean.io.inputs import find_inputs, find_micrographs
 from cryoglean.io.star import star_text
+from empty_files import keys, make
 from examples import some
 
 
@@ -21,21 +22,11 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def make(*names):
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).touch()
-
-
 def star(name="mics.star", version=30001, **tables):
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     frames = {key.strip("_"): pd.DataFrame(rows, dtype=object) for key, rows in tables.items()}
     Path(name).write_text(star_text(frames, version))
     return Path(name)
-
-
-def keys(*inputs):
-    return [file.key for file in find_micrographs([Path(i) for i in inputs])]
 
 
 def optics(group="1", **more):

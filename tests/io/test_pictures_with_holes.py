@@ -5,22 +5,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_image
-
-
-def pixels(dtype="u1", shape=(24, 37)):
-    return np.random.default_rng(7).integers(0, 250, shape).astype(dtype)
-
-
-FLAT = np.ones((32, 32), "u1")
-
-
-def image_or_reason(path):
-    try:
-        return read_image(path)[0]
-    except MicrographError as error:
-        return error.reason
+from small_pictures import FLAT, image_or_reason, pixels
 
 
 def textured(shape=(200, 300)):

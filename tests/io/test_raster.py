@@ -19,20 +19,7 @@ from PIL import Image
 from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_image
 from examples import some
-
-
-def pixels(dtype="u1", shape=(24, 37)):
-    return np.random.default_rng(7).integers(0, 250, shape).astype(dtype)
-
-
-FLAT = np.ones((32, 32), "u1")
-
-
-def image_or_reason(path):
-    try:
-        return read_image(path)[0]
-    except MicrographError as error:
-        return error.reason
+from small_pictures import image_or_reason, pixels
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
