@@ -39,6 +39,7 @@ class MicrographFile:
         optics: its row of the optics table; empty if there is none.
         original_pixel_size_angstrom: of the movie, where the tables do not say the micrograph's own.
         contrast: of its protein, as far as it is known; a micrograph of bright protein is inverted as it is read.
+        mask: file that marks what is to be left out of it, if there is one (see `io.masks`).
     """
 
     path: Path
@@ -49,6 +50,7 @@ class MicrographFile:
     optics: Mapping[str, str] = field(default_factory=dict)
     original_pixel_size_angstrom: float | None = None
     contrast: Contrast = Contrast.dark
+    mask: Path | None = None
 
     @property
     def real_path(self) -> Path:
@@ -74,12 +76,21 @@ class Micrograph:
         pixel_size_angstrom: size of a pixel in angstrom.
         name: as in `MicrographFile`.
         defocus_angstrom: mean defocus, where it is known.
+        mask: (h, w) booleans, true where it counts as not exposed: nothing is learned from there, nor picked in it.
+
+    Raises:
+        ValueError: if the mask is of another shape.
     """
 
     image: NDArray[np.float32]
     pixel_size_angstrom: float
     name: str = "micrograph"
     defocus_angstrom: float | None = None
+    mask: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None and self.mask.shape != self.image.shape:
+            raise ValueError(f"Micrograph.mask is {self.mask.shape}, its image {self.image.shape}")
 
     @property
     def shape(self) -> tuple[int, int]:

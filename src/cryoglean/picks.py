@@ -99,6 +99,15 @@ class Picks:
         """Return the same picks by falling score; equal scores in order of y, then x."""
         return self.take(np.lexsort((self.x, self.y, -self.score)))
 
+    def outside(self, mask: NDArray[np.bool_] | None) -> Picks:
+        """Return the picks whose centres are not in a mask of the micrograph, (h, w) booleans."""
+        if mask is None:
+            return self
+        rows, columns = (
+            np.rint(v).astype(np.intp).clip(0, n - 1) for v, n in zip((self.y, self.x), mask.shape, strict=True)
+        )
+        return self.take(~mask[rows, columns])
+
     def at_least(self, score: float) -> Picks:
         """Return the picks whose score is `score` or more."""
         return self.take(self.score >= score)

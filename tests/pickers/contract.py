@@ -192,3 +192,30 @@ class PickerContract(abc.ABC):
 
     def test_a_micrograph_of_noise_is_all_but_empty(self, picks):
         assert len(self.pick(noise_field((480, 540)))) <= 0.1 * len(picks)
+
+    def pick_masked(self, image, mask):
+        return self.picker().pick(Micrograph(np.asarray(image), self.pixel_size, mask=mask))
+
+    def test_nothing_is_picked_in_a_mask_and_elsewhere_what_is_without_it_whatever_it_hides(self, field, picks):
+        (height, width), mask = field.image.shape, np.zeros(field.image.shape, bool)
+        top, left = height // 8 + 1, 4 * width // 7
+        mask[top:, left:] = True
+        found = self.pick_masked(field.image, mask)
+        assert not mask[tuple(np.rint(found.xy[:, ::-1].T).astype(int))].any()
+        far = 1.5 * self.diameter
+        with_mask, without = (xy[(xy[:, 0] < left - far) | (xy[:, 1] < top - far)] for xy in (found.xy, picks.xy))
+        assert len(without) > 15
+        self.assert_same_centres(with_mask, without, 0.9)
+        hidden = np.where(mask, 3 * noise_field(mask.shape, seed=9) - 5, field.image).astype(np.float32)
+        other = self.pick_masked(hidden, mask)
+        np.testing.assert_array_equal(other.xy, found.xy)
+        np.testing.assert_array_equal(other.score, found.score)
+
+    @pytest.mark.parametrize("is_masked", [False, True])
+    def test_a_mask_of_nothing_changes_nothing_and_one_of_all_leaves_nothing(self, field, picks, is_masked):
+        found = self.pick_masked(field.image, np.full(field.image.shape, is_masked))
+        if is_masked:
+            assert len(found) == 0
+        else:
+            np.testing.assert_array_equal(found.xy, picks.xy)
+            np.testing.assert_array_equal(found.score, picks.score)

@@ -19,6 +19,7 @@ from cryoglean.cli.options import (
     Cpus,
     DeviceName,
     Force,
+    Mask,
     Micrographs,
     Pattern,
     PixelSize,
@@ -46,6 +47,7 @@ def fit(
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
     min_distance: MinDistance = None,
+    mask: Mask = None,
     cpus: Cpus = None,
     device: DeviceName = "auto",
     force: Force = False,
@@ -78,7 +80,8 @@ def fit(
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
-    images, _ = found_micrographs(micrographs, pattern, recursive=recursive, info=partial(typer.echo, err=True))
+    info = partial(typer.echo, err=True)
+    images, _ = found_micrographs(micrographs, pattern, mask, recursive=recursive, info=info)
     processors = cpus or available_cpus()
     limit_threads(1)  # as picking does
     known = diameter_from(diameter, images, out, pixel_size, processors)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cryoglean.io.inputs import FoundMicrographs
+    from cryoglean.micrograph import MicrographFile
 
 
 class AnyContrast(StrEnum):
@@ -35,6 +36,15 @@ Pattern = Annotated[
     str | None, typer.Option(metavar="GLOB", help="Of folders take only images whose names match, as '*_DW.mrc'.")
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", help="Search sub-folders of folders, too.")]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Masks: a folder of MRC, PNG or TIFF called as the micrographs, NAME or NAME_mask, or one for a single "
+        "micrograph, of its size or smaller. Where a pixel is not 0 (of fractions: above 0.5), nothing is learned or "
+        "picked.",
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Output folder; an existing one is resumed.")]
 PixelSize = Annotated[
     float | None, typer.Option(help="Pixel size in Å; by default that of the STAR file or the image's header.")
@@ -55,12 +65,17 @@ Seed = Annotated[int | None, typer.Option(help="Random seed; 0 by default.")]
 
 
 def found_micrographs(
-    inputs: Sequence[Path], pattern: str | None, *, recursive: bool, info: Callable[[str], None]
+    inputs: Sequence[Path],
+    pattern: str | None,
+    mask: Path | None = None,
+    *,
+    recursive: bool,
+    info: Callable[[str], None],
 ) -> FoundMicrographs:
-    """Find the micrographs, and show what is left out, if anything is.
+    """Find the micrographs and their masks, and show what is left out, if anything is, and which have none.
 
     Raises:
-        SettingsError: if there are none.
+        SettingsError: if there are none, or the masks are none of theirs.
         TableError: if a list or STAR file cannot be understood.
     """
     from cryoglean.io.inputs import find_inputs
@@ -70,7 +85,17 @@ def found_micrographs(
         from cryoglean.io.exposures import describe_left_out
 
         info(f"left out: {describe_left_out(found.left_out)}; --pattern chooses others")
-    return found
+    return found if mask is None else found._replace(files=_masked(found.files, mask, info))
+
+
+def _masked(files: Sequence[MicrographFile], path: Path, info: Callable[[str], None]) -> list[MicrographFile]:
+    from cryoglean.io.masks import with_masks
+
+    masked = with_masks(files, path)
+    number = sum(file.mask is not None for file in masked)
+    others = "" if number == len(masked) else f"; without one, {len(masked) - number} are picked whole"
+    info(f"masks of {number} of {len(masked)} micrographs: {path}{others}")
+    return masked
 
 
 class Preset(StrEnum):

@@ -20,6 +20,7 @@ from cryoglean.cli.options import (
     DeviceName,
     Fit,
     Force,
+    Mask,
     Micrographs,
     Out,
     Pattern,
@@ -57,6 +58,7 @@ def pick(
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
     min_distance: MinDistance = None,
+    mask: Mask = None,
     fit: Fit = None,
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw each micrograph with its picks, and write a report.")
@@ -110,7 +112,8 @@ def pick(
     from cryoglean.scale.devices import choose_device
     from cryoglean.scale.threads import available_cpus, limit_threads
 
-    images, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=partial(typer.echo, err=True))
+    info = partial(typer.echo, err=True)
+    images, left_out = found_micrographs(micrographs, pattern, mask, recursive=recursive, info=info)
     processors = cpus or available_cpus()
     limit_threads(1)  # work is split by micrographs: sums then do not depend on the number of threads
     common: dict[str, object] = {"min_distance_angstrom": min_distance}

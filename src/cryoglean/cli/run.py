@@ -20,6 +20,7 @@ from cryoglean.cli.options import (
     Cpus,
     DeviceName,
     Fit,
+    Mask,
     Micrographs,
     Out,
     Pattern,
@@ -113,6 +114,7 @@ def run(
     rule: ClassRule = None,
     threshold: ClassThreshold = None,
     min_distance: MinDistance = None,
+    mask: Mask = None,
     subset: Subset = _DEFAULTS["subset"],
     low_defocus: LowDefocus = False,
     max_particles: MaxParticles = _DEFAULTS["max_particles"],
@@ -153,7 +155,7 @@ def run(
 
     limit_threads(1)  # work is split by micrographs, batches and parts: sums do not depend on the number of threads
     progress, processors = LoopProgress(verbose=verbose), cpus or available_cpus()
-    files, left_out = found_micrographs(micrographs, pattern, recursive=recursive, info=progress.info)
+    files, left_out = found_micrographs(micrographs, pattern, mask, recursive=recursive, info=progress.info)
     values: dict[str, object] = {
         "pixel_size_angstrom": pixel_size,
         "contrast": contrast.given,

@@ -127,10 +127,16 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], float | None]:
 
 def _read(path: Path) -> tuple[NDArray[np.float32], float | None, str | None]:
     """Read as `read_image`, and return a line for the user, if there is something to say."""
+    return _decoded(path, lambda image: _check_content(path, image))
+
+
+def _decoded(
+    path: Path, check: Callable[[NDArray[np.float32]], None]
+) -> tuple[NDArray[np.float32], float | None, str | None]:
     try:
         kind = _kind(path)
         image, pixel_size, note = read_noted_mrc(path) if kind not in _RASTERS else (*_raster_reader(kind)(path), None)
-        _check_content(path, image)
+        check(image)
     except OSError as error:
         raise MicrographError(path, _os_reason(error)) from error
     except MemoryError as error:
@@ -264,12 +270,23 @@ def read_micrograph(file: MicrographFile, pixel_size_angstrom: float | None = No
         The micrograph, and one line about pixel sizes that disagree or how it was read, or None.
 
     Raises:
-        MicrographError: if the image is unusable, its name leaves no room for those of results, or its pixel size is
-            unknown.
+        MicrographError: if the image or its mask is unusable, its name leaves no room for those of results, or its
+            pixel size is unknown.
     """
     _refuse_long_name(file)
     image, header_angstrom, of_reading = _read(file.path)
     size, of_size = pixel_size_of(file, pixel_size_angstrom, header_angstrom)
     note = "; ".join(each for each in (of_reading, of_size) if each is not None) or None
     dark = -image if file.contrast is Contrast.bright else image
-    return Micrograph(dark, size, file.name, file.defocus_angstrom), note
+    return Micrograph(dark, size, file.name, file.defocus_angstrom, _mask_of(file, dark.shape)), note
+
+
+def _mask_of(file: MicrographFile, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    if file.mask is None:
+        return None
+    from cryoglean.io.mask_pixels import mask_from  # late: most micrographs have none
+
+    try:
+        return mask_from(file.mask, _decoded(file.mask, lambda _: None)[0], shape)
+    except MicrographError as error:
+        raise MicrographError(file.path, f"its mask {error}", by_settings=True) from error

@@ -43,7 +43,7 @@ class FitFolder(OutputFolder):
         """Return the micrographs of earlier calls, but for those given now."""
         given = {file.key for file in files}
         return [
-            MicrographFile(self.root / each.path, each.name, key)
+            MicrographFile(self.root / each.path, each.name, key, mask=each.mask_path)
             for key, each in self.known_inputs().items()
             if key not in given
         ]

@@ -10,19 +10,52 @@ import hashlib
 import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryoglean.errors import SettingsError
 from cryoglean.jobs.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from cryoglean.micrograph import MicrographFile
 
 _SAMPLED_BYTES = 65_536
 """Bytes of the beginning, the middle and the end of a file that tell it from others. *Resource*: a thousandth of a
 micrograph is read; its noise makes each such part unique."""
+
+
+class KnownMask(Record):
+    """A micrograph's mask as it was when it was given.
+
+    Attributes:
+        path: absolute, with links followed.
+        size: in bytes.
+        modified_ns: time of its last change in ns.
+        sha256: of its content; "" where it could not be read.
+    """
+
+    path: str
+    size: int
+    modified_ns: int
+    sha256: str
+
+    @classmethod
+    def of(cls, mask: Path, before: KnownMask | None) -> KnownMask:
+        """Describe a mask; one that was not touched since is not read again."""
+        path = Path(os.path.realpath(mask))
+        now = _regular(path)
+        stamp = (str(path), -1, 0) if now is None else (str(path), now.st_size, now.st_mtime_ns)
+        if before is not None and (before.path, before.size, before.modified_ns) == stamp:
+            return before
+        from cryoglean.io.digests import file_digest  # late: most micrographs have none
+
+        try:
+            digest = file_digest(path)
+        except SettingsError:  # reading it for its micrograph will say why
+            digest = ""
+        return cls(path=stamp[0], size=stamp[1], modified_ns=stamp[2], sha256=digest)
 
 
 class KnownInput(Record):
@@ -34,6 +67,7 @@ class KnownInput(Record):
         size: in bytes; -1 where there was no file.
         modified_ns: time of its last change in ns.
         sample: digest of parts of its content; "" where there was no file.
+        mask: of it, if one was given.
     """
 
     path: str
@@ -41,6 +75,12 @@ class KnownInput(Record):
     size: int = -1
     modified_ns: int = 0
     sample: str = ""
+    mask: KnownMask | None = None
+
+    @property
+    def mask_path(self) -> Path | None:
+        """File of the mask, if one was given."""
+        return None if self.mask is None else Path(self.mask.path)
 
     def is_still(self, path: Path) -> bool:
         """Tell whether a file holds what it held, or cannot tell as it is not there: then reading it will say so."""
@@ -91,13 +131,27 @@ def find_replaced(known: Mapping[str, KnownInput], files: Iterable[MicrographFil
     return [f for f in files if f.key in known and known[f.key].size >= 0 and not known[f.key].is_still(f.real_path)]
 
 
+def find_masked_otherwise(known: Mapping[str, KnownInput], files: Iterable[MicrographFile]) -> MicrographFile | None:
+    """Return a micrograph whose mask is not what it was, if there is any: it is new, another, or left out."""
+    for file in files:
+        if file.key in known:
+            before, now = known[file.key].mask, _described_mask(file, known[file.key])
+            if (before and before.sha256) != (now and now.sha256):
+                return file
+    return None
+
+
+def _described_mask(file: MicrographFile, before: KnownInput | None) -> KnownMask | None:
+    return None if file.mask is None else KnownMask.of(file.mask, None if before is None else before.mask)
+
+
 def _is_moved(before: KnownInput, path: Path) -> bool:
     return before.size >= 0 and path.is_file() and before.is_still(path)
 
 
 def _described(file: MicrographFile, before: KnownInput | None) -> KnownInput:
     path = file.real_path
-    now, described = _regular(path), KnownInput(path=str(path), name=file.name)
+    now, described = _regular(path), KnownInput(path=str(path), name=file.name, mask=_described_mask(file, before))
     if now is None:
         return described
     stamp = (described.path, now.st_size, now.st_mtime_ns)

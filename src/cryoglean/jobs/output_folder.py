@@ -14,7 +14,14 @@ from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import clean_leftovers, write_atomic_text
 from cryoglean.io.relion_project import path_from_project, project_above
 from cryoglean.jobs.folder_lock import refuse_if_lost
-from cryoglean.jobs.known_inputs import KnownInput, describe_inputs, find_replaced, find_stranger, with_known_keys
+from cryoglean.jobs.known_inputs import (
+    KnownInput,
+    describe_inputs,
+    find_masked_otherwise,
+    find_replaced,
+    find_stranger,
+    with_known_keys,
+)
 from cryoglean.jobs.micrograph_lists import LedgerRow, RejectedRow, read_rows, write_rows
 from cryoglean.jobs.records import Record, read_record
 
@@ -111,6 +118,7 @@ class OutputFolder:
                 self._read_lists()
             known = self.known_inputs()
             self._refuse_others_of_same_name(known, files)
+            self._refuse_other_masks(known, files)
             self._forget_replaced(find_replaced(known, files))
             record = FolderRecord(
                 schema_version=2,
@@ -218,6 +226,12 @@ class OutputFolder:
             if file.key not in known and path is not None and os.path.exists(path):  # noqa: PTH110 (a long name)
                 raise SettingsError(f"{path} is there and was not made here: move it away, or name another --out")
 
+    def _refuse_other_masks(self, known: Mapping[str, KnownInput], files: Sequence[MicrographFile]) -> None:
+        """See that micrographs have the masks that they had: what was learned may be of what is left out now."""
+        file = find_masked_otherwise(known, files)
+        if file is not None:
+            raise SettingsError(f"{self.root} holds results {masks_in_words(known[file.key], file)}, or --force")
+
     def _forget_replaced(self, replaced: Sequence[MicrographFile]) -> None:
         """Remove the results of micrographs whose files hold other images by now, where each has results of its own.
 
@@ -292,6 +306,14 @@ class OutputFolder:
     def _is_there(self, key: str) -> bool:
         path = self.result_path(key)
         return path is None or path.exists()
+
+
+def masks_in_words(known: KnownInput, file: MicrographFile) -> str:
+    """Say which mask a micrograph had, which it has now, and what to do."""
+    had, has = known.mask_path or "without a mask", file.mask or "without one"
+    if known.mask_path is not None and file.mask is not None and known.mask_path == file.mask.resolve():
+        has = "changed"
+    return f"of {file.name} by another mask (it was {had}, and is {has}): give --mask as before, or another --out"
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from cryoglean.errors import TableError
@@ -101,7 +102,11 @@ class PickFolder(OutputFolder):
             return []
         given, known = {file.key for file in files}, self.known_inputs()
         earlier = self.with_known_keys(find_micrographs([self.micrographs_path]))
-        return [file for file in earlier if file.key in known and file.key not in given]
+        return [
+            replace(file, mask=known[file.key].mask_path)
+            for file in earlier
+            if file.key in known and file.key not in given
+        ]
 
     def done_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph if they are there and whole."""

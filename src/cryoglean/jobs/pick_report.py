@@ -15,6 +15,7 @@ from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
     fit_options,
     given_files,
+    given_masks,
     listed_in,
     picker_options,
     read_views,
@@ -181,5 +182,6 @@ def _pick_command(
         **given,
         "--pixel-size": settings.get("pixel_size_angstrom"),
         "--contrast": settings.get("contrast"),
+        "--mask": given_masks(folder),
     }
     return repick_command(folder.root, micrographs, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -153,7 +154,18 @@ def fit_options(folder: PickFolder, settings: Mapping[str, Any]) -> dict[str, ob
         settings: what they were made with.
     """
     fit = folder.provenance().get("fit")
-    return None if fit is None else {"--fit": fit, "--min-distance": settings.get("min_distance_angstrom")}
+    if fit is None:
+        return None
+    return {"--fit": fit, "--min-distance": settings.get("min_distance_angstrom"), "--mask": given_masks(folder)}
+
+
+def given_masks(folder: PickFolder) -> Path | None:
+    """Return the folder of the masks that were given, or the mask of the only micrograph; None without any."""
+    known = folder.known_inputs().values()
+    masks = [each.mask_path for each in known if each.mask_path is not None]
+    if len(known) == len(masks) == 1:
+        return masks[0]
+    return Path(os.path.commonpath([mask.parent for mask in masks])) if masks else None
 
 
 def picker_options(picker: PickerDescription, settings: Mapping[str, Any]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from cryoglean.jobs.report_micrographs import (
     MICROGRAPHS_STAR,
     fit_options,
     given_files,
+    given_masks,
     listed_in,
     picker_options,
     rejected_reasons,
@@ -136,6 +137,7 @@ class RunMicrographs:
             **self._made_here(picker, best),
             "--pixel-size": self._settings.pixel_size_angstrom,
             "--contrast": settings.get("contrast"),
+            "--mask": given_masks(self._folder),
         }
         return repick_command(root, micrographs, options)
 

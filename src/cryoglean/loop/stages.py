@@ -150,7 +150,7 @@ class Stages:
         picks = {file.key: Picks.empty() for file in self.files}
         for each in picked:
             micrograph, _ = read_micrograph(each.file, self.job.settings.pixel_size_angstrom)
-            picks[each.file.key] = each.picks(micrograph)
+            picks[each.file.key] = each.picks(micrograph).outside(micrograph.mask)
         write_round(out, self.files, _ranked(picks), self._heights())
         return _counts({key: len(each) for key, each in picks.items()})
 

@@ -20,11 +20,12 @@ from cryoglean.jobs.folder_lock import refuse_if_lost
 from cryoglean.jobs.known_inputs import (
     KnownInput,
     describe_inputs,
+    find_masked_otherwise,
     find_replaced,
     find_stranger,
     with_known_keys,
 )
-from cryoglean.jobs.output_folder import difference
+from cryoglean.jobs.output_folder import difference, masks_in_words
 from cryoglean.jobs.records import Record, read_record
 from cryoglean.loop.decisions import AnyDecision
 from cryoglean.loop.outcomes import Outcome
@@ -275,7 +276,7 @@ def _refuse_other_micrographs(root: Path, known: Mapping[str, KnownInput], files
     """See that all micrographs of a run are given again, as they were.
 
     Raises:
-        SettingsError: if some are missing, one has the key of another, or holds another image by now.
+        SettingsError: if some are missing, one has the key of another, holds another image by now, or has another mask.
     """
     keys = {file.key for file in files}
     missing = [each.path for key, each in known.items() if key not in keys]
@@ -292,3 +293,6 @@ def _refuse_other_micrographs(root: Path, known: Mapping[str, KnownInput], files
     replaced = find_replaced(known, files)
     if replaced:
         raise SettingsError(f"{replaced[0].path} holds another image than when {root} was begun: name another --out")
+    masked = find_masked_otherwise(known, files)
+    if masked is not None:
+        raise SettingsError(f"{root} is a run {masks_in_words(known[masked.key], masked)}")

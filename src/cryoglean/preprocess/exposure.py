@@ -108,6 +108,20 @@ def cover_unexposed(image: Tensor, exposed: Tensor) -> Tensor:
     return covered
 
 
+def cover_mask(image: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Return an image with what a mask marks covered, as `cover_unexposed`; a constant where it marks all of it.
+
+    Args:
+        image: (h, w).
+        mask: (h, w) booleans, if there is one.
+    """
+    if mask is None or not mask.any():
+        return image
+    if mask.all():
+        return np.zeros_like(image)
+    return cover_unexposed(torch.from_numpy(image.copy()), torch.from_numpy(~mask)).numpy()
+
+
 def _stands_out(image: NDArray[np.float32], step: int) -> NDArray[np.bool_]:
     """Mark sampled pixels that neither row nor column explains, nor what both of them have in common."""
     height, width = image.shape

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from cryoglean.preprocess.clahe import GREYS, equalise_adaptively
+from cryoglean.preprocess.exposure import cover_mask
 from cryoglean.preprocess.guided import guided_filter
 from cryoglean.preprocess.normalise import standardise_in_disc
 from cryoglean.preprocess.wiener import gaussian_kernel, wiener_filter
@@ -108,7 +109,11 @@ class MaeImage:
 
 
 def mae_image(
-    image: NDArray[np.float32], diameter_px: float, how: MaePreprocess, device: torch.device | None = None
+    image: NDArray[np.float32],
+    diameter_px: float,
+    how: MaePreprocess,
+    device: torch.device | None = None,
+    mask: NDArray[np.bool_] | None = None,
 ) -> MaeImage:
     """Prepare a micrograph.
 
@@ -117,10 +122,11 @@ def mae_image(
         diameter_px: particle diameter in stored pixels.
         how: which chain.
         device: where to compute; the CPU by default.
+        mask: (h, w) booleans, what counts as not exposed; None leaves nothing out.
     """
     if how.chain == "paper":
-        return _published(as_tensor(image).to(device or "cpu"), diameter_px)
-    exposed = exposed_image(image, diameter_px, device)
+        return _published(as_tensor(cover_mask(image, mask)).to(device or "cpu"), diameter_px)
+    exposed = exposed_image(image, diameter_px, device, mask=mask)
     working = standardised_image(exposed, diameter_px)
     scale = how.diameter_px / working.diameter_px
     level = -_scaled(exposed.image, scale) if how.chain == "none" else _filtered(_scaled(working.image, scale), how)

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.preprocess.borders import live_area
+from cryoglean.preprocess.exposure import cover_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,17 +91,19 @@ class SetFiltering(BaseModel):
         return f"{self.filtering.message} (noise floor {self.noise_floor:.2g}, limit {MIN_NOISE_FLOOR:g})"
 
 
-def noise_floor(image: NDArray[np.float32], diameter_px: float) -> float | None:
+def noise_floor(image: NDArray[np.float32], diameter_px: float, mask: NDArray[np.bool_] | None = None) -> float | None:
     """Measure the noise that a micrograph has at high frequencies.
 
     Args:
         image: (h, w) micrograph as stored, of any scale of grey values.
         diameter_px: particle diameter in stored pixels.
+        mask: (h, w) booleans, what counts as not exposed; None leaves nothing out.
 
     Returns:
         Power at `NOISE_CYCLES` (the upper half of what there is, where pixels are coarser) over that at
         `SIGNAL_CYCLES`, the median of its tiles. None where nothing was exposed, or pixels are too coarse to tell.
     """
+    image = cover_mask(image, mask)
     rows, columns = live_area(image)
     live = image[rows, columns]
     side = min(round(TILE_DIAMETERS * diameter_px), *live.shape)
@@ -112,7 +115,7 @@ def noise_floor(image: NDArray[np.float32], diameter_px: float) -> float | None:
     signal, noise = ((low <= cycles) & (cycles < high) for low, high in (SIGNAL_CYCLES, (lowest, highest)))
     window = np.outer(np.hanning(side), np.hanning(side))
     floors = []
-    for tile in _tiles(live, side):
+    for tile in _tiles(live, side, None if mask is None else mask[rows, columns]):
         power = np.abs(np.fft.rfft2((tile - tile.mean()) * window)) ** 2
         at_low = float(power[signal].mean())
         if at_low > 0:
@@ -120,12 +123,13 @@ def noise_floor(image: NDArray[np.float32], diameter_px: float) -> float | None:
     return median(floors) if floors else None
 
 
-def _tiles(image: NDArray[np.float32], side: int) -> list[NDArray[np.float64]]:
-    """Return square tiles, spread evenly over an image."""
+def _tiles(image: NDArray[np.float32], side: int, mask: NDArray[np.bool_] | None) -> list[NDArray[np.float64]]:
+    """Return square tiles, spread evenly over an image, with nothing masked in them."""
     corners = [
         (top, left)
         for top in range(0, image.shape[0] - side + 1, side)
         for left in range(0, image.shape[1] - side + 1, side)
+        if mask is None or not mask[top : top + side, left : left + side].any()
     ]
     chosen = corners[:: max(1, -(-len(corners) // MAX_TILES))]
     return [image[top : top + side, left : left + side].astype(np.float64) for top, left in chosen]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cryoglean.preprocess.borders import live_area
-from cryoglean.preprocess.exposure import cover_unexposed, exposed_blocks, spread_blocks
+from cryoglean.preprocess.exposure import cover_mask, cover_unexposed, exposed_blocks, spread_blocks
 from cryoglean.preprocess.normalise import bin_by_mean, standardise_locally
 from cryoglean.preprocess.robust import median_and_deviation
 
@@ -57,8 +57,8 @@ class WorkingImage:
         bin_factor: stored pixels per working pixel.
         left: first stored column of the live area.
         top: first stored row of the live area.
-        exposed: `(h, w)` booleans, where there is noise of the microscope; None where all of it was exposed. Elsewhere
-            `image` is covered with noise alike (or is 0, `glaring.without_glaring`), and nothing found there is a find.
+        exposed: `(h, w)` booleans, where there is noise of the microscope, and no mask; None where that is all of it.
+            Elsewhere `image` is covered with noise alike (or is 0, `glaring.without_glaring`): no find is there.
     """
 
     image: Tensor
@@ -160,40 +160,67 @@ def exposed_image(
     diameter_px: float,
     device: torch.device | None = None,
     working_diameter_px: float = WORKING_DIAMETER_PX,
+    mask: NDArray[np.bool_] | None = None,
 ) -> ExposedImage:
-    """Cut a micrograph to its live area and bin it as far as the particle's size allows.
+    """Cut a micrograph to its live area and bin it as far as the particle's size allows; flat where all is masked.
 
     Args:
         image: (h, w) micrograph as stored.
         diameter_px: particle diameter in stored pixels.
         device: where to compute; the CPU by default.
         working_diameter_px: the diameter in binned pixels, up to twice as many.
+        mask: (h, w) booleans, what counts as not exposed; None leaves nothing out.
     """
+    image = cover_mask(image, mask)  # what it hides must not tell the live area either
     rows, columns = live_area(image)
     live = as_tensor(image[rows, columns])
     factor = _bin_factor(live.numel(), diameter_px, working_diameter_px)
     binned = bin_by_mean(live.to(device) if device else live, factor)
-    blocks = exposed_blocks(image[rows, columns])
-    if blocks.all() or not blocks.any():
+    exposed = _exposed(image[rows, columns], None if mask is None else mask[rows, columns], factor)
+    if exposed is None:
         return ExposedImage(_without_outliers(binned), factor, columns.start, rows.start)
-    height, width = binned.shape
-    exposed = torch.from_numpy(spread_blocks(blocks, (height, width))).to(binned.device)
+    if not exposed.any():
+        return ExposedImage(torch.zeros_like(binned), factor, columns.start, rows.start)
+    exposed = exposed.to(binned.device)
     covered = _without_outliers(cover_unexposed(binned, exposed))
     return ExposedImage(covered, factor, columns.start, rows.start, exposed)
 
 
-def working_image(image: NDArray[np.float32], diameter_px: float, device: torch.device | None = None) -> WorkingImage:
+def _exposed(live: NDArray[np.float32], mask: NDArray[np.bool_] | None, factor: int) -> Tensor | None:
+    """Return which binned pixels were exposed, and have nothing masked in them; None where all is well."""
+    blocks = exposed_blocks(live)
+    is_alike, is_masked = bool(blocks.all() or not blocks.any()), mask is not None and bool(mask.any())
+    if is_alike and not is_masked:
+        return None
+    height, width = (math.ceil(side / factor) for side in live.shape)
+    exposed = torch.from_numpy(np.ones((height, width), bool) if is_alike else spread_blocks(blocks, (height, width)))
+    return exposed & ~_binned_mask(mask, factor) if mask is not None else exposed
+
+
+def _binned_mask(mask: NDArray[np.bool_], factor: int) -> Tensor:
+    """Return which binned pixels have a masked one in them."""
+    pool = torch.nn.functional.max_pool2d
+    return pool(torch.from_numpy(mask.astype(np.float32))[None, None], factor, ceil_mode=True)[0, 0] > 0
+
+
+def working_image(
+    image: NDArray[np.float32],
+    diameter_px: float,
+    device: torch.device | None = None,
+    mask: NDArray[np.bool_] | None = None,
+) -> WorkingImage:
     """Prepare a micrograph for shape-based picking.
 
     Args:
         image: (h, w) micrograph as stored, protein dark.
         diameter_px: particle diameter in stored pixels.
         device: where to compute; the CPU by default.
+        mask: (h, w) booleans, what counts as not exposed; None leaves nothing out.
 
     Returns:
         The working image; every scaling is isotropic, whatever the micrograph's shape.
     """
-    return standardised_image(exposed_image(image, diameter_px, device), diameter_px)
+    return standardised_image(exposed_image(image, diameter_px, device, mask=mask), diameter_px)
 
 
 def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImage:

@@ -44,7 +44,7 @@ def training_for_set(
 
 def floor_of(micrograph: Micrograph, diameter_angstrom: float) -> float | None:
     """Return the noise floor of a micrograph."""
-    return noise_floor(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom)
+    return noise_floor(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, micrograph.mask)
 
 
 def set_filtering(path: Path, noise_floors: Iterable[float | None]) -> SetFiltering:

@@ -62,7 +62,7 @@ def fit_emmae(
     finder = Localpicker(LocalpickerSettings(diameter_angstrom=diameter), localpicker, device)
     images, places, names, floors = list[LatentMap](), list[_Places](), list[str](), list[float | None]()
     for micrograph in micrographs:
-        floors.append(noise_floor(micrograph.image, diameter / micrograph.pixel_size_angstrom))
+        floors.append(noise_floor(micrograph.image, diameter / micrograph.pixel_size_angstrom, micrograph.mask))
         images.append(embedded(micrograph, diameter, mae, device))
         places.append(_blobs(finder.candidates_in(images[-1].working), images[-1], localpicker))
         names.append(micrograph.name)

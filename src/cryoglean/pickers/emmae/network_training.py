@@ -60,7 +60,7 @@ class _Start(NamedTuple):
 def prepared_for(micrograph: Micrograph, diameter_angstrom: float, training: EmmaeTraining, device: str) -> Prepared:
     """Prepare a micrograph to train on."""
     diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
-    image = mae_image(micrograph.image, diameter_px, training.preprocess, torch.device(device))
+    image = mae_image(micrograph.image, diameter_px, training.preprocess, torch.device(device), micrograph.mask)
     return Prepared(micrograph.name, image.image)
 
 

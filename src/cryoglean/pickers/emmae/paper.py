@@ -160,7 +160,8 @@ class PaperEmmae:
         patch = (np.stack([found.x, found.y], axis=1) + 0.5) / FINER - 0.5 + seen.shift
         xy = seen.prepared.to_stored((patch + 0.5) * seen.patch_px - 0.5)
         bottom, right = (n - 1 for n in micrograph.shape)
-        return Picks(xy[:, 0].clip(0, right), xy[:, 1].clip(0, bottom), found.strength).best_first()
+        found_in_image = Picks(xy[:, 0].clip(0, right), xy[:, 1].clip(0, bottom), found.strength)
+        return found_in_image.outside(micrograph.mask).best_first()
 
 
 def paper_embedded(
@@ -176,7 +177,7 @@ def paper_embedded(
     """
     facts, patch = mae.facts, mae.facts.layers.patch_px
     diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
-    prepared = mae_image(micrograph.image, diameter_px, facts.preprocess, device)
+    prepared = mae_image(micrograph.image, diameter_px, facts.preprocess, device, micrograph.mask)
     image = facts.standardised(prepared.image)
     latents = embed_image(mae.net.encoder, image, 0, precision=fast_dtype(device))
     diameter = (diameter_px * prepared.scale_y / patch, diameter_px * prepared.scale_x / patch)

@@ -201,8 +201,8 @@ def embedded(micrograph: Micrograph, diameter_angstrom: float, mae: EmmaeModel, 
     """
     facts, layers = mae.facts, mae.facts.layers
     diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
-    prepared = mae_image(micrograph.image, diameter_px, facts.preprocess, device)
-    working = prepared.working or working_image(micrograph.image, diameter_px, device)
+    prepared = mae_image(micrograph.image, diameter_px, facts.preprocess, device, micrograph.mask)
+    working = prepared.working or working_image(micrograph.image, diameter_px, device, micrograph.mask)
     image = facts.standardised(prepared.image)
     latents = embed_image(mae.net.encoder, image, OVERLAP_PX, precision=fast_dtype(device))
     if prepared.is_flat:

@@ -78,7 +78,8 @@ def net_image(micrograph: Micrograph, diameter_angstrom: float, device: torch.de
         diameter_angstrom: particle diameter.
         device: where to compute; the CPU by default.
     """
-    working = working_image(micrograph.image, diameter_angstrom / micrograph.pixel_size_angstrom, device)
+    diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
+    working = working_image(micrograph.image, diameter_px, device, micrograph.mask)
     scale = PARTICLE_PX / working.diameter_px
     scaled = functional.interpolate(
         working.image[None, None], scale_factor=scale, mode="bilinear", antialias=True, align_corners=False

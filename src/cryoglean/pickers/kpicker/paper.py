@@ -20,6 +20,7 @@ from cryoglean.nets.convolutional import scan_windows, standardise_each
 from cryoglean.nets.kpicker_net import WINDOW_PX, KpickerLayers, KpickerNet
 from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
+from cryoglean.preprocess.exposure import cover_mask
 from cryoglean.preprocess.normalise import bin_by_mean
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def resized_image(micrograph: Micrograph, bin_factor: int, box_angstrom: float, 
         box_angstrom: side of the box that becomes a window.
         device: where to compute.
     """
-    binned = bin_by_mean(torch.from_numpy(micrograph.image.copy()).to(device), bin_factor)
+    image = cover_mask(micrograph.image, micrograph.mask)
+    binned = bin_by_mean(torch.from_numpy(image.copy()).to(device), bin_factor)
     deviation = binned.double() - binned.double().mean()
     spread = deviation.square().mean().sqrt()
     flat = bool(spread <= 4 * torch.finfo(torch.float32).eps * binned.abs().max())
@@ -157,4 +159,4 @@ class PaperKpicker:
         score = torch.sigmoid(torch.from_numpy(peaks.height)).numpy()
         kept = non_maximum_suppression(xy[:, 0], xy[:, 1], settings.min_distance_px(micrograph))
         kept &= score >= min_score
-        return Picks(xy[kept, 0], xy[kept, 1], score[kept])
+        return Picks(xy[kept, 0], xy[kept, 1], score[kept]).outside(micrograph.mask)

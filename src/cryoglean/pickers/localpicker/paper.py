@@ -19,6 +19,7 @@ from skimage.filters import threshold_local
 from cryoglean.detect.peaks import non_maximum_suppression
 from cryoglean.pickers.settings import PickerSettings
 from cryoglean.picks import Picks
+from cryoglean.preprocess.exposure import cover_mask
 from cryoglean.preprocess.normalise import bin_by_mean
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class PaperLocalpicker:
             Picks to the binned pixel with uncalibrated scores, best first: response / (response + threshold),
             0.5 at the threshold.
         """
-        image, threshold = local_mean_image(micrograph.image, self.settings.bin_factor), self.threshold(micrograph)
+        covered, threshold = cover_mask(micrograph.image, micrograph.mask), self.threshold(micrograph)
+        image = local_mean_image(covered, self.settings.bin_factor)
         blobs = self._blobs(image, threshold)
         response = _responses(image, blobs)
         larger_first = np.lexsort((blobs[:, 1], blobs[:, 0], -response, -blobs[:, 2]))
@@ -108,9 +110,8 @@ class PaperLocalpicker:
         diameter_px = self.settings.diameter_angstrom / micrograph.pixel_size_angstrom
         kept = non_maximum_suppression(x, y, self.settings.min_distance_px(micrograph))
         kept &= _box_inside(x, y, self.settings.box_diameters * diameter_px, micrograph.shape)
-        if kept.sum() < self.settings.min_particles:
-            return Picks.empty()
-        return Picks(x[kept], y[kept], (response / (response + threshold))[kept]).best_first()
+        picks = Picks(x[kept], y[kept], (response / (response + threshold))[kept]).outside(micrograph.mask)
+        return picks.best_first() if len(picks) >= self.settings.min_particles else Picks.empty()
 
     def threshold(self, micrograph: Micrograph) -> float:
         """Return the least determinant of the Hessian that counts in a micrograph."""

@@ -292,4 +292,4 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
 
 def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> WorkingImage:
     diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
-    return without_glaring(working_image(micrograph.image, diameter_px, device))
+    return without_glaring(working_image(micrograph.image, diameter_px, device, micrograph.mask))

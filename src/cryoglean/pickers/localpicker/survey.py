@@ -202,7 +202,7 @@ def _surveyed(micrograph: Micrograph, device: torch.device | None) -> _Surveyed:
     min_px = _MIN_DISC_PX * max(1, math.ceil(math.sqrt(height * width / _MAX_PIXELS)))
     discs = [d for d in _DISCS if min_px * pixel <= d <= _WIDEST_SHARE * min(height, width) * pixel]
     first_px = discs[0] / pixel if discs else min_px
-    exposed = finest = exposed_image(micrograph.image, first_px, device, working_diameter_px=_MIN_DISC_PX)
+    exposed = finest = exposed_image(micrograph.image, first_px, device, _MIN_DISC_PX, micrograph.mask)
     by_disc: dict[float, FieldSkewness] = {}
     while discs:
         octave = [d for d in discs if d < 2 * _MIN_DISC_PX * exposed.bin_factor * pixel]
