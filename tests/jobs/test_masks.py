@@ -16,12 +16,16 @@ from cryoglean.jobs.fit import run_fit_job
 from cryoglean.jobs.known_inputs import describe_inputs
 from cryoglean.jobs.pick import PickJob, run_pick_job
 from cryoglean.jobs.pick_folder import PickFolder
+from cryoglean.jobs.pick_report import gather
 from cryoglean.jobs.report_micrographs import given_masks
 from cryoglean.jobs.survey import survey_files
 from cryoglean.loop.settings import LoopSettings
 from cryoglean.loop.state import open_run
 from cryoglean.pickers.localpicker.paper import PaperLocalpickerSettings
 from cryoglean.pickers.localpicker.picker import LocalpickerSettings
+from cryoglean.report.pick_page import pick_page
+from cryoglean.report.viewer_data import viewer_data
+from html_page import Page
 from listeners import Listener
 from shells import ShellField
 
@@ -159,3 +163,52 @@ def test_a_mask_that_was_not_touched_is_not_read_again(images, masks):
 
 def replace_digest(mask):
     return mask.model_copy(update={"sha256": "0"})
+
+
+@pytest.fixture(scope="module")
+def bordered(tmp_path_factory):
+    """Micrographs with dead stripes at their edges, and what was picked in them."""
+    root = tmp_path_factory.mktemp("bordered")
+    (root / "images").mkdir()
+    for seed in range(2):
+        field = ShellField(height_px=220, width_px=260, particles=10, pixel_size_angstrom=4, seed=seed)
+        with mrcfile.new(root / f"images/m{seed}.mrc", np.pad(field.render()[0].image, ((7, 12), (5, 0)))) as file:
+            file.voxel_size = 4.0
+    pick(files_of(root / "images"), root / "out", LocalpickerSettings(diameter_angstrom=120), plots=True)
+    return root
+
+
+def test_with_the_masks_that_were_written_the_same_is_learned_and_picked(bordered, tmp_path):
+    files = files_of(bordered / "images", bordered / "out/masks")
+    pick(files, tmp_path / "again", LocalpickerSettings(diameter_angstrom=120))
+    assert picked(tmp_path / "again") == picked(bordered / "out")
+    assert len(read_picks(bordered / "out/picks/m0_autopick.star")) > 5
+
+
+def test_what_is_left_out_is_written_as_either_format_and_made_again_where_it_is_missing(bordered, tmp_path):
+    out, job = tmp_path / "out", {"picker": PUBLISHED}
+    files = files_of(bordered / "images")
+    pick(files, out, **job)
+    png = (out / "masks/m0.png").read_bytes()
+    (out / "masks/m0.png").unlink()
+    (out / "masks/m1.png").write_bytes(b"damaged")
+    pick(files, out, **job)
+    assert (out / "masks/m0.png").read_bytes() == png
+    known = [PickFolder(out).left_out(key) for key in ("m0", "m1")]
+    pick(files, out, mask_format="mrc", **job)
+    assert sorted(path.name for path in (out / "masks").iterdir()) == ["m0.mrc", "m1.mrc"]
+    for before, key in zip(known, ("m0", "m1"), strict=True):
+        np.testing.assert_array_equal(PickFolder(out).left_out(key), before)
+    with mrcfile.open(out / "masks/m0.mrc") as file:
+        assert float(file.voxel_size.x) * file.data.shape[0] == pytest.approx(4 * 239, rel=0.01)
+
+
+def test_the_share_that_is_left_out_is_listed_and_shown(bordered):
+    share = 1 - 220 * 260 / (239 * 265)
+    listed = PickFolder(bordered / "out").shares_left_out()
+    assert listed == {"m0": pytest.approx(share, abs=1e-4), "m1": pytest.approx(share, abs=1e-4)}
+    facts = gather(bordered / "out")
+    assert [each.left_out for each in facts.micrographs] == list(listed.values())
+    page = Page(pick_page(facts, "now"))
+    assert f"{100 * share:.1f}" in page.words
+    assert all(view["left_out"]["image"].startswith("data:image/png") for view in viewer_data(facts)["views"])

@@ -63,3 +63,10 @@ def test_outer_lines_that_a_filter_stirred_up_belong_to_the_border():
     padded[:5] = noise_field((5, 400), 1)
     top, *_ = bounds(padded)
     assert 40 <= top <= 41
+
+
+def test_lines_that_a_mask_marks_from_end_to_end_are_border_wherever_the_image_is_frozen():
+    image, mask = np.pad(noise_field((150, 180)), ((9, 0), (0, 4))), np.zeros((159, 184), bool)
+    mask[:5], mask[-20:], mask[:, :11], mask[60:80, 60:80] = True, True, True, True
+    assert live_area(image.astype(np.float32), mask) == (slice(9, 139), slice(11, 180))
+    assert live_area(image.astype(np.float32), ~np.zeros_like(mask)) == live_area(image.astype(np.float32))

@@ -137,3 +137,15 @@ def test_a_long_caption_stays_clear_of_the_scale_bar():
     short, long = (footer(900, caption, "3 picks", angstrom_per_px=2.0) for caption in ("a", "Ångström-" * 60))
     bar_from = 450 + np.nonzero((short[22, 450:] > 200).all(axis=1))[0].min()
     np.testing.assert_array_equal(short[:, bar_from - 5 :], long[:, bar_from - 5 :])
+
+
+@pytest.mark.parametrize(("shape", "binned"), [((900, 1100), 4), ((3001, 2450), 7), ((401, 450), 1)])
+def test_what_is_left_out_is_shaded_and_nothing_else(path, shape, binned):
+    left_out = np.zeros([-(-side // binned) for side in shape], np.uint8)
+    left_out[: len(left_out) // 2] = 60
+    picture = drawn(path, noise(shape), Picks.empty(), left_out=left_out)
+    canvas = colourfulness(picture[:-HEIGHT_PX])
+    canvas = canvas[:, canvas.max(axis=0) > 0]  # a narrow picture lies in the middle of a wider one
+    border = len(canvas) * len(left_out) // 2 * binned / shape[0]
+    assert canvas[: int(border) - 5].min() > 10
+    assert canvas[int(border) + 5 :].max() == 0

@@ -3,6 +3,7 @@
 import base64
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from cryoglean.report.page_facts import THRESHOLD_MARK
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.run_page import run_page
 from examples import with_slow
-from report_facts import NAMES, facts, nothing, pick_facts, view
+from report_facts import NAMES, facts, nothing, pick_facts, view, views
 
 CANVAS = "#viewer-canvas"
 READY = f"{CANVAS}[data-loaded=true]"
@@ -276,3 +277,29 @@ def test_the_page_of_a_pick_folder_shows_picks_and_pictures(browser, tmp_path, w
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.complaints == []
     assert tab.requests == []
+
+
+def test_what_is_left_out_is_shaded_until_the_key_takes_the_shade_away(browser, tmp_path):
+    left_out = np.zeros((70, 90), np.uint8)
+    left_out[:, :45] = 90
+    known, path = pick_facts(views=(replace(views()[0], left_out=left_out),)), tmp_path / "report.html"
+    path.write_text(pick_page(known, ""), encoding="utf-8")
+    page = Tab(browser, path, viewport={"width": 1280, "height": 900}).page
+    page.wait_for_selector(READY)
+    page.locator(CANVAS).focus()
+    page.keyboard.press("c")
+
+    def warmth():
+        """How much redder than blue the left half of the micrograph is, and the right one."""
+        (scale, (left, _)), seen = shown(page), picture(page)
+        middle = int(left + 450 * scale)
+        redness = seen[..., 0] - seen[..., 2]
+        return np.median(redness[:, int(left) + 5 : middle - 5]), np.median(
+            redness[:, middle + 5 : int(2 * middle - left) - 5]
+        )
+
+    shaded, plain = awaited(warmth, lambda seen: seen[0] > 20)
+    assert abs(plain) < 1
+    page.keyboard.press("m")
+    assert not page.locator("#viewer-shade").is_checked()
+    assert abs(awaited(warmth, lambda seen: seen[0] < shaded / 2)[0]) < 1

@@ -38,6 +38,7 @@ from cryoglean.cli.picker_options import (
     with_picker_options,
 )
 from cryoglean.cli.settings import checked
+from cryoglean.io.mask_files import MaskFormat
 from cryoglean.words import counted
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def pick(
         bool, typer.Option("--plots", help="Draw each micrograph with its picks, and write a report.")
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write picks as CSV, too.")] = False,
+    mask_format: Annotated[
+        MaskFormat, typer.Option(help="Format of OUT/masks, which show what was left out, and why.")
+    ] = MaskFormat.png,
     cpus: Cpus = None,
     device: DeviceName = "auto",
     force: Force = False,
@@ -133,6 +137,7 @@ def pick(
             "given": files,
             "plots": plots,
             "csv": csv,
+            "mask_format": mask_format,
             "cpus": processors,
             "device": choose_device(device),
             "force": force,

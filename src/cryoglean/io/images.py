@@ -125,6 +125,15 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], float | None]:
     return _read(Path(path))[:2]
 
 
+def read_pixels(path: Path) -> NDArray[np.float32]:
+    """Read an image as `read_image` does, of whatever size and values.
+
+    Raises:
+        MicrographError: as there, but for its size and values.
+    """
+    return _decoded(path, lambda _: None)[0]
+
+
 def _read(path: Path) -> tuple[NDArray[np.float32], float | None, str | None]:
     """Read as `read_image`, and return a line for the user, if there is something to say."""
     return _decoded(path, lambda image: _check_content(path, image))
@@ -287,6 +296,6 @@ def _mask_of(file: MicrographFile, shape: tuple[int, ...]) -> NDArray[np.bool_] 
     from cryoglean.io.mask_pixels import mask_from  # late: most micrographs have none
 
     try:
-        return mask_from(file.mask, _decoded(file.mask, lambda _: None)[0], shape)
+        return mask_from(file.mask, read_pixels(file.mask), shape)
     except MicrographError as error:
         raise MicrographError(file.path, f"its mask {error}", by_settings=True) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import write_atomic_text
@@ -40,14 +40,20 @@ class LedgerRow(BaseModel):
     picks: Annotated[int, Field(ge=0)]
 
 
+def _known(cell: object) -> object:
+    return None if cell == "" else cell
+
+
 class PickedRow(LedgerRow):
     """A micrograph with picks.
 
     Attributes:
         fit: short digest of what the picker had learned when it made them; empty where that is not known.
+        left_out: share of the micrograph that is left out; None where that is not known.
     """
 
     fit: str = ""
+    left_out: Annotated[float | None, Field(ge=0, le=1), BeforeValidator(_known)] = None
 
 
 class RejectedRow(BaseModel):

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
 
 
+_SHARE_DIGITS = 4
+"""Decimal digits of shares in lists. *Format*: of this program."""
+
+
 class FolderRecord(Record):
     """Content of `settings.json`.
 
@@ -294,7 +298,8 @@ class OutputFolder:
             rejected.pop(file.name, None)
             if each.reason is None:
                 told = {"key": file.key, "micrograph": file.name, "path": str(file.real_path), "picks": each.count}
-                known[file.key] = self.row.model_validate(told | {"fit": each.fit})
+                share = None if each.left_out is None else round(each.left_out, _SHARE_DIGITS)
+                known[file.key] = self.row.model_validate(told | {"fit": each.fit, "left_out": share})
             else:
                 known.pop(file.key, None)
                 rejected[file.name] = RejectedRow(micrograph=file.name, path=str(file.path), reason=each.reason)

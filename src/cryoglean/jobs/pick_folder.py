@@ -9,6 +9,7 @@ from cryoglean.errors import TableError
 from cryoglean.io.candidates import read_candidates
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.io.mask_files import MaskFormat, read_written_mask
 from cryoglean.jobs.learned import LEARNED
 from cryoglean.jobs.micrograph_lists import PickedRow, read_rows
 from cryoglean.jobs.output_folder import OutputFolder
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cryoglean.jobs.micrograph_lists import LedgerRow
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 _PICK_RESULTS = (
     "picks/**/*_autopick.star",
     "candidates/**/*.npz",
+    "masks/**/*.png",
+    "masks/**/*.mrc",
     "csv/**/*.csv",
     "plots/**/*.png",
     "autopick.star",
@@ -60,11 +66,16 @@ class PickFolder(OutputFolder):
 
     def shown_of(self, key: str) -> tuple[Path, ...]:
         """Return the files of a micrograph that belong to its picks."""
-        return self.candidates_path(key), self.csv_path(key), self.plot_path(key)
+        masks = (self.mask_path(key, each) for each in MaskFormat)
+        return self.candidates_path(key), self.csv_path(key), self.plot_path(key), *masks
 
     def candidates_path(self, key: str) -> Path:
         """Return the file of a micrograph's candidates below the threshold, which are no picks."""
         return self.root / "candidates" / f"{key}.npz"
+
+    def mask_path(self, key: str, written_as: MaskFormat) -> Path:
+        """Return the file of what was left out of a micrograph."""
+        return self.root / "masks" / f"{key}.{written_as}"
 
     def csv_path(self, key: str) -> Path:
         """Return the file of the same picks as CSV, if asked for."""
@@ -91,6 +102,15 @@ class PickFolder(OutputFolder):
             TableError: in one line, if the list of micrographs is there and cannot be understood.
         """
         return {row.key: row.fit for row in read_rows(self.ledger_path, PickedRow)}
+
+    def shares_left_out(self) -> dict[str, float]:
+        """Return the share of each micrograph that is left out, by key, as the list of micrographs tells it.
+
+        Raises:
+            TableError: in one line, if it is there and cannot be understood.
+        """
+        rows = read_rows(self.ledger_path, PickedRow)
+        return {row.key: row.left_out for row in rows if row.left_out is not None}
 
     def earlier_files(self, files: Iterable[MicrographFile]) -> list[MicrographFile]:
         """Return the micrographs that earlier calls have picked, but for those given now.
@@ -122,6 +142,11 @@ class PickFolder(OutputFolder):
             TableError: if their file is damaged.
         """
         return read_candidates(self.candidates_path(key))
+
+    def left_out(self, key: str) -> NDArray[np.uint8] | None:
+        """Return what was left out of a micrograph, as `preprocess.left_out` has it; None where it was not kept."""
+        kept = (read_written_mask(self.mask_path(key, each)) for each in MaskFormat)
+        return next((each for each in kept if each is not None), None)
 
     def has_whole_candidates(self, key: str) -> bool:
         """Tell whether the candidates of a micrograph are there and can be read."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
+from cryoglean.io.mask_files import MaskFormat
 from cryoglean.jobs.pick_one import PickTask
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.sample import spread_sample
@@ -39,6 +40,7 @@ class PickJob(BaseModel):
         pixel_size_angstrom: pixel size of all micrographs; None takes it from the STAR file or the image's header.
         plots: draw a picture of each micrograph with its picks.
         csv: write the picks as CSV, too.
+        mask_format: of the files of what is left out.
         cpus: worker processes.
         device: where to compute, as torch names it.
         force: redo everything.
@@ -57,6 +59,7 @@ class PickJob(BaseModel):
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     plots: bool = False
     csv: bool = False
+    mask_format: MaskFormat = MaskFormat.png
     cpus: int = Field(default=1, ge=1)
     device: str = "cpu"
     force: bool = False
@@ -95,7 +98,15 @@ class PickJob(BaseModel):
         """Return what to make of each micrograph."""
         said = folder, self.picker.diameter_angstrom, self.pixel_size_angstrom
         has_candidates = self.description.threshold_is_score
-        return PickTask(*said, self.csv, self.plots, repick=self.repick, has_candidates=has_candidates)
+        return PickTask(
+            *said,
+            self.csv,
+            self.plots,
+            repick=self.repick,
+            has_candidates=has_candidates,
+            mask_format=self.mask_format,
+            device=self.device,
+        )
 
     def read(self, file: MicrographFile) -> Micrograph:
         """Read a micrograph that can be picked.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from cryoglean.errors import MicrographError
 from cryoglean.io.candidates import write_candidates
 from cryoglean.io.coordinates import write_picks
+from cryoglean.io.mask_files import MaskFormat, read_written_mask, write_mask
 from cryoglean.io.regular import has_content
 from cryoglean.jobs.result import MicrographResult
 from cryoglean.jobs.usable import read_usable
@@ -18,6 +20,9 @@ from cryoglean.report.overlay import draw_overlay
 from cryoglean.report.spacing_audit import smallest_distance_px
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.micrograph import Micrograph, MicrographFile
     from cryoglean.pickers.protocol import Picker
@@ -37,6 +42,8 @@ class PickTask:
         fit: short digest of what the picker has learned, which its picks carry.
         repick: make picks of other fits again.
         has_candidates: whether the picker finds candidates, too, as its description says.
+        mask_format: of the files of what is left out.
+        device: where to compute, as torch names it.
     """
 
     folder: PickFolder
@@ -47,14 +54,20 @@ class PickTask:
     fit: str = ""
     repick: bool = False
     has_candidates: bool = False
+    mask_format: MaskFormat = MaskFormat.png
+    device: str = "cpu"
 
     def done(self, file: MicrographFile) -> MicrographResult | None:
         """Return the result for a micrograph of which nothing is missing."""
         paths = [self.folder.csv_path(file.key)] * self.csv + [self.folder.plot_path(file.key)] * self.plots
-        picks = self.kept_picks(file.key)
-        if picks is None or not all(map(has_content, paths)) or self.lacks_candidates(file.key, picks):
+        picks, mask = self.kept_picks(file.key), self.kept_mask(file.key)
+        if picks is None or not all(map(has_content, paths)) or self.lacks_candidates(file.key, picks) or mask is None:
             return None
-        return _result(file, picks)
+        return _result(file, picks, mask)
+
+    def kept_mask(self, key: str) -> NDArray[np.uint8] | None:
+        """Return what is left out of a micrograph, if its file is there and whole."""
+        return read_written_mask(self.folder.mask_path(key, self.mask_format))
 
     def lacks_candidates(self, key: str, picks: Picks) -> bool:
         """Tell whether candidates are missing or damaged that can be made again: not those of older fits."""
@@ -84,19 +97,21 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
         _keep_candidates(task, file, _found(task, picker, micrograph).candidates)
     if task.csv:
         write_picks(task.folder.csv_path(file.key), picks)
+    mask = _mask(task, file, micrograph)
     if task.plots:
-        _draw(task, file, micrograph, picks)
+        _draw(task, file, micrograph, picks, mask)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
-    return replace(_result(known, picks), seconds=perf_counter() - start, note=note)
+    return replace(_result(known, picks, mask), seconds=perf_counter() - start, note=note)
 
 
-def _result(file: MicrographFile, picks: Picks) -> MicrographResult:
+def _result(file: MicrographFile, picks: Picks, mask: NDArray[np.uint8]) -> MicrographResult:
     return MicrographResult(
         file,
         len(picks),
         fit=picks.fit,
         nearest_px=smallest_distance_px(picks),
         expected=picks.expected_particles,
+        left_out=float((mask > 0).mean()),
     )
 
 
@@ -119,12 +134,28 @@ def _found(task: PickTask, picker: Picker, micrograph: Micrograph) -> PicksAndCa
     return found
 
 
+def _mask(task: PickTask, file: MicrographFile, micrograph: Micrograph) -> NDArray[np.uint8]:
+    """Return what is left out of a micrograph, and write it unless it is there, in one format."""
+    mask = task.kept_mask(file.key)
+    if mask is None:
+        import torch  # late: a job that is done needs none of it
+
+        from cryoglean.preprocess.left_out import left_out
+
+        mask = left_out(micrograph, task.diameter_angstrom, torch.device(task.device))
+        for each in MaskFormat:
+            task.folder.mask_path(file.key, each).unlink(missing_ok=True)
+        binned = math.ceil(micrograph.shape[0] / mask.shape[0])
+        write_mask(task.folder.mask_path(file.key, task.mask_format), mask, binned * micrograph.pixel_size_angstrom)
+    return mask
+
+
 def _keep_candidates(task: PickTask, file: MicrographFile, candidates: Picks | None) -> None:
     if candidates is not None:
         write_candidates(task.folder.candidates_path(file.key), candidates)
 
 
-def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks) -> None:
+def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: Picks, mask: NDArray[np.uint8]) -> None:
     draw_overlay(
         task.folder.plot_path(file.key),
         -micrograph.image if file.contrast is Contrast.bright else micrograph.image,  # as it was recorded
@@ -132,4 +163,5 @@ def _draw(task: PickTask, file: MicrographFile, micrograph: Micrograph, picks: P
         task.diameter_angstrom / micrograph.pixel_size_angstrom,
         caption=file.key,
         pixel_size_angstrom=micrograph.pixel_size_angstrom,
+        left_out=mask,
     )

@@ -34,6 +34,9 @@ from cryoglean.report.pick_facts import PickFacts, Picture
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cryoglean.pickers.protocol import PickerDescription
     from cryoglean.report.page_facts import View
 
@@ -64,6 +67,10 @@ class PickedMicrographs:
         told = self._told_pixel_size(key)
         return float(self._settings["diameter_angstrom"]) / (told or header_angstrom or 1.0)
 
+    def left_out(self, key: str) -> NDArray[np.uint8] | None:
+        """Return what is left out of a micrograph, as `PickFolder.left_out` does."""
+        return self._folder.left_out(key)
+
     def pixel_size_angstrom(self, views: Sequence[View]) -> float | None:
         """Return the pixel size that all micrographs have, by what was told and by those that were read."""
         told = (self._told_pixel_size(key) for key in self.files)
@@ -73,7 +80,7 @@ class PickedMicrographs:
 
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order in which they were given; picks are those on disk."""
-        known = self._folder.known_inputs()
+        known, left_out = self._folder.known_inputs(), self._folder.shares_left_out()
         rejected = rejected_reasons(self._folder.rejected_path, known)
         picks = {key: None if key in rejected else self._folder.done_picks(key) for key in self.files}
         return tuple(
@@ -86,6 +93,7 @@ class PickedMicrographs:
                 height_px=table_height_px(self._folder, key, known[key].name),
                 rejected=rejected.get(key),
                 defocus_angstrom=self._tables[key].defocus_angstrom if key in self._tables else None,
+                left_out=left_out.get(key),
             )
             for key, path in self.files.items()
         )

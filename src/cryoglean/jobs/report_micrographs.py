@@ -26,6 +26,8 @@ from cryoglean.report.viewer_data import LONGEST_SIDE_PX, MAX_VIEWS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
+
     from cryoglean.jobs.known_inputs import KnownInput
     from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.micrograph import MicrographFile
@@ -50,6 +52,10 @@ class Micrographs(Protocol):
         """Return the particle's diameter in a micrograph whose header has this pixel size."""
         ...
 
+    def left_out(self, key: str) -> NDArray[np.uint8] | None:
+        """Return what is left out of a micrograph, as `PickFolder.left_out` does."""
+        ...
+
 
 def read_views(micrographs: Micrographs, picks: Mapping[str, Picks]) -> tuple[View, ...]:
     """Read micrographs for the viewer, spread over the set, or all if they are few."""
@@ -71,7 +77,7 @@ def _view(micrographs: Micrographs, key: str, picks: Picks) -> View:
     scale = picture_scale(max(image.shape), LONGEST_SIDE_PX)
     grey = visible_grey(resized(image, scale), diameter_px * scale)
     height, width = image.shape
-    return View(key, height, width, grey, scale, diameter_px)
+    return View(key, height, width, grey, scale, diameter_px, left_out=micrographs.left_out(key))
 
 
 def listed_in(tables: Iterable[Path]) -> dict[str, MicrographFile]:

@@ -43,6 +43,7 @@ class MicrographResult:
         fit: short digest of the fit that made its picks; empty where there is none, or it is not known.
         nearest_px: distance of its nearest two picks in stored pixels; None where there are no two.
         expected: how many of its picks are particles, if their scores are probabilities.
+        left_out: share of it that is left out; None where it is not known.
     """
 
     file: MicrographFile
@@ -53,6 +54,7 @@ class MicrographResult:
     fit: str = ""
     nearest_px: float | None = None
     expected: float | None = None
+    left_out: float | None = None
 
 
 @dataclass

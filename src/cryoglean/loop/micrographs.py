@@ -38,6 +38,9 @@ from cryoglean.report.page_facts import MicrographFacts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cryoglean.loop.settings import LoopSettings
     from cryoglean.loop.state import RunFile
     from cryoglean.pickers.protocol import PickerDescription
@@ -92,11 +95,16 @@ class RunMicrographs:
         pixel_size = found[0] if found else self.pixel_size_angstrom
         return self._settings.diameter_angstrom / (pixel_size or 1.0)
 
+    def left_out(self, key: str) -> NDArray[np.uint8] | None:
+        """Return what is left out of a micrograph, as `PickFolder.left_out` does."""
+        return self._folder.left_out(key)
+
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order given."""
         picked = self._picked()
         picks = read_round(self._folder.root, picked)
         defocus, rejected, subset = self._defocus(), self._rejected(), set(self._run.state.subset or ())
+        left_out = self._folder.shares_left_out()
         names = {key: each.name for key, each in self._run.state.micrographs.items()}
         return tuple(
             MicrographFacts(
@@ -109,6 +117,7 @@ class RunMicrographs:
                 rejected=rejected.get(key),
                 defocus_angstrom=defocus.get(key),
                 is_of_subset=key in subset,
+                left_out=left_out.get(key),
             )
             for key, path in self._files.items()
         )

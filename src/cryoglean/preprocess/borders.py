@@ -22,7 +22,7 @@ _MAX_SAMPLES = 1024
 bounds the time of large micrographs."""
 
 
-def live_area(image: NDArray[np.float32]) -> tuple[slice, slice]:
+def live_area(image: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> tuple[slice, slice]:
     """Find the rectangle inside dead or padded borders.
 
     A border is frozen where its lines repeat each other: constant (dead lines, zero padding after motion correction)
@@ -32,12 +32,27 @@ def live_area(image: NDArray[np.float32]) -> tuple[slice, slice]:
 
     Args:
         image: (h, w) micrograph.
+        mask: (h, w) booleans; lines at its edges that it marks from end to end are border, too.
 
     Returns:
         Slices of rows and of columns. The whole image where no border is frozen, or where all of it is.
     """
+    if mask is not None:
+        rows, columns = (_beside_mask(np.asarray(mask.all(axis=axis))) for axis in (1, 0))
+        inner = live_area(image[rows, columns])
+        return _within(rows, inner[0]), _within(columns, inner[1])
     every = max(1, max(image.shape) // _MAX_SAMPLES)
     return _live_lines(image[:, ::every]), _live_lines(image[::every].T)
+
+
+def _beside_mask(is_masked: NDArray[np.bool_]) -> slice:
+    """Return the slice of lines between the masked ones at both edges; all lines where all are masked."""
+    free = np.flatnonzero(~is_masked)
+    return slice(int(free[0]), int(free[-1]) + 1) if len(free) else slice(0, len(is_masked))
+
+
+def _within(outer: slice, inner: slice) -> slice:
+    return slice(outer.start + inner.start, outer.start + inner.stop)
 
 
 def _live_lines(lines: NDArray[np.float32]) -> slice:

@@ -30,14 +30,20 @@ def without_glaring(working: WorkingImage) -> WorkingImage:
 
     A filter's response to them outweighs that to particles, whose template would not be found.
     """
-    glaring = working.contrast > GLARING_CONTRAST
-    if not glaring.any():
-        return working
-    glaring = widened(glaring, max(1, round(_REACH_DIAMETERS * working.diameter_px)))
-    if float(glaring.float().mean()) > _MAX_SHARE:
+    glaring = glaring_places(working)
+    if glaring is None:
         return working
     exposed = ~glaring if working.exposed is None else working.exposed & ~glaring
     return replace(working, image=torch.where(glaring, 0.0, working.image), exposed=exposed)
+
+
+def glaring_places(working: WorkingImage) -> Tensor | None:
+    """Return `(h, w)` booleans, where a working image has dirt; None where it has none, or too much to be any."""
+    glaring = working.contrast > GLARING_CONTRAST
+    if not glaring.any():
+        return None
+    glaring = widened(glaring, max(1, round(_REACH_DIAMETERS * working.diameter_px)))
+    return None if float(glaring.float().mean()) > _MAX_SHARE else glaring
 
 
 def widened(mask: Tensor, reach_px: int) -> Tensor:

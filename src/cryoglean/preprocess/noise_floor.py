@@ -104,7 +104,7 @@ def noise_floor(image: NDArray[np.float32], diameter_px: float, mask: NDArray[np
         `SIGNAL_CYCLES`, the median of its tiles. None where nothing was exposed, or pixels are too coarse to tell.
     """
     image = cover_mask(image, mask)
-    rows, columns = live_area(image)
+    rows, columns = live_area(image, mask)
     live = image[rows, columns]
     side = min(round(TILE_DIAMETERS * diameter_px), *live.shape)
     highest = min(NOISE_CYCLES[1], diameter_px / 2)

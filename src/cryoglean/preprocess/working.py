@@ -172,7 +172,7 @@ def exposed_image(
         mask: (h, w) booleans, what counts as not exposed; None leaves nothing out.
     """
     image = cover_mask(image, mask)  # what it hides must not tell the live area either
-    rows, columns = live_area(image)
+    rows, columns = live_area(image, mask)
     live = as_tensor(image[rows, columns])
     factor = _bin_factor(live.numel(), diameter_px, working_diameter_px)
     binned = bin_by_mean(live.to(device) if device else live, factor)
@@ -194,10 +194,10 @@ def _exposed(live: NDArray[np.float32], mask: NDArray[np.bool_] | None, factor: 
         return None
     height, width = (math.ceil(side / factor) for side in live.shape)
     exposed = torch.from_numpy(np.ones((height, width), bool) if is_alike else spread_blocks(blocks, (height, width)))
-    return exposed & ~_binned_mask(mask, factor) if mask is not None else exposed
+    return exposed & ~binned_mask(mask, factor) if mask is not None else exposed
 
 
-def _binned_mask(mask: NDArray[np.bool_], factor: int) -> Tensor:
+def binned_mask(mask: NDArray[np.bool_], factor: int) -> Tensor:
     """Return which binned pixels have a masked one in them."""
     pool = torch.nn.functional.max_pool2d
     return pool(torch.from_numpy(mask.astype(np.float32))[None, None], factor, ceil_mode=True)[0, 0] > 0

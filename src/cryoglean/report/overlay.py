@@ -35,6 +35,10 @@ _FINE_LINES_BELOW_PX = 20
 _LINE_OPACITY = 0.8
 """Of the circles. Chosen by hand: the micrograph shows through."""
 
+LEFT_OUT_RGB, LEFT_OUT_OPACITY = (230, 110, 40), 0.28
+"""Shade over what is left out. Chosen by hand: orange is none of the colours of grey values or weak picks, and what is
+below shows through."""
+
 _USUAL_LOWEST_SCORE = 0.5
 """Score of the weakest colour where no score is lower. Derived: the default threshold of the pickers."""
 
@@ -50,6 +54,7 @@ def draw_overlay(
     *,
     caption: str = "",
     pixel_size_angstrom: float | None = None,
+    left_out: NDArray[np.uint8] | None = None,
 ) -> None:
     """Draw a circle of the particle's diameter round each pick, coloured by its score, and write it as PNG.
 
@@ -63,6 +68,7 @@ def draw_overlay(
         diameter_px: particle diameter in pixels of the micrograph.
         caption: name of the micrograph.
         pixel_size_angstrom: for the scale bar; none is drawn without it.
+        left_out: (h, w), not 0 where the micrograph is left out, binned from its first pixel on; shaded.
 
     Raises:
         OSError: if the file cannot be written.
@@ -71,6 +77,8 @@ def draw_overlay(
     grey = visible_grey(resized(image, scale), diameter_px * scale)
     canvas = np.repeat(grey[..., None], 3, axis=2)
     lowest = lowest_shown_score(picks)
+    if left_out is not None:
+        _shade(canvas, left_out, scale * math.ceil(image.shape[0] / left_out.shape[0]))
     _draw_circles(canvas, picks, lowest, scale, diameter_px * scale)
     canvas = _padded(canvas)
     strip = footer(
@@ -102,6 +110,16 @@ def score_palette() -> NDArray[np.uint8]:
     """Return (n, 3) RGB colours, the weakest first: violet to yellow by even steps of lightness."""
     ramp = np.arange(_COLOURS_FROM, 256, dtype=np.uint8)[:, None]
     return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_PLASMA)[:, 0, ::-1], np.uint8)
+
+
+def _shade(canvas: NDArray[np.uint8], left_out: NDArray[np.uint8], scale: float) -> None:
+    """Shade what is left out on an RGB canvas of `scale` picture pixels per pixel of that."""
+    places = (
+        ((np.arange(side) + 0.5) / scale).astype(np.intp).clip(0, n - 1)
+        for side, n in zip(canvas.shape[:2], left_out.shape, strict=True)
+    )
+    shaded = left_out[np.ix_(*places)] > 0
+    canvas[shaded] = (1 - LEFT_OUT_OPACITY) * canvas[shaded] + LEFT_OUT_OPACITY * np.array(LEFT_OUT_RGB)
 
 
 def _draw_circles(canvas: NDArray[np.uint8], picks: Picks, lowest: float, scale: float, diameter_px: float) -> None:

@@ -36,6 +36,7 @@ class MicrographFacts:
         candidates: places below the threshold; None where none were kept.
         name: in tables of RELION; "" where it is the path.
         height_px: number of rows as stored, where its tables count from the last one.
+        left_out: share of it that is left out; None where that is not known.
     """
 
     key: str
@@ -47,6 +48,7 @@ class MicrographFacts:
     candidates: Picks | None = None
     name: str = ""
     height_px: int | None = None
+    left_out: float | None = None
 
     @property
     def table_name(self) -> str:
@@ -77,6 +79,8 @@ class View:
         scale: pixels of `grey` per stored pixel.
         diameter_px: particle diameter in stored pixels.
         problem: why there is no image.
+        left_out: (h, w) uint8, not 0 where the micrograph is left out, binned from its first pixel on; None where that
+            is not known.
     """
 
     key: str
@@ -86,6 +90,7 @@ class View:
     scale: float
     diameter_px: float
     problem: str = ""
+    left_out: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

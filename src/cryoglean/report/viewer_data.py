@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from cryoglean.picks import Picks
-from cryoglean.report.overlay import highest_shown_score, lowest_shown_score, score_palette
+from cryoglean.report.overlay import (
+    LEFT_OUT_OPACITY,
+    LEFT_OUT_RGB,
+    highest_shown_score,
+    lowest_shown_score,
+    score_palette,
+)
 from cryoglean.report.packed_places import MAX_PLACES, PLACES, places_of
 from cryoglean.report.page_facts import THRESHOLD_MARK
 from cryoglean.report.score_steps import PARTS, all_scores, own_threshold, steps_for
@@ -21,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_VIEWS, LONGEST_SIDE_PX, MAX_IMAGE_BYTES = 24, 1000, 320_000
 """Number, longer side and size of the pictures of micrographs. Resource: the page stays below 24 MB."""
+
+MAX_SHADE_PX = 512
+"""Longer side of the shade over what is left out. Resource: a few kilobytes for each micrograph."""
 
 _QUALITIES = (88, 80, 70, 60, 50, 40, 30, 20)
 """Of JPEG, tried from the first on. Resource: the best that `MAX_IMAGE_BYTES` allows."""
@@ -85,6 +95,19 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
+def _shade(view: View) -> dict[str, Any] | None:
+    """Return the shade over what is left out, and which stored pixels it covers; None where nothing is, or is known."""
+    if view.left_out is None or not view.left_out.any():
+        return None
+    factor = max(1, math.ceil(max(view.left_out.shape) / MAX_SHADE_PX))
+    binned = math.ceil(view.height_px / view.left_out.shape[0]) * factor
+    part = (view.left_out > 0)[factor // 2 :: factor, factor // 2 :: factor]
+    shade = np.zeros((*part.shape, 4), np.uint8)
+    shade[part] = (*LEFT_OUT_RGB[::-1], round(255 * LEFT_OUT_OPACITY))  # OpenCV's order
+    encoded = cv2.imencode(".png", shade)[1].tobytes()
+    return {"image": data_uri(encoded, "png"), "covered": [binned * side for side in part.shape[::-1]]}
+
+
 def _view(view: View) -> dict[str, Any]:
     covered = (view.width_px, view.height_px)
     if view.grey is not None:
@@ -94,6 +117,7 @@ def _view(view: View) -> dict[str, Any]:
         "size": [view.width_px, view.height_px],
         "covered": list(covered),
         "image": None if view.grey is None else data_uri(jpeg(view.grey), "jpeg"),
+        "left_out": _shade(view),
         "problem": view.problem,
         "diameter": view.diameter_px,
     }

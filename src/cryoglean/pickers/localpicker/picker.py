@@ -32,8 +32,7 @@ from cryoglean.pickers.localpicker.template_search import (
 from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.settings import ProbabilitySettings
 from cryoglean.picks import Picks
-from cryoglean.preprocess.glaring import without_glaring
-from cryoglean.preprocess.working import WorkingImage, working_image
+from cryoglean.preprocess.left_out import clean_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cryoglean.micrograph import Micrograph
+    from cryoglean.preprocess.working import WorkingImage
 
 
 _DOUBTFUL = 0.01
@@ -170,7 +170,7 @@ class Localpicker(ScoringPicker):
             micrograph: any size.
             distance_diameters: minimum distance of two peaks in particle diameters; that of the settings by default.
         """
-        working = _working(micrograph, self.settings.diameter_angstrom, self.device)
+        working = clean_image(micrograph, self.settings.diameter_angstrom, self.device)
         return self.candidates_in(working, distance_diameters)
 
     def candidates_in(self, working: WorkingImage, distance_diameters: float | None = None) -> PeakCandidates:
@@ -252,7 +252,7 @@ def fit_localpicker(
     """
     fields, names = [], []
     for micrograph in micrographs:
-        fields.append(FilteredMicrograph.of(_working(micrograph, diameter_angstrom, device)))
+        fields.append(FilteredMicrograph.of(clean_image(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
     template, skewness = search_template(fields, threads)
     if not is_skewed(skewness.typical, skewness.noise_error):
@@ -288,8 +288,3 @@ def _nothing_found(names: Sequence[str], diameter_angstrom: float, template: Tem
         stand_out=False,
         micrographs=tuple(names),
     )
-
-
-def _working(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None) -> WorkingImage:
-    diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
-    return without_glaring(working_image(micrograph.image, diameter_px, device, micrograph.mask))

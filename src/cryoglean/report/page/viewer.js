@@ -8,7 +8,8 @@
   const canvas = part("canvas");
   const context = canvas.getContext("2d");
   const pictures = new Map();
-  const state = { index: 0, scale: 1, left: 0, top: 0, threshold: data.first, hovered: -1, circles: true };
+  const shades = new Map();
+  const state = { index: 0, scale: 1, left: 0, top: 0, threshold: data.first, hovered: -1, circles: true, shade: true };
   const MAX_SCALE = 24;
 
   const view = () => data.views[state.index];
@@ -30,6 +31,25 @@
       pictures.set(state.index, image);
     }
     return pictures.get(state.index);
+  }
+
+  function drawShade() {
+    const { image, covered } = view().left_out;
+    if (!shades.has(state.index)) {
+      const loading = new Image();
+      loading.addEventListener("load", draw);
+      loading.src = image;
+      shades.set(state.index, loading);
+    }
+    const shade = shades.get(state.index);
+    if (!shade.complete || !shade.naturalWidth) return;
+    context.save();
+    context.beginPath();
+    context.rect(state.left, state.top, view().size[0] * state.scale, view().size[1] * state.scale);
+    context.clip();
+    context.imageSmoothingEnabled = false;
+    context.drawImage(shade, state.left, state.top, covered[0] * state.scale, covered[1] * state.scale);
+    context.restore();
   }
 
   const wholeScale = () => Math.min(canvas.clientWidth / view().size[0], canvas.clientHeight / view().size[1]);
@@ -78,6 +98,7 @@
       context.fillStyle = "#262a30";
       context.fillRect(state.left, state.top, view().size[0] * state.scale, view().size[1] * state.scale);
     }
+    if (state.shade && view().left_out) drawShade();
     if (state.circles) drawCircles();
     drawScaleBar(width, height);
     Object.assign(canvas.dataset, { scale: state.scale, left: state.left, top: state.top, index: state.index, step: state.threshold });
@@ -210,10 +231,17 @@
     draw();
   }
 
+  function setShade(on) {
+    state.shade = on;
+    part("shade").checked = on;
+    draw();
+  }
+
   const keys = {
     p: () => show(state.index - 1),
     n: () => show(state.index + 1),
     c: () => setCircles(!state.circles),
+    m: () => setShade(!state.shade),
     "+": () => zoom(1.25),
     "=": () => zoom(1.25),
     "-": () => zoom(0.8),
@@ -246,6 +274,7 @@
   part("next").addEventListener("click", keys.n);
   part("choice").addEventListener("change", (event) => show(Number(event.target.value)));
   part("circles").addEventListener("change", (event) => setCircles(event.target.checked));
+  part("shade").addEventListener("change", (event) => setShade(event.target.checked));
   part("in").addEventListener("click", keys["+"]);
   part("out").addEventListener("click", keys["-"]);
   part("fit").addEventListener("click", whole);
