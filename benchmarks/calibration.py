@@ -19,14 +19,15 @@ import numpy as np
 
 from constants_decoys import learned
 from cryoglean.pickers.auto.fit import fit_auto
-from cryoglean.pickers.auto.picker import AutoSettings, auto_picker
+from cryoglean.pickers.auto.picker import AutoSettings
+from cryoglean.pickers.auto.smaller import auto_picker, find_smaller
 from cryoglean.scale.threads import limit_threads
 from hard_sets import make_set
 from hard_suite import Field, counts
 
 if TYPE_CHECKING:
     from constants_decoys import LearnedSet
-    from cryoglean.pickers.auto.fit import FittedAuto
+    from cryoglean.pickers.auto.picker import FittedAuto
 
 SETS = "base,clean,crowd,frames,rod2,rod3,small,small-dim,mixed,dirt,gradient,plate"
 RATES = (None, 0.05, 0.1, 0.2)
@@ -49,7 +50,7 @@ class Row(NamedTuple):
 def at_rate(each: LearnedSet, fitted: FittedAuto, rate: float | None) -> Row:
     """Pick a set at a false-discovery rate."""
     settings = AutoSettings(diameter_angstrom=each.kind.diameter, fdr=rate)
-    picker = auto_picker(settings, fitted.model, fitted.averages)
+    picker = auto_picker(settings, fitted)
     picks = [picker.pick(micrograph) for micrograph in each.micrographs]
     scored = [Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)]
     hits, truth, found = counts(scored, 0.0)
@@ -62,7 +63,7 @@ def rows_of(name: str, folder: Path) -> list[Row]:
     """Learn a set, and pick it at all rates."""
     limit_threads(1)
     each = learned(name, folder)
-    fitted = fit_auto(each.micrographs[:8], each.model)
+    fitted = find_smaller(lambda: each.micrographs[:8], fit_auto(each.micrographs[:8], each.model))
     return [at_rate(each, fitted, rate) for rate in RATES]
 
 

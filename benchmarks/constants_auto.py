@@ -17,7 +17,8 @@ from constants_decoys import LearnedSet, arguments, measured, tables_of_sets
 from cryoglean.pickers.auto import picker as judge
 from cryoglean.pickers.auto import quick_classes
 from cryoglean.pickers.auto.fit import fit_auto
-from cryoglean.pickers.auto.picker import AutoSettings, auto_picker
+from cryoglean.pickers.auto.picker import AutoSettings
+from cryoglean.pickers.auto.smaller import auto_picker, find_smaller
 from cryoglean.pickers.matcher import template_bank
 from hard_suite import Field, counts, f1
 
@@ -42,9 +43,9 @@ CHOSEN = "rod2,rod3,small,crowd,base,frames"
 
 def own_f1(each: LearnedSet) -> float:
     """Learn and pick a set with Auto; return F1 at its own threshold."""
-    fitted = fit_auto(each.micrographs[:8], each.model)
+    fitted = find_smaller(lambda: each.micrographs[:8], fit_auto(each.micrographs[:8], each.model))
     settings = AutoSettings(diameter_angstrom=each.kind.diameter)
-    picker = auto_picker(settings, fitted.model, fitted.averages)
+    picker = auto_picker(settings, fitted)
     picks = [picker.pick(micrograph) for micrograph in each.micrographs]
     return f1(*counts([Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)], 0.0))
 

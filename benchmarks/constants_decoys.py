@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     """Of each constant, its module and the values that it is given."""
 
 VALUES: Values = {
-    "_COVERING_PROBABILITY": (peak_heights, (0.1, 0.15, 0.2, 0.3, 0.5)),
-    "_PARTICLE_RADIUS_DIAMETERS": (peak_heights, (0.35, 0.5, 0.65)),
+    "COVERING_PROBABILITY": (peak_heights, (0.1, 0.15, 0.2, 0.3, 0.5)),
+    "PARTICLE_RADIUS_DIAMETERS": (peak_heights, (0.35, 0.5, 0.65)),
     "_DIRT_RADIUS_DIAMETERS": (peak_heights, (0.5, 0.75, 1.0)),
     "EDGE_DIAMETERS": (peak_heights, (0.33, 0.5, 0.75)),
     "_ROUNDS": (peak_heights, (2, 4, 8)),

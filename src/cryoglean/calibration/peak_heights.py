@@ -42,12 +42,12 @@ _MIN_PEAKS = 50
 """Fewer peaks are parted by two normal densities alone. Chosen by hand: with decoys there are too many ways to fit so
 few."""
 
-_COVERING_PROBABILITY = 0.2
+COVERING_PROBABILITY = 0.2
 """Probability of a particle from which its place tells nothing of the background. Chosen on simulated sets: particles
 that stay lift the decoys as much as noise that is covered lowers them; with 0.1 to 0.5 F1 lacks 0.004 to 0.013 of that
 at the best threshold (`benchmarks/constants_decoys.py`). Labels of three real sets were watched meanwhile."""
 
-_PARTICLE_RADIUS_DIAMETERS = 0.5
+PARTICLE_RADIUS_DIAMETERS = 0.5
 """Radius of what a particle covers. Derived: that of the particle."""
 
 _DIRT_RADIUS_DIAMETERS = 0.75
@@ -157,7 +157,7 @@ def _fit_beside_decoys(
         if len(decoys) < MIN_HEIGHTS:
             break
         model = fit_height_model(heights, decoys)
-        likely = model.posterior(heights) >= _COVERING_PROBABILITY
+        likely = model.posterior(heights) >= COVERING_PROBABILITY
         if (likely != before).mean() <= _SETTLED:
             break  # nearly the same decoys again
     return model
@@ -220,7 +220,7 @@ class _Seen(NamedTuple):
         """Return the heights of decoys, if peaks of a least height are those of particles."""
         image, diameter_px = self.field.working.image, self.field.working.diameter_px
         particles = self.peaks.take(self.peaks.height >= least_height)
-        covered = self.dirt | near_places(_shape(image), particles.xy, _PARTICLE_RADIUS_DIAMETERS * diameter_px)
+        covered = self.dirt | near_places(_shape(image), particles.xy, PARTICLE_RADIUS_DIAMETERS * diameter_px)
         amplitudes = background_amplitudes(image, torch.from_numpy(covered).to(image.device))
         heights = []
         for surrogate in range(surrogates):

@@ -16,6 +16,10 @@ Y = "rlnCoordinateY"
 SCORE = "rlnAutopickFigureOfMerit"
 CLASS = "rlnClassNumber"
 PSI = "rlnAnglePsi"
+SPECIES = "cryogleanSpecies"
+"""Which species a pick is of, from 1, the largest first. Format: ours; RELION has no such column, and classes are
+something else."""
+
 ORIGIN_X = "rlnOriginXAngst"
 ORIGIN_Y = "rlnOriginYAngst"
 ORIGIN_X_PX = "rlnOriginX"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,8 +32,7 @@ def without_glaring(working: WorkingImage) -> WorkingImage:
     glaring = glaring_places(working)
     if glaring is None:
         return working
-    exposed = ~glaring if working.exposed is None else working.exposed & ~glaring
-    return replace(working, image=torch.where(glaring, 0.0, working.image), exposed=exposed)
+    return working.without(glaring)
 
 
 def glaring_places(working: WorkingImage) -> Tensor | None:

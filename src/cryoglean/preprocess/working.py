@@ -69,6 +69,11 @@ class WorkingImage:
     top: int = 0
     exposed: Tensor | None = None
 
+    def without(self, places: Tensor) -> WorkingImage:
+        """Leave `(h, w)` places out, as if they had not been exposed."""
+        exposed = ~places if self.exposed is None else self.exposed & ~places
+        return replace(self, image=torch.where(places, 0.0, self.image), exposed=exposed)
+
     def halved(self) -> WorkingImage:
         """Return it binned by two more, its variance no longer 1."""
         image, contrast = (bin_by_mean(values, 2) for values in (self.image, self.contrast))

@@ -59,7 +59,8 @@ def draw_overlay(
     """Draw a circle of the particle's diameter round each pick, coloured by its score, and write it as PNG.
 
     The micrograph is binned (or magnified, a small one), slow changes of grey are softened, and fine noise is smoothed,
-    so that particles can be seen; the centre of a pick stays free. A strip below has the caption and legend.
+    so that particles can be seen; the centre of a pick stays free. A strip below has the caption and legend. Circles of
+    a smaller species are half as large.
 
     Args:
         path: the picture; written whole or not at all.
@@ -131,9 +132,9 @@ def _draw_circles(canvas: NDArray[np.uint8], picks: Picks, lowest: float, scale:
     share = (weakest_first.score - lowest) / max(highest_shown_score(picks) - lowest, 1e-9)
     colours = palette[np.rint(share * (len(palette) - 1)).astype(int)]
     centres = np.rint(((weakest_first.xy + 0.5) * scale - 0.5) * 2**_SUBPIXEL_BITS).astype(int)
-    radius = round(max(diameter_px / 2, 2.0) * 2**_SUBPIXEL_BITS)
+    radii = np.rint(np.maximum(diameter_px / 2 / weakest_first.species_numbers, 2.0) * 2**_SUBPIXEL_BITS)
     thickness = 1 if diameter_px < _FINE_LINES_BELOW_PX else 2
-    for centre, colour in zip(centres.tolist(), colours.tolist(), strict=True):
+    for centre, radius, colour in zip(centres.tolist(), radii.astype(int).tolist(), colours.tolist(), strict=True):
         cv2.circle(canvas, centre, radius, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     cv2.addWeighted(canvas, _LINE_OPACITY, bare, 1 - _LINE_OPACITY, 0, canvas)
 
@@ -151,7 +152,9 @@ def _remark(picks: Picks, diameter_px: float, pixel_size_angstrom: float | None)
     count = counted(len(picks), "pick")
     if pixel_size_angstrom is None:
         return f"{count}, circles of {diameter_px:.4g} px"
-    return f"{count}, circles of {diameter_px * pixel_size_angstrom:.4g} Å"
+    smaller = int((picks.species_numbers > 1).sum())
+    species = f", {smaller} of a smaller species in half as large ones" if smaller else ""
+    return f"{count}, circles of {diameter_px * pixel_size_angstrom:.4g} Å{species}"
 
 
 def _legend(picks: Picks, lowest: float) -> Legend:

@@ -15,8 +15,8 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.nets.weights import write_weights
 from cryoglean.pickers.auto.figures import fit_figure
 from cryoglean.pickers.auto.files import KIND, VERSION, read_fitted_auto, write_fitted_auto
-from cryoglean.pickers.auto.fit import FittedAuto, fit_auto
-from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, Trial, auto_picker
+from cryoglean.pickers.auto.fit import fit_auto
+from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, FittedAuto, Trial, picker_of_one_species
 from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.picker import fit_matcher
@@ -29,7 +29,7 @@ def fitted(micrographs, diameter=DIAMETER):
 
 
 def picks_of(learned, micrograph, diameter=DIAMETER):
-    return auto_picker(AutoSettings(diameter_angstrom=diameter), learned.model, learned.averages).pick(micrograph)
+    return picker_of_one_species(AutoSettings(diameter_angstrom=diameter), learned).pick(micrograph)
 
 
 def by_template(learned, micrograph, diameter=DIAMETER):
@@ -79,7 +79,7 @@ class TestContract(PickerContract):
     def picker(self):
         learned = self.learned(self.diameter, self.pixel_size)
         settings = AutoSettings(diameter_angstrom=self.diameter * self.pixel_size)
-        return auto_picker(settings, learned.model, learned.averages)
+        return picker_of_one_species(settings, learned)
 
 
 @pytest.mark.numerical

@@ -1,7 +1,8 @@
 """RELION's STAR: the coordinates of one micrograph, or of many with `rlnMicrographName`.
 
 The table written holds the five columns that RELION's own pickers write (`rlnClassNumber` and `rlnAnglePsi` are dummies
-that its STAR joiner wants to see). What RELION has no column for stands in comment lines above the table, which it
+that its STAR joiner wants to see), and where there are several species a column of ours, which RELION carries along as
+one that it does not know. What else RELION has no column for stands in comment lines above the table, which it
 skips. RELION 5 rounds a coordinate when it extracts and keeps the rest as an origin; RELION 3.1 cuts off the fraction.
 """
 
@@ -21,7 +22,7 @@ from cryoglean.io.coordinates.format import CarriedRows, CoordinateFormat, Store
 from cryoglean.io.coordinates.y_convention import YConvention, relion_y_convention
 from cryoglean.io.optics_groups import optics_by_number
 from cryoglean.io.origins import image_pixel_sizes, micrograph_pixel_sizes, origin_columns, origins
-from cryoglean.io.relion_columns import CLASS, GROUP, IMAGE, MICROGRAPH, PSI, SCORE, X, Y
+from cryoglean.io.relion_columns import CLASS, GROUP, IMAGE, MICROGRAPH, PSI, SCORE, SPECIES, X, Y
 from cryoglean.io.star import find_table, read_star, refuse_tomography, star_lines, star_text
 from cryoglean.picks import Picks
 
@@ -46,6 +47,8 @@ def _write(path: Path, picks: Picks, micrograph_name: str, height_px: int | None
         CLASS: ["0"] * len(picks),
         PSI: ["0"] * len(picks),
     }
+    if picks.species is not None:
+        columns[SPECIES] = [str(number) for number in picks.species.tolist()]
     notes = [f"# micrograph: {' '.join(micrograph_name.split())}", f"# score: {picks.score_kind}"]
     if picks.fit:
         notes.append(f"# fit: {' '.join(picks.fit.split())}")
@@ -94,10 +97,18 @@ def _read_table(
     score = numbers.get(SCORE, np.full(len(rows), SCORE_WITHOUT_COLUMN))
     try:
         x, y, kind = numbers[X] - pixels[:, 0], numbers[Y] - pixels[:, 1], known_score_kind(notes.get("score"))
-        picks = Picks(x, y, score, kind, notes.get("fit", ""))
+        picks = Picks(x, y, score, kind, notes.get("fit", ""), _species(table, rows))
     except ValueError as error:
         raise TableError(path, f"broken value: {error}") from None
     return StoredPicks(path, picks, faults=faults, shifts_angstrom=angstrom), rows
+
+
+def _species(table: pd.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
+    """Return the species of some rows; None where there is no such column, or it holds what is no whole number."""
+    if SPECIES not in table.columns:
+        return None
+    numbers = pd.to_numeric(table[SPECIES].iloc[rows], errors="coerce")
+    return None if numbers.isna().any() or (numbers % 1 != 0).any() else numbers.to_numpy(np.int64)
 
 
 def _carried(rows: pd.DataFrame, optics: Mapping[str, Mapping[str, str]]) -> CarriedRows | None:

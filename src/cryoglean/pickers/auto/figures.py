@@ -12,8 +12,7 @@ from cryoglean.pickers.mixture_panel import mixture_panel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cryoglean.pickers.auto.fit import FittedAuto
-    from cryoglean.pickers.auto.picker import AutoModel
+    from cryoglean.pickers.auto.picker import AutoModel, FittedAuto
 
 _CONTRAST = 99.5
 """Percentile of the magnitudes that is black or white. Chosen by hand: single pixels do not set the greys."""
@@ -24,25 +23,31 @@ _LINE = 34
 
 def fit_figure(fitted: FittedAuto) -> Figure:
     """Return the class averages that are searched for, their heights with the threshold, and the judgement."""
-    model, averages = fitted.model, fitted.averages
-    panels = []
-    if averages is not None and model.matched is not None:
-        side = averages.images.shape[-1] * averages.pixel_size_angstrom / 2
-        panels += [_average_panel(image, side, model, k) for k, image in enumerate(averages.images)]
-        panels.append(mixture_panel(model.matched.heights, model.matched.threshold, width=1.7))
-    panels.append(_judgement_panel(model))
+    panels = [*_averages(fitted, "Class average"), _judgement_panel(fitted.model)]
+    if fitted.smaller is not None:
+        panels += _averages(fitted.smaller, "Smaller species")
     return Figure("", panels, columns=len(panels), size_inches=(4.2 + 2.1 * (len(panels) - 1), 4.2))
 
 
-def _average_panel(image: NDArray[np.float32], half_angstrom: float, model: AutoModel, number: int) -> Panel:
+def _averages(fitted: FittedAuto, title: str) -> list[Panel]:
+    """Return a species' class averages, if it is searched for with some, and the heights of the response to them."""
+    averages, matched = fitted.averages, fitted.model.matched
+    if averages is None or matched is None:
+        return []
+    side = averages.images.shape[-1] * averages.pixel_size_angstrom / 2
+    shown = [_average_panel(each, side, fitted, f"{title} {k}") for k, each in enumerate(averages.images, 1)]
+    return [*shown, mixture_panel(matched.heights, matched.threshold, width=1.7)]
+
+
+def _average_panel(image: NDArray[np.float32], half_angstrom: float, fitted: FittedAuto, title: str) -> Panel:
     """Return a class average as it would look in a micrograph: protein dark."""
     limit = float(np.percentile(np.abs(image), _CONTRAST)) or 1.0
     extent = (-half_angstrom, half_angstrom, -half_angstrom, half_angstrom)
     return Panel(
-        f"Class average {number + 1}",
+        title,
         elements=[
             Image(-image, extent, limits=(-limit, limit)),
-            Circles([0], [0], model.localpicker.diameter_angstrom, PARTICLE, is_dashed=True),
+            Circles([0], [0], fitted.diameter_angstrom, PARTICLE, is_dashed=True),
         ],
         x_ticks={},
         y_ticks={},

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cryoglean.calibration.peak_heights import EDGE_DIAMETERS, PeakHeights, fit_peak_heights
 from cryoglean.detect.peaks import distance_to_nearest, inside
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, standardised_response
-from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, Trial
+from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, FittedAuto, Trial
 from cryoglean.pickers.auto.quick_classes import FoundPeaks, quick_averages
 from cryoglean.pickers.localpicker.picker import Localpicker, particle_like_peaks
 from cryoglean.pickers.matcher.picker import MatchedHeights
 from cryoglean.pickers.matcher.template_bank import AveragesResponse
+from cryoglean.preprocess.left_out import clean_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from cryoglean.detect.responses import FilteredMicrograph, Response
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.localpicker.picker import LocalpickerModel, PeakCandidates
-    from cryoglean.pickers.matcher.class_averages import ClassAverages
+    from cryoglean.preprocess.working import WorkingImage
 
 _SAME_PLACE_DIAMETERS = 0.25
 """Picks nearer than this are the same. Derived: as near as a pick must be to a particle to be one."""
@@ -38,18 +39,6 @@ _ROUNDS = 2
 _SETTLED = 0.95
 """Share of picks in common with those before from which no further round is tried. Resource: it could change but a few;
 where averages find something else, as of rods, it is 0.6 to 0.8."""
-
-
-class FittedAuto(NamedTuple):
-    """What was learned of a set.
-
-    Attributes:
-        model: facts.
-        averages: class averages; None where the round template stands.
-    """
-
-    model: AutoModel
-    averages: ClassAverages | None = None
 
 
 def fit_auto(
@@ -66,12 +55,22 @@ def fit_auto(
         threads: how many micrographs to work on at a time; the result does not depend on it.
         device: where to compute; the CPU by default.
     """
-    fitted = FittedAuto(AutoModel(localpicker=localpicker))
     if not localpicker.found_particles:
-        return fitted
-    diameter, model = localpicker.diameter_angstrom, localpicker
-    picker = Localpicker(AutoSettings(diameter_angstrom=diameter), model, device)
-    seen = _candidates(picker, micrographs)
+        return FittedAuto(AutoModel(localpicker=localpicker))
+    prepared = [clean_image(each, localpicker.diameter_angstrom, device) for each in micrographs]
+    return fit_averages(prepared, localpicker, threads, device)
+
+
+def fit_averages(
+    prepared: Sequence[WorkingImage],
+    model: LocalpickerModel,
+    threads: int = 1,
+    device: torch.device | None = None,
+) -> FittedAuto:
+    """Do the same in micrographs that are prepared already, with particles in them."""
+    diameter = model.diameter_angstrom
+    fitted = FittedAuto(AutoModel(localpicker=model))
+    seen = _candidates(Localpicker(AutoSettings(diameter_angstrom=diameter), model, device), prepared)
     fields = [each.field for each in seen]
     found = _found(fields, [each.peaks for each in seen], model.heights)
     threshold, template_doubt = model.threshold, _doubt(found, model.threshold)
@@ -93,13 +92,10 @@ def fit_auto(
     return fitted
 
 
-def _candidates(picker: Localpicker, micrographs: Iterable[Micrograph]) -> list[PeakCandidates]:
+def _candidates(picker: Localpicker, prepared: Sequence[WorkingImage]) -> list[PeakCandidates]:
     """Find the peaks of some micrographs; of each half of a single one, so that there are two."""
-    seen = [picker.find_candidates(micrograph, PEAK_DISTANCE_DIAMETERS) for micrograph in micrographs]
-    if len(seen) > 1:
-        return seen
-    halves = [half for each in seen for half in each.field.working.halves()]
-    return [picker.candidates_in(half, PEAK_DISTANCE_DIAMETERS) for half in halves]
+    parts = prepared if len(prepared) > 1 else prepared[0].halves()
+    return [picker.candidates_in(part, PEAK_DISTANCE_DIAMETERS) for part in parts]
 
 
 def _found(fields: Sequence[FilteredMicrograph], peaks: Sequence[Peaks], model: HeightModel) -> list[FoundPeaks]:

@@ -8,7 +8,7 @@ made of, and would seem better than they are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -82,7 +82,12 @@ class Trial(BaseModel):
         differ, differ_from_former = 1 - self.agreement, 1 - self.with_former
         of_all = _ERROR_OF_ALL * differ / 2
         of_former = differ_from_former - differ / 2
-        return self.agreement > _MIN_AGREEMENT and of_all < of_former
+        return self.is_reproduced and of_all < of_former
+
+    @property
+    def is_reproduced(self) -> bool:
+        """Whether averages of both halves find the same."""
+        return self.agreement > _MIN_AGREEMENT
 
     @property
     def is_clearer(self) -> bool:
@@ -97,6 +102,7 @@ class AutoModel(BaseModel):
         localpicker: what Localpicker has learned of the set.
         trials: rounds of class averages; empty of one micrograph, or where there were too few sure picks.
         matched: heights of the response to class averages; None where the round template stands.
+        smaller: facts of a smaller species between these particles; None where none was found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -104,6 +110,7 @@ class AutoModel(BaseModel):
     localpicker: LocalpickerModel
     trials: tuple[Trial, ...] = ()
     matched: MatchedHeights | None = None
+    smaller: AutoModel | None = None
 
     @property
     def found_particles(self) -> bool:
@@ -117,7 +124,16 @@ class AutoModel(BaseModel):
 
     def summary(self) -> str:
         """Return in one line what was found."""
-        return f"{self.localpicker.summary()}; {self.judgement}" if self.found_particles else self.localpicker.summary()
+        if not self.found_particles:
+            return self.localpicker.summary()
+        return f"{self.localpicker.summary()}; {self.judgement}{self._and_smaller}"
+
+    @property
+    def _and_smaller(self) -> str:
+        if self.smaller is None:
+            return ""
+        diameter = self.smaller.localpicker.diameter_angstrom
+        return f"; between them a smaller species, some {diameter:.2g} A across"
 
     @property
     def judgement(self) -> str:
@@ -134,10 +150,29 @@ class AutoModel(BaseModel):
         return f"class averages of two halves of the micrographs have {shares}, {end}"
 
 
-def auto_picker(
-    settings: AutoSettings, model: AutoModel, averages: ClassAverages | None, device: torch.device | None = None
+class FittedAuto(NamedTuple):
+    """What was learned of a set.
+
+    Attributes:
+        model: facts.
+        averages: class averages; None where the round template stands.
+        smaller: the same of a smaller species between these particles; None where none was found.
+    """
+
+    model: AutoModel
+    averages: ClassAverages | None = None
+    smaller: FittedAuto | None = None
+
+    @property
+    def diameter_angstrom(self) -> float:
+        """Diameter that was searched for."""
+        return self.model.localpicker.diameter_angstrom
+
+
+def picker_of_one_species(
+    settings: AutoSettings, fitted: FittedAuto, device: torch.device | None = None
 ) -> Localpicker | Matcher:
     """Return the picker that tells particles better: by class averages, or by the round template."""
-    if averages is None:
-        return Localpicker(settings, model.localpicker, device)
-    return Matcher(settings, model.localpicker, model.matched, averages, device)
+    if fitted.averages is None:
+        return Localpicker(settings, fitted.model.localpicker, device)
+    return Matcher(settings, fitted.model.localpicker, fitted.model.matched, fitted.averages, device)

@@ -9,15 +9,15 @@ import torch
 from cryoglean.pickers.auto.figures import fit_figure
 from cryoglean.pickers.auto.files import read_fitted_auto, write_fitted_auto
 from cryoglean.pickers.auto.fit import fit_auto
-from cryoglean.pickers.auto.picker import AutoSettings, auto_picker
+from cryoglean.pickers.auto.picker import AutoSettings
+from cryoglean.pickers.auto.smaller import auto_picker, find_smaller
 from cryoglean.pickers.localpicker.preparation import localpicker_fit
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cryoglean.pickers.auto.fit import FittedAuto
-    from cryoglean.pickers.auto.picker import AutoModel
+    from cryoglean.pickers.auto.picker import AutoModel, FittedAuto
     from cryoglean.pickers.protocol import Preparation
 
 _FIT, _PICTURE = "auto.safetensors", "auto.png"
@@ -40,7 +40,12 @@ def _fitted(preparation: Preparation) -> FittedAuto:
     template = localpicker_fit(preparation)
     if template.found_particles:
         preparation.info("averaging its surest picks, to see whether class averages find particles better")
-    fitted = fit_auto(preparation.sample(()), template, threads=preparation.cpus, device=device)
+    fitted = fit_auto(preparation.sample(()), template, preparation.cpus, device)
+    if fitted.model.found_particles:
+        preparation.info("looking for a smaller species between them")
+    fitted = find_smaller(lambda: preparation.sample(()), fitted, preparation.cpus, device)
+    if fitted.smaller is not None:
+        preparation.info(f"found one, some {fitted.smaller.diameter_angstrom:.2g} A across: species 2 of the picks")
     preparation.draw(preparation.folder / _PICTURE, fit_figure(fitted))  # first: the file marks completion
     write_fitted_auto(path, fitted)
     return fitted
@@ -48,8 +53,7 @@ def _fitted(preparation: Preparation) -> FittedAuto:
 
 def _prepare(preparation: Preparation) -> PreparedPicker:
     settings, fitted = preparation.settings_of(AutoSettings), _fitted(preparation)
-    picker = auto_picker(settings, fitted.model, fitted.averages, torch.device(preparation.device))
-    return PreparedPicker(picker, fitted.model)
+    return PreparedPicker(auto_picker(settings, fitted, torch.device(preparation.device)), fitted.model)
 
 
 DEFAULT = Implementation(AutoSettings, _prepare, read_fit=read_auto_fit)

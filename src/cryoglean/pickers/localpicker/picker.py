@@ -154,7 +154,15 @@ class Localpicker(ScoringPicker):
         """Find the places of one micrograph that have a score, as `pick` does."""
         if not self.model.found_particles:
             return Picks.empty("probability")
-        seen = self.find_candidates(micrograph)
+        return self.picks_in(self.prepared(micrograph), min_score)
+
+    def prepared(self, micrograph: Micrograph) -> WorkingImage:
+        """Return a micrograph as it is searched."""
+        return clean_image(micrograph, self.settings.diameter_angstrom, self.device)
+
+    def picks_in(self, working: WorkingImage, min_score: float) -> Picks:
+        """Do what `pick_down_to` does in a micrograph that is prepared already."""
+        seen = self.candidates_in(working)
         score = self.probability(seen)
         kept = score >= min_score
         return Picks(*seen.stored(kept), score[kept], "probability")
@@ -170,8 +178,7 @@ class Localpicker(ScoringPicker):
             micrograph: any size.
             distance_diameters: minimum distance of two peaks in particle diameters; that of the settings by default.
         """
-        working = clean_image(micrograph, self.settings.diameter_angstrom, self.device)
-        return self.candidates_in(working, distance_diameters)
+        return self.candidates_in(self.prepared(micrograph), distance_diameters)
 
     def candidates_in(self, working: WorkingImage, distance_diameters: float | None = None) -> PeakCandidates:
         """Do the same in a micrograph that is prepared already, or in a part of one."""
@@ -254,7 +261,26 @@ def fit_localpicker(
     for micrograph in micrographs:
         fields.append(FilteredMicrograph.of(clean_image(micrograph, diameter_angstrom, device)))
         names.append(micrograph.name)
-    template, skewness = search_template(fields, threads)
+    return fit_prepared(fields, names, diameter_angstrom, threads)
+
+
+def fit_prepared(
+    fields: Sequence[FilteredMicrograph],
+    names: Sequence[str],
+    diameter_angstrom: float,
+    threads: int = 1,
+    discs: Sequence[float] = DISC_DIAMETERS,
+) -> LocalpickerModel:
+    """Do the same in micrographs that are prepared already.
+
+    Args:
+        fields: the micrographs.
+        names: of them.
+        diameter_angstrom: particle diameter.
+        threads: how many micrographs to work on at a time; the result does not depend on it.
+        discs: diameters of discs to try, in units of the particle's.
+    """
+    template, skewness = search_template(fields, threads, discs)
     if not is_skewed(skewness.typical, skewness.noise_error):
         template = template._replace(profile=None)  # it would be that of noise
     found = fit_peak_heights(fields, [template] * len(fields), threads)

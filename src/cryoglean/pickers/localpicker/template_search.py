@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cryoglean.detect.peaks import Peaks
     from cryoglean.preprocess.fourier import PaddedSpectrum
+    from cryoglean.preprocess.working import WorkingImage
 
 DISC_DIAMETERS = tuple(round(0.4 + 0.05 * i, 2) for i in range(18))
 """Disc diameters that are tried, in units of the diameter that the user gives. Chosen by hand: finer steps
@@ -101,27 +102,37 @@ class TemplateFit(NamedTuple):
     skewness: Skewness
 
 
-def search_template(fields: Sequence[FilteredMicrograph], threads: int = 1) -> TemplateFit:
+def search_template(
+    fields: Sequence[FilteredMicrograph], threads: int = 1, discs: Sequence[float] = DISC_DIAMETERS
+) -> TemplateFit:
     """Find the template that fits a set of micrographs best.
 
     Args:
         fields: the micrographs; not empty.
         threads: how many of them to work on at a time; the result does not depend on it.
+        discs: diameters of discs to try, in units of the particle's.
 
     Returns:
         The best template, and the skewness of the responses to it.
     """
     with ThreadPoolExecutor(threads) as pool:
-        coarse = list(pool.map(_coarse, fields))
-        discs = [evaluate_template(coarse, Template(d), pool) for d in DISC_DIAMETERS]
-        best = max(discs, key=lambda fit: fit.skewness.at_least).template
+        coarse = list(pool.map(_coarse_field, fields))
+        tried = [evaluate_template(coarse, Template(disc), pool) for disc in discs]
+        best = max(tried, key=lambda fit: fit.skewness.at_least).template
         found = refine_template(fields, evaluate_template(fields, best, pool), pool)
         if found.skewness.typical > _CLEARLY_SKEWED * found.skewness.noise_error:
             return found
         # Where particles are few, the profile may be that of noise, and the disc that is most skewed any.
-        either = [found.template, *(fit.template for fit in discs)]
+        either = [found.template, *(fit.template for fit in tried)]
         clearest = max(either, key=lambda each: _standing_out(coarse, each, pool))
         return found if clearest is found.template else evaluate_template(fields, clearest, pool)
+
+
+def evaluate_discs(prepared: Sequence[WorkingImage], threads: int = 1) -> list[TemplateFit]:
+    """Measure how skewed the responses of all micrographs to the discs of `DISC_DIAMETERS` are."""
+    with ThreadPoolExecutor(threads) as pool:
+        coarse = list(pool.map(lambda each: FilteredMicrograph.of(_coarse(each)), prepared))
+        return [evaluate_template(coarse, Template(disc), pool) for disc in DISC_DIAMETERS]
 
 
 def _standing_out(fields: Sequence[FilteredMicrograph], template: Template, pool: ThreadPoolExecutor) -> float:
@@ -131,10 +142,14 @@ def _standing_out(fields: Sequence[FilteredMicrograph], template: Template, pool
     return sum(float(np.maximum(height - least, 0).sum()) for height in peaks)
 
 
-def _coarse(field: FilteredMicrograph) -> FilteredMicrograph:
+def _coarse(working: WorkingImage) -> WorkingImage:
     """Halve a micrograph if its particles are large enough to tell discs apart thereafter."""
-    is_large = field.working.diameter_px >= 2 * _COARSE_DIAMETER_PX
-    return FilteredMicrograph.of(field.working.halved()) if is_large else field
+    return working.halved() if working.diameter_px >= 2 * _COARSE_DIAMETER_PX else working
+
+
+def _coarse_field(field: FilteredMicrograph) -> FilteredMicrograph:
+    coarse = _coarse(field.working)
+    return field if coarse is field.working else FilteredMicrograph.of(coarse)
 
 
 def refine_template(fields: Sequence[FilteredMicrograph], fit: TemplateFit, pool: ThreadPoolExecutor) -> TemplateFit:

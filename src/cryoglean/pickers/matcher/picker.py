@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.localpicker.picker import PeakCandidates
     from cryoglean.pickers.matcher.class_averages import ClassAverages
+    from cryoglean.preprocess.working import WorkingImage
 
 _SAME_PARTICLE_DIAMETERS = 0.5
 """Peaks of both templates nearer than this are of one particle. Derived: a particle's radius."""
@@ -121,14 +122,21 @@ class Matcher(ScoringPicker):
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
+        return self.picks_in(self.prepared(micrograph), min_score)
+
+    def prepared(self, micrograph: Micrograph) -> WorkingImage:
+        """Return a micrograph as it is searched."""
+        return self._localpicker.prepared(micrograph)
+
+    def picks_in(self, working: WorkingImage, min_score: float) -> Picks:
+        """Do what `pick_down_to` does in a micrograph that is prepared already."""
         matched, settings = self.matched, self.settings
         if matched is None or not self._localpicker.model.found_particles:
             return Picks.empty("probability")
-        seen = self._localpicker.find_candidates(micrograph)
+        seen = self._localpicker.candidates_in(working)
         heights = standardised_response(seen.field, self._response)
         distance, edge = settings.min_distance_diameters, settings.edge_distance_diameters
         peaks = particle_like_peaks(seen.field, heights, distance, edge, matched.contrast)
-        working = seen.field.working
         round_heights = working.values_at(seen.response, peaks.x, peaks.y).double().numpy()
         peaks = peaks.take(~are_side_lobes(peaks, round_heights, working.diameter_px))
         threshold = threshold_for_micrograph(matched.threshold, seen.emptiness, seen.field.capacity)
