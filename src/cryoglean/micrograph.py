@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DEFOCUS_U, DEFOCUS_V = "rlnDefocusU", "rlnDefocusV"
+DEFOCUS_U, DEFOCUS_V, CTF_MAX_RESOLUTION = "rlnDefocusU", "rlnDefocusV", "rlnCtfMaxResolution"
 """*Format*: columns of RELION's table of micrographs, the only ones that are read here."""
 
 
@@ -65,6 +65,15 @@ class MicrographFile:
             return None
         u, v = (float(self.row[c]) for c in columns)
         return (u + v) / 2 if math.isfinite(u + v) and u != 0 and v != 0 else None
+
+    @property
+    def ctf_resolution_angstrom(self) -> float | None:
+        """Resolution to which its CTF fits, or None where it is not known."""
+        try:
+            reached = float(self.row.get(CTF_MAX_RESOLUTION, "inf"))
+        except ValueError:
+            return None
+        return reached if math.isfinite(reached) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -180,6 +180,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.findings import expected_if_sound
     from cryoglean.jobs.fit_findings import finding_on_given, findings_on_fits, findings_on_folder_fit
+    from cryoglean.jobs.grades import findings_on_grades
     from cryoglean.jobs.pick_folder import PickFolder
     from cryoglean.jobs.step_verdicts import findings_on_unusable
     from cryoglean.jobs.verdict import findings_on_micrographs, verdict_on_picks
@@ -191,7 +192,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     else:
         shown = findings_on_folder_fit(PickFolder(out), summary.survey)
         fits = (*fits, finding_on_given(job.fit, summary.fit_digest, summary.fit))
-    on_files = [*findings_on_unusable(summary, out), *summary.overlaps]
+    on_files = [*findings_on_unusable(summary, out), *summary.overlaps, *findings_on_grades(summary.grades)]
     fit = summary.fit if job.fit is None else None
     verdict = verdict_on_picks([*on_files, *shown, *fits], fit, summary.counts, summary.expected)
     if as_json:
@@ -202,6 +203,7 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
             "picks": total,
             "expected_particles": expected_if_sound(summary.expected, verdict),
             "rejected": {o.file.name: o.reason for o in summary.rejected},
+            "grades": {key: {"grade": each.grade, "reason": each.reason} for key, each in summary.grades.items()},
             "settings": job.recorded(),
             "report": None if report is None else str(report),
             "verdict": [finding.as_dict() for finding in verdict],

@@ -253,13 +253,14 @@ def _on_end(summary: LoopSummary) -> Finding:
 
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected, echo_verdict
+    from cryoglean.jobs.grades import findings_on_grades
     from cryoglean.jobs.result import ExitStatus
     from cryoglean.jobs.verdict import verdict_on_picks
     from cryoglean.loop.run_report import findings_on_run
     from cryoglean.loop.state import read_run
 
     counts = {} if summary.picks is None else summary.picks.counts
-    overlaps = () if summary.picks is None else summary.picks.overlaps
+    overlaps = () if summary.picks is None else (*summary.picks.overlaps, *findings_on_grades(summary.picks.grades))
     expected = None if summary.picks is None else summary.picks.expected
     ended = [] if summary.end.outcome.exit_status is not ExitStatus.nothing_usable else [_on_end(summary)]
     verdict = verdict_on_picks([*ended, *overlaps, *findings_on_run(read_run(out))], None, counts, expected)

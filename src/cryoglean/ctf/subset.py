@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 from cryoglean.ctf.model import ctf_of
-from cryoglean.io.relion_columns import CTF_MAX_RESOLUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +94,5 @@ def low_defocus_subset(files: Sequence[MicrographFile], count: int) -> list[Micr
 
 def resolution_of(file: MicrographFile) -> float:
     """Return `rlnCtfMaxResolution` in angstrom; infinite where there is none."""
-    try:
-        return float(file.row.get(CTF_MAX_RESOLUTION, "inf"))
-    except ValueError:
-        return math.inf
+    reached = file.ctf_resolution_angstrom
+    return math.inf if reached is None else reached

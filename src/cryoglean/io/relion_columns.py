@@ -1,5 +1,6 @@
 """Names of columns in RELION's STAR files, without the leading underscore, as its `metadata_label.h` has them."""
 
+from cryoglean.micrograph import CTF_MAX_RESOLUTION as CTF_MAX_RESOLUTION
 from cryoglean.micrograph import DEFOCUS_U as DEFOCUS_U
 from cryoglean.micrograph import DEFOCUS_V as DEFOCUS_V
 
@@ -70,7 +71,6 @@ CTF_SCALE = "rlnCtfScalefactor"
 CTF_B_FACTOR = "rlnCtfBfactor"
 CTF_ASTIGMATISM = "rlnCtfAstigmatism"
 CTF_FIGURE_OF_MERIT = "rlnCtfFigureOfMerit"
-CTF_MAX_RESOLUTION = "rlnCtfMaxResolution"
 
 REFERENCE_IMAGE = "rlnReferenceImage"
 SPECTRAL_INDEX = "rlnSpectralIndex"

@@ -103,7 +103,9 @@ def run_fit_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progre
             rejected[file.key] = MicrographResult(file, reason=error.reason)
             raise
 
-    preparation = replace(job.preparation(folder, known, progress), sample=partial(spread_sample, known, read))
+    preparation = replace(
+        job.preparation(folder, known, progress), sample=partial(spread_sample, known, read, suits=job.teaches)
+    )
     prepared, digest = prepare_picker(folder, job, preparation, contrast)
     record = _write_record(folder, job, prepared, contrast, digest)
     folder.record_results(rejected.values())

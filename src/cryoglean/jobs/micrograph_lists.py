@@ -40,7 +40,8 @@ class LedgerRow(BaseModel):
     picks: Annotated[int, Field(ge=0)]
 
 
-def _known(cell: object) -> object:
+def known_cell(cell: object) -> object:
+    """Return what a cell holds; None where it is empty."""
     return None if cell == "" else cell
 
 
@@ -53,7 +54,7 @@ class PickedRow(LedgerRow):
     """
 
     fit: str = ""
-    left_out: Annotated[float | None, Field(ge=0, le=1), BeforeValidator(_known)] = None
+    left_out: Annotated[float | None, Field(ge=0, le=1), BeforeValidator(known_cell)] = None
 
 
 class RejectedRow(BaseModel):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryoglean.findings import Finding
+    from cryoglean.jobs.grades import GradeRow
     from cryoglean.jobs.progress import ProgressListener
     from cryoglean.micrograph import MicrographFile
     from cryoglean.pickers.localpicker.survey import MicrographSurvey
@@ -49,6 +50,7 @@ class PickSummary(JobSummary):
         fits: that of the fit that made the picks of each micrograph of the folder, by key.
         overlaps: finding on picks too close to each other, if there are any.
         expected: how many of all picks are expected to be particles; None where the picker does not tell.
+        grades: of all micrographs of the folder that were picked, by key.
     """
 
     fit: FitReport | None = None
@@ -57,6 +59,7 @@ class PickSummary(JobSummary):
     fits: dict[str, str] = field(default_factory=dict)
     overlaps: tuple[Finding, ...] = ()
     expected: float | None = None
+    grades: dict[str, GradeRow] = field(default_factory=dict)
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -110,7 +113,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     finally:
         summary.results = [results[f.key] for f in files if f.key in results]
         _write_lists(folder, summary, job.pixel_size_angstrom, {file.key for file in earlier})
-    summary.fits = folder.fits()
+    summary.fits, summary.grades = folder.fits(), folder.grade_all(summary.done)
     summary.overlaps = findings_on_overlaps(folder, job, summary.done)
     if job.description.tells_precision:
         summary.expected = sum_if_known(result.expected for result in summary.done)

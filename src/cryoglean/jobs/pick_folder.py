@@ -10,8 +10,9 @@ from cryoglean.io.candidates import read_candidates
 from cryoglean.io.coordinates import read_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.mask_files import MaskFormat, read_written_mask
+from cryoglean.jobs.grades import Evidence, GradeRow, grade_micrographs
 from cryoglean.jobs.learned import LEARNED
-from cryoglean.jobs.micrograph_lists import PickedRow, read_rows
+from cryoglean.jobs.micrograph_lists import PickedRow, read_rows, write_rows
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.survey import SURVEY
 from cryoglean.pickers.registry import descriptions
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.jobs.micrograph_lists import LedgerRow
+    from cryoglean.jobs.result import MicrographResult
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
+
+_DIGITS = 4
+"""Decimal digits in lists. *Format*: of this program."""
 
 _PICK_RESULTS = (
     "picks/**/*_autopick.star",
@@ -33,6 +38,7 @@ _PICK_RESULTS = (
     "masks/**/*.png",
     "masks/**/*.mrc",
     "csv/**/*.csv",
+    "grades.csv",
     "plots/**/*.png",
     "autopick.star",
     "micrographs.star",
@@ -112,6 +118,34 @@ class PickFolder(OutputFolder):
         rows = read_rows(self.ledger_path, PickedRow)
         return {row.key: row.left_out for row in rows if row.left_out is not None}
 
+    @property
+    def grades_path(self) -> Path:
+        """The list of all micrographs with their grades, and what these are by."""
+        return self.root / "grades.csv"
+
+    def grades(self) -> dict[str, GradeRow]:
+        """Return the graded micrographs by key.
+
+        Raises:
+            TableError: in one line, if their list is there and cannot be understood.
+        """
+        return {row.key: row for row in read_rows(self.grades_path, GradeRow)}
+
+    def grade_all(self, results: Iterable[MicrographResult]) -> dict[str, GradeRow]:
+        """Grade all micrographs with picks, those of earlier calls too, and write the list.
+
+        Args:
+            results: of this call; what they do not tell is as it was.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        before, now = self.grades(), {each.file.key: each for each in results}
+        rows = read_rows(self.ledger_path, PickedRow)
+        graded = grade_micrographs([_evidence(row, before.get(row.key), now.get(row.key)) for row in rows])
+        write_rows(self.grades_path, GradeRow, graded)
+        return {row.key: row for row in graded}
+
     def earlier_files(self, files: Iterable[MicrographFile]) -> list[MicrographFile]:
         """Return the micrographs that earlier calls have picked, but for those given now.
 
@@ -154,3 +188,14 @@ class PickFolder(OutputFolder):
             return self.candidates(key) is not None
         except TableError:
             return False
+
+
+def _evidence(row: PickedRow, before: GradeRow | None, now: MicrographResult | None) -> Evidence:
+    """Return the evidence on a micrograph: what this call tells, else what was known."""
+    uneven, reached = (None, None) if before is None else (before.unevenness, before.ctf_resolution_angstrom)
+    if now is not None:
+        uneven = uneven if now.unevenness is None else round(now.unevenness, _DIGITS)
+        reached = now.file.ctf_resolution_angstrom or reached
+    return Evidence(
+        key=row.key, picks=row.picks, left_out=row.left_out, unevenness=uneven, ctf_resolution_angstrom=reached
+    )

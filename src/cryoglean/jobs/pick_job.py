@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.mask_files import MaskFormat
+from cryoglean.jobs.grades import MAX_LEFT_OUT
 from cryoglean.jobs.pick_one import PickTask
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.sample import spread_sample
@@ -116,6 +117,15 @@ class PickJob(BaseModel):
         """
         return read_usable(file, self.pixel_size_angstrom, self.picker.diameter_angstrom)[0]
 
+    def teaches(self, micrograph: Micrograph) -> bool:
+        """Tell whether a micrograph is worth learning from: most of it shows ice, whatever the user has masked."""
+        import torch  # late: a job that is done needs none of it
+
+        from cryoglean.preprocess.left_out import Reason, left_out
+
+        found = left_out(micrograph, self.picker.diameter_angstrom, torch.device(self.device))
+        return float(((found > 0) & (found != Reason.masked)).mean()) <= MAX_LEFT_OUT
+
     def _learn_nothing(self, first: Sequence[MicrographFile]) -> Iterator[Micrograph]:  # noqa: ARG002 (none is read)
         raise SettingsError(f"--fit {self.fit} lacks what the picker learns: make it again with cryoglean fit")
 
@@ -132,7 +142,9 @@ class PickJob(BaseModel):
             settings=self.picker,
             given=self.given,
             files=files,
-            sample=partial(spread_sample, files, self.read) if self.fit is None else self._learn_nothing,
+            sample=partial(spread_sample, files, self.read, suits=self.teaches)
+            if self.fit is None
+            else self._learn_nothing,
             folder=folder.root,
             cpus=self.cpus,
             device=self.device,

@@ -101,7 +101,8 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
     if task.plots:
         _draw(task, file, micrograph, picks, mask)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
-    return replace(_result(known, picks, mask), seconds=perf_counter() - start, note=note)
+    uneven = _unevenness(task, micrograph)
+    return replace(_result(known, picks, mask), unevenness=uneven, seconds=perf_counter() - start, note=note)
 
 
 def _result(file: MicrographFile, picks: Picks, mask: NDArray[np.uint8]) -> MicrographResult:
@@ -148,6 +149,14 @@ def _mask(task: PickTask, file: MicrographFile, micrograph: Micrograph) -> NDArr
         binned = math.ceil(micrograph.shape[0] / mask.shape[0])
         write_mask(task.folder.mask_path(file.key, task.mask_format), mask, binned * micrograph.pixel_size_angstrom)
     return mask
+
+
+def _unevenness(task: PickTask, micrograph: Micrograph) -> float:
+    import torch  # late, as above
+
+    from cryoglean.preprocess.left_out import unevenness
+
+    return unevenness(micrograph, task.diameter_angstrom, torch.device(task.device))
 
 
 def _keep_candidates(task: PickTask, file: MicrographFile, candidates: Picks | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryoglean.errors import SettingsError
 from cryoglean.findings import alarms_first
 from cryoglean.jobs.fit_findings import findings_on_fits, findings_on_folder_fit
+from cryoglean.jobs.grades import findings_on_grades
 from cryoglean.jobs.learned import read_learned
 from cryoglean.jobs.outliers import outliers
 from cryoglean.jobs.pick_folder import PickFolder
@@ -81,6 +82,7 @@ class PickedMicrographs:
     def listed(self) -> tuple[MicrographFacts, ...]:
         """Return all micrographs, in the order in which they were given; picks are those on disk."""
         known, left_out = self._folder.known_inputs(), self._folder.shares_left_out()
+        grades = self._folder.grades()
         rejected = rejected_reasons(self._folder.rejected_path, known)
         picks = {key: None if key in rejected else self._folder.done_picks(key) for key in self.files}
         return tuple(
@@ -94,6 +96,8 @@ class PickedMicrographs:
                 rejected=rejected.get(key),
                 defocus_angstrom=self._tables[key].defocus_angstrom if key in self._tables else None,
                 left_out=left_out.get(key),
+                grade=grades[key].grade if key in grades else "",
+                doubt=grades[key].reason if key in grades else "",
             )
             for key, path in self.files.items()
         )
@@ -124,6 +128,7 @@ def gather(root: Path) -> PickFacts:
     picks = {m.key: m.picks for m in listed if m.picks is not None}
     views = read_views(micrographs, picks)
     diameter, contrast = float(settings["diameter_angstrom"]), settings.get("contrast")
+    graded = findings_on_grades(folder.grades())
     survey, command = read_survey(root), folder.provenance().get("command")
     learned = read_learned(root)
     if settings.get("fit") is not None:
@@ -139,7 +144,9 @@ def gather(root: Path) -> PickFacts:
         min_distance_angstrom=min_distance_angstrom(settings.get("min_distance_angstrom"), diameter),
         micrographs=listed,
         outliers=tuple(outliers({key: len(each) for key, each in picks.items()})),
-        findings=alarms_first([*shown, *findings_on_fits({key: p.fit for key, p in picks.items()}, digest, command)]),
+        findings=alarms_first(
+            [*shown, *graded, *findings_on_fits({key: p.fit for key, p in picks.items()}, digest, command)]
+        ),
         views=views,
         settings=settings,
         provenance=folder.provenance(),

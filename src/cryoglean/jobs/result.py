@@ -44,6 +44,7 @@ class MicrographResult:
         nearest_px: distance of its nearest two picks in stored pixels; None where there are no two.
         expected: how many of its picks are particles, if their scores are probabilities.
         left_out: share of it that is left out; None where it is not known.
+        unevenness: of its local contrast; None where it was not measured in this call.
     """
 
     file: MicrographFile
@@ -55,6 +56,7 @@ class MicrographResult:
     nearest_px: float | None = None
     expected: float | None = None
     left_out: float | None = None
+    unevenness: float | None = None
 
 
 @dataclass

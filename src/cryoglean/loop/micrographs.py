@@ -104,7 +104,7 @@ class RunMicrographs:
         picked = self._picked()
         picks = read_round(self._folder.root, picked)
         defocus, rejected, subset = self._defocus(), self._rejected(), set(self._run.state.subset or ())
-        left_out = self._folder.shares_left_out()
+        left_out, grades = self._folder.shares_left_out(), self._folder.grades()
         names = {key: each.name for key, each in self._run.state.micrographs.items()}
         return tuple(
             MicrographFacts(
@@ -118,6 +118,8 @@ class RunMicrographs:
                 defocus_angstrom=defocus.get(key),
                 is_of_subset=key in subset,
                 left_out=left_out.get(key),
+                grade=grades[key].grade if key in grades else "",
+                doubt=grades[key].reason if key in grades else "",
             )
             for key, path in self._files.items()
         )

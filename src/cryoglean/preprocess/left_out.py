@@ -12,6 +12,7 @@ import numpy as np
 from cryoglean.preprocess.borders import live_area
 from cryoglean.preprocess.exposure import cover_mask
 from cryoglean.preprocess.glaring import glaring_places, without_glaring
+from cryoglean.preprocess.robust import sampled
 from cryoglean.preprocess.working import binned_mask, working_image
 
 if TYPE_CHECKING:
@@ -46,6 +47,19 @@ def clean_image(micrograph: Micrograph, diameter_angstrom: float, device: torch.
         diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
         known[key] = without_glaring(working_image(micrograph.image, diameter_px, device, micrograph.mask))
     return known[key]
+
+
+def unevenness(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> float:
+    """Return the standard deviation of the local contrast, a natural logarithm, of what is not left out.
+
+    Args:
+        micrograph: any size.
+        diameter_angstrom: particle diameter.
+        device: where to compute; the CPU by default.
+    """
+    clean = clean_image(micrograph, diameter_angstrom, device)
+    contrast = sampled(clean.contrast, clean.exposed)
+    return float(contrast.std(correction=0)) if len(contrast) else 0.0
 
 
 def left_out(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> NDArray[np.uint8]:

@@ -37,6 +37,8 @@ class MicrographFacts:
         name: in tables of RELION; "" where it is the path.
         height_px: number of rows as stored, where its tables count from the last one.
         left_out: share of it that is left out; None where that is not known.
+        grade: good, doubtful or bad; "" where it was not graded.
+        doubt: why it is not good.
     """
 
     key: str
@@ -49,6 +51,8 @@ class MicrographFacts:
     name: str = ""
     height_px: int | None = None
     left_out: float | None = None
+    grade: str = ""
+    doubt: str = ""
 
     @property
     def table_name(self) -> str:
