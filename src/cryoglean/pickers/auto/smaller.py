@@ -73,8 +73,8 @@ class TwoSizesPicker(ScoringPicker):
 
     @property
     def threshold(self) -> float:
-        """Minimum probability of a pick: the higher of both species' own."""
-        return max(self._larger.threshold, self._smaller.threshold)
+        """Minimum probability of a pick: halfway between both species' own, where that for both together lies."""
+        return (self._larger.threshold + self._smaller.threshold) / 2
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
