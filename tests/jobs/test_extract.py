@@ -278,3 +278,24 @@ def test_cryosparcs_names_are_matched(project):
     columns = "_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnOriginX\n_rlnOriginY\n"
     (project / "p.star").write_text(f"data_images\nloop_\n{columns}{name} 60 70 0 0\n")
     assert run(project, picks="p.star").counts == {"a": 1}
+
+
+def test_one_species_alone_is_extracted_and_one_that_is_not_there_is_refused(project):
+    species = np.array([1, 2, 1, 2, 1, 1, 1])
+    picks = Picks(*XY.T, np.linspace(0.9, 0.3, len(XY)), "probability", species=species)
+    write_picks(project / "out" / "picks" / "a_autopick.star", picks, "a.mrc", height_px=SHAPE[0])
+    run(project, out="small", species=2)
+    small = read_particles(project / "small" / "particles.star")
+    np.testing.assert_allclose(true_centres(small, "a.mrc"), XY[species == 2], atol=1e-4)
+    assert len(true_centres(small, "b.mrc")) == 0
+    run(project, out="large", species=1)
+    large = read_particles(project / "large" / "particles.star")
+    assert len(large.particles) + len(small.particles) == len(run_all(project))
+    with pytest.raises(SettingsError, match="--species 3: no pick is of it; their species are 1 and 2"):
+        run(project, out="none", species=3)
+    assert not (project / "none").exists()
+
+
+def run_all(project):
+    run(project, out="all")
+    return read_particles(project / "all" / "particles.star").particles

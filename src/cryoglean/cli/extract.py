@@ -75,6 +75,9 @@ def extract(
     recursive: Recursive = False,
     contrast: Contrast = AnyContrast.auto,
     orientation: Orientation = OrientationChoice.auto,
+    species: Annotated[
+        int | None, typer.Option(help="Only picks of this species, where pick has found several; all by default.")
+    ] = None,
     cpus: Cpus = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -91,6 +94,8 @@ def extract(
         cryoglean extract PICKED --micrographs micrographs --out PARTICLES
 
         cryoglean extract PICKED --micrographs CtfFind/job003/micrographs_ctf.star --phase-flip --out PARTICLES
+
+        cryoglean extract PICKED --micrographs micrographs --species 2 --diameter 110 --out SMALL_PARTICLES
 
         cryoglean extract run_it025_data.star --micrographs micrographs --box-size-px 256 --scale-to 128 --out AGAIN
     """
@@ -116,6 +121,7 @@ def extract(
             "pixel_size_angstrom": pixel_size_of(picks) if pixel_size is None else pixel_size,
             "contrast": contrast.given,
             "orientation": orientation,
+            "species": species,
             "cpus": cpus or available_cpus(),
             "force": force,
         },

@@ -14,7 +14,7 @@ from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.inputs import read_first
 from cryoglean.jobs.output_folder import OutputFolder
-from cryoglean.jobs.pick_sources import contrast_for, find_picks
+from cryoglean.jobs.pick_sources import contrast_for, find_picks, of_species
 from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
@@ -67,12 +67,13 @@ def run_extract_job(
         The result of each micrograph, with the number of its particles.
 
     Raises:
-        SettingsError: before any work, if the settings do not fit the micrographs or the folder cannot be used.
+        SettingsError: before any work, if the settings do not fit micrographs or picks, or the folder cannot be used.
         TableError: if a table of picks is broken.
         OSError: if results cannot be written; what was written is whole.
     """
     contrast = contrast_for(job.contrast, picks, files, job.pixel_size_angstrom, job.cpus)
     picked, said = find_picks(picks, with_contrast(files, contrast))
+    picked = picked if job.species is None else of_species(picked, job.species)
     if job.box_size_px is None and job.diameter_angstrom is None:
         raise SettingsError("the size of a box is unknown: give --diameter or --box-size-px")
     first, unreadable = read_first([each.file for each in picked], lambda file: read_fitting(job, file)[0])

@@ -31,6 +31,7 @@ class ExtractJob(BaseModel):
         pad: keep particles whose box leaves the micrograph, which is reflected at its edge.
         float16: write half-precision stacks.
         orientation: of coordinates that this program has not written.
+        species: of the picks that are extracted; None takes all.
         pixel_size_angstrom: of all micrographs; None takes it from the STAR file or the image's header.
         contrast: of protein in the micrographs; None is that by which they were picked, or as they show it.
         cpus: worker processes.
@@ -50,6 +51,7 @@ class ExtractJob(BaseModel):
     pad: bool = False
     float16: bool = False
     orientation: OrientationChoice = OrientationChoice.auto
+    species: int | None = Field(default=None, ge=1)
     pixel_size_angstrom: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     contrast: Contrast | None = None
     cpus: int = Field(default=1, ge=1)

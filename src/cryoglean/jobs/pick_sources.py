@@ -162,6 +162,27 @@ class PickedMicrograph:
         return hashlib.sha256(self.source.content() + turn).hexdigest()
 
 
+def of_species(picked: Sequence[PickedMicrograph], number: int) -> list[PickedMicrograph]:
+    """Leave out the picks of all species but one; of micrographs whose picks cannot be read, nothing yet.
+
+    Raises:
+        SettingsError: if no pick is of that species.
+    """
+    kept, known = list[PickedMicrograph](), set[int]()
+    for each in picked:
+        try:
+            species = each.source.stored().picks.species_numbers
+        except TableError:  # told with the micrograph's result
+            kept.append(each)
+            continue
+        known |= {*species.tolist()}
+        kept.append(replace(each, source=SomePicks(each.source, np.flatnonzero(species == number))))
+    if known and number not in known:
+        have = " and ".join(map(str, sorted(known)))
+        raise SettingsError(f"--species {number}: no pick is of it; their species are {have}")
+    return kept
+
+
 def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[PickedMicrograph], list[str]]:
     """Match picks with micrographs.
 
