@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _LABEL = b"Cryoglean: what was left out"
 
+_PNG_EFFORT = 1
+"""zlib level. Resource: areas of one value are small at any level, and higher ones only take longer."""
+
 
 class MaskFormat(StrEnum):
     """Format of the masks that are written."""
@@ -37,7 +40,7 @@ def write_mask(path: Path, left_out: NDArray[np.uint8], pixel_size_angstrom: flo
     """
     if path.suffix != ".mrc":
         encoded = io.BytesIO()
-        Image.fromarray(left_out).save(encoded, "png")
+        Image.fromarray(left_out).save(encoded, "png", compress_level=_PNG_EFFORT)
         write_atomic_bytes(path, encoded.getvalue())
         return
     with atomic_path(path) as temporary, mrcfile.new(str(temporary), overwrite=True) as file:

@@ -77,21 +77,20 @@ def left_out(micrograph: Micrograph, diameter_angstrom: float, device: torch.dev
     live = live_area(cover_mask(micrograph.image, mask), mask)
     sides = [*zip(micrograph.shape, live, strict=True)]
     n = math.gcd(clean.bin_factor, *(edge for side, part in sides for edge in (part.start, part.stop % side)))
-    rows, columns = (np.arange(0, side, n) - part.start for side, part in sides)
-    (height, width), nearest = clean.image.shape, (axis // clean.bin_factor for axis in (rows, columns))
-    place = np.ix_(*(axis.clip(0, side - 1) for axis, side in zip(nearest, (height, width), strict=True)))
-    found = np.zeros((len(rows), len(columns)), np.uint8)
-    glaring = glaring_places(clean)
-    if clean.exposed is not None:
-        found[~clean.exposed.cpu().numpy()[place]] = Reason.unexposed
-    if glaring is not None:
-        found[glaring.cpu().numpy()[place]] = Reason.glaring
-    found[~(_is_in(rows, live[0])[:, None] & _is_in(columns, live[1]))] = Reason.unexposed
+    shown = _reasons(clean).repeat(clean.bin_factor // n, 0).repeat(clean.bin_factor // n, 1)
+    rows, columns = (slice(part.start // n, math.ceil(part.stop / n)) for part in live)
+    found = np.full([math.ceil(side / n) for side in micrograph.shape], Reason.unexposed, np.uint8)
+    found[rows, columns] = shown[: rows.stop - rows.start, : columns.stop - columns.start]
     if mask is not None:
         found[binned_mask(mask, n).numpy()] = Reason.masked
     return found
 
 
-def _is_in(from_start: NDArray[np.intp], part: slice) -> NDArray[np.bool_]:
-    """Tell which places, counted from the start of a part of a side, are in it."""
-    return np.asarray((from_start >= 0) & (from_start < part.stop - part.start))
+def _reasons(clean: WorkingImage) -> NDArray[np.uint8]:
+    """Return what is left out of a working image, as `left_out` does."""
+    found, glaring = np.zeros(clean.image.shape, np.uint8), glaring_places(clean)
+    if clean.exposed is not None:
+        found[~clean.exposed.cpu().numpy()] = Reason.unexposed
+    if glaring is not None:
+        found[glaring.cpu().numpy()] = Reason.glaring
+    return found
