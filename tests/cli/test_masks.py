@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import tiny_loop
 from cryoglean.cli.main import app
 from cryoglean.io.coordinates import read_picks
 from shells import ShellField
@@ -34,7 +35,7 @@ def images(tmp_path):
 def test_masks_are_counted_and_nothing_is_picked_in_them(images, tmp_path):
     said = cryoglean("pick", images, *BASE, "--mask", tmp_path / "masks", "--out", tmp_path / "out")
     assert said.exit_code == 0, said.stderr
-    assert f"masks of 1 of 2 micrographs: {tmp_path}/masks; without one, 1 are picked whole" in said.stderr
+    assert f"masks of 1 of 2 micrographs: {tmp_path}/masks; 1 micrograph without one, picked whole" in said.stderr
     picks = [read_picks(tmp_path / f"out/picks/m{i}_autopick.star") for i in range(2)]
     assert picks[0].x.min() < 79.5 <= picks[1].x.min()
     again = cryoglean("pick", images, *BASE, "--out", tmp_path / "out")
@@ -49,3 +50,20 @@ def test_a_mask_of_another_name_is_refused_before_any_work(images, tmp_path, com
     assert said.exit_code == 2
     assert "no mask of any of 2 micrographs; that of m0.mrc would be called m0.png or m0_mask.png" in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_run_picks_in_no_mask_and_is_resumed_with_the_same_ones_alone(tmp_path):
+    images, mask = tiny_loop.grow(tmp_path), np.zeros((400, 430), np.uint8)
+    mask[:, 215:] = 255
+    (tmp_path / "masks").mkdir()
+    for name in ("m0", "m1"):
+        Image.fromarray(mask).save(tmp_path / f"masks/{name}.png")
+    words = ("--rounds", "0", "--mask", tmp_path / "masks")
+    assert tiny_loop.run(images, tmp_path / "RUN", *words).exit_code in (0, 5)
+    for stage in ("", "rounds/00/candidates", "rounds/00/selected"):
+        picks = [read_picks(tmp_path / f"RUN/{stage}/picks/m{i}_autopick.star") for i in range(3)]
+        assert max(picks[0].x.max(), picks[1].x.max()) < 214.5 < picks[2].x.max()
+    assert f"--mask {tmp_path}/masks" in (tmp_path / "RUN/report.html").read_text()
+    again = tiny_loop.run(images, tmp_path / "RUN", "--rounds", "0")
+    assert (again.exit_code, "by another mask" in again.stderr) == (2, True)

@@ -90,10 +90,13 @@ def found_micrographs(
 
 def _masked(files: Sequence[MicrographFile], path: Path, info: Callable[[str], None]) -> list[MicrographFile]:
     from cryoglean.io.masks import with_masks
+    from cryoglean.words import counted
 
     masked = with_masks(files, path)
     number = sum(file.mask is not None for file in masked)
-    others = "" if number == len(masked) else f"; without one, {len(masked) - number} are picked whole"
+    others = (
+        "" if number == len(masked) else f"; {counted(len(masked) - number, 'micrograph')} without one, picked whole"
+    )
     info(f"masks of {number} of {len(masked)} micrographs: {path}{others}")
     return masked
 

@@ -102,3 +102,15 @@ def test_noise_has_few_particles():
 def test_what_was_learned_survives_json():
     facts = learned_from_a_mask().facts
     assert PaperEmmaeFit.model_validate_json(facts.model_dump_json()) == facts
+
+
+def test_nothing_is_picked_in_a_mask_whatever_it_hides():
+    field, whole = seen()
+    mask = np.zeros(field.image.shape, bool)
+    mask[:, 300:] = True
+    hidden = np.where(mask, 5 * noise_field(mask.shape, seed=4), field.image).astype(np.float32)
+    found, other = (paper_picker().pick(Micrograph(image, PIXEL_SIZE, mask=mask)) for image in (field.image, hidden))
+    assert whole.x.max() > 400
+    assert found.x.max() < 299.5
+    assert f1_score(found.xy, field.xy[field.xy[:, 0] < 300 - DIAMETER], DIAMETER / 5) > 0.8
+    np.testing.assert_array_equal(other.xy, found.xy)
