@@ -116,8 +116,9 @@ def fits(skewness):
         ([0.1, 0.2, 0.3, 0.32, 0.31, 0.3] + [0.9] * 12, None),
         ([-0.3, -0.2, -0.1, 0.04, -0.1, -0.2] + [-0.3] * 12, None),
         ([0.1] * 14 + [0.4, 0.3, 0.2, 0.1], None),
+        ([0.1] * 8 + [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.5, 0.2, 0.1], None),
     ],
-    ids=["alone", "before the halo's", "halo", "falling", "shallow", "not skewed", "as large as the particles"],
+    ids=["alone", "before the halo's", "halo", "falling", "shallow", "not skewed", "as large", "flank of one as large"],
 )
 def test_a_smaller_species_makes_a_maximum_that_stands_out_on_both_sides(skewness, best):
     assert clear_maximum(fits(skewness), larger_disc=0.7) == best

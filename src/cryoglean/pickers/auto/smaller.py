@@ -119,17 +119,19 @@ def find_smaller(
         return fitted
     diameter, disc = fitted.diameter_angstrom, fitted.model.localpicker.disc_diameters
     larger = _everywhere(AutoSettings(diameter_angstrom=diameter), fitted, device)
-    places = {each.name: larger.pick_down_to(each, COVERING_PROBABILITY) for each in sample()}
+    names, places = zip(
+        *((each.name, larger.pick_down_to(each, COVERING_PROBABILITY)) for each in sample()), strict=True
+    )
 
-    def between(searched_diameter: float) -> list[WorkingImage]:
-        pairs = ((each, clean_image(each, searched_diameter, device)) for each in sample())
-        return [covered(working, places[each.name], diameter, each) for each, working in pairs]
+    def between(searched: float) -> list[WorkingImage]:
+        pairs = zip(sample(), places, strict=True)
+        return [covered(clean_image(each, searched, device), where, diameter, each) for each, where in pairs]
 
     found = clear_maximum(evaluate_discs(between(_SEARCH_DIAMETERS * diameter), threads), disc)
     if found is None:
         return fitted
     smaller_diameter = diameter * _SEARCH_DIAMETERS * found / disc
-    smaller = _fit(between(smaller_diameter), list(places), smaller_diameter, disc, threads, device)
+    smaller = _fit(between(smaller_diameter), names, smaller_diameter, disc, threads, device)
     if smaller is None:
         return fitted
     return fitted._replace(model=fitted.model.model_copy(update={"smaller": smaller.model}), smaller=smaller)
@@ -166,9 +168,10 @@ def clear_maximum(discs: Sequence[TemplateFit], larger_disc: float) -> float | N
     for at in range(1, len(discs) - 1):
         disc, error = discs[at].template.disc_diameters, discs[at].skewness.noise_error
         depth = skewness[at] - max(skewness[:at].min(), skewness[at:].min())
+        is_highest = skewness[at] >= max(skewness[at - 1], skewness[at + 1])
         is_clear = is_skewed(skewness[at], error) and depth > _CLEAR_DEPTH * error
         is_smaller = _SEARCH_DIAMETERS * disc <= _MAX_DISC * larger_disc
-        if is_clear and is_smaller and (best is None or skewness[at] > skewness[best]):
+        if is_highest and is_clear and is_smaller and (best is None or skewness[at] > skewness[best]):
             best = at
     return None if best is None else discs[best].template.disc_diameters
 
