@@ -29,7 +29,7 @@ from cryoglean.picks import Picks
 from cryoglean.preprocess.left_out import clean_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.localpicker.template_search import TemplateFit
@@ -123,18 +123,28 @@ def find_smaller(
         *((each.name, larger.pick_down_to(each, COVERING_PROBABILITY)) for each in sample()), strict=True
     )
 
-    def between(searched: float) -> list[WorkingImage]:
-        pairs = zip(sample(), places, strict=True)
-        return [covered(clean_image(each, searched, device), where, diameter, each) for each, where in pairs]
+    def between(searched: float) -> Iterator[WorkingImage]:
+        for each, where in zip(sample(), places, strict=True):
+            yield covered(clean_image(each, searched, device), where, diameter, each)
 
     found = clear_maximum(evaluate_discs(between(_SEARCH_DIAMETERS * diameter), threads), disc)
     if found is None:
         return fitted
     smaller_diameter = diameter * _SEARCH_DIAMETERS * found / disc
-    smaller = _fit(between(smaller_diameter), names, smaller_diameter, disc, threads, device)
+    smaller = _fit(_enough(between(smaller_diameter)), names, smaller_diameter, disc, threads, device)
     if smaller is None:
         return fitted
     return fitted._replace(model=fitted.model.model_copy(update={"smaller": smaller.model}), smaller=smaller)
+
+
+def _enough(prepared: Iterable[WorkingImage]) -> list[WorkingImage]:
+    """Return the first ones, two or more if there are, of `_MAX_PIXELS` at most."""
+    taken: list[WorkingImage] = []
+    for each in prepared:
+        if len(taken) >= 2 and (len(taken) + 1) * taken[0].image.numel() > _MAX_PIXELS:
+            break
+        taken.append(each)
+    return taken
 
 
 def _fit(
@@ -146,10 +156,8 @@ def _fit(
     device: torch.device | None,
 ) -> FittedAuto | None:
     """Learn a smaller species; None where it is not clear, or not found alike by averages of both halves."""
-    enough = max(2, _MAX_PIXELS // prepared[0].image.numel())
-    prepared, names = prepared[:enough], names[:enough]
     fields = [FilteredMicrograph.of(each) for each in prepared]
-    model = fit_prepared(fields, names, diameter_angstrom, threads, (disc,))
+    model = fit_prepared(fields, names[: len(fields)], diameter_angstrom, threads, (disc,))
     if not is_skewed(model.skewness, model.skewness_error):
         return None
     fitted = fit_averages(prepared, model, threads, device)

@@ -28,7 +28,7 @@ from cryoglean.pickers.localpicker.profiles import (
 from cryoglean.preprocess.fourier import filtered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -128,10 +128,10 @@ def search_template(
         return found if clearest is found.template else evaluate_template(fields, clearest, pool)
 
 
-def evaluate_discs(prepared: Sequence[WorkingImage], threads: int = 1) -> list[TemplateFit]:
+def evaluate_discs(prepared: Iterable[WorkingImage], threads: int = 1) -> list[TemplateFit]:
     """Measure how skewed the responses of all micrographs to the discs of `DISC_DIAMETERS` are."""
+    coarse = [FilteredMicrograph.of(_coarse(each)) for each in prepared]
     with ThreadPoolExecutor(threads) as pool:
-        coarse = list(pool.map(lambda each: FilteredMicrograph.of(_coarse(each)), prepared))
         return [evaluate_template(coarse, Template(disc), pool) for disc in DISC_DIAMETERS]
 
 
