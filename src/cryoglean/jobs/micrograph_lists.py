@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "left_out.csv"
 
+LIST_DIGITS = 4
+"""Decimal digits of shares and deviations in lists. Format: of this program."""
+
 
 class LedgerRow(BaseModel):
     """A micrograph with results.

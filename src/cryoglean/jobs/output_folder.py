@@ -22,7 +22,7 @@ from cryoglean.jobs.known_inputs import (
     find_stranger,
     with_known_keys,
 )
-from cryoglean.jobs.micrograph_lists import LedgerRow, RejectedRow, read_rows, write_rows
+from cryoglean.jobs.micrograph_lists import LIST_DIGITS, LedgerRow, RejectedRow, read_rows, write_rows
 from cryoglean.jobs.records import Record, read_record
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
     from cryoglean.jobs.result import MicrographResult
     from cryoglean.micrograph import MicrographFile
-
-
-_SHARE_DIGITS = 4
-"""Decimal digits of shares in lists. *Format*: of this program."""
 
 
 class FolderRecord(Record):
@@ -298,7 +294,7 @@ class OutputFolder:
             rejected.pop(file.name, None)
             if each.reason is None:
                 told = {"key": file.key, "micrograph": file.name, "path": str(file.real_path), "picks": each.count}
-                share = None if each.left_out is None else round(each.left_out, _SHARE_DIGITS)
+                share = None if each.left_out is None else round(each.left_out, LIST_DIGITS)
                 known[file.key] = self.row.model_validate(told | {"fit": each.fit, "left_out": share})
             else:
                 known.pop(file.key, None)

@@ -12,7 +12,7 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.mask_files import MaskFormat, read_written_mask
 from cryoglean.jobs.grades import Evidence, GradeRow, grade_micrographs
 from cryoglean.jobs.learned import LEARNED
-from cryoglean.jobs.micrograph_lists import PickedRow, read_rows, write_rows
+from cryoglean.jobs.micrograph_lists import LIST_DIGITS, PickedRow, read_rows, write_rows
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.survey import SURVEY
 from cryoglean.pickers.registry import descriptions
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from cryoglean.jobs.result import MicrographResult
     from cryoglean.micrograph import MicrographFile
     from cryoglean.picks import Picks
-
-_DIGITS = 4
-"""Decimal digits in lists. *Format*: of this program."""
 
 _PICK_RESULTS = (
     "picks/**/*_autopick.star",
@@ -194,7 +191,7 @@ def _evidence(row: PickedRow, before: GradeRow | None, now: MicrographResult | N
     """Return the evidence on a micrograph: what this call tells, else what was known."""
     uneven, reached = (None, None) if before is None else (before.unevenness, before.ctf_resolution_angstrom)
     if now is not None:
-        uneven = uneven if now.unevenness is None else round(now.unevenness, _DIGITS)
+        uneven = uneven if now.unevenness is None else round(now.unevenness, LIST_DIGITS)
         reached = now.file.ctf_resolution_angstrom or reached
     return Evidence(
         key=row.key, picks=row.picks, left_out=row.left_out, unevenness=uneven, ctf_resolution_angstrom=reached

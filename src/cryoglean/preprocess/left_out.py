@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cryoglean.preprocess.working import WorkingImage
 
 _PREPARED: WeakKeyDictionary[Micrograph, dict[tuple[float, torch.device | None], WorkingImage]] = WeakKeyDictionary()
+"""Working images by diameter and device, as long as their micrograph is in memory. Resource: the picker, and what tells
+which parts are left out, need the same one."""
 
 
 class Reason(IntEnum):

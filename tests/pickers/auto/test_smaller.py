@@ -144,3 +144,11 @@ def test_the_summary_and_the_figure_tell_of_the_smaller_ones():
     assert "a smaller species" in learned().model.summary()
     titles = [panel.title for panel in fit_figure(learned()).panels]
     assert ("Smaller species 1" in titles) == (learned().smaller.averages is not None)
+
+
+@pytest.mark.parametrize("cell", ["0", "-1", "1.5", "none"])
+def test_a_column_that_holds_no_species_is_none(tmp_path, cell):
+    path = tmp_path / "m_autopick.star"
+    write_picks(path, Picks([1.0], [2.0], [0.5], species=np.array([7])), "m.mrc", height_px=100)
+    path.write_text(path.read_text().replace(" 7\n", f" {cell}\n"))
+    assert read_picks(path).species is None

@@ -104,11 +104,12 @@ def _read_table(
 
 
 def _species(table: pd.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
-    """Return the species of some rows; None where there is no such column, or it holds what is no whole number."""
+    """Return the species of some rows; None where there is no such column, or it holds what is none."""
     if SPECIES not in table.columns:
         return None
     numbers = pd.to_numeric(table[SPECIES].iloc[rows], errors="coerce")
-    return None if numbers.isna().any() or (numbers % 1 != 0).any() else numbers.to_numpy(np.int64)
+    is_species = (numbers >= 1) & (numbers % 1 == 0)
+    return numbers.to_numpy(np.int64) if is_species.all() else None
 
 
 def _carried(rows: pd.DataFrame, optics: Mapping[str, Mapping[str, str]]) -> CarriedRows | None:

@@ -44,8 +44,9 @@ _MAX_DISC = 0.75
 species, a little off its middle."""
 
 _CLEAR_DEPTH = 3.0
-"""How far a maximum of the skewness stands out from both sides, in errors of noise. Chosen by hand: as the skewness of
-a micrograph that noise does not make."""
+"""How far a maximum of the skewness stands out from both sides, in errors of noise. Chosen by hand: 5 to 12 in six
+simulated sets of two sizes. It does not part these from all others: a crowded one, and real ones, reach 10 and more,
+and there averages that do not find the same, or little that is sure, speak against it."""
 
 _MAX_PIXELS = 12_000_000
 """Working pixels that a smaller species is learned from. Resource: a minute or two; several hundred particles."""
@@ -73,7 +74,7 @@ class TwoSizesPicker(ScoringPicker):
 
     @property
     def threshold(self) -> float:
-        """Minimum probability of a pick: halfway between both species' own, where that for both together lies."""
+        """Minimum probability of a pick: halfway between both species' own, as that for both together lies between."""
         return (self._larger.threshold + self._smaller.threshold) / 2
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
