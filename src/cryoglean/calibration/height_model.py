@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.stats import norm
 
 from cryoglean.detect.mixture import Normal
 
@@ -101,8 +100,8 @@ class HeightModel(NamedTuple):
         """Return a mixture of two normal densities, without decoys, as such a model."""
         mean, deviation = mixture.background_mean, mixture.background_deviation
         steps = max(1, math.ceil(_MARGIN_DEVIATIONS * deviation / _STEP))
-        heights = mean + _STEP * np.arange(-steps, steps + 1)
-        density = norm.pdf(heights, mean, deviation)
+        heights = np.asarray(mean + _STEP * np.arange(-steps, steps + 1), np.float64)
+        density = Normal(1.0, mean, deviation).density(heights)
         decoys = density / (_STEP * density.sum())
         return cls(mixture.particles, Normal(0.0, mean, deviation), float(heights[0]), tuple(decoys.tolist()))
 
@@ -247,7 +246,7 @@ def _counts(heights: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[
 def _density(decoys: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the smoothed density of decoys, with some of a normal one beyond the last of them."""
     density = gaussian_filter1d(_counts(decoys, grid), _SMOOTHING / _STEP, mode="nearest") / (_STEP * len(decoys))
-    normal = norm.pdf(grid, decoys.mean(), max(float(decoys.std()), _MIN_BESIDE_DEVIATION))
+    normal = Normal(1.0, float(decoys.mean()), max(float(decoys.std()), _MIN_BESIDE_DEVIATION)).density(grid)
     density = np.maximum(density, np.maximum(_BEYOND * normal, np.finfo(float).tiny))
     return np.asarray(density / (_STEP * density.sum()))
 

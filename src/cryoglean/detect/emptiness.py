@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri  # scipy.stats is slow to load
 
 if TYPE_CHECKING:
     from cryoglean.detect.skewness import Skewness
@@ -52,7 +51,7 @@ def certain_height(capacity: float) -> float:
 
 def _height_of(maxima: float, capacity: float) -> float:
     """Return the height that a number of maxima of noise are expected to reach."""
-    return float(norm.isf(maxima / max(_MAXIMA * capacity, 1.0)))
+    return -float(ndtri(maxima / max(_MAXIMA * capacity, 1.0)))
 
 
 def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> float:
@@ -73,8 +72,8 @@ def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> flo
     deviations = max(skewness.typical / skewness.noise_error, above_noise, 0.0)
     by_noise = (_SURE_ERRORS**2 - deviations**2) / 2
     spread = math.hypot(skewness.error, _USUAL_SPREAD * usual)
-    like_noise = norm.logpdf(skewness.typical, 0, skewness.noise_error)
-    like_others = norm.logpdf(min(skewness.typical, usual), usual, spread)
+    like_noise = _log_density(skewness.typical, 0, skewness.noise_error)
+    like_others = _log_density(min(skewness.typical, usual), usual, spread)
     by_set = like_noise - like_others + logit(_EMPTY_SHARE)
     return float(expit(min(by_noise, by_set)))
 
@@ -88,3 +87,8 @@ def threshold_for_micrograph(threshold: float, empty: float, capacity: float) ->
         capacity: how many particles there is room for.
     """
     return threshold + empty * max(_height_of(_FALSE_MAXIMA, capacity) - threshold, 0.0)
+
+
+def _log_density(value: float, mean: float, deviation: float) -> float:
+    """Return the logarithm of a normal density, but for that of the root of 2 pi."""
+    return -(((value - mean) / deviation) ** 2) / 2 - math.log(deviation)

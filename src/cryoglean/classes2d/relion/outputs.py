@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from cryoglean.classes2d.classification import Assignments, Classes, Classification
 from cryoglean.classes2d.folder import POSTERIOR
@@ -188,8 +187,4 @@ def _matched(path: Path, data: pd.DataFrame, names: Sequence[str]) -> NDArray[np
 
 def _rank_within(groups: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rank of each value within its group, as a share of the group: 1 for its largest."""
-    share = np.zeros(len(values))
-    for group in np.unique(groups):
-        rows = groups == group
-        share[rows] = rankdata(values[rows]) / rows.sum()
-    return share
+    return np.asarray(pd.Series(values).groupby(groups).rank(pct=True))
