@@ -1,10 +1,12 @@
-"""A real browser without a screen, and all that it complains of or asks for."""
+"""A real browser without a screen, all that it complains of or asks for, and the viewer of a page in it."""
 
 import shutil
 from contextlib import contextmanager
 
 import pytest
 
+CANVAS = "#viewer-canvas"
+READY = f"{CANVAS}[data-loaded=true]"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -55,3 +57,13 @@ def launched():
             yield browser
         finally:
             browser.close()
+
+
+def set_threshold(page, step):
+    page.locator("#viewer-threshold").evaluate(
+        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step
+    )
+
+
+def number(page, name):
+    return int(page.locator(f"#viewer-{name}").inner_text().replace(",", ""))

@@ -16,7 +16,7 @@ from cryoglean.pickers.kpicker.training import KpickerTraining
 from perturbations import jittered
 from shells import ShellField
 
-FIELD = {"height_px": 400, "width_px": 430, "particles": 40, "pixel_size_angstrom": 4, "signal_to_noise": 0.2}
+FIELD = {"height_px": 200, "width_px": 215, "particles": 40, "pixel_size_angstrom": 8, "signal_to_noise": 0.2}
 DIAMETER = "120"
 TINY = {"layers": KpickerLayers(filters=(4, 6, 8), dense=12), "min_steps": 24, "max_steps": 24}
 
@@ -27,7 +27,7 @@ def grow(root, count=3, **changes):
     for seed in range(count):
         micrograph, truth = ShellField(**FIELD | changes, seed=seed).render()
         with mrcfile.new(root / f"images/m{seed}.mrc", jittered(micrograph.image), overwrite=True) as file:
-            file.voxel_size = changes.get("pixel_size_angstrom", 4.0)
+            file.voxel_size = float((FIELD | changes)["pixel_size_angstrom"])
         write_picks(root / f"truth/m{seed}.csv", truth)
     return root / "images"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from browser import Tab, launched
+from browser import READY, Tab, launched, number, set_threshold
 from cryoglean.io.coordinates.files import read_pick_tables
 from cryoglean.io.coordinates.y_convention import YConvention
 from cryoglean.io.star import read_star
@@ -13,8 +13,7 @@ from cryoglean.picks import Picks
 from cryoglean.report.pick_page import pick_page
 from report_facts import NAMES, SIZE, listed_with_candidates, pick_facts, views
 
-READY = "#viewer-canvas[data-loaded=true]"
-THRESHOLDS = (320, 437, 500, 501, 760, 1000)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +39,6 @@ def opened(browser, tmp_path):
         assert tab.complaints == tab.requests == []
 
 
-def set_threshold(page, step):
-    page.locator("#viewer-threshold").evaluate(
-        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step
-    )
-
-
-def number(page, name):
-    return int(page.locator(f"#viewer-{name}").inner_text().replace(",", ""))
-
-
 def views_of(names):
     """The micrographs under other names."""
     return tuple(replace(view, key=name) for view, name in zip(views(), names, strict=False))
@@ -60,20 +49,6 @@ def kept(micrograph, step):
     return Picks.joined([micrograph.picks, micrograph.candidates]).at_least(step / 1000)
 
 
-def test_at_first_the_picks_are_shown_and_below_their_threshold_candidates_too(opened):
-    known = listed_with_candidates()
-    page = opened(micrographs=known, outliers=())
-    assert all(len(each.picks) and len(each.candidates) for each in known)
-    assert number(page, "here") == number(page, "here-all") == len(known[0].picks)
-    assert page.locator("#viewer-threshold-value").inner_text() == "0.500"
-    for step in THRESHOLDS:
-        set_threshold(page, step)
-        assert number(page, "here") == len(kept(known[0], step))
-        assert number(page, "all") == sum(len(kept(each, step)) for each in known)
-        assert number(page, "all-all") == sum(len(each.picks) for each in known)
-
-
-@pytest.mark.slow
 def test_the_slider_reaches_down_to_the_weakest_candidate(opened):
     known = listed_with_candidates()
     page = opened(micrographs=known, outliers=())
@@ -82,7 +57,6 @@ def test_the_slider_reaches_down_to_the_weakest_candidate(opened):
     assert number(page, "all") == sum(len(each.picks) + len(each.candidates) for each in known)
 
 
-@pytest.mark.slow
 def test_a_threshold_between_two_steps_keeps_just_the_picks(opened):
     picks, below = (Picks([50.0, 90.0], [50.0, 90.0], scores) for scores in ([0.4637, 0.9], [0.4631, 0.4636]))
     known = replace(listed_with_candidates()[0], picks=picks, candidates=below)
@@ -92,7 +66,6 @@ def test_a_threshold_between_two_steps_keeps_just_the_picks(opened):
         assert number(page, "here") == number(page, "all") == count
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("names", [("a b.mrc", "x/c'.mrc"), ("a.tif", "b.tiff"), ("a.mrc", "b.tif")])
 def test_what_is_shown_is_saved_and_read_back_the_same(opened, tmp_path, names):
     known = listed_with_candidates(names)
@@ -117,7 +90,6 @@ def test_what_is_shown_is_saved_and_read_back_the_same(opened, tmp_path, names):
             assert found.score_kind == "probability"
 
 
-@pytest.mark.slow
 def test_rows_of_tiff_files_count_from_the_other_side_and_the_file_says_so(opened, tmp_path):
     names = ("a.tif", "b.tif")
     known = listed_with_candidates(names)
@@ -137,7 +109,6 @@ def test_rows_of_tiff_files_count_from_the_other_side_and_the_file_says_so(opene
     assert len(read_pick_tables(tmp_path / "saved.star")["a.tif"]) == len(first), "the file itself tells the height"
 
 
-@pytest.mark.slow
 def test_names_that_star_cannot_hold_are_left_out_and_that_is_said(opened, tmp_path):
     known = listed_with_candidates(("a.mrc", "\" ' .mrc"))
     page = opened(micrographs=known, outliers=(), views=views_of(["a.mrc"]))

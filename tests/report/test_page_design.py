@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from browser import Tab, launched
+from browser import READY, Tab, launched
 from cryoglean.pickers.figures import Figure, Image, Line, Panel
 from cryoglean.report.figures import draw_figure
 from cryoglean.report.pick_facts import Picture
 from cryoglean.report.pick_page import pick_page
 from report_facts import pick_facts
 
-READY = "#viewer-canvas[data-loaded=true]"
 PAPER_PX = 700
 """Width of A4 without margins, as browsers count."""
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,6 @@ def greys(page):
     return seen[2, 2], seen[row, at[0]], seen[row, at[1]]
 
 
-@pytest.mark.slow
 def test_in_the_dark_the_paper_is_dark_and_images_are_what_they_were(opened):
     paper, left, right = greys(opened(color_scheme="light"))
     dark_paper, dark_left, dark_right = greys(opened(color_scheme="dark"))
@@ -72,7 +72,6 @@ def test_in_the_dark_the_paper_is_dark_and_images_are_what_they_were(opened):
     assert right - left > 100 < dark_right - dark_left
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_paper_nothing_is_wider_than_the_paper_and_all_is_on_white(opened, scheme):
     page = opened(color_scheme=scheme)
@@ -89,14 +88,12 @@ def test_on_paper_nothing_is_wider_than_the_paper_and_all_is_on_white(opened, sc
     assert set(kept_whole) == {"avoid"}
 
 
-@pytest.mark.slow
 def test_on_paper_micrographs_keep_their_shape(opened):
     page = opened()
     page.emulate_media(media="print")
     assert page.locator("#viewer-canvas").evaluate("canvas => getComputedStyle(canvas).objectFit") == "contain"
 
 
-@pytest.mark.slow
 def test_a_question_mark_shows_all_keys_and_closes_them(opened):
     page = opened()
     help_of_keys = page.locator("#viewer-keys")
@@ -112,7 +109,6 @@ def test_a_question_mark_shows_all_keys_and_closes_them(opened):
     assert not help_of_keys.is_visible()
 
 
-@pytest.mark.slow
 def test_keys_are_the_viewers_while_the_pointer_is_in_it_and_of_no_one_else(opened):
     page = opened()
     page.mouse.move(5, 5)
@@ -124,9 +120,3 @@ def test_keys_are_the_viewers_while_the_pointer_is_in_it_and_of_no_one_else(open
     page.keyboard.press("?")
     page.keyboard.press("p")
     assert page.locator("#viewer-choice").input_value() == "1"
-
-
-def test_the_verdict_comes_first_with_its_commands_apart(opened):
-    page = opened()
-    assert page.locator(".strip .headline").inner_text() == "2 notes to read"
-    assert page.locator("header > *").nth(3).get_attribute("aria-label") == "Verdict"

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from browser import Tab, launched
-from cryoglean.report.page_facts import THRESHOLD_MARK
+from browser import CANVAS, READY, Tab, launched, number, set_threshold
+from cryoglean.picks import Picks
+from cryoglean.report.page_facts import THRESHOLD_MARK, MicrographFacts
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.run_page import run_page
 from examples import with_slow
-from report_facts import NAMES, facts, nothing, pick_facts, view, views
+from report_facts import NAMES, facts, listed_with_candidates, nothing, pick_facts, view, views
 
-CANVAS = "#viewer-canvas"
-READY = f"{CANVAS}[data-loaded=true]"
+THRESHOLDS = (320, 437, 500, 501, 760, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,58 @@ def browser():
 
 @pytest.fixture(scope="module")
 def tab(browser, path):
-    return Tab(browser, path, viewport={"width": 1280, "height": 900})
+    return opened(browser, path, 1280)
 
 
 @pytest.fixture
 def page(tab):
     """The page as it is at first."""
-    tab.page.reload()
+    yield as_at_first(*tab)
+    assert tab[0].complaints == []
+    assert tab[0].requests == []
+
+
+@pytest.fixture(scope="module")
+def pick_known():
+    """Facts of a pick folder with candidates; the left half of the micrograph that is shown is left out."""
+    left_out = np.zeros((70, 90), np.uint8)
+    left_out[:, :45] = 90
+    micrographs = (*listed_with_candidates(), MicrographFacts(NAMES[2], NAMES[2], rejected=NAMES[1]))
+    shown = (replace(views()[0], left_out=left_out),)
+    return pick_facts(micrographs=micrographs, outliers=(NAMES[0],), threshold=0.5, views=shown)
+
+
+@pytest.fixture(scope="module")
+def pick_tab(browser, pick_known, tmp_path_factory):
+    path = tmp_path_factory.mktemp("picks") / "report.html"
+    path.write_text(pick_page(pick_known, ""), encoding="utf-8")
+    return opened(browser, path, 390)
+
+
+@pytest.fixture
+def picks(pick_tab):
+    """The page of the pick folder as it is at first, narrow."""
+    yield as_at_first(*pick_tab)
+    assert pick_tab[0].complaints == []
+    assert pick_tab[0].requests == []
+
+
+def opened(browser, path, width):
+    """Open a page; return its tab and the first step of its slider."""
+    tab = Tab(browser, path, viewport={"width": width, "height": 900})
     tab.page.wait_for_selector(READY)
-    tab.page.locator("#viewer").scroll_into_view_if_needed()
-    yield tab.page
-    assert tab.complaints == []
-    assert tab.requests == []
+    return tab, tab.page.locator("#viewer-threshold").input_value()
+
+
+def as_at_first(tab, step):
+    """Put back what tests change of the viewer, and return the page: loading it again takes a second."""
+    page = tab.page
+    page.locator("#viewer-choice").evaluate("it => { it.value = 0; it.dispatchEvent(new Event('change')); }")
+    page.locator("#viewer-circles, #viewer-shade").evaluate_all("all => all.forEach(it => it.checked || it.click())")
+    set_threshold(page, step)
+    page.locator("#viewer-fit").click()
+    page.wait_for_selector(READY)
+    return page
 
 
 def awaited(look, is_right, seconds=10):
@@ -62,16 +102,6 @@ def awaited(look, is_right, seconds=10):
         assert time.monotonic() < until, seen
         time.sleep(0.02)
     return seen
-
-
-def number(page, name):
-    return int(page.locator(f"#viewer-{name}").inner_text().replace(",", ""))
-
-
-def set_threshold(page, step):
-    page.locator("#viewer-threshold").evaluate(
-        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step
-    )
 
 
 def shown(page):
@@ -230,17 +260,25 @@ def test_names_make_no_elements_and_run_no_scripts(page):
     assert page.title() == f"run {NAMES[0]} – Cryoglean"
 
 
-@pytest.mark.parametrize(("width", "scheme"), with_slow((1280, "dark"), (390, "light"), slow=[(390, "dark")]))
+def assert_fits(page, width, scheme):
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    paper, ink = (sum(int(n) for n in c[c.index("(") + 1 : -1].split(",")[:3]) for c in colours)
+    assert (paper < ink) == (scheme == "dark")
+    assert page.locator(".js-plotly-plot .main-svg").count() > 0
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_it_is_in_either_scheme_as_soon_as_that_is_asked_for(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    assert_fits(page, 1280, scheme)
+
+
+@pytest.mark.parametrize(("width", "scheme"), with_slow((390, "dark"), slow=[(1280, "dark"), (390, "light")]))
 def test_it_fits_narrow_screens_and_both_schemes(browser, path, width, scheme):
     tab = Tab(browser, path, viewport={"width": width, "height": 844}, color_scheme=scheme)
     tab.page.wait_for_selector(READY)
-    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
-    colours = tab.page.evaluate(
-        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
-    )
-    page, ink = (sum(int(n) for n in c[c.index("(") + 1 : -1].split(",")[:3]) for c in colours)
-    assert (page < ink) == (scheme == "dark")
-    assert tab.page.locator(".js-plotly-plot .main-svg").count() > 0
+    assert_fits(tab.page, width, scheme)
     assert tab.complaints == []
     assert tab.requests == []
 
@@ -264,34 +302,43 @@ def test_empty_runs_and_micrographs_that_are_gone_do_no_harm(browser, tmp_path, 
     assert tab.requests == []
 
 
-@pytest.mark.parametrize("width", with_slow(390, slow=[1280]))
-def test_the_page_of_a_pick_folder_shows_picks_and_pictures(browser, tmp_path, width):
-    known, path = pick_facts(), tmp_path / "report.html"
-    path.write_text(pick_page(known, ""), encoding="utf-8")
-    tab = Tab(browser, path, viewport={"width": width, "height": 844})
-    tab.page.wait_for_selector(READY)
-    assert number(tab.page, "all") == sum(known.counts.values())
-    sizes = tab.page.locator("#fit img").evaluate_all("images => images.map(i => [i.naturalWidth, i.naturalHeight])")
-    assert sizes == [[40, 30]] * len(known.pictures)
-    assert tab.page.locator("#fit b, #fit script").count() == 0
-    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.complaints == []
-    assert tab.requests == []
+def test_the_page_of_a_pick_folder_shows_picks_and_pictures(picks, pick_known):
+    assert number(picks, "all") == sum(pick_known.counts.values())
+    sizes = picks.locator("#fit img").evaluate_all("images => images.map(i => [i.naturalWidth, i.naturalHeight])")
+    assert sizes == [[40, 30]] * len(pick_known.pictures)
+    assert picks.locator("#fit b, #fit script").count() == 0
+    assert picks.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_what_is_left_out_is_shaded_until_the_key_takes_the_shade_away(browser, tmp_path):
-    left_out = np.zeros((70, 90), np.uint8)
-    left_out[:, :45] = 90
-    known, path = pick_facts(views=(replace(views()[0], left_out=left_out),)), tmp_path / "report.html"
-    path.write_text(pick_page(known, ""), encoding="utf-8")
-    page = Tab(browser, path, viewport={"width": 1280, "height": 900}).page
-    page.wait_for_selector(READY)
-    page.locator(CANVAS).focus()
-    page.keyboard.press("c")
+def test_the_verdict_comes_first_with_its_commands_apart(picks):
+    assert picks.locator(".strip .headline").inner_text() == "2 notes to read"
+    assert picks.locator("header > *").nth(3).get_attribute("aria-label") == "Verdict"
+
+
+def kept(micrograph, step):
+    """What a page shows of a micrograph: all that a table of picks and candidates has at this score."""
+    return Picks.joined([micrograph.picks, micrograph.candidates]).at_least(step / 1000)
+
+
+def test_at_first_the_picks_are_shown_and_below_their_threshold_candidates_too(picks, pick_known):
+    known = pick_known.micrographs[:2]
+    assert all(len(each.picks) and len(each.candidates) for each in known)
+    assert number(picks, "here") == number(picks, "here-all") == len(known[0].picks)
+    assert picks.locator("#viewer-threshold-value").inner_text() == "0.500"
+    for step in THRESHOLDS:
+        set_threshold(picks, step)
+        assert number(picks, "here") == len(kept(known[0], step))
+        assert number(picks, "all") == sum(len(kept(each, step)) for each in known)
+        assert number(picks, "all-all") == sum(len(each.picks) for each in known)
+
+
+def test_what_is_left_out_is_shaded_until_the_key_takes_the_shade_away(picks):
+    picks.locator(CANVAS).focus()
+    picks.keyboard.press("c")
 
     def warmth():
         """How much redder than blue the left half of the micrograph is, and the right one."""
-        (scale, (left, _)), seen = shown(page), picture(page)
+        (scale, (left, _)), seen = shown(picks), picture(picks)
         middle = int(left + 450 * scale)
         redness = seen[..., 0] - seen[..., 2]
         return np.median(redness[:, int(left) + 5 : middle - 5]), np.median(
@@ -300,6 +347,6 @@ def test_what_is_left_out_is_shaded_until_the_key_takes_the_shade_away(browser, 
 
     shaded, plain = awaited(warmth, lambda seen: seen[0] > 20)
     assert abs(plain) < 1
-    page.keyboard.press("m")
-    assert not page.locator("#viewer-shade").is_checked()
+    picks.keyboard.press("m")
+    assert not picks.locator("#viewer-shade").is_checked()
     assert abs(awaited(warmth, lambda seen: seen[0] < shaded / 2)[0]) < 1
