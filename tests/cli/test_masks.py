@@ -54,7 +54,7 @@ def test_a_mask_of_another_name_is_refused_before_any_work(images, tmp_path, com
 
 @pytest.mark.slow
 def test_a_run_picks_in_no_mask_and_is_resumed_with_the_same_ones_alone(tmp_path):
-    images, mask = tiny_loop.grow(tmp_path), np.zeros((400, 430), np.uint8)
+    images, mask = tiny_loop.grow(tmp_path), np.zeros((200, 215), np.uint8)
     mask[:, 215:] = 255
     (tmp_path / "masks").mkdir()
     for name in ("m0", "m1"):

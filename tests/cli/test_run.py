@@ -96,7 +96,7 @@ def test_a_run_finds_the_particles(finished, images):
     out, result = finished
     assert result.exit_code == 0, result.output
     truth = read_picks_folder(images.parent / "truth")
-    score = evaluate_picks(truth, read_picks_folder(out), Protocol(diameter_px=30)).overall
+    score = evaluate_picks(truth, read_picks_folder(out), Protocol(diameter_px=15)).overall
     assert score.f1 > 0.8
     assert (out / "autopick.star").exists()
 
@@ -244,9 +244,9 @@ def test_coordinates_of_ones_own_take_the_place_of_candidates(tmp_path):
 
 def test_no_candidates_is_said_with_what_to_try(tmp_path):
     for seed in range(2):
-        noise = np.random.default_rng(seed).standard_normal((180, 190)).astype(np.float32)
+        noise = np.random.default_rng(seed).standard_normal((90, 95)).astype(np.float32)
         with mrcfile.new(tmp_path / f"noise{seed}.mrc", noise) as file:
-            file.voxel_size = 4.0
+            file.voxel_size = 8.0
     result = run(tmp_path, tmp_path / "out" / "run")
     assert result.exit_code == 6
     assert "is --diameter right" in result.stderr
@@ -264,7 +264,7 @@ def test_one_micrograph_only(tmp_path):
 
 @pytest.mark.slow
 def test_too_few_for_two_classes_keeps_the_candidates(tmp_path):
-    images = grow(tmp_path, count=1, particles=2, height_px=150, width_px=150)
+    images = grow(tmp_path, count=1, particles=2, height_px=75, width_px=75)
     coordinates = tmp_path / "truth"
     result = run(images, tmp_path / "run", "--start-from", coordinates)
     assert result.exit_code == 5
@@ -326,14 +326,14 @@ def test_mixed_pixel_sizes_are_refused_with_both_named(tmp_path):
     grow(tmp_path, count=1, pixel_size_angstrom=3)
     result = run(images, tmp_path / "run")
     assert result.exit_code == 2
-    assert "m0 has 3 Å, z 4 Å" in result.stderr
+    assert "m0 has 3 Å, z 8 Å" in result.stderr
 
 
 @pytest.mark.slow
 def test_mixed_sizes_are_ordinary_and_a_bad_micrograph_is_set_aside(tmp_path):
     images = grow(tmp_path, count=2)
     (images / "m1.mrc").rename(images / "z.mrc")
-    grow(tmp_path, count=1, height_px=300)
+    grow(tmp_path, count=1, height_px=150)
     (images / "broken.mrc").write_bytes(b"no image")
     result = run(images, tmp_path / "run")
     assert result.exit_code == 3, result.output

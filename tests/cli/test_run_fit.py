@@ -98,7 +98,7 @@ def test_without_a_fit_the_diameter_is_asked_for(images, tmp_path):
 
 @pytest.mark.slow
 def test_a_matchers_fit_gives_candidates_and_is_not_taken_for_one_of_their_classes(images, tmp_path):
-    write_stack(tmp_path / "templates.mrcs", [shell_average()[None]], 4.0)
+    write_stack(tmp_path / "templates.mrcs", [shell_average()[None]], 8.0)
     words = ["fit", images, "--diameter", DIAMETER, "--method", "matcher", "--templates", tmp_path / "templates.mrcs"]
     made = CliRunner().invoke(app, [str(word) for word in (*words, "--out", tmp_path / "FIT", "--cpus", "1")])
     assert made.exit_code == 0, made.output
@@ -110,9 +110,9 @@ def test_a_matchers_fit_gives_candidates_and_is_not_taken_for_one_of_their_class
 
 def shell_average():
     """A shell as large as the particles, in a box, protein bright."""
-    y, x = np.mgrid[-24:24, -24:24] + 0.5
+    y, x = np.mgrid[-12:12, -12:12] + 0.5
     radius = np.hypot(x, y)
-    return np.exp(-(((radius - 12) / 3) ** 2)).astype(np.float32)
+    return np.exp(-(((radius - 6) / 1.5) ** 2)).astype(np.float32)
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_a_run_tells_that_its_micrographs_contradict_the_fit(images, fit, tmp_pa
     (tmp_path / "bright").mkdir()
     for path in images.iterdir():
         with mrcfile.new(tmp_path / "bright" / path.name, -mrcfile.read(path)) as file:
-            file.voxel_size = 4.0
+            file.voxel_size = 8.0
     result = run_by(fit, tmp_path / "bright", tmp_path / "run", "--json")
     said = {each["topic"]: each for each in json.loads(result.stdout)["verdict"]}["contrast"]
     assert (said["level"], "show bright ones" in said["text"]) == ("alarm", True)
