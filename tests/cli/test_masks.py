@@ -55,7 +55,7 @@ def test_a_mask_of_another_name_is_refused_before_any_work(images, tmp_path, com
 @pytest.mark.slow
 def test_a_run_picks_in_no_mask_and_is_resumed_with_the_same_ones_alone(tmp_path):
     images, mask = tiny_loop.grow(tmp_path), np.zeros((200, 215), np.uint8)
-    mask[:, 215:] = 255
+    mask[:, 107:] = 255
     (tmp_path / "masks").mkdir()
     for name in ("m0", "m1"):
         Image.fromarray(mask).save(tmp_path / f"masks/{name}.png")
@@ -63,7 +63,7 @@ def test_a_run_picks_in_no_mask_and_is_resumed_with_the_same_ones_alone(tmp_path
     assert tiny_loop.run(images, tmp_path / "RUN", *words).exit_code in (0, 5)
     for stage in ("", "rounds/00/candidates", "rounds/00/selected"):
         picks = [read_picks(tmp_path / f"RUN/{stage}/picks/m{i}_autopick.star") for i in range(3)]
-        assert max(picks[0].x.max(), picks[1].x.max()) < 214.5 < picks[2].x.max()
+        assert max(picks[0].x.max(), picks[1].x.max()) < 106.5 < picks[2].x.max()
     assert f"--mask {tmp_path}/masks" in (tmp_path / "RUN/report.html").read_text()
     again = tiny_loop.run(images, tmp_path / "RUN", "--rounds", "0")
     assert (again.exit_code, "by another mask" in again.stderr) == (2, True)

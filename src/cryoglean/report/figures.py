@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter
 
 from cryoglean.io.atomic import write_atomic_bytes
@@ -88,7 +90,7 @@ def draw_figure(path: str | os.PathLike[str], figure: Figure, picture_format: st
     Raises:
         OSError: if the file cannot be written.
     """
-    canvas = Canvas(figsize=figure.size_inches, layout="constrained")
+    canvas = Canvas(figsize=figure.size_inches, dpi=figure.dots_per_inch, layout="constrained")
     rows, widths = -(-len(figure.panels) // figure.columns), [panel.width for panel in figure.panels[: figure.columns]]
     grid = canvas.subplots(rows, figure.columns, squeeze=False, width_ratios=widths)
     for panel, axes in zip(figure.panels, grid.flat, strict=False):
@@ -100,10 +102,22 @@ def draw_figure(path: str | os.PathLike[str], figure: Figure, picture_format: st
     if figure.legend:
         patches = [Patch(color=each.colour, label=shown_text(each.text)) for each in figure.legend]
         canvas.legend(handles=patches, loc="outside lower center", ncols=len(patches), **_LEGEND_STYLE)
-    drawn = io.BytesIO()
-    canvas.savefig(drawn, format=picture_format, dpi=figure.dots_per_inch)
-    data = drawn.getvalue()
-    write_atomic_bytes(path, with_images(data, image_boxes(canvas)) if picture_format == "png" else data)
+    if picture_format == "png":
+        data = _png(canvas)
+        write_atomic_bytes(path, with_images(data, image_boxes(canvas)))
+    else:
+        drawn = io.BytesIO()
+        canvas.savefig(drawn, format=picture_format)
+        write_atomic_bytes(path, drawn.getvalue())
+
+
+def _png(canvas: Canvas) -> bytes:
+    """Draw a canvas once: `savefig` draws it twice, at first for nothing but its layout."""
+    surface, encoded = FigureCanvasAgg(canvas), io.BytesIO()
+    surface.draw()  # type: ignore[no-untyped-call]
+    drawn = np.asarray(surface.buffer_rgba())  # type: ignore[no-untyped-call]
+    Pillow.fromarray(drawn).save(encoded, "png", dpi=(canvas.dpi, canvas.dpi))
+    return encoded.getvalue()
 
 
 def draw_panel(axes: Axes, panel: Panel) -> None:
