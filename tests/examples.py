@@ -2,7 +2,7 @@
 
 import pytest
 
-_PART = 5
+_PART = 10
 _is_thorough = False
 
 

@@ -63,13 +63,13 @@ def untrained(chain="none"):
 @functools.cache
 def trained():
     """The network, trained on the three fields."""
-    return _trained(EmmaeTraining(layers=SMALL, steps=120))
+    return _trained(EmmaeTraining(layers=SMALL, steps=90))
 
 
 @functools.cache
 def trained_as_published():
     """The same with the published images."""
-    how = {"layers": SMALL_PAPER, "epochs": 5, "batch": 32, "base_rate": 8e-3}
+    how = {"layers": SMALL_PAPER, "epochs": 4, "batch": 32, "base_rate": 8e-3}
     how["keys_as_queries"] = True  # as published, they need a longer training than a test has
     return _trained(EmmaeTraining(**training_values("paper", how)))
 

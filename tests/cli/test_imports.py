@@ -41,18 +41,44 @@ def loaded_by_commands(*commands):
     return loaded_by(*(COMMAND.format(arguments=[str(a) for a in arguments]) for arguments in commands))
 
 
-def test_ctf_loads_no_picker_and_little_else(tmp_path):
-    """Of a micrograph without rings, and then of one with them: its table is written by pandas, and by modules more."""
+TRAINING = """
+import torch
+from cryoglean.nets.losses import cross_entropy
+from cryoglean.nets.training import Batch, TrainingSchedule, train
+class Mean(torch.nn.Linear):
+    def forward(self, patches):
+        return super().forward(patches.mean(2))[:, 0]
+batch = Batch(torch.ones(2, 64, 64), torch.tensor([0, 2]))
+for optimiser in ("sgd", "adamw"):
+    schedule = TrainingSchedule(steps=1, check_every=1, optimiser=optimiser)
+    train(Mean(64, 1), lambda _: batch, None, cross_entropy, schedule)
+tell()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("ctf")
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    """What one program has loaded after `ctf` of a micrograph without rings, then of one with, and after a training."""
     noise = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
     images = {"noise": noise, "rings": synthetic_ctf.micrograph(9500, 9000, 30, shape=(600, 700), snr=0.4, b_factor=20)}
     for name, image in images.items():
-        with mrcfile.new(tmp_path / f"{name}.mrc") as file:
+        with mrcfile.new(folder / f"{name}.mrc") as file:
             file.set_data(image)
             file.voxel_size = 1.5
-    commands = (["ctf", tmp_path / f"{n}.mrc", "--out", tmp_path / n, "--cpus", 1, "--no-plots"] for n in images)
-    first, both = loaded_by_commands(*commands)
-    assert (tmp_path / "noise" / "rejected.csv").exists()
-    assert (tmp_path / "rings" / "micrographs_ctf.star").exists()
+    words = (["ctf", f"{folder / n}.mrc", "--out", str(folder / n), "--cpus", "1", "--no-plots"] for n in images)
+    return loaded_by(*(COMMAND.format(arguments=each) for each in words), TRAINING)
+
+
+def test_ctf_loads_no_picker_and_little_else(folder, loaded):
+    """A table is written by pandas, and by modules more."""
+    first, both, _ = loaded
+    assert (folder / "noise" / "rejected.csv").exists()
+    assert (folder / "rings" / "micrographs_ctf.star").exists()
     assert not [m for m in both if m.startswith(("cryoglean.pickers", "cryoglean.report", "matplotlib"))]
     assert "pandas" not in first
     ours, with_tables = ([m for m in loaded if m.startswith("cryoglean")] for loaded in (first, both))
@@ -68,21 +94,7 @@ def test_help_and_the_package_itself_load_no_torch():
     assert "torch" not in loaded
 
 
-def test_a_training_loads_no_compiler():
+def test_a_training_loads_no_compiler(loaded):
     """It takes longer to load than some trainings take."""
-    training = """
-import torch
-from cryoglean.nets.losses import cross_entropy
-from cryoglean.nets.training import Batch, TrainingSchedule, train
-class Mean(torch.nn.Linear):
-    def forward(self, patches):
-        return super().forward(patches.mean(2))[:, 0]
-batch = Batch(torch.ones(2, 64, 64), torch.tensor([0, 2]))
-for optimiser in ("sgd", "adamw"):
-    schedule = TrainingSchedule(steps=1, check_every=1, optimiser=optimiser)
-    train(Mean(64, 1), lambda _: batch, None, cross_entropy, schedule)
-tell()
-"""
-    (loaded,) = loaded_by(training)
-    assert "torch.optim.adamw" in loaded
-    assert "torch._dynamo" not in loaded
+    assert "torch.optim.adamw" in loaded[-1]
+    assert "torch._dynamo" not in loaded[-1]

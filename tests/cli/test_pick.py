@@ -21,17 +21,16 @@ from cryoglean.io.pick_folders import read_picks_folder
 from faint_fields import PIXEL, write_faint
 from shells import ShellField
 
-FIELD = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4)
 BASE = ["--diameter", "120", "--cpus", "1"]
 
 
 @pytest.fixture(scope="module")
 def micrographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("micrographs")
-    for seed in range(4):
-        micrograph, _ = ShellField(height_px=280, width_px=333, particles=14, pixel_size_angstrom=4, seed=seed).render()
+    for seed in range(3):
+        micrograph, _ = ShellField(height_px=140, width_px=167, particles=14, pixel_size_angstrom=8, seed=seed).render()
         with mrcfile.new(folder / f"m{seed}.mrc", micrograph.image) as file:
-            file.voxel_size = 4.0
+            file.voxel_size = 8.0
     return folder
 
 
@@ -56,7 +55,7 @@ def test_it_says_where_the_picks_are_and_what_was_learned(picked):
     out, result = picked
     assert result.exit_code == 0
     assert str(out / "picks") in result.stdout
-    assert "[4/4] " in result.stderr
+    assert "[3/3] " in result.stderr
     assert "device cpu" in result.stderr
     assert "skewness" in result.stderr
 
@@ -64,7 +63,7 @@ def test_it_says_where_the_picks_are_and_what_was_learned(picked):
 def test_json_on_standard_output_is_all_there_is(micrographs, out):
     result = cryoglean("pick", micrographs, *BASE, "--out", out, "--json")
     said = json.loads(result.stdout)
-    assert said["micrographs"] == 4
+    assert said["micrographs"] == 3
     assert said["picks"] == sum(said["picked"].values()) > 0
     assert said["settings"]["diameter_angstrom"] == 120
     assert said["fit"]["localpicker"]["micrographs"]
@@ -177,7 +176,7 @@ def test_a_call_that_can_use_no_micrograph_ends_with_a_verdict_that_tells_why(tm
 @pytest.mark.slow
 def test_class_averages_pick_and_go_on_where_they_were(micrographs, tmp_path):
     averages = tmp_path / "templates.mrcs"
-    write_stack(averages, [shell_average()], 4.0)
+    write_stack(averages, [shell_average()], 8.0)
     words = ["pick", micrographs, *BASE, "--method", "matcher", "--templates", averages, "--json"]
     whole = cryoglean(*words, "--out", tmp_path / "whole")
     assert whole.exit_code == 0, whole.output
@@ -190,16 +189,16 @@ def test_class_averages_pick_and_go_on_where_they_were(micrographs, tmp_path):
     assert json.loads((tmp_path / "parts/matcher.json").read_text()) == before
     one, two = ((tmp_path / name / "picks/m1_autopick.star").read_bytes() for name in ("whole", "parts"))
     assert one == two
-    write_stack(averages, [shell_average() ** 2], 4.0)
+    write_stack(averages, [shell_average() ** 2], 8.0)
     refused = cryoglean(*words, "--out", tmp_path / "parts")
     assert refused.exit_code == 2
     assert "templates_sha256" in refused.stderr
 
 
-def shell_average(box=48, radius=14.0):
+def shell_average(box=24, radius=7.0):
     """Return what a shell looks like, painted in the plainest way."""
     rows, columns = np.indices((box, box)) - box // 2
-    return np.exp(-((np.hypot(rows, columns) - 0.8 * radius) ** 2) / 8)[None].astype(np.float32)
+    return np.exp(-((np.hypot(rows, columns) - 0.8 * radius) ** 2) / 2)[None].astype(np.float32)
 
 
 def test_the_paper_preset_picks(micrographs, tmp_path):

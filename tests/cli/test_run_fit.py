@@ -20,7 +20,7 @@ from tiny_loop import DIAMETER, final, grow, run, shrink, state
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return grow(tmp_path_factory.mktemp("loop"))
+    return grow(tmp_path_factory.mktemp("loop"), count=2)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,8 @@ def _tiny_network(monkeypatch):
 @pytest.fixture(scope="module")
 def fit(images, tmp_path_factory):
     out = tmp_path_factory.mktemp("fit") / "FIT"
-    words = ["fit", images, "--diameter", DIAMETER, "--min-distance", "80", "--out", out, "--cpus", "1"]
+    how = ("--method", "localpicker", "--diameter", DIAMETER, "--min-distance", "80", "--cpus", "1")
+    words = ["fit", images, *how, "--out", out]
     assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
     return out
 
@@ -76,7 +77,7 @@ def test_a_run_takes_its_candidates_from_a_fit_learns_none_and_is_resumed_with_i
         (("--diameter", "150"), "--diameter 150: --fit FIT was made with --diameter 120"),
         (("--contrast", "bright"), "--contrast bright: --fit FIT was made with --contrast dark"),
         (("--pixel-size", "3"), "--pixel-size 3: --fit FIT was made without --pixel-size"),
-        (("--candidates", "emmae"), "--candidates emmae: --fit FIT was made with --method auto"),
+        (("--candidates", "emmae"), "--candidates emmae: --fit FIT was made with --method localpicker"),
         (("--start-from", "picks"), "--start-from picks: has no effect with --fit"),
         (("--fit", "nowhere"), "--fit nowhere: no fit.json there: cryoglean fit MICROGRAPHS"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from cryoglean.evaluate import Orientation, Sample, Verdict, check_placement
 from cryoglean.evaluate.orientation import AS_IS, SCALES, Hypothesis
 from cryoglean.evaluate.placement_words import placement_lines, placement_values
+from examples import with_slow
 
 DIAMETER = 30.0
 
@@ -40,8 +41,7 @@ def foreign(found, xy, shape):
     return found.orientation.inverse.apply(xy, swapped) / float(found.scale)
 
 
-@pytest.mark.parametrize("kind", ["disc", "ring"])
-@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize(("kind", "sign"), with_slow(("disc", -1), ("ring", 1), slow=[("disc", 1), ("ring", -1)]))
 @pytest.mark.parametrize("orientation", Orientation)
 def test_the_turn_that_was_made_is_found(kind, sign, orientation):
     image, xy = field(kind=kind, sign=sign)
@@ -61,7 +61,7 @@ def test_the_scale_that_was_made_is_found(scale, orientation):
     assert placement_values(result)["scale"] == pytest.approx(float(scale), abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", with_slow(0, slow=[1, 2, 3]))
 @pytest.mark.parametrize("noise", [2.0, 6.0])
 @pytest.mark.parametrize("n", [9, 30])
 def test_few_or_faint_particles_are_found_or_undecided_but_never_wrong(seed, noise, n):
@@ -161,7 +161,8 @@ def test_repeated_coordinates_count_once():
 
 
 @pytest.mark.parametrize(
-    "found", [AS_IS, Hypothesis(Orientation.SWAP_FLIP_X), Hypothesis(Orientation.FLIP_Y, Fraction(2))]
+    "found",
+    with_slow(Hypothesis(Orientation.SWAP_FLIP_X), slow=[(AS_IS,), (Hypothesis(Orientation.FLIP_Y, Fraction(2)),)]),
 )
 def test_of_a_large_image_the_middle_is_enough(found):
     rng = np.random.default_rng(0)

@@ -39,7 +39,7 @@ from examples import with_slow
 from shells import ShellField
 
 JOBS = 3
-FIELD = {"height_px": 200, "width_px": 240, "particles": 8, "pixel_size_angstrom": 4}
+FIELD = {"height_px": 100, "width_px": 120, "particles": 8, "pixel_size_angstrom": 8}
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,14 @@ from cryoglean.jobs.pick import PickSummary
 from cryoglean.jobs.pick_report import gather
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 from cryoglean.report.pick_page import pick_page
+from examples import with_slow
 from shells import ShellField
 
 MANY = FIT_MICROGRAPHS + 3
 
 FIRST = ("m0", "m1")
 
-SMALL = {"height_px": 200, "width_px": 240, "particles": 8, "pixel_size_angstrom": 4}
+SMALL = {"height_px": 100, "width_px": 120, "particles": 8, "pixel_size_angstrom": 8}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_the_verdict_and_the_report_count_picks_of_an_older_fit_and_name_the_rem
     assert findings_on_fits(dict.fromkeys(then.fits, then.fit_digest), then.fit_digest, None) == ()
 
 
-@pytest.mark.parametrize("named", [slice(None), slice(5, 7)], ids=["all", "some"])
+@pytest.mark.parametrize("named", with_slow(slice(5, 7), slow=[slice(None)]), ids=["some", "all"])
 def test_repick_makes_those_of_an_older_fit_again_and_no_others(many, at_once, renewed, named):
     out, _, then, *_ = renewed
     before = contents(out)

@@ -18,12 +18,13 @@ from cryoglean.jobs.verdict import verdict_on_picks
 from cryoglean.picks import Picks
 from cryoglean.report.html_page import audit_of
 from cryoglean.report.pick_notices import notices
+from examples import with_slow
 from faint_fields import DIAMETER, PIXEL, write_faint
 
 NAMES = ("a", "b")
 
 
-@pytest.fixture(scope="module", params=[(), ("--pixel-size", str(PIXEL))], ids=["header", "told"])
+@pytest.fixture(scope="module", params=with_slow([], slow=[["--pixel-size", str(PIXEL)]]), ids=["header", "told"])
 def done(request, tmp_path_factory):
     """A job that is done, whose micrographs' pixel sizes are in their headers, or told: its call and its folder."""
     root = tmp_path_factory.mktemp("overlaps")

@@ -20,6 +20,7 @@ from cryoglean.pickers.emmae import network_training as network
 from cryoglean.pickers.emmae.network_files import KIND, VERSION, read_emmae
 from cryoglean.pickers.emmae.training import EmmaeTraining
 from cryoglean.preprocess.mae_chain import MaePreprocess
+from examples import with_slow
 from listeners import Listener
 
 TINY = MaeLayers(tile_px=16, patch_px=4, encoder=Blocks(width=16, depth=1, heads=2), decoder=Blocks(width=8, depth=1))
@@ -97,7 +98,7 @@ def test_done_is_done(folders, trained, done):
     assert any("done already" in line for line in said)
 
 
-@pytest.mark.parametrize("sampling", ["anywhere", "grid", "crops"])
+@pytest.mark.parametrize("sampling", with_slow("anywhere", slow=["grid", "crops"]))
 def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(folders, tmp_path, monkeypatch, sampling):
     how = job(folders, epochs=2, sampling=sampling)
     run(how, tmp_path / "whole")
@@ -258,6 +259,13 @@ def test_micrographs_choose_the_filters_which_are_told_and_kept_in_the_weights(n
     assert found == chain
     assert [line for line in said if line.endswith(f": prepared with --preprocess {chain}")]
     assert json.loads((tmp_path / "out/settings.json").read_text())["settings"]["preprocess"] == "auto"
+
+
+@pytest.mark.slow
+@pytest.mark.numerical
+@pytest.mark.parametrize(("name", "chain"), [("recorded", "default"), ("filtered", "none")])
+def test_filters_that_were_chosen_train_the_network_as_the_same_that_are_given(noisy, tmp_path, name, chain):
+    chosen((set_of(noisy, name),), tmp_path / "out")
     given = job(None, (set_of(noisy, name),), preprocess=MaePreprocess(diameter_px=8, chain=chain))
     run(given, tmp_path / "given")
     weights = [read_weights(tmp_path / each / "weights.safetensors", KIND, VERSION) for each in ("out", "given")]

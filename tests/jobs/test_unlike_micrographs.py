@@ -43,10 +43,10 @@ def write(path, image):
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    """Four good micrographs, and the picks that they get alone, by name."""
+    """Three good micrographs, and the picks that they get alone, by name."""
     root = tmp_path_factory.mktemp("good")
     (root / "images").mkdir()
-    for seed in range(4):
+    for seed in range(3):
         write(root / f"images/m{seed}.mrc", ShellField(**FIELD, seed=seed).render()[0].image)
     run([root / "images"], root / "out")
     return root / "images", picks_in(root / "out")

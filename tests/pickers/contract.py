@@ -13,6 +13,7 @@ from cryoglean.pickers.candidates import CANDIDATE_SCORE, pick_with_candidates
 from cryoglean.pickers.protocol import ScoringPicker
 from cryoglean.pickers.registry import describe
 from cryoglean.picks import Picks
+from examples import with_slow
 
 
 @functools.cache
@@ -105,7 +106,7 @@ class PickerContract(abc.ABC):
     def test_finds_the_particles(self, field, picks):
         assert f1_score(picks.xy, field.xy, self.diameter / 5) >= self.min_f1
 
-    @pytest.mark.parametrize("shape", [(480, 540), (397, 331), (128, 601), (64, 64), (17, 16)])
+    @pytest.mark.parametrize("shape", with_slow((397, 331), (128, 601), (17, 16), slow=[((480, 540),), ((64, 64),)]))
     def test_picks_lie_inside_the_micrograph_best_first_and_scored_from_0_to_1(self, shape):
         picks = self.pick(self.make_field(shape).image)
         assert ((picks.xy >= 0) & (picks.xy <= np.array(shape)[::-1] - 1)).all()
@@ -129,7 +130,7 @@ class PickerContract(abc.ABC):
         assert found.candidates.score.max() < threshold <= found.picks.score.min()
         assert found.candidates.score.min() >= CANDIDATE_SCORE
 
-    @pytest.mark.parametrize("threshold", [0.3, 0.6])
+    @pytest.mark.parametrize("threshold", with_slow(0.3, slow=[0.6]))
     def test_candidates_cut_at_a_threshold_are_the_picks_of_that_threshold(self, faint_image, threshold):
         _, everything = self.both()
         picks, cut = self.pick_from(threshold, faint_image), everything.at_least(threshold)
@@ -159,18 +160,18 @@ class PickerContract(abc.ABC):
         assert len(picks) > 0
         np.testing.assert_array_equal(field.image, self.make_field().image)
 
-    @pytest.mark.parametrize("value", [0.0, 1.0, 1e6, -1 / 3])
+    @pytest.mark.parametrize("value", with_slow(0.0, 1e6, slow=[1.0, -1 / 3]))
     @pytest.mark.parametrize("shape", [(200, 240), (201, 77)])
     def test_a_constant_micrograph_is_empty(self, value, shape):
         assert len(self.pick(np.full(shape, value, np.float32))) == 0
 
-    @pytest.mark.parametrize(("gain", "offset"), [(1e-3, 0.0), (250.0, 3e4), (1.0, -77.0)])
+    @pytest.mark.parametrize(("gain", "offset"), with_slow((1e-3, 0.0), (250.0, 3e4), slow=[(1.0, -77.0)]))
     def test_grey_values_may_be_scaled_and_shifted(self, field, picks, gain, offset):
         scaled = self.pick((gain * field.image + offset).astype(np.float32))
         assert len(picks) == len(scaled) > 0
         self.assert_same_centres(scaled.xy, picks.xy)
 
-    @pytest.mark.parametrize("axis", [0, 1])
+    @pytest.mark.parametrize("axis", with_slow(0, slow=[1]))
     def test_a_flipped_micrograph_yields_flipped_picks(self, field, picks, axis):
         flipped, expected = self.pick(np.flip(field.image, axis)).xy, picks.xy
         column = 1 - axis

@@ -12,6 +12,7 @@ from cryoglean.pickers.curves import curves_csv, read_curves
 from cryoglean.pickers.emmae.figures import training_figure as mae_training_figure
 from cryoglean.pickers.kpicker.figures import training_figure
 from cryoglean.report.figures import draw_figure
+from examples import with_slow
 
 CHECKS = [Check(10 * i, 0.1 / i, 1 / i, 0.5 + i / 20, 1.5 / i, 0.6) for i in range(1, 6)]
 ALONE = [c._replace(held_out_loss=math.nan, held_out_accuracy=math.nan) for c in CHECKS]
@@ -25,7 +26,7 @@ def test_the_table_has_a_line_for_each_look():
     assert curves_csv(ALONE).splitlines()[1] == "10,0.1,1,0.55,,"
 
 
-@pytest.mark.parametrize("checks", [CHECKS, ALONE, CHECKS[:1], [CHECKS[0]._replace(loss=0.0)]])
+@pytest.mark.parametrize("checks", with_slow(ALONE, [CHECKS[0]._replace(loss=0.0)], slow=[CHECKS, CHECKS[:1]]))
 def test_it_is_drawn_whatever_was_held_out(tmp_path, checks):
     draw_figure(tmp_path / "curves.png", training_figure(checks))
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"

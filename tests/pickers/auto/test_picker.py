@@ -21,7 +21,7 @@ from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSetting
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.picker import fit_matcher
 
-DIAMETER = 40.0
+DIAMETER = 28.0
 
 
 def fitted(micrographs, diameter=DIAMETER):
@@ -36,7 +36,7 @@ def by_template(learned, micrograph, diameter=DIAMETER):
     return Localpicker(LocalpickerSettings(diameter_angstrom=diameter), learned.model.localpicker).pick(micrograph)
 
 
-def bars(seed, shape=(500, 560), n=45, noise=3.0):
+def bars(seed, shape=(300, 330), n=32, noise=2.1):
     """Bars at any angle, three times as long as wide, well apart."""
     field = particle_field(shape, DIAMETER, lambda r, _: 0 * r, n, noise, seed, distance=1.25)
     rows, columns = np.indices(shape)
@@ -50,7 +50,7 @@ def bars(seed, shape=(500, 560), n=45, noise=3.0):
 
 @functools.cache
 def learned_bars():
-    micrographs, truths = zip(*(bars(seed) for seed in range(4)), strict=True)
+    micrographs, truths = zip(*(bars(seed) for seed in range(3)), strict=True)
     return micrographs, truths, fitted(micrographs)
 
 
@@ -108,13 +108,13 @@ def test_a_micrograph_that_was_not_learned_from_is_picked_as_well():
 def test_noise_among_full_micrographs_yields_next_to_nothing():
     micrographs, _, learned = learned_bars()
     usual = np.median([len(picks_of(learned, micrograph)) for micrograph in micrographs])
-    noise = [len(picks_of(learned, Micrograph(noise_field((500, 560), seed), 1.0))) for seed in range(3)]
+    noise = [len(picks_of(learned, Micrograph(noise_field((300, 330), seed), 1.0))) for seed in range(2)]
     assert np.mean(noise) < 0.15 * usual
 
 
 @pytest.mark.numerical
 def test_round_particles_are_left_to_the_round_template():
-    micrographs = [Micrograph(particle_field((500, 560), seed=seed, noise=1.0).image, 1.0) for seed in range(2)]
+    micrographs = [Micrograph(particle_field((400, 440), n=40, seed=seed, noise=1.0).image, 1.0) for seed in range(2)]
     learned = fitted(micrographs, 30.0)
     assert learned.averages is learned.model.matched is None
     assert learned.model.judgement.endswith("the template stays")
@@ -157,7 +157,7 @@ def test_where_particles_are_too_faint_to_be_found_no_averages_are_made():
 @pytest.mark.slow
 @pytest.mark.numerical
 def test_one_micrograph_has_two_halves():
-    micrograph, truth = bars(0, (1000, 560), 90)
+    micrograph, truth = bars(0, (600, 330), 64)
     learned = fitted([micrograph])
     assert learned.model.trials[0].is_better
     other = f1_score(by_template(learned, micrograph).xy, truth, DIAMETER / 4)
@@ -171,7 +171,7 @@ def test_of_too_few_sure_picks_the_template_stays_since_nothing_tells_how_good_a
 
 
 def test_where_nothing_stands_out_nothing_is_learned_or_picked():
-    for image in (noise_field((300, 340)), np.ones((200, 220), np.float32)):
+    for image in (noise_field((200, 240)), np.ones((200, 220), np.float32)):
         learned = fitted([Micrograph(image, 1.0)] * 2)
         assert not learned.model.found_particles
         assert len(picks_of(learned, Micrograph(image, 1.0))) == 0

@@ -56,6 +56,7 @@ def test_a_least_distance_is_kept():
     assert {tuple(xy) for xy in far.xy} < {tuple(xy) for xy in near.xy}
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 def test_the_same_micrograph_yields_the_same_picks_whatever_its_contrast():
     field, picks = seen()
@@ -104,6 +105,7 @@ def test_what_was_learned_survives_json():
     assert PaperEmmaeFit.model_validate_json(facts.model_dump_json()) == facts
 
 
+@pytest.mark.slow
 def test_nothing_is_picked_in_a_mask_whatever_it_hides():
     field, whole = seen()
     mask = np.zeros(field.image.shape, bool)

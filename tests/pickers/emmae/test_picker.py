@@ -75,7 +75,7 @@ def test_it_finds_particles_of_micrographs_that_taught_it_nothing():
 
 
 def test_centres_are_not_shifted():
-    field = particle_field((960, 1080), n=200, noise=0.5, seed=7)
+    field = particle_field((640, 720), n=90, noise=0.5, seed=7)
     xy = pick(field.image).xy
     off = xy[:, None] - field.xy[None]
     nearest = np.hypot(*off.transpose(2, 0, 1)).argmin(1)
@@ -84,6 +84,7 @@ def test_centres_are_not_shifted():
     assert np.median(np.hypot(*offset.T)) < 0.04 * DIAMETER
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 def test_rings_are_kept_whole():
     field = particle_field(profile=ring, noise=1.0, seed=2)
@@ -170,6 +171,7 @@ def test_a_half_plane_of_carbon_spoils_little_away_from_its_edge(step):
     assert f1_score(picks[off[0] > 1.5 * DIAMETER], truth[off[1] > 1.5 * DIAMETER], DIAMETER / 5) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 @pytest.mark.parametrize("step", with_slow(-10, slow=[10]))
 @pytest.mark.parametrize("line", with_slow(2, slow=[0]))
@@ -199,6 +201,7 @@ def test_particles_score_above_all_else():
     assert f1_score(picks.xy[: len(field.xy)], field.xy, DIAMETER / 5) > 0.95
 
 
+@pytest.mark.slow
 def test_a_threshold_keeps_the_picks_that_reach_it():
     image = fields()[0].image
     everything = pick(image, threshold=0)

@@ -55,6 +55,7 @@ class TestContract(PickerContract):
         return Localpicker(settings, self.model(self.diameter, self.pixel_size))
 
 
+@pytest.mark.slow
 class TestContractWhenBinned(TestContract):
     """The same with particles so large that the micrograph is binned, by a factor its sides are no multiples of."""
 
@@ -105,7 +106,7 @@ def test_centres_are_finer_than_a_pixel(diameter):
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize("shape", [(128, 128), (203, 240), pytest.param((301, 320), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", with_slow((128, 128), slow=[((203, 240),), ((301, 320),)]))
 @pytest.mark.parametrize("profile", [disc, ring])
 def test_a_single_small_micrograph_is_picked(shape, profile):
     field = particle_field(shape, profile=profile, n=40, noise=1.0, seed=5)
@@ -133,7 +134,7 @@ def test_an_empty_micrograph_of_a_good_set_has_next_to_no_picks():
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 40), (64, 64), (100, 33)])
-@pytest.mark.parametrize("diameter", [5.0, 30.0, 100.0, 1000.0])
+@pytest.mark.parametrize("diameter", with_slow(5.0, 100.0, slow=[30.0, 1000.0]))
 def test_a_particle_larger_than_the_micrograph_is_not_found_in_it(shape, diameter):
     model, (picks,) = fit_and_pick(noise_field(shape), diameter=diameter)
     assert len(picks) == 0
@@ -167,7 +168,7 @@ def padded(image, kind):
     return np.pad(image, BORDER, mode="edge")
 
 
-@pytest.mark.parametrize("kind", ["constant", "zero", "edge"])
+@pytest.mark.parametrize("kind", with_slow("constant", "edge", slow=["zero"]))
 @pytest.mark.parametrize("profile", with_slow(disc, slow=[ring]))
 def test_a_dead_border_gets_no_picks_and_moves_no_others(kind, profile):
     field, _, plain = fitted(profile)
@@ -178,7 +179,7 @@ def test_a_dead_border_gets_no_picks_and_moves_no_others(kind, profile):
     assert f1_score(xy, plain.xy, 0.5) > 0.97
 
 
-@pytest.mark.parametrize("value", with_slow(-1e7, 1e5, slow=[-1e3, 1e3, 1e7]))
+@pytest.mark.parametrize("value", with_slow(1e5, slow=[-1e7, -1e3, 1e3, 1e7]))
 def test_defective_pixels_spoil_nothing(value):
     field, _, _ = fitted(disc)
     image = field.image.copy()
@@ -188,7 +189,7 @@ def test_defective_pixels_spoil_nothing(value):
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize("darkness", with_slow(5, 200, slow=[20]))
+@pytest.mark.parametrize("darkness", with_slow(200, slow=[5, 20]))
 def test_gold_beads_spoil_nothing_further_than_a_diameter(darkness):
     field, _, _ = fitted(disc)
     image, beads = field.image.copy(), [(100, 120), (300, 400), (420, 60)]
@@ -222,7 +223,7 @@ def test_the_edge_of_carbon_does_not_fill_with_picks(step, line):
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize("noise", with_slow(0.3, 2.0, slow=[0.5]))
+@pytest.mark.parametrize("noise", with_slow(2.0, slow=[0.3, 0.5]))
 @pytest.mark.parametrize("n", with_slow(20, slow=[60]))
 def test_micrographs_of_other_contrast_than_those_that_taught_it_are_picked_as_well(noise, n):
     field = particle_field((960, 1080), n=n, noise=noise, seed=7)
@@ -245,6 +246,7 @@ def test_a_model_of_nothing_survives_json():
     assert LocalpickerModel.model_validate_json(model.model_dump_json()) == model
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
 def test_the_number_of_threads_changes_nothing():
     micrographs = [Micrograph(particle_field((300, 320), n=30, seed=s).image, 1.0, str(s)) for s in range(3)]
@@ -267,7 +269,7 @@ def test_a_higher_threshold_keeps_the_best_of_the_same_picks():
     assert picks.score.min() >= 0.5
 
 
-@pytest.mark.parametrize("distance", [0.0, 12.0, 33.0, 80.0])
+@pytest.mark.parametrize("distance", with_slow(0.0, 33.0, slow=[12.0, 80.0]))
 def test_the_least_distance_is_the_users(distance):
     field, model, _ = fitted(disc)
     settings = LocalpickerSettings(diameter_angstrom=DIAMETER, min_distance_angstrom=distance, threshold=0)

@@ -11,6 +11,7 @@ from cryoglean.pickers.localpicker.picker import fit_localpicker
 from cryoglean.pickers.matcher.class_averages import ClassAverages
 from cryoglean.pickers.matcher.picker import Matcher, MatcherSettings, fit_matcher
 from cryoglean.pickers.matcher.side_lobes import are_side_lobes
+from examples import with_slow
 
 DIAMETER = 30.0
 
@@ -42,7 +43,7 @@ def striped(x, y):
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize(("noise", "f1"), [(0.4, 0.95), (0.8, 0.85)])
+@pytest.mark.parametrize(("noise", "f1"), with_slow((0.8, 0.85), slow=[(0.4, 0.95)]))
 def test_stripes_are_found_and_not_what_is_beside_them(noise, f1):
     rng, shape = np.random.default_rng(1), (520, 560)
     xy = scattered(rng, shape, 2 * DIAMETER, 45, DIAMETER)
