@@ -21,7 +21,7 @@ from cryoglean.evaluate import (
 )
 from cryoglean.picks import Picks
 from cryoglean.report.evaluation_picture import plot_curve
-from examples import some
+from examples import some, with_slow
 
 
 def picks(xy, score=None):
@@ -140,7 +140,7 @@ def test_only_the_order_of_scores_matters_to_the_area(seed):
 
 
 def test_many_scores_are_cut_at_a_hundred_points_that_keep_the_area():
-    truth, found = random_set(1, n_micrographs=5, n=60, size=400)
+    truth, found = random_set(1, n_micrographs=5, n=36, size=300)
     curve = precision_recall_curve(truth, found, TEN)
     assert 90 <= len(curve.points) <= 101
     scores = np.unique(np.concatenate([p.score for p in found.values()]))[::-1]
@@ -188,7 +188,7 @@ def test_what_cannot_be_compared_is_refused(truth, found, reason):
         evaluate_picks(truth, found, TEN)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+@pytest.mark.parametrize("suffix", with_slow(".png", slow=[".pdf", ".svg"]))
 def test_the_plot_is_a_whole_picture_of_the_asked_format(tmp_path, suffix):
     result = evaluate_picks(*random_set(4), TEN)
     plot_curve(tmp_path / f"curve{suffix}", result)

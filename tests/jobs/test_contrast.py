@@ -19,11 +19,11 @@ from listeners import Listener
 from perturbations import jittered
 from shells import ShellField
 
-DIAMETER, PIXEL = 120.0, 2.0
+DIAMETER, PIXEL = 120.0, 4.0
 
 
 def render(number):
-    kind = {"height_px": 512, "width_px": 576, "particles": 25, "signal_to_noise": 0.1}
+    kind = {"height_px": 256, "width_px": 288, "particles": 25, "pixel_size_angstrom": PIXEL, "signal_to_noise": 0.1}
     return [jittered(ShellField(**kind, seed=seed).render()[0].image) for seed in range(number)]
 
 
@@ -89,7 +89,7 @@ def test_a_contrast_that_is_given_is_obeyed_and_belongs_to_the_settings(tmp_path
 @pytest.mark.numerical
 @pytest.mark.slow
 def test_micrographs_that_turn_out_to_be_of_the_other_contrast_are_picked_again(tmp_path):
-    mixed = folder_of(tmp_path / "mixed", [np.random.default_rng(0).standard_normal((512, 576))])
+    mixed = folder_of(tmp_path / "mixed", [np.random.default_rng(0).standard_normal((256, 288))])
     out = tmp_path / "out"
     first, _ = pick(mixed, out)
     assert first.survey.contrast is None

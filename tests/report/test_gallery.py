@@ -8,6 +8,7 @@ from class_averages import DIAMETER, PIXEL, blobs, classes_of, classification_of
 from cryoglean.classes2d.selection import automatic
 from cryoglean.report.footer import HEIGHT_PX, MIN_WIDTH_PX
 from cryoglean.report.gallery import draw_gallery
+from examples import with_slow
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_without_a_selection_there_are_no_colours_and_the_largest_class_comes_fi
     assert top[:, :middle].std() > top[:, middle:].std()
 
 
-@pytest.mark.parametrize("number", [1, 2, 12, 13, 50, 81, 200])
+@pytest.mark.parametrize("number", with_slow(1, 2, 12, 13, slow=[50, 81, 200]))
 def test_any_number_of_classes_fits(path, number):
     found = classification_of([blobs()] * number, [10] * number)
     picture = drawn(path, found.classes, PIXEL, automatic(found, DIAMETER), "t" * 300, diameter_angstrom=DIAMETER)

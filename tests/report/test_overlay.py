@@ -7,6 +7,7 @@ import pytest
 from cryoglean.picks import Picks
 from cryoglean.report.footer import HEIGHT_PX, MIN_WIDTH_PX, footer, round_length
 from cryoglean.report.overlay import LONGEST_SIDE_PX, draw_overlay
+from examples import with_slow
 
 
 def noise(shape, seed=0):
@@ -79,7 +80,9 @@ def test_a_stronger_pick_lies_on_top(path):
     assert (over[ring][:, 0] > over[ring][:, 2] + 100).mean() > 0.8  # yellow, not violet
 
 
-@pytest.mark.parametrize("shape", [(40, 30), (2000, 90), (90, 2000), (1400, 1400), (1401, 1401), (4100, 5900)])
+@pytest.mark.parametrize(
+    "shape", with_slow((40, 30), (90, 2000), (1401, 1401), slow=[((2000, 90),), ((1400, 1400),), ((4100, 5900),)])
+)
 def test_pictures_are_of_a_handy_size_whatever_the_micrograph(path, shape):
     height, width, _ = drawn(path, noise(shape), Picks(5, 5, 0.7), 20).shape
     assert height <= LONGEST_SIDE_PX + HEIGHT_PX

@@ -7,13 +7,13 @@ from shells import ShellField
 
 
 def test_the_same_seed_gives_the_same_field_and_another_another():
-    one, same, other = (ShellField(seed=s).render() for s in (1, 1, 2))
+    one, same, other = (ShellField(200, 240, 10, seed=s).render() for s in (1, 1, 2))
     np.testing.assert_array_equal(one[0].image, same[0].image)
     assert not np.array_equal(one[0].image, other[0].image)
 
 
 def test_particles_do_not_overlap_and_lie_inside():
-    field = ShellField(particles=200)
+    field = ShellField(400, 480, particles=60)
     _, truth = field.render()
     apart = np.hypot(*(truth.xy[:, None] - truth.xy[None]).transpose(2, 0, 1))[~np.eye(len(truth), dtype=bool)]
     assert apart.min() >= field.diameter_angstrom / field.pixel_size_angstrom
@@ -37,6 +37,6 @@ def test_the_mean_window_at_the_truth_is_a_dark_ring_with_its_centre_at_the_trut
 
 @pytest.mark.parametrize("ratio", [0.02, 0.5])
 def test_noise_has_the_variance_that_was_asked_for(ratio):
-    noisy = ShellField(signal_to_noise=ratio).render()[0].image
-    clean = ShellField(signal_to_noise=1e12).render()[0].image
+    noisy = ShellField(400, 480, 20, signal_to_noise=ratio).render()[0].image
+    clean = ShellField(400, 480, 20, signal_to_noise=1e12).render()[0].image
     assert np.var(clean) / np.var(noisy - clean) == pytest.approx(ratio, rel=0.02)
