@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
-from tests.fields import disc, f1_score, paint, scattered
+from tests.fields import disc, f1_score, paint, particle_field, scattered
 from tests.perturbations import jittered
+from tests.pickers.contract import PickerContract
 
 from cryoglean.detect.skewness import Skewness
 from cryoglean.io.coordinates import read_picks, write_picks
@@ -14,7 +15,7 @@ from cryoglean.micrograph import Micrograph
 from cryoglean.pickers.auto.figures import fit_figure
 from cryoglean.pickers.auto.files import read_fitted_auto, write_fitted_auto
 from cryoglean.pickers.auto.fit import fit_auto
-from cryoglean.pickers.auto.picker import AutoSettings
+from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, FittedAuto
 from cryoglean.pickers.auto.smaller import TwoSizesPicker, auto_picker, clear_maximum, covered, find_smaller
 from cryoglean.pickers.localpicker.picker import fit_localpicker
 from cryoglean.pickers.localpicker.template_search import DISC_DIAMETERS, Template, TemplateFit
@@ -37,6 +38,29 @@ def two_sizes(seed, n_small=36, n_large=16, noise=1.2):
 def learned_from(micrographs):
     fitted = fit_auto(micrographs, fit_localpicker(micrographs, LARGE))
     return find_smaller(lambda: micrographs, fitted)
+
+
+@pytest.mark.slow
+class TestContract(PickerContract):
+    """With a smaller species that was learned elsewhere; in noise it is found by chance, so more picks are false."""
+
+    bin_factor = 1
+    min_f1 = 0.9
+
+    @staticmethod
+    @functools.cache
+    def learned(diameter, pixel_size):
+        fields = [particle_field(diameter=d, n=60, noise=1.0, seed=3) for d in (diameter, 0.5 * diameter)]
+        diameters = (diameter * pixel_size, 0.5 * diameter * pixel_size)
+        large, small = (
+            FittedAuto(AutoModel(localpicker=fit_localpicker([Micrograph(field.image, pixel_size)], each)))
+            for field, each in zip(fields, diameters, strict=True)
+        )
+        return large._replace(smaller=small)
+
+    def picker(self):
+        settings = AutoSettings(diameter_angstrom=self.diameter * self.pixel_size)
+        return TwoSizesPicker(settings, self.learned(self.diameter, self.pixel_size))
 
 
 @functools.cache

@@ -16,7 +16,7 @@ import torch
 
 from cryoglean.calibration.background import near_places
 from cryoglean.calibration.peak_heights import COVERING_PROBABILITY, PARTICLE_RADIUS_DIAMETERS
-from cryoglean.detect.peaks import non_maximum_suppression
+from cryoglean.detect.peaks import Peaks, inside, non_maximum_suppression
 from cryoglean.detect.responses import FilteredMicrograph
 from cryoglean.detect.signal import is_skewed
 from cryoglean.limits import min_distance_angstrom
@@ -31,8 +31,12 @@ from cryoglean.preprocess.left_out import clean_image
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from cryoglean.micrograph import Micrograph
+    from cryoglean.pickers.localpicker.picker import Localpicker
     from cryoglean.pickers.localpicker.template_search import TemplateFit
+    from cryoglean.pickers.matcher.picker import Matcher
     from cryoglean.preprocess.working import WorkingImage
 
 _SEARCH_DIAMETERS = 0.5
@@ -62,15 +66,20 @@ class TwoSizesPicker(ScoringPicker):
     """
 
     def __init__(self, settings: AutoSettings, fitted: FittedAuto, device: torch.device | None = None) -> None:
-        smaller = fitted.smaller
-        if smaller is None:
+        if fitted.smaller is None:
             raise ValueError("no smaller species was found")
+        self.settings, self._fitted, self._smaller_fitted, self._device = settings, fitted, fitted.smaller, device
+
+    @property
+    def _larger(self) -> Localpicker | Matcher:
+        return _everywhere(self.settings, self._fitted, self._device)
+
+    @property
+    def _smaller(self) -> Localpicker | Matcher:
+        settings, smaller = self.settings, self._smaller_fitted
         distance = min_distance_angstrom(settings.min_distance_angstrom, settings.diameter_angstrom)
         changes = {"diameter_angstrom": smaller.diameter_angstrom, "min_distance_angstrom": distance}
-        own = settings.model_copy(update=changes)
-        self._larger = picker_of_one_species(settings, fitted, device)
-        self._everywhere = _everywhere(settings, fitted, device)
-        self._smaller = picker_of_one_species(own, smaller, device)
+        return picker_of_one_species(settings.model_copy(update=changes), smaller, self._device)
 
     @property
     def threshold(self) -> float:
@@ -79,17 +88,23 @@ class TwoSizesPicker(ScoringPicker):
 
     def pick_down_to(self, micrograph: Micrograph, min_score: float) -> Picks:
         """Find the places of one micrograph that have a score, as `pick` does."""
-        larger = self._larger.pick_down_to(micrograph, min_score)
-        places = self._everywhere.pick_down_to(micrograph, COVERING_PROBABILITY)
-        between = covered(
-            self._smaller.prepared(micrograph), places, self._larger.settings.diameter_angstrom, micrograph
-        )
-        smaller = self._smaller.picks_in(between, min_score)
+        settings, finder = self.settings, self._smaller
+        everywhere = self._larger.pick_down_to(micrograph, min(min_score, COVERING_PROBABILITY))
+        larger = everywhere.take(self._off_edges(everywhere, micrograph)).at_least(min_score)
+        places = everywhere.at_least(COVERING_PROBABILITY)
+        between = covered(finder.prepared(micrograph), places, settings.diameter_angstrom, micrograph)
+        smaller = finder.picks_in(between, min_score)
         if not len(larger) and not len(smaller):
             return larger
         species = np.repeat([1, 2], [len(larger), len(smaller)])
         both = replace(Picks.joined([larger, smaller]), species=species).best_first()
-        return both.take(non_maximum_suppression(both.x, both.y, self._larger.settings.min_distance_px(micrograph)))
+        return both.take(non_maximum_suppression(both.x, both.y, settings.min_distance_px(micrograph)))
+
+    def _off_edges(self, picks: Picks, micrograph: Micrograph) -> NDArray[np.bool_]:
+        settings = self.settings
+        diameter_px = settings.diameter_angstrom / micrograph.pixel_size_angstrom
+        peaks = Peaks(picks.x, picks.y, picks.score)
+        return inside(peaks, micrograph.image.shape, settings.edge_distance_diameters * diameter_px)
 
 
 def auto_picker(settings: AutoSettings, fitted: FittedAuto, device: torch.device | None = None) -> ScoringPicker:
@@ -200,6 +215,6 @@ def covered(working: WorkingImage, places: Picks, diameter_angstrom: float, micr
     return working.without(torch.from_numpy(near_places((height, width), at, radius_px)).to(working.image.device))
 
 
-def _everywhere(settings: AutoSettings, fitted: FittedAuto, device: torch.device | None) -> ScoringPicker:
+def _everywhere(settings: AutoSettings, fitted: FittedAuto, device: torch.device | None) -> Localpicker | Matcher:
     """Return the picker of the larger species that also finds what is cut off by the edge."""
     return picker_of_one_species(settings.model_copy(update={"edge_distance_diameters": 0.0}), fitted, device)
