@@ -5,7 +5,9 @@ usage: python benchmarks/judge_pairs.py SHARED --out FOLDER [--seeds 1 2 3] [--p
 Sets of the hard suite (hard_sets.py) are picked by several methods and by the network of a first round of the loop.
 From these, pairs are drawn by the seed `--draw`: two methods, or one method and a change of it (another threshold,
 picks left out, dirt or background added, centres moved), whose F1 differ by 0.01 or more. Hits are judged as in
-hard_suite.py. What was picked is kept in FOLDER and not made again.
+hard_suite.py. Then `cryoglean compare`'s judge is asked, with the folder of Auto as evidence. Prints as Markdown both
+true and both expected F1, the lead of the first set with its interval, and whether the judge is right, wrong or unsure;
+last how often each. What was picked is kept in FOLDER and not made again.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from cryoglean.calibration.comparison import Places, compare, lead_of
 from cryoglean.io.inputs import find_micrographs
+from cryoglean.jobs.compare import alarms_on_evidence, own_picks
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.picks import Picks
 from hard_sets import SETS, make_set
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
+    from cryoglean.calibration.comparison import Lead
     from hard_sets import HardSet
 
 EVIDENCE = "auto"
@@ -186,6 +192,46 @@ def draw_pairs(sets: Mapping[tuple[str, int], Picked], n: int, seed: int) -> Ite
             yield Pair(name, number, one, other), truth[0], truth[1]
 
 
+class Judged(NamedTuple):
+    """What the judge says of a pair.
+
+    Attributes:
+        expected: F1 of both sets.
+        lead: of the first over the second.
+        is_sure: whether it decides.
+    """
+
+    expected: tuple[float, float]
+    lead: Lead
+    is_sure: bool
+
+    def verdict(self, one: float, other: float) -> str:
+        """Return whether it is right, if true F1 are these."""
+        if not self.is_sure:
+            return "unsure"
+        return "right" if (self.lead.deviations > 0) == (one > other) else "**wrong**"
+
+
+def judge(each: Picked, pair: Pair) -> Judged:
+    """Ask the judge for the better set of a pair."""
+    evidence, kind = each.roots[EVIDENCE], each.kind
+    shape, diameter_px = (kind.height_px, kind.width_px), kind.diameter / kind.pixel_size
+    places = [Places(own_picks(PickFolder(evidence), key)[1], diameter_px, shape) for key in each.keys]
+    sets = [list(each.picks(variant).values()) for variant in (pair.one, pair.other)]
+    qualities, lead = compare(sets, places).qualities, lead_of(*sets, places)
+    is_sound = not alarms_on_evidence(evidence, kind.diameter)
+    is_decided = lead.is_sure or lead.reversed.is_sure
+    return Judged((qualities[0].f1.middle, qualities[1].f1.middle), lead, is_sound and is_decided)
+
+
+def row(pair: Pair, true: tuple[float, float], judged: Judged) -> str:
+    """Return one line of the table."""
+    by = judged.lead.by
+    numbers = " | ".join(f"{t:.3f} {e:.3f}" for t, e in zip(true, judged.expected, strict=True))
+    lead = f"{true[0] - true[1]:+.3f} | {by.middle:+.3f} ({by.low:+.3f} to {by.high:+.3f})"
+    return f"| {pair.name}-{pair.seed} | {pair.one} | {pair.other} | {numbers} | {lead} | {judged.verdict(*true)} |"
+
+
 def main() -> None:
     """Pick all, draw pairs, judge them and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,8 +244,14 @@ def main() -> None:
     given = parser.parse_args()
     chosen = [(name, seed) for name in given.sets.split(",") for seed in given.seeds]
     sets = {each: picked(*each, given.shared, given.out) for each in chosen}
-    for pair, one, other in draw_pairs(sets, given.pairs, given.draw):
-        print(f"| {pair.name}-{pair.seed} | {pair.one} | {pair.other} | {one:.3f} | {other:.3f} |", flush=True)
+    print("| set | one | other | F1 of one, expected | of the other | lead | expected | judge |")
+    print("|---|---|---|---|---|---|---|---|")
+    verdicts = Counter[str]()
+    for pair, *true in draw_pairs(sets, given.pairs, given.draw):
+        judged = judge(sets[pair.name, pair.seed], pair)
+        verdicts[judged.verdict(*true)] += 1
+        print(row(pair, (true[0], true[1]), judged), flush=True)
+    print(", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common()))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,12 @@ noise, and dirt, rims of particles and other things of a wrong size stand out of
 
 def expected_if_sound(expected: float | None, findings: Iterable[Finding]) -> float | None:
     """Return how many picks are expected to be particles; None where an alarm says that they may be something else."""
-    is_doubted = any(each.level is Level.alarm and each.topic in _UNSOUND for each in findings)
-    return None if is_doubted else expected
+    return None if any(is_unsound(each) for each in findings) else expected
+
+
+def is_unsound(finding: Finding) -> bool:
+    """Tell whether it is an alarm that leaves nothing to be expected of picks."""
+    return finding.level is Level.alarm and finding.topic in _UNSOUND
 
 
 def finding_on_precision(picks: int, expected: float | None) -> Finding:

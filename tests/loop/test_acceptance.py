@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from cryoglean.calibration.comparison import Interval, Lead
 from cryoglean.loop.acceptance import (
     NUMERICAL_DEVIATIONS,
     SURE_DEVIATIONS,
@@ -56,6 +57,35 @@ def test_a_gain_that_another_processor_may_not_see_is_undecided():
     assert AcceptanceRule.earlier_in_doubt.verdict(near) is Acceptance.undecided
     assert doubt_of(clear.deviations) is None
     assert AcceptanceRule.earlier_in_doubt.verdict(clear) is Acceptance.better
+
+
+def lead_of(deviations):
+    """A lead in the expected F1 that is so sure."""
+    return Lead(Interval(-0.1, 0.0, 0.1), deviations)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "deviations", "verdict"),
+    [
+        (BETTER, 5.0, Acceptance.better),
+        (BETTER, 0.0, Acceptance.better),
+        (BETTER, -5.0, Acceptance.undecided),
+        (IN_DOUBT[0], 5.0, Acceptance.better),
+        (IN_DOUBT[0], 0.0, Acceptance.undecided),
+        (IN_DOUBT[0], -5.0, Acceptance.worse),
+        (WORSE, 5.0, Acceptance.undecided),
+        (WORSE, 0.0, Acceptance.worse),
+        (WORSE, -5.0, Acceptance.worse),
+    ],
+)
+def test_a_round_is_better_where_nothing_speaks_against_it(comparison, deviations, verdict):
+    assert AcceptanceRule.earlier_in_doubt.verdict(comparison, lead_of(deviations)) is verdict
+    assert AcceptanceRule.last_round.verdict(comparison, lead_of(deviations)).is_accepted
+
+
+def test_a_lead_so_near_to_the_limit_that_another_processor_may_not_see_it_is_none():
+    near = lead_of(SURE_DEVIATIONS + 0.5 * NUMERICAL_DEVIATIONS)
+    assert AcceptanceRule.earlier_in_doubt.verdict(IN_DOUBT[0], near) is Acceptance.undecided
 
 
 @pytest.mark.parametrize("comparison", [*IN_DOUBT, WORSE])

@@ -84,7 +84,10 @@ def test_a_decision_on_a_round_names_it_and_says_why(acceptance):
     decision = AcceptanceDecision(round=2, acceptance=acceptance, reference=1, accepted=2, deviations=2.71)
     assert decision.message.startswith("round 2 accepted: " if acceptance.is_accepted else "round 2 not accepted: ")
     if acceptance is Acceptance.better:
-        assert decision.line == "round 2 accepted: better than round 1 beyond doubt (+2.7 standard deviations)"
+        assert (
+            decision.line
+            == "round 2 accepted: better than round 1 beyond doubt (by its classes +2.7 standard deviations)"
+        )
 
 
 @pytest.mark.parametrize(("deviations", "why"), [(0.3, "chance may have made"), (-2.1, "another processor")])
@@ -94,6 +97,15 @@ def test_a_decision_in_doubt_says_which_round_stands_and_why(deviations, why):
     )
     assert decision.message.startswith("round 1 not accepted: undecided, and in doubt round 0 stands")
     assert why in decision.message
+
+
+def test_a_decision_tells_both_kinds_of_evidence():
+    values = {"round": 1, "reference": 0, "accepted": 0, "deviations": 3.0, "lead": -0.305, "lead_deviations": -9.1}
+    said = AcceptanceDecision(acceptance=Acceptance.undecided, **values).message
+    assert "by its classes +3.0 standard deviations; by an expected F1 that is -0.305, -9.1 standard dev" in said
+    assert (
+        AcceptanceDecision(acceptance=Acceptance.undecided, **values | {"lead": None}).message.count("deviations") == 1
+    )
 
 
 @pytest.mark.parametrize("outcome", Outcome)

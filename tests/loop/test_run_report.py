@@ -93,7 +93,7 @@ def test_decisions_are_told_by_their_messages(fake):
     fake.write()
     facts = gather(fake.root)
     assert [each.message for each in facts.decisions] == [
-        "round 1 accepted: better than round 0 beyond doubt (+4.4 standard deviations)"
+        "round 1 accepted: better than round 0 beyond doubt (by its classes +4.4 standard deviations)"
     ]
     page = run_page(facts, "now")
     assert facts.decisions[0].message in page

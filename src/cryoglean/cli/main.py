@@ -63,6 +63,7 @@ class _Commands(PlainGroup):
             "select",
             "train",
             "evaluate",
+            "compare",
             "simulate",
         ),
         *("doctor", "mae"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cryoglean.calibration.comparison import Lead
 
 MIN_DIFFERENCE = 20
 """Picks that only one of two rounds has: of fewer, on either side, nothing can be said. Chosen by hand: with 20 the
@@ -97,22 +100,31 @@ class AcceptanceRule(StrEnum):
             AcceptanceRule.last_round: "as published, the last round's always are",
         }[self]
 
-    def verdict(self, comparison: RoundComparison, *, replaces_given: bool = False) -> Acceptance:
+    def verdict(
+        self, comparison: RoundComparison, lead: Lead | None = None, *, replaces_given: bool = False
+    ) -> Acceptance:
         """Judge a new round.
 
         Args:
-            comparison: of the round with the accepted one.
+            comparison: of the round with the accepted one, by classes.
+            lead: of its expected F1, by the probabilities of the first picks; None where these tell nothing.
             replaces_given: whether the accepted picks are coordinates that the user gave, and no picker made them.
 
         Returns:
             Whether it is accepted, and why. In doubt the earlier round stands: a network trained on its picks finds no
-            more than these by itself, and was measured to lose some.
+            more than these by itself, and was measured to lose some. Both kinds of evidence must not speak against a
+            round that is better, nor for one that is worse.
         """
-        doubt = doubt_of(comparison.deviations)
-        if doubt is None and comparison.deviations > 0:
+        told = {_side(comparison.deviations), 0 if lead is None else _side(lead.deviations)} - {0}
+        if self is AcceptanceRule.last_round:
+            return Acceptance.better if _side(comparison.deviations) > 0 else Acceptance.last_round
+        if told == {1}:
             return Acceptance.better
         if replaces_given:
             return Acceptance.first_network
-        if self is AcceptanceRule.last_round:
-            return Acceptance.last_round
-        return Acceptance.worse if doubt is None else Acceptance.undecided
+        return Acceptance.worse if told == {-1} else Acceptance.undecided
+
+
+def _side(deviations: float) -> int:
+    """Return 1 for what is better beyond doubt, -1 for what is worse, 0 in doubt."""
+    return 0 if doubt_of(deviations) is not None else int(math.copysign(1, deviations))

@@ -243,7 +243,9 @@ class AcceptanceDecision(Decision):
         acceptance: why.
         reference: the round accepted before.
         accepted: the round accepted now.
-        deviations: of the comparison of the two.
+        deviations: of the comparison of the two by classes.
+        lead: how much higher the F1 of the new round is expected to be; None where nothing tells it.
+        lead_deviations: of that.
     """
 
     kind: Literal[DecisionKind.acceptance] = DecisionKind.acceptance
@@ -251,24 +253,36 @@ class AcceptanceDecision(Decision):
     reference: int
     accepted: int
     deviations: float
+    lead: float | None = None
+    lead_deviations: float = 0.0
 
     def _message(self) -> str:
-        verdict, doubt = "accepted" if self.acceptance.is_accepted else "not accepted", doubt_of(self.deviations)
-        size = f"{self.deviations:+.1f} standard deviations"
-        why = "" if doubt is None else f": {doubt.message}"
+        verdict = "accepted" if self.acceptance.is_accepted else "not accepted"
         reason = {
-            Acceptance.better: f"better than round {self.reference} beyond doubt ({size})",
+            Acceptance.better: f"better than round {self.reference} beyond doubt ({self._evidence})",
             Acceptance.first_network: "the first network takes the place of the coordinates given",
             Acceptance.last_round: AcceptanceRule.last_round.message,
-            Acceptance.undecided: f"undecided, and in doubt round {self.reference} stands ({size}{why})",
-            Acceptance.worse: f"worse than round {self.reference} beyond doubt ({size})",
+            Acceptance.undecided: f"undecided, and in doubt round {self.reference} stands ({self._evidence})",
+            Acceptance.worse: f"worse than round {self.reference} beyond doubt ({self._evidence})",
         }[self.acceptance]
         return f"round {self.round} {verdict}: {reason}"
+
+    @property
+    def _evidence(self) -> str:
+        by_classes = f"by its classes {_in_words(self.deviations)}"
+        if self.lead is None:
+            return by_classes
+        return f"{by_classes}; by an expected F1 that is {self.lead:+.3f}, {_in_words(self.lead_deviations)}"
 
     @property
     def line(self) -> str:
         """The message, which names the round."""
         return self.message
+
+
+def _in_words(deviations: float) -> str:
+    doubt = doubt_of(deviations)
+    return f"{deviations:+.1f} standard deviations{'' if doubt is None else f': {doubt.message}'}"
 
 
 class AlarmDecision(Decision):

@@ -32,6 +32,7 @@ from cryoglean.loop.decisions import (
     find_alarm,
     is_converged,
 )
+from cryoglean.loop.expected_rounds import lead_over
 from cryoglean.loop.given_picks import given_picks
 from cryoglean.loop.outcomes import LoopEnd, Outcome, loop_end
 from cryoglean.loop.pick_union import count_places, draw_sample, from_single_round, merge_rounds
@@ -39,7 +40,7 @@ from cryoglean.loop.production import MIN_CLASSIFIED, classify_final_picks, pick
 from cryoglean.loop.progress import LoopProgressAdapter
 from cryoglean.loop.spacing import find_spacing, suppress_neighbours
 from cryoglean.loop.stage_results import CLASSES, PARTICLES, SELECTED, SelectionFound
-from cryoglean.loop.stages import Stages
+from cryoglean.loop.stages import Stages, picks_stage
 from cryoglean.loop.state import NAME, RunStatus, open_run
 from cryoglean.loop.subset import training_subset
 from cryoglean.pickers.kpicker.training import MIN_POSITIVES
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cryoglean.calibration.comparison import Lead
     from cryoglean.jobs.pick import PickSummary
     from cryoglean.loop.acceptance import AcceptanceRule
     from cryoglean.loop.decisions import AlarmDecision, AnyDecision
@@ -305,7 +307,8 @@ class _Loop:
     def _accept(self, facts: RoundFacts, comparison: RoundComparison) -> None:
         """Decide whether a round takes the place of the accepted one."""
         replaces_given = self._settings.start_from is not None and self.best == 0
-        acceptance = self._settings.acceptance_rule.verdict(comparison, replaces_given=replaces_given)
+        lead = self._lead(facts.number)
+        acceptance = self._settings.acceptance_rule.verdict(comparison, lead, replaces_given=replaces_given)
         reference, self.best = self.best, facts.number if acceptance.is_accepted else self.best
         self._decide(
             AcceptanceDecision(
@@ -314,8 +317,18 @@ class _Loop:
                 reference=reference,
                 accepted=self.best,
                 deviations=comparison.deviations,
+                lead=None if lead is None else lead.by.middle,
+                lead_deviations=0.0 if lead is None else lead.deviations,
             )
         )
+
+    def _lead(self, number: int) -> Lead | None:
+        """Return by how much the expected F1 of a round is higher than that of the accepted one."""
+        if self._settings.is_paper:
+            return None
+        first = self.stages.folder(0, picks_stage(self._run, 0))
+        rounds = self._picks_of(self.best), self._picks_of(number)
+        return lead_over(*rounds, first, self._run.root, self._settings.diameter_angstrom, self.stages.sizes())
 
     def _select(self, number: int) -> SelectionFound:
         """Select classes by the rule, or, for review, stop until the user has done it."""
