@@ -36,6 +36,22 @@ def test_background_alone_has_no_particle(seed):
     assert fit_height_model(alone, decoys(8000, seed)).particles.share == 0
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_field_with_particles_is_told_from_one_without_by_its_heights(seed):
+    model = fit_height_model(heights(700, 1200, 3000), decoys(8000))
+    full, half, empty = (heights(n, 2 * n, 300 - 3 * n, seed=seed + 50) for n in (50, 25, 0))
+    ratios = [model.log_ratio_to_decoys(each) for each in (full, half, empty)]
+    assert ratios[0] > ratios[1] > ratios[2]
+    assert ratios[0] > 10 > -10 > ratios[2]
+    assert model.log_ratio_to_decoys(full[:0]) == 0
+
+
+def test_one_peak_beyond_all_others_does_not_tell_a_full_field():
+    model = fit_height_model(heights(700, 1200, 3000), decoys(8000))
+    empty = heights(0, 0, 300, seed=50)
+    assert model.log_ratio_to_decoys(np.append(empty, 40.0)) < model.log_ratio_to_decoys(empty) + 15
+
+
 @given(seed=st.integers(0, 99), particles=st.integers(0, 60), beside=st.integers(0, 60), mean=st.floats(-2, 30))
 @settings(max_examples=some(20))
 def test_what_is_higher_is_no_less_a_particle(seed, particles, beside, mean):

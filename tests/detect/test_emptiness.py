@@ -51,6 +51,14 @@ def test_peaks_that_noise_does_not_make_tell_a_full_one():
     assert values[2] < 0.05
 
 
+def test_heights_like_those_of_the_set_tell_a_full_one_and_others_leave_the_rest_to_decide():
+    values = [emptiness(seen(0.0), 5 * ERROR, 0.0, for_particles) for for_particles in (-50.0, -3.0, 0.0, 3.0, 50.0)]
+    assert (np.diff(values) <= 0).all()
+    assert values[0] == emptiness(seen(0.0), 5 * ERROR)
+    assert values[3] < 0.01
+    assert emptiness(seen(10.0), 1.0, 0.0, -50.0) < 0.01
+
+
 def test_in_doubt_a_micrograph_is_full():
     usual = 5 * ERROR
     assert emptiness(seen(2.0), usual) < 0.2

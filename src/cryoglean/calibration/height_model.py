@@ -70,6 +70,9 @@ _MIN_BESIDE_DEVIATION, _MAX_BESIDE_DEVIATION = 0.3, 1.2
 _PARAMETERS = 6
 """Parameters of particles and of what is beside them. Derived: share, mean and deviation of each."""
 
+_UNHEARD_OF = 1e-6
+"""Least density of a height. Chosen by hand: a single peak beyond all others must not outweigh what the rest tell."""
+
 _RANKED = 1e-3
 """Part of a score that tells sure peaks apart by height. Derived: no probability here is known to a thousandth."""
 
@@ -141,6 +144,12 @@ class HeightModel(NamedTuple):
         density = self.particles.density(height) + self.background(height)
         penalty = _penalty(len(height)) if self.particles.share > 0 else 0.0
         return float(np.log(np.maximum(density, 1e-300)).sum()) - penalty
+
+    def log_ratio_to_decoys(self, height: NDArray[np.float64]) -> float:
+        """Return the logarithm of how many times likelier (n,) heights are with particles among them than without."""
+        density = self.particles.density(height) + self.background(height)
+        alone = np.interp(height, self._heights, self.decoys, left=0, right=0)
+        return float(np.log(np.maximum(density, _UNHEARD_OF) / np.maximum(alone, _UNHEARD_OF)).sum())
 
     def posterior(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that peaks of (n,) heights are particles: never less for a higher one."""

@@ -54,18 +54,20 @@ def _height_of(maxima: float, capacity: float) -> float:
     return -float(ndtri(maxima / max(_MAXIMA * capacity, 1.0)))
 
 
-def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> float:
+def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0, for_particles: float = -math.inf) -> float:
     """Return the probability that a micrograph is empty, given that it is either empty or like the others of its set.
 
     All must speak for it: noise alone may have made the response, and its peaks; and the micrograph is so much less
-    like the others than like noise that it outweighs how few are empty. Where particles hardly stand out of noise, a
-    full micrograph may pass for empty by the skewness alone.
+    like the others than like noise, by its skewness and by the heights of its peaks, that it outweighs how few are
+    empty. Where particles hardly stand out of noise, a full micrograph may pass for empty by the skewness alone.
 
     Args:
         skewness: of the response in the micrograph.
         usual: typical skewness of the response in the set; about 0 where its particles are few.
         above_noise: standard deviations by which the peaks lie above those of noise, where that is known
             (`surrogates.peak_deviations`).
+        for_particles: logarithm of how many times likelier the heights of its peaks are with as many particles among
+            them as in the set than with none, where that is known.
     """
     if not skewness.noise_error:
         return 1.0  # a flat response
@@ -75,7 +77,8 @@ def emptiness(skewness: Skewness, usual: float, above_noise: float = 0.0) -> flo
     like_noise = _log_density(skewness.typical, 0, skewness.noise_error)
     like_others = _log_density(min(skewness.typical, usual), usual, spread)
     by_set = like_noise - like_others + logit(_EMPTY_SHARE)
-    return float(expit(min(by_noise, by_set)))
+    by_heights = logit(_EMPTY_SHARE) - for_particles
+    return float(expit(min(by_noise, by_set, by_heights)))
 
 
 def threshold_for_micrograph(threshold: float, empty: float, capacity: float) -> float:

@@ -14,12 +14,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from cryoglean.calibration.height_model import HeightModel
-from cryoglean.calibration.peak_heights import fit_peak_heights
+from cryoglean.calibration.peak_heights import EDGE_DIAMETERS, fit_peak_heights
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import emptiness, threshold_for_micrograph
 from cryoglean.detect.mixture import HeightMixture
 from cryoglean.detect.peaks import Peaks, inside
-from cryoglean.detect.responses import FilteredMicrograph, peaks_off_slopes, standardised_response
+from cryoglean.detect.responses import (
+    PEAK_DISTANCE_DIAMETERS,
+    FilteredMicrograph,
+    peaks_off_slopes,
+    standardised_response,
+)
 from cryoglean.detect.signal import Signal, is_skewed, signal_of
 from cryoglean.detect.skewness import Skewness, field_skewness
 from cryoglean.detect.surrogates import peak_deviations
@@ -188,18 +193,21 @@ class Localpicker(ScoringPicker):
             distance_diameters = self.settings.min_distance_diameters
         edge, contrast = self.settings.edge_distance_diameters, self.model.contrast
         peaks = particle_like_peaks(field, response, distance_diameters, edge, contrast)
-        empty = self._emptiness(response, working, distance_diameters)
+        empty = self._emptiness(field, response, distance_diameters)
         threshold = threshold_for_micrograph(self.model.threshold, empty, field.capacity)
         return PeakCandidates(field, response, peaks, threshold, empty)
 
-    def _emptiness(self, response: Tensor, working: WorkingImage, distance_diameters: float) -> float:
+    def _emptiness(self, field: FilteredMicrograph, response: Tensor, distance_diameters: float) -> float:
         """Return the probability that a micrograph is empty."""
+        working, usual = field.working, self.model.skewness
         skewness = Skewness.of([field_skewness(response, working.diameter_px, working.exposed)])
-        empty = emptiness(skewness, self.model.skewness)
+        empty = emptiness(skewness, usual)
         if empty <= _DOUBTFUL:
             return empty
+        peaks = particle_like_peaks(field, response, PEAK_DISTANCE_DIAMETERS, EDGE_DIAMETERS, self.model.contrast)
+        for_particles = self.model.heights.log_ratio_to_decoys(peaks.height)
         above_noise = peak_deviations(response, distance_diameters * working.diameter_px)
-        return emptiness(skewness, self.model.skewness, above_noise)
+        return emptiness(skewness, usual, above_noise, for_particles)
 
 
 def min_probability(settings: ProbabilitySettings, heights: HeightModel, found_height: float) -> float:
