@@ -1,11 +1,12 @@
 """The hard suite: simulated sets with exact truth (benchmarks/hard_sets.py), picked and scored; one table.
 
-usage: python benchmarks/hard_suite.py SHARED --out FOLDER [--sets base,small] [--seeds 1 2 3] [--methods auto]
+usage: python benchmarks/hard_suite.py SHARED --out FOLDER [--sets base,small] [--seeds 1 2 3] [--methods auto,topaz]
 
 SHARED holds `data/structures`. Picks and true particles are paired one to one within a quarter of the true diameter;
 centres nearer than half a diameter to the edge are left out on both sides. A result is kept in FOLDER/results.json and
 not made again, so a killed call goes on where it was; it is made again where the folder of picks is removed. "Fewest"
-is the micrograph of fewest picks over the median; "doubts" are the alarms and the notes of the verdict.
+is the micrograph of fewest picks over the median; "doubts" are the alarms and the notes of the verdict. Methods are
+those of `cryoglean pick` below, and the other programs of peers.py.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.picks import Picks
 from hard_sets import SETS, HardSet, make_set
+from peers import PEERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,14 +157,31 @@ def score(folder: Path, kind: HardSet, words: list[str], out: Path) -> Score:
     """Pick with the own threshold; the candidates below it are kept, and among all the best one is looked for."""
     told = pick(folder, out, words)
     fields, lower = (fields_of(folder, out, kind, below=below) for below in (False, True))
+    doubts = [each["topic"] + "!" * (each["level"] == "alarm") for each in told["verdict"] if each["level"] != "fact"]
+    return _score(fields, lower, doubts)
+
+
+def score_peer(folder: Path, kind: HardSet, diameter: float, peer: str, out: Path) -> Score:
+    """Do the same with another program."""
+    found = PEERS[peer](folder / "micrographs", diameter, kind.pixel_size, out)
+    fields, lower = list[Field](), list[Field]()
+    for stem, each in found.items():
+        table = folder / "truth" / f"{stem}.csv"
+        truth = pd.read_csv(table) if table.exists() else pd.DataFrame({"x": [], "y": []})
+        own = each.picks.take(each.own)
+        fields.append(Field(truth, own.xy, own.score, kind))
+        lower.append(Field(truth, each.picks.xy, each.picks.score, kind))
+    return _score(fields, lower, [])
+
+
+def _score(fields: list[Field], lower: list[Field], doubts: list[str]) -> Score:
     hits, n_truth, n_picks = counts(fields, -np.inf)
-    thresholds = np.unique(np.round(np.concatenate([field.scores for field in lower]), 2)).tolist()
+    scores = np.concatenate([field.scores for field in lower])
+    thresholds = np.unique(np.quantile(scores, np.linspace(0, 1, 100))).tolist() if len(scores) else []
     best = max((f1(*counts(lower, t)) for t in thresholds), default=0.0)
     best = max(best, f1(hits, n_truth, n_picks))  # where no candidate is below the own threshold
     numbers = [len(field.picks) for field in fields]
-    doubts = [each["topic"] + "!" * (each["level"] == "alarm") for each in told["verdict"] if each["level"] != "fact"]
-    fewest = min(numbers) / max(median(numbers), 1)
-    return Score(n_truth, n_picks, hits, best, recalls(fields), fewest, doubts)
+    return Score(n_truth, n_picks, hits, best, recalls(fields), min(numbers) / max(median(numbers), 1), doubts)
 
 
 def cases(names: list[str], methods: list[str]) -> Iterator[tuple[str, float, str]]:
@@ -209,8 +228,11 @@ def main() -> None:
             out = given.out / "picks" / key
             if key not in results or not out.exists():
                 folder = make_set(case[0], seed, given.shared / "data" / "structures", given.out / "sets")
-                words = ["--diameter", f"{case[1]:g}", *METHODS[case[2]]]
-                results[key] = asdict(score(folder, SETS[case[0]], words, out))
+                if case[2] in PEERS:
+                    found = score_peer(folder, SETS[case[0]], case[1], case[2], out)
+                else:
+                    found = score(folder, SETS[case[0]], ["--diameter", f"{case[1]:g}", *METHODS[case[2]]], out)
+                results[key] = asdict(found)
                 kept.write_text(json.dumps(results, indent=1))
             scores[seed] = Score(**results[key])
         print(row(case, scores), flush=True)
