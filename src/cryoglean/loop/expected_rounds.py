@@ -43,11 +43,13 @@ def lead_over(
     """
     if alarms_on_evidence(survey, diameter_angstrom):
         return None
-    folder, places = PickFolder(first), list[Places]()
-    for key, (pixel_size, height, width) in sizes.items():
+    folder, places = PickFolder(first), dict[str, Places]()
+    picked = [key for key in sizes if folder.done_picks(key) is not None]
+    for key in picked:
+        pixel_size, *shape = sizes[key]
         try:
             every = own_picks(folder, key)[1]
         except SettingsError:  # a picker that tells none, or coordinates of the user
             return None
-        places.append(Places(every, diameter_angstrom / pixel_size, (height, width)))
-    return lead_of([new[key] for key in sizes], [accepted[key] for key in sizes], places)
+        places[key] = Places(every, diameter_angstrom / pixel_size, (shape[0], shape[1]))
+    return lead_of([new[key] for key in picked], [accepted[key] for key in picked], list(places.values()))
