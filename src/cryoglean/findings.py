@@ -12,6 +12,8 @@ from cryoglean.words import counted, listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cryoglean.picks import Expected
+
 
 class Level(StrEnum):
     """Level of a finding."""
@@ -60,8 +62,8 @@ _UNSOUND = ("contrast", "dirt", "size")
 noise, and dirt, rims of particles and other things of a wrong size stand out of it as well."""
 
 
-def expected_if_sound(expected: float | None, findings: Iterable[Finding]) -> float | None:
-    """Return how many picks are expected to be particles; None where an alarm says that they may be something else."""
+def expected_if_sound(expected: Expected | None, findings: Iterable[Finding]) -> Expected | None:
+    """Return what is expected of picks; None where an alarm says that they may be something else than particles."""
     return None if any(is_unsound(each) for each in findings) else expected
 
 
@@ -70,19 +72,21 @@ def is_unsound(finding: Finding) -> bool:
     return finding.level is Level.alarm and finding.topic in _UNSOUND
 
 
-def finding_on_precision(picks: int, expected: float | None) -> Finding:
-    """Tell how many picks are particles.
+def finding_on_precision(picks: int, expected: Expected | None) -> Finding:
+    """Tell how many picks are particles, and what share of all that is.
 
     Args:
         picks: how many there are, 1 or more.
-        expected: how many of these are expected to be particles; None where nothing estimates it.
+        expected: what is expected of them; None where nothing estimates it.
     """
     if expected is None:
         text = "how many of the picks are particles is not estimated: look at them in the report"
     else:
+        share = expected.hits / max(expected.particles, expected.hits, 1e-9)
         text = (
-            f"some {expected:,.0f} of {counted(picks, 'pick')} are expected to be particles ({expected / picks:.0%}); "
-            "dirt that looks like particles is not in this"
+            f"some {expected.hits:,.0f} of {counted(picks, 'pick')} are expected to be particles "
+            f"({expected.hits / picks:.0%}), of some {expected.particles:,.0f} ({share:.0%}) that stand apart; dirt "
+            "that looks like particles is not in this, nor are particles that dirt or others hide"
         )
     return Finding(Level.fact, "precision", text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,14 +15,26 @@ ScoreKind = Literal["uncalibrated", "probability", "foreign"]
 """What a score means: monotone only, the probability of being a particle, or another program's own scale."""
 
 
-def sum_if_known(values: Iterable[float | None]) -> float | None:
-    """Return the sum of some numbers; None where one of them is not known."""
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
+class Expected(NamedTuple):
+    """What is expected of picks whose scores are probabilities.
+
+    Attributes:
+        hits: how many of the picks are particles.
+        particles: how many particles there are, those without a pick among them.
+    """
+
+    hits: float
+    particles: float
+
+    @classmethod
+    def total(cls, each: Iterable[Expected | None]) -> Expected | None:
+        """Return the sum over some micrographs; None where it is not known of one of them."""
+        hits = particles = 0.0
+        for one in each:
+            if one is None:
+                return None
+            hits, particles = hits + one.hits, particles + one.particles
+        return cls(hits, particles)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +107,16 @@ class Picks:
         """Centres as an (n, 2) array, x first."""
         return np.stack([self.x, self.y], axis=1)
 
-    @property
-    def expected_particles(self) -> float | None:
-        """How many of them are particles, where scores are probabilities; None where they are not."""
-        return float(self.score.sum()) if self.score_kind == "probability" or not len(self) else None
+    def expected(self, candidates: Picks | None) -> Expected | None:
+        """Return what is expected of them; None where scores are no probabilities.
+
+        Args:
+            candidates: of the same micrograph, below the threshold; None where none are known.
+        """
+        if self.score_kind != "probability" and len(self):
+            return None
+        hits = float(self.score.sum())
+        return Expected(hits, hits + (0.0 if candidates is None else float(candidates.score.sum())))
 
     def take(self, which: ArrayLike) -> Picks:
         """Return the picks at `which`: an (m,) array of indices or an (n,) boolean mask."""

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from cryoglean.cli.main import app
 from cryoglean.io.particles import write_stack
 from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.jobs.pick_folder import PickFolder
 from faint_fields import PIXEL, write_faint
 from shells import ShellField
 
@@ -72,7 +73,12 @@ def test_json_on_standard_output_is_all_there_is(micrographs, out):
 def test_the_verdict_tells_how_many_picks_are_particles_as_their_scores_do(micrographs, out):
     said = json.loads(cryoglean("pick", micrographs, *BASE, "--out", out, "--json").stdout)
     scores = np.concatenate([picks.score for picks in read_picks_folder(out).values()])
-    assert said["expected_particles"] == pytest.approx(scores.sum(), abs=1e-5)
+    below = sum(PickFolder(out).candidates(key).score.sum() for key in said["picked"])
+    assert said["expected"]["hits"] == pytest.approx(scores.sum(), abs=1e-5)
+    assert said["expected"]["particles"] == pytest.approx(scores.sum() + below, abs=1e-5)
+    assert (
+        json.loads(cryoglean("pick", micrographs, *BASE, "--out", out, "--json").stdout)["expected"] == said["expected"]
+    )
     (told,) = [each["text"] for each in said["verdict"] if each["topic"] == "precision"]
     assert told.startswith(f"some {scores.sum():.0f} of {len(scores)} picks are expected to be particles")
     assert cryoglean("report", out).exit_code == 0

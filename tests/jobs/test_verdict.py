@@ -10,6 +10,7 @@ from cryoglean.jobs.fit_findings import findings_on_misfit
 from cryoglean.jobs.verdict import changed, findings_on_micrographs, verdict_on_picks
 from cryoglean.micrograph import Contrast
 from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
+from cryoglean.picks import Expected
 
 COMMAND = "cryoglean pick 'my images' --diameter 300 --out OUT"
 
@@ -98,8 +99,9 @@ def test_what_is_wrong_comes_first():
 )
 def test_no_precision_is_promised_of_what_may_be_dirt_or_has_another_size_or_sign(shown, diameter, is_promised):
     findings = findings_on_micrographs(shown, diameter, Contrast.dark, COMMAND)
-    (said,) = [each for each in verdict_on_picks(findings, None, {"a": 50}, 49.0) if each.topic == "precision"]
-    assert ("49 of 50 picks" in said.text) == is_promised
+    verdict = verdict_on_picks(findings, None, {"a": 50}, Expected(49.0, 70.0))
+    (said,) = [each for each in verdict if each.topic == "precision"]
+    assert ("49 of 50 picks are expected to be particles (98%), of some 70 (70%)" in said.text) == is_promised
 
 
 def test_nothing_is_said_of_what_was_not_surveyed():

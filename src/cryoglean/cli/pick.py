@@ -195,13 +195,14 @@ def _show(job: PickJob, summary: PickSummary, out: Path, report: Path | None, *,
     on_files = [*findings_on_unusable(summary, out), *summary.overlaps, *findings_on_grades(summary.grades)]
     fit = summary.fit if job.fit is None else None
     verdict = verdict_on_picks([*on_files, *shown, *fits], fit, summary.counts, summary.expected)
+    expected = expected_if_sound(summary.expected, verdict)
     if as_json:
         said = {
             "out": str(out),
             "micrographs": len(summary.results),
             "picked": summary.counts,
             "picks": total,
-            "expected_particles": expected_if_sound(summary.expected, verdict),
+            "expected": None if expected is None else expected._asdict(),
             "rejected": {o.file.name: o.reason for o in summary.rejected},
             "grades": {key: {"grade": each.grade, "reason": each.reason} for key, each in summary.grades.items()},
             "settings": job.recorded(),

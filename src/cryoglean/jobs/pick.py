@@ -19,7 +19,7 @@ from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import ExitStatus, JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
 from cryoglean.jobs.usable import with_pixel_size
-from cryoglean.picks import sum_if_known
+from cryoglean.picks import Expected
 from cryoglean.report.counts_picture import draw_counts
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PickSummary(JobSummary):
         fit_digest: short digest of the fit; empty where nothing could be picked.
         fits: that of the fit that made the picks of each micrograph of the folder, by key.
         overlaps: finding on picks too close to each other, if there are any.
-        expected: how many of all picks are expected to be particles; None where the picker does not tell.
+        expected: what is expected of all picks; None where the picker does not tell.
         grades: of all micrographs of the folder that were picked, by key.
     """
 
@@ -58,7 +58,7 @@ class PickSummary(JobSummary):
     fit_digest: str = ""
     fits: dict[str, str] = field(default_factory=dict)
     overlaps: tuple[Finding, ...] = ()
-    expected: float | None = None
+    expected: Expected | None = None
     grades: dict[str, GradeRow] = field(default_factory=dict)
 
     @property
@@ -116,7 +116,7 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     summary.fits, summary.grades = folder.fits(), folder.grade_all(summary.done)
     summary.overlaps = findings_on_overlaps(folder, job, summary.done)
     if job.description.tells_precision:
-        summary.expected = sum_if_known(result.expected for result in summary.done)
+        summary.expected = Expected.total(result.expected for result in summary.done)
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary

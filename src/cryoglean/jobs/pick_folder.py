@@ -179,13 +179,6 @@ class PickFolder(OutputFolder):
         kept = (read_written_mask(self.mask_path(key, each)) for each in MaskFormat)
         return next((each for each in kept if each is not None), None)
 
-    def has_whole_candidates(self, key: str) -> bool:
-        """Tell whether the candidates of a micrograph are there and can be read."""
-        try:
-            return self.candidates(key) is not None
-        except TableError:
-            return False
-
 
 def _evidence(row: PickedRow, before: GradeRow | None, now: MicrographResult | None) -> Evidence:
     """Return the evidence on a micrograph: what this call tells, else what was known."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cryoglean.errors import MicrographError
+from cryoglean.errors import MicrographError, TableError
 from cryoglean.io.candidates import write_candidates
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.mask_files import MaskFormat, read_written_mask, write_mask
@@ -61,17 +61,25 @@ class PickTask:
         """Return the result for a micrograph of which nothing is missing."""
         paths = [self.folder.csv_path(file.key)] * self.csv + [self.folder.plot_path(file.key)] * self.plots
         picks, mask = self.kept_picks(file.key), self.kept_mask(file.key)
-        if picks is None or not all(map(has_content, paths)) or self.lacks_candidates(file.key, picks) or mask is None:
+        if picks is None or not all(map(has_content, paths)) or mask is None:
             return None
-        return _result(file, picks, mask)
+        below = self.kept_candidates(file.key)
+        return None if self.lacks_candidates(picks, below) else _result(file, picks, below, mask)
 
     def kept_mask(self, key: str) -> NDArray[np.uint8] | None:
         """Return what is left out of a micrograph, if its file is there and whole."""
         return read_written_mask(self.folder.mask_path(key, self.mask_format))
 
-    def lacks_candidates(self, key: str, picks: Picks) -> bool:
+    def kept_candidates(self, key: str) -> Picks | None:
+        """Return the candidates of a micrograph that are there and whole."""
+        try:
+            return self.folder.candidates(key)
+        except TableError:
+            return None
+
+    def lacks_candidates(self, picks: Picks, below: Picks | None) -> bool:
         """Tell whether candidates are missing or damaged that can be made again: not those of older fits."""
-        return self.has_candidates and picks.fit == self.fit and not self.folder.has_whole_candidates(key)
+        return self.has_candidates and picks.fit == self.fit and below is None
 
     def kept_picks(self, key: str) -> Picks | None:
         """Return the picks of a micrograph that are there, whole and to be kept."""
@@ -93,7 +101,7 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
     picks = task.kept_picks(file.key)
     if picks is None:
         picks = _picked(task, picker, file, micrograph)
-    elif task.lacks_candidates(file.key, picks):
+    elif task.lacks_candidates(picks, task.kept_candidates(file.key)):
         _keep_candidates(task, file, _found(task, picker, micrograph).candidates)
     if task.csv:
         write_picks(task.folder.csv_path(file.key), picks)
@@ -102,16 +110,17 @@ def pick_one(task: PickTask, picker: Picker, file: MicrographFile) -> Micrograph
         _draw(task, file, micrograph, picks, mask)
     known = replace(file, pixel_size_angstrom=micrograph.pixel_size_angstrom)
     uneven = _unevenness(task, micrograph)
-    return replace(_result(known, picks, mask), unevenness=uneven, seconds=perf_counter() - start, note=note)
+    result = _result(known, picks, task.kept_candidates(file.key), mask)
+    return replace(result, unevenness=uneven, seconds=perf_counter() - start, note=note)
 
 
-def _result(file: MicrographFile, picks: Picks, mask: NDArray[np.uint8]) -> MicrographResult:
+def _result(file: MicrographFile, picks: Picks, below: Picks | None, mask: NDArray[np.uint8]) -> MicrographResult:
     return MicrographResult(
         file,
         len(picks),
         fit=picks.fit,
         nearest_px=smallest_distance_px(picks),
-        expected=picks.expected_particles,
+        expected=picks.expected(below),
         left_out=float((mask > 0).mean()),
     )
 

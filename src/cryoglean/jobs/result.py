@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryoglean.micrograph import MicrographFile
+    from cryoglean.picks import Expected
 
 
 class ExitStatus(IntEnum):
@@ -42,7 +43,7 @@ class MicrographResult:
         note: a line for the user, or None.
         fit: short digest of the fit that made its picks; empty where there is none, or it is not known.
         nearest_px: distance of its nearest two picks in stored pixels; None where there are no two.
-        expected: how many of its picks are particles, if their scores are probabilities.
+        expected: what is expected of its picks, if their scores are probabilities.
         left_out: share of it that is left out; None where it is not known.
         unevenness: of its local contrast; None where it was not measured in this call.
     """
@@ -54,7 +55,7 @@ class MicrographResult:
     note: str | None = None
     fit: str = ""
     nearest_px: float | None = None
-    expected: float | None = None
+    expected: Expected | None = None
     left_out: float | None = None
     unevenness: float | None = None
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
     from cryoglean.pickers.protocol import FitReport
+    from cryoglean.picks import Expected
 
 _STANDS_OUT = 0.5
 """Skewness below which things of no common size are more probably ice and dirt than particles among dirt. Chosen on
@@ -43,7 +44,7 @@ def verdict_on_picks(
     micrographs: Iterable[Finding],
     fit: FitReport | None,
     counts: Mapping[str, int],
-    expected: float | None = None,
+    expected: Expected | None = None,
 ) -> tuple[Finding, ...]:
     """Judge what has been picked.
 
@@ -51,7 +52,7 @@ def verdict_on_picks(
         micrographs: findings on them, from `findings_on_micrographs`.
         fit: what the picker has learned, if it learns.
         counts: picks of each micrograph.
-        expected: how many of all picks are expected to be particles; None where nothing estimates it.
+        expected: what is expected of all picks; None where nothing estimates it.
 
     Returns:
         Findings, what is wrong first.

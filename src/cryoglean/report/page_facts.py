@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryoglean.findings import expected_if_sound
-from cryoglean.picks import Picks, sum_if_known
+from cryoglean.picks import Expected, Picks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,11 +134,12 @@ class PageFacts:
     tells_precision: bool = False
 
     @property
-    def expected_particles(self) -> float | None:
-        """How many of all picks are expected to be particles; None where nothing estimates it, or alarms doubt it."""
+    def expected(self) -> Expected | None:
+        """What is expected of all picks; None where nothing estimates it, or alarms doubt it."""
         if not self.tells_precision:
             return None
-        return expected_if_sound(sum_if_known(p.expected_particles for p in self.picks.values()), self.findings)
+        each = (p.expected(self.candidates[key]) for key, p in self.picks.items())
+        return expected_if_sound(Expected.total(each), self.findings)
 
     @property
     def picks(self) -> dict[str, Picks]:

@@ -63,7 +63,7 @@ def notices_of_picks(facts: PageFacts, audit: Audit) -> list[Notice]:
     if not facts.counts:
         found.append(Notice("note", "There are no picks yet."))
     if any(facts.counts.values()):
-        found.append(notice_of(finding_on_precision(sum(facts.counts.values()), facts.expected_particles)))
+        found.append(notice_of(finding_on_precision(sum(facts.counts.values()), facts.expected)))
     return found
 
 
