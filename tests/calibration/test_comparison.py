@@ -83,6 +83,17 @@ def test_a_set_has_no_lead_over_itself():
     assert not compare([[picks], [picks]], known).is_sure
 
 
+def test_a_small_lead_of_the_places_themselves_over_others_is_in_doubt_and_among_others_it_is_not():
+    known, part = [places(0.999)], np.arange(len(grid())) % 40 > 0
+    beside = grid() + 0.03 * DIAMETER
+    own, own_part, other, other_part = ([picks_at(xy)] for xy in (grid(), grid()[part], beside, beside[part]))
+    assert 0.005 < lead_of(own, own_part, known).by.middle < 0.03
+    assert lead_of(own, own_part, known).is_sure
+    assert lead_of(other, other_part, known).is_sure
+    assert not lead_of(own, other_part, known).is_sure
+    assert lead_of(own, [picks_at(beside[::2])], known).is_sure
+
+
 @pytest.mark.parametrize(
     "worse",
     [

@@ -3,11 +3,13 @@
 The probabilities of places that may be particles are evidence on any pick set: a pick is a hit if its place is a
 particle and it lies near enough to the centre; and what a set lacks is told by the places that it has no pick at.
 Particles are drawn by these probabilities, the same for all sets: so what is not known of places that two sets share
-says nothing about which is the better. As the probabilities may be wrong, too, all are raised and lowered besides.
+says nothing about which is the better. As the probabilities may be wrong, too, all are raised and lowered besides; and
+picks that are the places themselves may be flattered.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -53,6 +55,13 @@ _EDGE_DIAMETERS = 0.5
 _SURE_DEVIATIONS = 1.645
 """Mean over standard deviation of a lead that is beyond doubt. Derived: one in twenty is below 0 by chance."""
 
+_OWN_DIAMETERS = 0.01
+"""Distance up to which a pick is the place itself. Derived: files of coordinates keep less than that."""
+
+_FLATTERY = 0.02
+"""Standard deviation by which the F1 of a set that the probabilities come from may be too high beside others. Chosen on
+simulated sets (`benchmarks/judge_pairs.py`): 0.01 to 0.04 where a network was as good."""
+
 
 class Places(NamedTuple):
     """Places of one micrograph that may be particles.
@@ -94,11 +103,13 @@ class Draws(NamedTuple):
         hits: (n,) picks that are particles, in each draw.
         particles: (n,) particles that there are.
         picks: number of picks.
+        own: number of these that are the places themselves, which are judged by what they were chosen by.
     """
 
     hits: NDArray[np.float64]
     particles: NDArray[np.float64]
     picks: int
+    own: int
 
     @property
     def f1(self) -> NDArray[np.float64]:
@@ -140,9 +151,14 @@ class Lead(NamedTuple):
     deviations: float
 
     @classmethod
-    def of(cls, draws: NDArray[np.float64]) -> Lead:
-        """Return it from draws of the difference."""
-        return cls(Interval.of(draws), float(draws.mean() / max(draws.std(), 1e-12)))
+    def of(cls, one: Draws, other: Draws) -> Lead:
+        """Return it from draws of both."""
+        draws = one.f1 - other.f1
+        flattery = _FLATTERY * abs(one.own / max(one.picks, 1) - other.own / max(other.picks, 1))
+        low, middle, high = Interval.of(draws)
+        reach = _SURE_DEVIATIONS * flattery
+        by = Interval(middle - math.hypot(middle - low, reach), middle, middle + math.hypot(high - middle, reach))
+        return cls(by, float(draws.mean() / max(math.hypot(draws.std(), flattery), 1e-12)))
 
     @property
     def is_sure(self) -> bool:
@@ -185,18 +201,17 @@ def compare(sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int
     draws = _draw(sets, places, seed)
     f1 = np.stack([each.f1 for each in draws])
     best = int(f1.mean(1).argmax())
-    return Comparison(tuple(each.quality for each in draws), best, tuple(Lead.of(f1[best] - each) for each in f1))
+    return Comparison(tuple(each.quality for each in draws), best, tuple(Lead.of(draws[best], each) for each in draws))
 
 
 def lead_of(one: Sequence[Picks], other: Sequence[Picks], places: Sequence[Places], seed: int = 0) -> Lead:
     """Return how much higher the F1 of one set is than that of another, below 0 where it is lower."""
-    first, second = _draw([one, other], places, seed)
-    return Lead.of(first.f1 - second.f1)
+    return Lead.of(*_draw([one, other], places, seed))
 
 
 def _draw(sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int) -> list[Draws]:
     """Draw which places are particles, and where their centres are."""
-    total, hits, picks = np.zeros(_ALL), np.zeros((len(sets), _ALL)), np.zeros(len(sets), int)
+    total, hits, picks = np.zeros(_ALL), np.zeros((len(sets), _ALL)), np.zeros((len(sets), 2), int)
     for number, each in enumerate(places):
         random = np.random.default_rng([seed, number])
         known = each.off_edges(each.picks)
@@ -208,8 +223,9 @@ def _draw(sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int) 
             place, off = nearest_picks(kept, known, each.diameter_px)
             is_hit = np.hypot(*np.moveaxis(off - centre[:, place], -1, 0)) <= _HIT_DIAMETERS
             hits[which] += (is_hit & is_particle[:, place]).sum(1)
-            picks[which] += len(kept)
-    return [Draws(hit, total, int(number)) for hit, number in zip(hits, picks, strict=True)]
+            own = int((np.hypot(*off.T) <= _OWN_DIAMETERS).sum())
+            picks[which] += len(kept), own
+    return [Draws(hit, total, int(n), int(own)) for hit, (n, own) in zip(hits, picks, strict=True)]
 
 
 def _shifted_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
