@@ -52,7 +52,7 @@ def compare(
     from cryoglean.jobs.compare import compare_pick_sets, finding_on_comparison
     from cryoglean.scale.threads import available_cpus
 
-    with JobProgress("comparing", "places", verbose=False) as progress:
+    with JobProgress("comparing", "{n} places", verbose=False) as progress:
         compared = compare_pick_sets(evidence, others, orientation, cpus or available_cpus(), progress)
     verdict = alarms_first([*compared.findings, finding_on_comparison(compared)])
     if as_json:

@@ -80,7 +80,9 @@ def compare_pick_sets(
     """
     folder, diameter = PickFolder(evidence), diameter_of(evidence)
     if diameter is None:
-        raise SettingsError(f"{evidence} is no output folder of cryoglean pick")
+        raise SettingsError(
+            f"{evidence} is no output folder of cryoglean pick: pick the micrographs, and name it first"
+        )
     pixel_size = pixel_size_of(evidence)
     files = folder.earlier_files([])
     files = with_contrast(files, contrast_for(None, evidence, files, pixel_size, cpus))
