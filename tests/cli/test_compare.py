@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cryoglean.cli.compare import compare
 from cryoglean.cli.main import guarded
+from cryoglean.io.candidates import write_candidates
 from cryoglean.io.coordinates import read_picks, write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.pick import PickJob, run_pick_job
@@ -104,9 +105,23 @@ def test_what_tells_no_probabilities_is_no_evidence(work, tmp_path):
         assert str(folder) in result.output
 
 
+def test_a_micrograph_in_which_nothing_was_found_is_compared_too(work, tmp_path):
+    out = shutil.copytree(work / "out", tmp_path / "out")
+    write_picks(PickFolder(out).picks_path(NAMES[0]), Picks.empty("probability"), f"{NAMES[0]}.mrc")
+    write_candidates(PickFolder(out).candidates_path(NAMES[0]), Picks.empty("probability"))
+    said = told(out, work / "half", "--orientation", "as-is")
+    assert said["micrographs"] == len(NAMES)
+    assert (
+        0 < said["sets"][0]["picks"] < told(work / "out", work / "half", "--orientation", "as-is")["sets"][0]["picks"]
+    )
+
+
 def test_missing_picks_and_micrographs_are_named(work, tmp_path):
     out = shutil.copytree(work / "out", tmp_path / "out")
     assert "nowhere" in cryoglean(out, tmp_path / "nowhere").output
+    unfinished = shutil.copytree(work / "out", tmp_path / "unfinished")
+    (unfinished / "micrographs.star").unlink()
+    assert "is no output folder of cryoglean pick" in cryoglean(unfinished, work / "half").output
     PickFolder(out).picks_path(NAMES[0]).unlink()
     result = cryoglean(out, work / "half", "--orientation", "as-is")
     assert result.exit_code == 2

@@ -78,13 +78,12 @@ def compare_pick_sets(
         TableError: if a table is broken.
         MicrographError: if not one micrograph can be read.
     """
-    folder, diameter = PickFolder(evidence), diameter_of(evidence)
-    if diameter is None:
+    folder, diameter, pixel_size = PickFolder(evidence), diameter_of(evidence), pixel_size_of(evidence)
+    files = folder.earlier_files([])
+    if diameter is None or not files:
         raise SettingsError(
             f"{evidence} is no output folder of cryoglean pick: pick the micrographs, and name it first"
         )
-    pixel_size = pixel_size_of(evidence)
-    files = folder.earlier_files([])
     files = with_contrast(files, contrast_for(None, evidence, files, pixel_size, cpus))
     found: dict[Path, Mapping[str, PickedMicrograph]] = {}
     findings = list(alarms_on_evidence(evidence, diameter))
@@ -140,10 +139,10 @@ def own_picks(folder: PickFolder, key: str) -> tuple[Picks, Picks]:
     picks, below = folder.done_picks(key), folder.candidates(key)
     if picks is None:
         raise TableError(folder.picks_path(key), "missing or damaged: the same cryoglean pick makes it again")
-    every = picks if below is None else Picks.joined([picks, below])
-    if every.score_kind != "probability":
+    tables = [picks] if below is None else [picks, below]
+    if {each.score_kind for each in tables} != {"probability"}:
         raise SettingsError(f"{folder.root}: its scores are no probabilities: give the folder of --method auto")
-    return picks, every
+    return picks, Picks.joined(tables)
 
 
 def finding_on_comparison(compared: ComparedSets) -> Finding:
