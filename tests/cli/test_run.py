@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 import cryoglean.io.atomic as atomic
+from cryoglean.calibration.comparison import Interval, Lead
 from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
 from cryoglean.io.pick_folders import read_picks_folder
-from cryoglean.loop import class_evaluation
+from cryoglean.loop import class_evaluation, rounds
 from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison
 from cryoglean.loop.decisions import Alarm, AlarmDecision
 from cryoglean.loop.run_report import gather
@@ -135,12 +136,19 @@ def test_it_ends_with_a_report_of_what_it_found(finished):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("comparison", "best"),
-    [(RoundComparison(200, 60, 200, 150), 1), (RoundComparison(200, 100, 200, 104), 0)],
+    ("comparison", "lead", "best"),
+    [
+        (RoundComparison(200, 60, 200, 150), None, 1),
+        (RoundComparison(200, 60, 200, 150), Lead(Interval(-0.4, -0.3, -0.2), -9.0), 0),
+        (RoundComparison(200, 100, 200, 104), None, 0),
+    ],
 )
-def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(images, killed_at, monkeypatch, comparison, best):
+def test_a_clear_gain_accepts_the_later_round_and_doubt_the_earlier(
+    images, killed_at, monkeypatch, comparison, lead, best
+):
     out = killed_at("picks")
     monkeypatch.setattr(class_evaluation, "compare_rounds", lambda *_: (comparison, 400, 390))
+    monkeypatch.setattr(rounds, "lead_over", lambda *_: lead)
     result = run(images, out, "--json")
     assert result.exit_code == 0, result.output
     said, rule = json.loads(result.stdout), AcceptanceRule.earlier_in_doubt
