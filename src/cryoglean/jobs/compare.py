@@ -155,6 +155,7 @@ def finding_on_comparison(compared: ComparedSets) -> Finding:
     others = [(name, lead) for n, (name, lead) in enumerate(zip(names, comparison.leads, strict=True)) if n != best]
     doubtful = [name for name, lead in others if not lead.is_sure]
     if doubtful:
-        return Finding(Level.note, "best", f"{names[best]} and {listed(doubtful)} cannot be told apart beyond doubt")
+        close = listed([names[best], *doubtful])
+        return Finding(Level.note, "best", f"cannot be told apart beyond doubt: {close}")
     leads = [f"{lead.by.middle:.3f} ({lead.by.low:.3f} to {lead.by.high:.3f}) above {name}" for name, lead in others]
     return Finding(Level.fact, "best", f"{names[best]}: its F1 is {', '.join(leads)}")
