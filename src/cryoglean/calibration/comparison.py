@@ -16,6 +16,8 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import expit, logit
 
+from cryoglean.detect.peaks import inside
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,18 +32,18 @@ _SAME_DIAMETERS = 0.5
 """Distance up to which a pick is one of a place. Derived: a particle's radius."""
 
 _CENTRE_ERROR_DIAMETERS = 0.06
-"""Standard deviation of a place along one axis, if it is a particle. Chosen on simulated sets
-(`benchmarks/judge_pairs.py`)."""
+"""Standard deviation of a place along one axis, if it is a particle. Chosen by hand, and confirmed on simulated sets
+(`benchmarks/judge_pairs.py`); other values were not tried."""
 
 _SHIFTS = (-1.0, 0.0, 1.0)
-"""Shifts of the logarithm of the odds of all places. Chosen on simulated sets: so far may the probabilities of a set be
-wrong (`benchmarks/judge_pairs.py`)."""
+"""Shifts of the logarithm of the odds of all places: so far may those of a set be wrong. Chosen by hand, and confirmed
+as the error of the centre."""
 
 _DRAWS = 200
 """Draws of particles, for each shift. Resource: shares of draws are known to two hundredths."""
 
 _ALL = _DRAWS * len(_SHIFTS)
-"""Draws in all. Derived."""
+"""Draws in all. Derived: those of every shift."""
 
 _LEAST, _MOST = 0.001, 0.999
 """Limits of a probability. Derived: none is known to a thousandth."""
@@ -56,11 +58,12 @@ _SURE_DEVIATIONS = 1.645
 """Mean over standard deviation of a lead that is beyond doubt. Derived: one in twenty is below 0 by chance."""
 
 _OWN_DIAMETERS = 0.01
-"""Distance up to which a pick is the place itself. Derived: files of coordinates keep less than that."""
+"""Distance up to which a pick is the place itself. Derived: files of coordinates round by less, and pickers that find a
+particle by themselves differ by more."""
 
 _FLATTERY = 0.02
 """Standard deviation by which the F1 of a set that the probabilities come from may be too high beside others. Chosen on
-simulated sets (`benchmarks/judge_pairs.py`): 0.01 to 0.04 where a network was as good."""
+simulated sets: its lead over picks of a network was 0.021 to 0.029 too large in five (`benchmarks/judge_pairs.py`)."""
 
 
 class Places(NamedTuple):
@@ -78,9 +81,7 @@ class Places(NamedTuple):
 
     def off_edges(self, picks: Picks) -> Picks:
         """Return those of some picks of the micrograph that are compared."""
-        margin = _EDGE_DIAMETERS * self.diameter_px
-        far = np.array(self.shape[::-1]) - 1 - margin
-        return picks.take(((picks.xy >= margin) & (picks.xy <= far)).all(1))
+        return picks.take(inside(picks, self.shape, _EDGE_DIAMETERS * self.diameter_px))
 
 
 class Interval(NamedTuple):

@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from cryoglean.cli.options import AsJson, Cpus
+from cryoglean.cli.options import AsJson
 from cryoglean.cli.orientation import Orientation
+from cryoglean.cli.tables import table_console
 from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.micrograph_lists import LIST_DIGITS
 
 if TYPE_CHECKING:
     from cryoglean.calibration.comparison import Interval, Quality
     from cryoglean.jobs.compare import ComparedSets
-
-_LOG_COLUMNS = 160
-"""Width of the table where the output is no terminal. Resource: of a line in a log."""
 
 
 def compare(
@@ -30,7 +27,6 @@ def compare(
         typer.Argument(metavar="PICKS...", help="Output folders, folders of coordinate files, lists or STAR files."),
     ],
     orientation: Orientation = OrientationChoice.auto,
-    cpus: Cpus = None,
     as_json: AsJson = False,
 ) -> int:
     """Compare pick sets of the same micrographs without labels.
@@ -50,10 +46,9 @@ def compare(
     from cryoglean.cli.progress import JobProgress, echo_verdict
     from cryoglean.findings import alarms_first
     from cryoglean.jobs.compare import compare_pick_sets, finding_on_comparison
-    from cryoglean.scale.threads import available_cpus
 
     with JobProgress("comparing", "{n} places", verbose=False) as progress:
-        compared = compare_pick_sets(evidence, others, orientation, cpus or available_cpus(), progress)
+        compared = compare_pick_sets(evidence, others, orientation, progress)
     verdict = alarms_first([*compared.findings, finding_on_comparison(compared)])
     if as_json:
         said = _as_dict(compared) | {"verdict": [finding.as_dict() for finding in verdict]}
@@ -96,9 +91,7 @@ def _short(value: float) -> float:
 
 
 def _show(compared: ComparedSets) -> None:
-    out = Console()
-    if not out.is_terminal:  # a log has no width
-        out = Console(width=_LOG_COLUMNS)
+    out = table_console()
     table = Table(box=None, pad_edge=False)
     table.add_column("picks of", overflow="fold")
     for name in ("number", "precision", "recall", "F1"):

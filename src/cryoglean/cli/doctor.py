@@ -6,17 +6,15 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape as _plain  # square brackets would be read as markup
 from rich.table import Table
+
+from cryoglean.cli.tables import table_console
 
 if TYPE_CHECKING:
     from cryoglean.scale.engines import Engine
     from cryoglean.scale.environment import Environment, Package
     from cryoglean.scale.machine import Place
-
-_LOG_WIDTH = 160
-"""Columns of the tables where there is no terminal. Resource: long paths fit on a line."""
 
 
 def doctor(
@@ -43,9 +41,7 @@ def doctor(
 
 
 def _show(environment: Environment) -> None:
-    out = Console()
-    if not out.is_terminal:  # a log has no width
-        out = Console(width=_LOG_WIDTH)
+    out = table_console()
     for table in (
         _table("this machine", _machine_rows(environment)),
         _table("required packages", [_package_row(p) for p in environment.required]),

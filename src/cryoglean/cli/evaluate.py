@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cryoglean.cli.orientation import Orientation
+from cryoglean.cli.tables import table_console
 from cryoglean.errors import SettingsError
 from cryoglean.evaluate.orientation import OrientationChoice
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 _DISTANCES_DIAMETERS = (0.1, 0.25, 0.5)
 """Distances that are reported unless others are asked for, in particle diameters. Chosen by hand: well centred, as far
 as the overlap of `MIN_IOU` allows along one axis, and a radius."""
-
-_LOG_COLUMNS = 160
-"""Width of the tables where the output is no terminal. Resource: of a line in a log."""
-
 
 CheckedBy = Annotated[
     list[Path] | None,
@@ -168,9 +164,7 @@ def _distances(text: str | None, diameter: float) -> tuple[float, ...]:
 
 
 def _show(result: Evaluation, distances: list[str]) -> None:
-    out = Console()
-    if not out.is_terminal:  # a log has no width
-        out = Console(width=_LOG_COLUMNS)
+    out = table_console()
     names = ("recall", "precision", "F1", "mean IoU", "true", "picks", "hits")
     summary = _table("", names)
     selection = "all picks" if result.threshold is None else f"score >= {result.threshold:g}"

@@ -13,6 +13,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cryoglean.picks import Picks
+
 _MAX_CELLS = 2048
 """Most cells along a side in which neighbours are looked up. Resource: bounds memory; no result depends on it."""
 
@@ -186,8 +188,8 @@ def _vertex(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
     return torch.where(torch.isfinite(offset), offset, 0.0).clamp(-0.5, 0.5)
 
 
-def inside(peaks: Peaks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:
-    """Mask of the peaks that are not closer than a margin to an edge of a map of (height, width)."""
+def inside(places: Peaks | Picks, shape: Sequence[int], margin_px: float) -> NDArray[np.bool_]:
+    """Mask of the places that are not closer than a margin to an edge of a map of (height, width)."""
     height, width = shape
-    inside_x = (peaks.x >= margin_px) & (peaks.x <= width - 1 - margin_px)
-    return inside_x & (peaks.y >= margin_px) & (peaks.y <= height - 1 - margin_px)
+    inside_x = (places.x >= margin_px) & (places.x <= width - 1 - margin_px)
+    return inside_x & (places.y >= margin_px) & (places.y <= height - 1 - margin_px)

@@ -61,7 +61,6 @@ def compare_pick_sets(
     evidence: Path,
     others: Sequence[Path],
     orientation: OrientationChoice,
-    cpus: int,
     progress: ProgressListener,
 ) -> ComparedSets:
     """Compare the picks of an output folder and other pick sets of its micrographs.
@@ -70,7 +69,6 @@ def compare_pick_sets(
         evidence: output folder of `cryoglean pick` with a picker whose scores are probabilities.
         others: one or more sets, as `find_picks` reads them.
         orientation: turn of coordinates that other programs wrote.
-        cpus: processors to use.
         progress: listens to the job.
 
     Raises:
@@ -84,7 +82,7 @@ def compare_pick_sets(
         raise SettingsError(
             f"{evidence} is no output folder of cryoglean pick: pick the micrographs, and name it first"
         )
-    files = with_contrast(files, contrast_for(None, evidence, files, pixel_size, cpus))
+    files = with_contrast(files, contrast_for(None, evidence, files, pixel_size, cpus=1))
     found: dict[Path, Mapping[str, PickedMicrograph]] = {}
     findings = list(alarms_on_evidence(evidence, diameter))
     for path in others:

@@ -16,7 +16,7 @@ import torch
 
 from cryoglean.calibration.background import near_places
 from cryoglean.calibration.peak_heights import COVERING_PROBABILITY, PARTICLE_RADIUS_DIAMETERS
-from cryoglean.detect.peaks import Peaks, inside, non_maximum_suppression
+from cryoglean.detect.peaks import inside, non_maximum_suppression
 from cryoglean.detect.responses import FilteredMicrograph
 from cryoglean.detect.signal import is_skewed
 from cryoglean.limits import min_distance_angstrom
@@ -103,8 +103,7 @@ class TwoSizesPicker(ScoringPicker):
     def _off_edges(self, picks: Picks, micrograph: Micrograph) -> NDArray[np.bool_]:
         settings = self.settings
         diameter_px = settings.diameter_angstrom / micrograph.pixel_size_angstrom
-        peaks = Peaks(picks.x, picks.y, picks.score)
-        return inside(peaks, micrograph.image.shape, settings.edge_distance_diameters * diameter_px)
+        return inside(picks, micrograph.image.shape, settings.edge_distance_diameters * diameter_px)
 
 
 def auto_picker(settings: AutoSettings, fitted: FittedAuto, device: torch.device | None = None) -> ScoringPicker:
