@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: test demo lint setup clean
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py

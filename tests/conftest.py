@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 import examples
 import perturbations
@@ -14,6 +15,9 @@ from margins import Margins
 
 COLLECT_AFTER = (20_000, 20, 20)
 """Objects after which garbage is looked for. Resource: the default of 700 took a twentieth of the time."""
+
+WITH_NETWORKS = ("tests/pickers/emmae/", "tests/pickers/kpicker/")
+"""Folders whose files share networks. Resource: these take seconds to train, and are so once, not in each process."""
 
 
 def pytest_addoption(parser):
@@ -44,8 +48,26 @@ def pytest_collection_modifyitems(config, items):
         return
     skip = pytest.mark.skip(reason="slow: run with --slow")
     for item in items:
-        if "slow" in item.keywords:
+        if any(not _is_wanted(mark) for mark in item.iter_markers("slow")):
             item.add_marker(skip)
+
+
+def _is_wanted(slow):
+    """Tell whether a slow test, or one of its examples, is to run without being asked for."""
+    return bool(perturbations.CHOSEN) and slow.kwargs.get("perturbed", False)
+
+
+class ByFile(LoadFileScheduling):
+    """Gives each process whole files, and those that share networks to one of them."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in WITH_NETWORKS if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

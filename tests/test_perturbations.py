@@ -13,6 +13,7 @@ from margins import compared, distance_of
 PROGRAM = "import torch; from cryoglean.scale.devices import fast_dtype; print(fast_dtype(torch.device('cpu')))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", with_slow("bfloat16", slow=["float32"]))
 def test_a_program_that_a_test_starts_takes_this_processor_for_another(dtype):
     said = subprocess.run(

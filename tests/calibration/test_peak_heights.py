@@ -44,6 +44,7 @@ def precision_at(threshold, found, truths):
     return hits / sum(map(len, kept))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signal_to_noise", "particles"),
     [

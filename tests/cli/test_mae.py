@@ -33,6 +33,7 @@ def train(out, *words):
     return CliRunner().invoke(app, [str(word) for word in [*base, *words]])
 
 
+@pytest.mark.slow
 def test_it_trains_and_says_where_the_weights_are(folders, tmp_path):
     result = train(tmp_path / "out", folders / "one", "--diameter", "120")
     assert result.exit_code == 0, result.output

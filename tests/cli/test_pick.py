@@ -85,6 +85,7 @@ def test_the_verdict_tells_how_many_picks_are_particles_as_their_scores_do(micro
     assert "are expected to be particles" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_stricter_thresholds_leave_fewer_of_the_same(tmp_path):
     images, fit = write_faint(tmp_path / "images", ["a.mrc", "b.mrc"]), tmp_path / "FIT"
     words = [*BASE, "--pixel-size", PIXEL, "--method", "localpicker"]

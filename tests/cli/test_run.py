@@ -175,6 +175,7 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_run(finished, images,
     assert final(out) == final(finished[0])
 
 
+@pytest.mark.slow
 def test_the_same_command_again_does_nothing_over(finished, images):
     out, _ = finished
     before, stages = final(out), state(out)["stages"]
@@ -192,6 +193,7 @@ def test_other_settings_are_refused_and_nothing_is_lost(finished, images):
     assert state(out) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", with_slow(*KILLS, slow=SLOW_KILLS))
 def test_a_run_that_was_killed_ends_like_one_that_was_not(images, killed_at, moment):
     out = killed_at(moment)
@@ -250,6 +252,7 @@ def test_coordinates_of_ones_own_take_the_place_of_candidates(tmp_path):
     assert len(final(tmp_path / "run")) == 1
 
 
+@pytest.mark.slow
 def test_no_candidates_is_said_with_what_to_try(tmp_path):
     for seed in range(2):
         noise = np.random.default_rng(seed).standard_normal((90, 95)).astype(np.float32)

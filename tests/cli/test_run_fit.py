@@ -45,6 +45,7 @@ def run_by(fit, images, out, *words):
     return CliRunner().invoke(app, [str(word) for word in (*base, *words)])
 
 
+@pytest.mark.slow
 def test_a_run_takes_its_candidates_from_a_fit_learns_none_and_is_resumed_with_it(images, fit, tmp_path, monkeypatch):
     def learn(*_, **__):
         raise AssertionError("learned anew")

@@ -75,6 +75,7 @@ def assert_rejected_and_nothing_else_said(out, status, lines):
     assert all(line.startswith(OURS) for line in lines if line), lines
 
 
+@pytest.mark.slow
 def test_libtiff_prints_no_lines_of_its_own_about_a_broken_strip(with_a_broken_strip, tmp_path, capfd):
     done = CliRunner().invoke(app, words_for(with_a_broken_strip, tmp_path / "out", 1))
     past_python = capfd.readouterr().err

@@ -50,6 +50,7 @@ def train(folders, out, *words):
     return cryoglean(*base, "--out", out, *words)
 
 
+@pytest.mark.slow
 def test_train_then_pick(quick, folders, tmp_path):
     result = train(folders, tmp_path / "model")
     assert result.exit_code == 0, result.output

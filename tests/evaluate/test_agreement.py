@@ -66,6 +66,7 @@ def compare(truth, picks, protocol, *, best=True, threshold=None, only_with_pick
         assert ours.best.threshold == pytest.approx(theirs["best cut"]["threshold"])
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(
     ("peer", "margin", "best"),

@@ -139,6 +139,7 @@ def test_only_the_order_of_scores_matters_to_the_area(seed):
     assert precision_recall_curve(truth, squeezed, TEN).average_precision == pytest.approx(area)
 
 
+@pytest.mark.slow
 def test_many_scores_are_cut_at_a_hundred_points_that_keep_the_area():
     truth, found = random_set(1, n_micrographs=5, n=36, size=300)
     curve = precision_recall_curve(truth, found, TEN)

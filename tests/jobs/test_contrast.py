@@ -52,6 +52,7 @@ def both(tmp_path, images):
     return folder_of(tmp_path / "dark", images), folder_of(tmp_path / "bright", [-image for image in images])
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_bright_protein_is_picked_as_dark_protein_is(tmp_path, both):
     dark, bright = (pick(path, tmp_path / f"out-{path.name}")[0] for path in both)

@@ -128,6 +128,7 @@ def test_a_micrograph_has_the_same_picks_in_one_job_and_in_many_and_nothing_is_l
     assert_same_picks(picks_in(*jobs), picks_in(tmp_path / "whole"))
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_what_a_fit_picks_is_what_picking_at_once_picks(images, fitted, tmp_path):
     run_pick_job(

@@ -160,6 +160,7 @@ def test_the_verdict_and_the_report_count_picks_of_an_older_fit_and_name_the_rem
     assert findings_on_fits(dict.fromkeys(then.fits, then.fit_digest), then.fit_digest, None) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", with_slow(slice(5, 7), slow=[slice(None)]), ids=["some", "all"])
 def test_repick_makes_those_of_an_older_fit_again_and_no_others(many, at_once, renewed, named):
     out, _, then, *_ = renewed
@@ -177,6 +178,7 @@ def test_repick_makes_those_of_an_older_fit_again_and_no_others(many, at_once, r
     assert run(many, out, repick=True)[1].keys == []
 
 
+@pytest.mark.slow
 def test_a_killed_repick_goes_on_where_it_was(many, renewed, monkeypatch):
     out, first, then, *_ = renewed
     pick_one, seen = pick_job.pick_one, []

@@ -125,6 +125,7 @@ def test_a_mask_that_does_not_fit_is_told_and_the_others_go_on(images, masks, tm
         pick(files_of(images, masks)[:1], tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_what_is_masked_teaches_nothing(images, masks, tmp_path):
     """Of a micrograph half of which is anything else, with a mask there, the same is learned and surveyed."""
     (tmp_path / "hidden").mkdir()
@@ -178,6 +179,7 @@ def bordered(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_with_the_masks_that_were_written_the_same_is_learned_and_picked(bordered, tmp_path):
     files = files_of(bordered / "images", bordered / "out/masks")
     pick(files, tmp_path / "again", LocalpickerSettings(diameter_angstrom=120))

@@ -224,6 +224,7 @@ def test_a_folder_made_with_other_settings_is_refused_and_kept_unless_forced(ima
     assert json.loads((picked / "settings.json").read_text())["settings"]["diameter_angstrom"] == 150.0
 
 
+@pytest.mark.slow
 def test_new_micrographs_join_and_the_old_ones_stay_as_they_are(micrographs, tmp_path):
     run([micrographs], tmp_path / "out")
     before = contents(tmp_path / "out")

@@ -72,6 +72,7 @@ def assert_same_picks(out, other):
         assert (one.xy.tolist(), one.score.tolist()) == (two.xy.tolist(), two.score.tolist())
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_without_a_network_it_trains_one_and_finds_the_particles(whole):
     for name in ("weights.safetensors", "curves.csv", "curves.png", "reconstructions.png"):
@@ -80,11 +81,13 @@ def test_without_a_network_it_trains_one_and_finds_the_particles(whole):
         assert f1_score(read_picks(whole / f"picks/m{i}_autopick.star").xy, field.xy, DIAMETER / 5) > 0.9
 
 
+@pytest.mark.slow
 def test_candidates_are_kept_beside_the_picks(whole):
     picks, candidates = (sorted(p.name for p in whole.rglob(f"{n}/*")) for n in ("picks", "candidates"))
     assert [name.removesuffix("_autopick.star") for name in picks] == [name.removesuffix(".npz") for name in candidates]
 
 
+@pytest.mark.slow
 def test_the_report_shows_what_was_learned_and_how_the_network_was_trained(whole):
     facts = gather(whole)
     names = ["emmae.png", "emmae_clusters.png", "mae/curves.png", "mae/reconstructions.png"]
@@ -163,6 +166,7 @@ def test_a_mask_tells_the_particles_of_the_published_way(micrographs, tmp_path):
         run(micrographs, tmp_path / "other", given={"weights": weights})
 
 
+@pytest.mark.slow
 def test_a_network_of_another_preset_or_other_images_is_refused_before_any_work(micrographs, whole, tmp_path):
     weights, out = whole / "mae/weights.safetensors", tmp_path / "out"
     with pytest.raises(SettingsError, match="trained with --preset default: pick with the same"):
@@ -217,6 +221,7 @@ def test_a_training_that_was_killed_begins_anew_as_more_arrive(micrographs, tmp_
     assert len(read_emmae(tmp_path / "mae/weights.safetensors").facts.micrographs) == 2  # and one is held out
 
 
+@pytest.mark.slow
 def test_all_that_was_learned_is_copied_from_folder_to_folder(micrographs, whole, tmp_path):
     copy_fits(whole, tmp_path)
     _, said = run(micrographs, tmp_path, is_stage=True)

@@ -30,6 +30,7 @@ def die_at_three(number):
     return number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_item_is_worked_on_once_and_taken_only_as_workers_become_free(workers):
     taken = []

@@ -140,6 +140,7 @@ def test_the_published_training_is_a_job_too(folders, tmp_path):
     assert read_kpicker(tmp_path / "weights.safetensors").facts == summary.fit
 
 
+@pytest.mark.slow
 def test_picking_with_the_weights_is_bound_to_them(folders, done, tmp_path):
     from cryoglean.pickers.kpicker.picker import KpickerSettings
 

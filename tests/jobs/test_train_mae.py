@@ -252,6 +252,7 @@ def chosen(sets, out, **changes):
     return read_emmae(out / "weights.safetensors").facts.preprocess.chain, said
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize(("name", "chain"), [("recorded", "default"), ("filtered", "none")])
 def test_micrographs_choose_the_filters_which_are_told_and_kept_in_the_weights(noisy, tmp_path, name, chain):
@@ -273,6 +274,7 @@ def test_filters_that_were_chosen_train_the_network_as_the_same_that_are_given(n
         torch.testing.assert_close(own, asked, atol=1e-3, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_with_the_filters_it_began_with(noisy, tmp_path, monkeypatch):
     sets = (set_of(noisy, "filtered"),)
     chosen(sets, tmp_path)
@@ -281,6 +283,7 @@ def test_a_stopped_training_goes_on_with_the_filters_it_began_with(noisy, tmp_pa
     assert chosen(sets, tmp_path)[0] == "none"
 
 
+@pytest.mark.slow
 def test_sets_of_which_only_some_were_filtered_before_are_told(noisy, tmp_path):
     both = (set_of(noisy, "recorded"), set_of(noisy, "filtered"))
     _, said = chosen(both, tmp_path / "both")

@@ -129,6 +129,7 @@ def test_large_micrographs_become_small_pictures(tmp_path):
     assert view.diameter_px == DIAMETER / PIXEL
 
 
+@pytest.mark.slow
 def test_of_many_micrographs_some_are_shown_and_all_are_counted(tmp_path):
     small = {f"m{i:03d}.png": random_picks(i, i % 9, (40, 50)) for i in range(MAX_VIEWS + 6)}
     fake = FakeRun(tmp_path / "run", small, images={name: noise(1, (40, 50)) for name in small})
@@ -152,6 +153,7 @@ def test_pictures_show_particles_where_the_picks_are(tmp_path, name):
     assert np.allclose((centre + 0.5) / view.scale - 0.5, read.xy[0], atol=0.6)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_for_what_is_known_and_the_run_stays_as_it_was(fake):
     fake.write()
     before = (fake.root / "run.json").read_bytes()
@@ -177,6 +179,7 @@ def test_no_run_and_runs_of_other_versions_are_refused(tmp_path, fake):
             gather(fake.root)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_returned_in_words(fake):
     fake.write()
     (fake.root / REPORT).mkdir()

@@ -103,6 +103,7 @@ def test_threads_change_nothing():
     assert_same_losses(others, checks)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize(("size", "batch"), [(2, 40), (3, 40), (3, 2)])
 def test_a_team_takes_the_steps_of_one(size, batch):

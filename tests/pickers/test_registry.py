@@ -39,6 +39,7 @@ def picked(images, tmp_path_factory):
     return out, call, toy(*call, "--plots", "--json")
 
 
+@pytest.mark.slow
 def test_a_toy_picker_of_one_file_picks_and_is_reported(picked):
     out, _, (status, said, told) = picked
     assert (status, "learning how dark" in told) == (0, True), told

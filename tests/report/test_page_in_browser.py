@@ -15,8 +15,9 @@ from cryoglean.picks import Picks
 from cryoglean.report.page_facts import THRESHOLD_MARK, MicrographFacts
 from cryoglean.report.pick_page import pick_page
 from cryoglean.report.run_page import run_page
-from examples import with_slow
 from report_facts import NAMES, facts, listed_with_candidates, nothing, pick_facts, view, views
+
+pytestmark = pytest.mark.slow  # the browser alone takes seconds
 
 THRESHOLDS = (320, 437, 500, 501, 760, 1000)
 
@@ -274,7 +275,7 @@ def test_it_is_in_either_scheme_as_soon_as_that_is_asked_for(page, scheme):
     assert_fits(page, 1280, scheme)
 
 
-@pytest.mark.parametrize(("width", "scheme"), with_slow((390, "dark"), slow=[(1280, "dark"), (390, "light")]))
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "dark"), (390, "light")])
 def test_it_fits_narrow_screens_and_both_schemes(browser, path, width, scheme):
     tab = Tab(browser, path, viewport={"width": width, "height": 844}, color_scheme=scheme)
     tab.page.wait_for_selector(READY)
@@ -283,7 +284,7 @@ def test_it_fits_narrow_screens_and_both_schemes(browser, path, width, scheme):
     assert tab.requests == []
 
 
-@pytest.mark.parametrize("which", with_slow("nothing", slow=["gone"]))
+@pytest.mark.parametrize("which", ["nothing", "gone"])
 def test_empty_runs_and_micrographs_that_are_gone_do_no_harm(browser, tmp_path, which, known):
     lost = view(NAMES[0], known.picks[NAMES[0]]).__dict__ | {
         "grey": None,

@@ -38,6 +38,7 @@ print(json.dumps({{
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", with_slow(2, slow=[1]))
 def test_every_library_reports_the_limit_and_passes_it_on(limit):
     inherited = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "7")}

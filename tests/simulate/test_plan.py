@@ -41,6 +41,7 @@ def test_there_are_as_many_particles_as_asked_for_all_inside(count):
     assert (places(plan.particles) <= [1299, 999]).all()
 
 
+@pytest.mark.slow
 def test_a_full_micrograph_takes_no_more():
     plan = plan_micrograph(simulation(800), RADII, 0)
     assert 60 < len(plan.particles) < 400

@@ -184,6 +184,7 @@ def test_dead_stripes_count_nothing():
     np.testing.assert_array_equal(empty_columns, [49, 50, 51])
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_an_easy_field_is_picked():
     r = renderer(shape=(560, 620), particles=50, dose_electrons_per_square_angstrom=60)

@@ -82,6 +82,7 @@ class TestContract(PickerContract):
         return picker_of_one_species(settings, learned)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_averages_of_long_particles_take_the_place_of_a_round_template_and_find_more():
     micrographs, truths, learned = learned_bars()
@@ -97,6 +98,7 @@ def test_averages_of_long_particles_take_the_place_of_a_round_template_and_find_
     assert found[0] > found[1] + 0.05
 
 
+@pytest.mark.slow
 def test_a_micrograph_that_was_not_learned_from_is_picked_as_well():
     _, _, learned = learned_bars()
     micrograph, truth = bars(11)
@@ -104,6 +106,7 @@ def test_a_micrograph_that_was_not_learned_from_is_picked_as_well():
     assert f1_score(picks_of(learned, micrograph).xy, truth, DIAMETER / 4) > other + 0.05
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_noise_among_full_micrographs_yields_next_to_nothing():
     micrographs, _, learned = learned_bars()
@@ -112,6 +115,7 @@ def test_noise_among_full_micrographs_yields_next_to_nothing():
     assert np.mean(noise) < 0.15 * usual
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_round_particles_are_left_to_the_round_template():
     micrographs = [Micrograph(particle_field((400, 440), n=40, seed=seed, noise=1.0).image, 1.0) for seed in range(2)]
@@ -185,6 +189,7 @@ def test_the_number_of_threads_changes_nothing():
     np.testing.assert_array_equal(again.averages.images, learned.averages.images)
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_written_and_read(tmp_path):
     for number, wanted in zip(count(), (learned_bars()[2], learned_of_few()), strict=False):
         write_fitted_auto(tmp_path / f"{number}.safetensors", wanted)
@@ -195,12 +200,14 @@ def test_what_was_learned_is_written_and_read(tmp_path):
             assert found.averages.pixel_size_angstrom == pytest.approx(wanted.averages.pixel_size_angstrom)
 
 
+@pytest.mark.slow
 def test_a_file_without_its_averages_is_refused_with_the_reason(tmp_path):
     write_weights(tmp_path / "auto.safetensors", KIND, VERSION, learned_bars()[2].model.model_dump(mode="json"), {})
     with pytest.raises(SettingsError, match=r"auto.safetensors does not hold what Auto learned"):
         read_fitted_auto(tmp_path / "auto.safetensors")
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_averages_only_where_they_are_searched_for():
     learned = learned_bars()[2]
     titles = [panel.title for panel in fit_figure(learned).panels]
@@ -208,6 +215,7 @@ def test_the_figure_shows_the_averages_only_where_they_are_searched_for():
     assert [panel.title for panel in fit_figure(learned_of_few()).panels] == ["The round template searches"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("doubt", "reason"),
     [(0.1, "class averages in all turns take its place"), (0.4, "as many in doubt, so the template stays")],

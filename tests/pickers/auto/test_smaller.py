@@ -72,6 +72,7 @@ def picker(fitted, **settings):
     return auto_picker(AutoSettings(diameter_angstrom=LARGE, **settings), fitted)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_both_sizes_are_found_and_each_is_told_by_its_number():
     micrograph, large, small = two_sizes(11)
@@ -91,6 +92,7 @@ def test_among_particles_of_one_size_no_smaller_one_is_found():
     assert fitted.smaller is fitted.model.smaller is None
 
 
+@pytest.mark.slow
 def test_the_larger_ones_are_picked_as_without_the_smaller():
     micrograph, *_ = two_sizes(11)
     both = picker(learned()).pick(micrograph)
@@ -98,6 +100,7 @@ def test_the_larger_ones_are_picked_as_without_the_smaller():
     np.testing.assert_array_equal(np.sort(both.take(both.species == 1).x), np.sort(alone.x))
 
 
+@pytest.mark.slow
 def test_picks_of_both_keep_the_minimum_distance_and_a_lower_threshold_adds_only():
     micrograph, *_ = two_sizes(12)
     two = picker(learned(), min_distance_angstrom=40.0)
@@ -148,6 +151,7 @@ def test_a_smaller_species_makes_a_maximum_that_stands_out_on_both_sides(skewnes
     assert clear_maximum(fits(skewness), larger_disc=0.7) == best
 
 
+@pytest.mark.slow
 def test_what_was_learned_of_both_is_written_and_read(tmp_path):
     write_fitted_auto(tmp_path / "auto.safetensors", learned())
     found = read_fitted_auto(tmp_path / "auto.safetensors")
@@ -164,6 +168,7 @@ def test_the_species_of_picks_is_kept_in_a_star_file(tmp_path):
     assert "species" not in (tmp_path / "one_autopick.star").read_text().lower()
 
 
+@pytest.mark.slow
 def test_the_summary_and_the_figure_tell_of_the_smaller_ones():
     assert "a smaller species" in learned().model.summary()
     titles = [panel.title for panel in fit_figure(learned()).panels]

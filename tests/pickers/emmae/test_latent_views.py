@@ -53,6 +53,7 @@ def seen_as_published(known=mask_of):
     return view_paper_set(micrographs(), picker, known), picker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looked", [seen, seen_as_published])
 def test_the_first_micrographs_are_shown_and_no_more(looked):
     view, _ = looked()
@@ -63,6 +64,7 @@ def test_the_first_micrographs_are_shown_and_no_more(looked):
         assert 0 <= each.label.min() <= each.label.max() < SET_CLUSTERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looked", [seen, seen_as_published])
 def test_the_picks_shown_are_those_that_are_picked(looked):
     view, picker = looked()
@@ -72,6 +74,7 @@ def test_the_picks_shown_are_those_that_are_picked(looked):
         assert each.xy == pytest.approx(expected)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_patches_of_particles_lie_where_those_were_painted():
     view, _ = seen()
@@ -83,6 +86,7 @@ def test_patches_of_particles_lie_where_those_were_painted():
         assert (off < 0.65 * DIAMETER).all()
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_the_response_at_particles_is_above_that_elsewhere():
     view, _ = seen()
@@ -93,6 +97,7 @@ def test_the_response_at_particles_is_above_that_elsewhere():
     assert len(view.heights) > sum(len(each.xy) for each in view.micrographs)
 
 
+@pytest.mark.slow
 def test_shares_are_those_of_counting():
     view, _ = seen()
     label = np.concatenate([each.label.ravel() for each in view.micrographs])
@@ -102,6 +107,7 @@ def test_shares_are_those_of_counting():
     assert view.particle == np.argmax(view.share)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looked", [seen, seen_as_published])
 def test_clouds_hold_as_many_points_of_particles_as_of_background(looked):
     clouds = looked()[0].clouds
@@ -110,6 +116,7 @@ def test_clouds_hold_as_many_points_of_particles_as_of_background(looked):
     assert np.concatenate([clouds.particle, clouds.background]).mean(axis=0) == pytest.approx([0, 0], abs=1e-6)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_as_published_the_clusters_are_those_that_were_learned():
     view, picker = seen_as_published()
@@ -118,6 +125,7 @@ def test_as_published_the_clusters_are_those_that_were_learned():
     assert all(each.chosen.any() and each.response is None for each in view.micrographs)
 
 
+@pytest.mark.slow
 def test_where_no_mask_is_known_all_is_background():
     view, _ = seen_as_published(lambda _: None)
     assert view.particle is None

@@ -29,6 +29,7 @@ def seen(shape=(480, 540), seed=9):
     return field, paper_picker().pick(micrograph_of(field))
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize(("shape", "seed"), with_slow(((480, 540), 9), slow=[((300, 640), 1), ((640, 300), 2)]))
 def test_particles_are_found_however_the_image_is_squeezed(shape, seed):
@@ -39,6 +40,7 @@ def test_particles_are_found_however_the_image_is_squeezed(shape, seed):
     assert np.abs(np.median(offset, axis=0)).max() < 0.03 * DIAMETER  # smoothing by even windows moves nothing
 
 
+@pytest.mark.slow
 def test_picks_are_best_first_inside_and_not_closer_than_half_a_diameter():
     field, picks = seen()
     assert ((picks.xy >= 0) & (picks.xy <= np.array(field.image.shape)[::-1] - 1)).all()
@@ -48,6 +50,7 @@ def test_picks_are_best_first_inside_and_not_closer_than_half_a_diameter():
     assert apart.min() >= DIAMETER / 2 - 1e-6
 
 
+@pytest.mark.slow
 def test_a_least_distance_is_kept():
     field, near = seen()
     far = paper_picker(min_distance_angstrom=1.6 * DIAMETER_ANGSTROM).pick(micrograph_of(field))
@@ -67,6 +70,7 @@ def test_the_same_micrograph_yields_the_same_picks_whatever_its_contrast():
     assert f1_score(scaled.xy, picks.xy, 1.0) > 0.95
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_the_particles_cluster_is_the_one_under_the_mask():
     facts = learned_from_a_mask().facts
@@ -79,6 +83,7 @@ def test_the_particles_cluster_is_the_one_under_the_mask():
     assert others.facts.particle != facts.particle
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize("mask", [None, np.zeros((480, 540), dtype=bool)])
 def test_without_a_mask_no_cluster_is_the_particles_and_nothing_is_picked(mask):
@@ -89,17 +94,20 @@ def test_without_a_mask_no_cluster_is_the_particles_and_nothing_is_picked(mask):
     assert len(paper_picker(known).pick(micrograph_of(fields()[0]))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 1e6])
 def test_a_constant_micrograph_is_empty(value):
     assert len(paper_picker().pick(Micrograph(np.full((200, 240), value, np.float32), PIXEL_SIZE))) == 0
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_noise_has_few_particles():
     _, picks = seen()
     assert len(paper_picker().pick(Micrograph(noise_field(), PIXEL_SIZE))) < 0.5 * len(picks)
 
 
+@pytest.mark.slow
 def test_what_was_learned_survives_json():
     facts = learned_from_a_mask().facts
     assert PaperEmmaeFit.model_validate_json(facts.model_dump_json()) == facts

@@ -92,6 +92,7 @@ def test_rings_are_kept_whole():
     assert f1_score(picks.xy, field.xy, DIAMETER / 5) > 0.95
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize(("off", "tolerance"), with_slow((0.25, 1 / 2), slow=[(0.2, 1 / 5)]))
 def test_a_particle_of_two_lobes_gets_one_pick_and_where_they_are_apart_it_may_be_off_centre(off, tolerance):
@@ -101,6 +102,7 @@ def test_a_particle_of_two_lobes_gets_one_pick_and_where_they_are_apart_it_may_b
     assert f1_score(picks.xy, xy, tolerance * DIAMETER) > 0.95
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_touching_particles_are_parted():
     field = particle_field(noise=1.0, seed=6, n=90, distance=0.82)

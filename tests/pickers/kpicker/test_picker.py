@@ -19,7 +19,7 @@ from cryoglean.picks import Picks
 
 SMALL = KpickerLayers(filters=(6, 12, 16), dense=48)
 DIAMETER = 30.0
-STEPS = 48
+STEPS = 30
 
 
 def picks_at(xy, score=1.0):

@@ -41,6 +41,7 @@ def once(fields):
     return short(fields)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_threads_change_nothing(fields, once):
     two = short(fields, threads=2)

@@ -317,6 +317,7 @@ def test_apoferritin_is_found_with_its_own_threshold():
     assert evaluate_picks(truth, picks, protocol).overall.f1 >= 0.95
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_a_drop_of_ice_in_every_micrograph_is_not_what_the_particle_is_taken_for():
     rows, columns = np.indices((480, 540))
@@ -362,6 +363,7 @@ def test_a_pattern_of_pixels_shows_no_particles(pixel_size):
     assert not fit_localpicker([pattern], 120.0).found_particles
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize("seed", with_slow(0, slow=[1, 2]))
 def test_two_particles_a_micrograph_are_found_and_no_noise_beside_them(seed):

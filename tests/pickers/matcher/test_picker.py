@@ -65,6 +65,7 @@ class TestContract(PickerContract):
         return matcher_of(settings, *self.learned(self.diameter, self.pixel_size))
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 def test_averages_tell_particles_from_blobs_that_a_round_template_takes_for_them():
     (image, truth), diameter = rods(), 40.0

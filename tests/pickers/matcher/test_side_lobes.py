@@ -42,6 +42,7 @@ def striped(x, y):
     return np.where(np.hypot(x, y) < DIAMETER / 2, 0.4 + np.cos(2 * np.pi * x / (DIAMETER / 3.5)), 0.0)
 
 
+@pytest.mark.slow(perturbed=True)
 @pytest.mark.numerical
 @pytest.mark.parametrize(("noise", "f1"), with_slow((0.8, 0.85), slow=[(0.4, 0.95)]))
 def test_stripes_are_found_and_not_what_is_beside_them(noise, f1):

@@ -53,6 +53,7 @@ def test_particles_in_any_turn_are_found_where_they_are(diameter_px):
     assert np.abs(found[np.lexsort(found.T)] - np.array(sorted(places, key=lambda p: (p[1], p[0])))).max() < 1.0
 
 
+@pytest.mark.slow
 def test_coarser_pixels_show_the_same_response_at_the_same_places():
     image = image_of([10, 200], [(40, 45), (85, 60)], 24.0, noise=1.0, shape=(100, 125))
     wanted = best_of_all(image, 24.0)
