@@ -58,6 +58,7 @@ def at_rate(each: LearnedSet, fitted: FittedAuto, rate: float | None) -> Row:
     found = [pick_with_candidates(picker, micrograph) for micrograph in each.micrographs]
     picks = [one.picks for one in found]
     expected = Expected.total(one.picks.expected(one.candidates) for one in found)
+    expected = None if expected is None else expected.beside_hidden(fitted.model.hidden_share)
     seen = float("nan") if expected is None else expected.hits / max(expected.particles, 1e-9)
     scored = [Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)]
     hits, truth, number = counts(scored, 0.0)

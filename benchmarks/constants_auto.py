@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from constants_decoys import LearnedSet, arguments, measured, tables_of_sets
+from cryoglean.pickers.auto import fit as learning
 from cryoglean.pickers.auto import picker as judge
-from cryoglean.pickers.auto import quick_classes
+from cryoglean.pickers.auto import quick_classes, smaller
 from cryoglean.pickers.auto.fit import fit_auto
 from cryoglean.pickers.auto.picker import AutoSettings
 from cryoglean.pickers.auto.smaller import auto_picker, find_smaller
@@ -37,6 +38,10 @@ VALUES: Values = {
     "_DIAMETER_PX": (template_bank, (9.0, 12.0, 16.0, 24.0)),
     "_ERROR_OF_ALL": (judge, (0.5, 2**-0.5, 1.0, 1.1)),
     "_MIN_AGREEMENT": (judge, (0.0, 0.6, 0.7, 0.75)),
+    "_LESS_DOUBT": (judge, (0.6, 0.7, 0.8, 0.9)),
+    "_SETTLED": (learning, (0.9, 0.95, 0.98)),
+    "_CLEAR_DEPTH": (smaller, (2.0, 3.0, 4.0)),
+    "_MAX_DISC": (smaller, (0.65, 0.75, 0.85)),
 }
 CHOSEN = "rod2,rod3,small,crowd,base,frames"
 

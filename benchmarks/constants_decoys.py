@@ -45,6 +45,8 @@ VALUES: Values = {
     "_DIRT_RADIUS_DIAMETERS": (peak_heights, (0.5, 0.75, 1.0)),
     "EDGE_DIAMETERS": (peak_heights, (0.33, 0.5, 0.75)),
     "_ROUNDS": (peak_heights, (2, 4, 8)),
+    "_SETTLED": (peak_heights, (0.001, 0.003, 0.01, 0.03)),
+    "_FAR_FEWER": (peak_heights, (0.1, 0.25, 0.5, 0.75, 0.9)),
     "_MAX_VARIATION": (height_model, (0.15, 0.2, 0.25, 0.33, 0.5)),
     "_MIN_SEPARATION": (height_model, (0.5, 0.75, 1.0, 1.25, 1.5)),
     "_MIN_DEVIATION": (height_model, (0.4, 0.5, 0.6, 0.7, 0.8)),
@@ -91,8 +93,8 @@ def lacks(each: LearnedSet) -> float:
     picker = Localpicker(settings, each.model.model_copy(update=changes))
     picks = [picker.pick_down_to(m, MIN_SCORE) for m in each.micrographs]
     scored = [Field(t, p.xy, p.score, each.kind) for t, p in zip(each.truth, picks, strict=True)]
-    own = f1(*counts(scored, settings.threshold))
-    scores = np.concatenate([[settings.threshold], *(p.score for p in picks)])
+    own = f1(*counts(scored, picker.threshold))
+    scores = np.concatenate([[picker.threshold], *(p.score for p in picks)])
     return max([own, *(f1(*counts(scored, t)) for t in np.quantile(scores, np.linspace(0, 1, 60)))]) - own
 
 

@@ -82,11 +82,12 @@ def finding_on_precision(picks: int, expected: Expected | None) -> Finding:
     if expected is None:
         text = "how many of the picks are particles is not estimated: look at them in the report"
     else:
+        hidden = f", {expected.hidden:,.0f} of them hidden by dirt or others" if round(expected.hidden) else ""
         share = expected.hits / max(expected.particles, expected.hits, 1e-9)
         text = (
             f"some {expected.hits:,.0f} of {counted(picks, 'pick')} are expected to be particles "
-            f"({expected.hits / picks:.0%}), of some {expected.particles:,.0f} ({share:.0%}) that stand apart; dirt "
-            "that looks like particles is not in this, nor are particles that dirt or others hide"
+            f"({expected.hits / picks:.0%}), of some {expected.particles:,.0f} ({share:.0%}) that there are{hidden}; "
+            "dirt that looks like particles is not in this"
         )
     return Finding(Level.fact, "precision", text)
 

@@ -21,20 +21,27 @@ class Expected(NamedTuple):
     Attributes:
         hits: how many of the picks are particles.
         particles: how many particles there are, those without a pick among them.
+        hidden: how many of these cannot be picked, as dirt or others hide them.
     """
 
     hits: float
     particles: float
+    hidden: float = 0.0
 
     @classmethod
     def total(cls, each: Iterable[Expected | None]) -> Expected | None:
         """Return the sum over some micrographs; None where it is not known of one of them."""
-        hits = particles = 0.0
+        total = np.zeros(len(cls._fields))
         for one in each:
             if one is None:
                 return None
-            hits, particles = hits + one.hits, particles + one.particles
-        return cls(hits, particles)
+            total += one
+        return cls(*total.tolist())
+
+    def beside_hidden(self, share: float) -> Expected:
+        """Return the same with a share of all particles, below 1, that are hidden."""
+        more = self.particles * share / (1 - share)
+        return Expected(self.hits, self.particles + more, self.hidden + more)
 
 
 @dataclass(frozen=True, eq=False)

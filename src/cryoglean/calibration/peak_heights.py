@@ -8,6 +8,7 @@ first end stands where it has far fewer particles and is likelier beyond doubt.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,7 @@ import torch
 
 from cryoglean.calibration.background import background_amplitudes, near_places, noise_spectrum
 from cryoglean.calibration.height_model import HeightModel, fit_height_model
+from cryoglean.calibration.hidden import SeenPlaces, hidden_share
 from cryoglean.detect.contrast import ParticleContrast
 from cryoglean.detect.emptiness import certain_height
 from cryoglean.detect.mixture import MIN_HEIGHTS, fit_height_mixture
@@ -65,6 +67,10 @@ _FAR_FEWER = 0.5
 """Share of the particles of one model that another has if it is another model. Chosen on simulated sets: a hundredth or
 nothing where many were noise; else nine tenths, and then of thousands of peaks any is likelier."""
 
+_SURE = 0.9
+"""Probability from which a peak tells how near others lie. Chosen by hand: of two peaks of one long particle, one is
+not as sure."""
+
 _MIN_DECOYS = 2000
 """Decoys that are wanted at least. Resource: enough for a smooth density, in a quarter of a second for one small
 micrograph."""
@@ -85,6 +91,7 @@ class PeakHeights(NamedTuple):
         contrast: of the particles.
         peaks: of each micrograph, those whose contrast is that of particles.
         stand_out: whether some peaks are too high for the decoys of all that noise may reach.
+        hidden_share: share of all particles that dirt or others hide.
     """
 
     model: HeightModel
@@ -92,6 +99,7 @@ class PeakHeights(NamedTuple):
     contrast: ParticleContrast
     peaks: tuple[Peaks, ...]
     stand_out: bool
+    hidden_share: float
 
 
 def fit_peak_heights(
@@ -127,7 +135,8 @@ def fit_peak_heights(
             stand_out = few is not None and few.particles.share > 0
             threshold = model.best_height(heights)
             contrast = _contrast_above(threshold, seen)
-    return PeakHeights(model, threshold, contrast, tuple(each.peaks for each in alike), stand_out)
+    hidden = hidden_share([each.places(model, threshold) for each in alike])
+    return PeakHeights(model, threshold, contrast, tuple(each.peaks for each in alike), stand_out, hidden)
 
 
 def _likelier(many: HeightModel | None, few: HeightModel | None, heights: NDArray[np.float64]) -> HeightModel | None:
@@ -205,6 +214,23 @@ class _Seen(NamedTuple):
         is_alike = contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
         dirt = self.dirt | self._around(peaks.take(~is_alike), working)
         return self._replace(peaks=peaks.take(is_alike), dirt=dirt)
+
+    def places(self, model: HeightModel, threshold: float) -> SeenPlaces:
+        """Return what was found off the edges."""
+        working, (height, width) = self.field.working, self.dirt.shape
+        margin = math.ceil(EDGE_DIAMETERS * working.diameter_px)
+        inner = np.s_[margin : height - margin, margin : width - margin]
+        exposed = np.ones_like(self.dirt) if working.exposed is None else working.exposed.cpu().numpy()
+        picks = self.peaks.take(self.peaks.height >= threshold)
+        column, row = np.rint(picks.xy).astype(int).T
+        return SeenPlaces(
+            picks=picks.xy,
+            is_sure=model.posterior(picks.height) >= _SURE,
+            is_near_dirt=self.dirt[row.clip(0, height - 1), column.clip(0, width - 1)],
+            diameter_px=working.diameter_px,
+            area_px=float(exposed[inner].sum()),
+            dirty_area_px=float((self.dirt & exposed)[inner].sum()),
+        )
 
     @property
     def foremost(self) -> Peaks:

@@ -19,6 +19,7 @@ from cryoglean.jobs.processes import map_processes
 from cryoglean.jobs.result import ExitStatus, JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
 from cryoglean.jobs.usable import with_pixel_size
+from cryoglean.pickers.protocol import hidden_share_of
 from cryoglean.picks import Expected
 from cryoglean.report.counts_picture import draw_counts
 
@@ -116,7 +117,8 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     summary.fits, summary.grades = folder.fits(), folder.grade_all(summary.done)
     summary.overlaps = findings_on_overlaps(folder, job, summary.done)
     if job.description.tells_precision:
-        summary.expected = Expected.total(result.expected for result in summary.done)
+        seen = Expected.total(result.expected for result in summary.done)
+        summary.expected = None if seen is None else seen.beside_hidden(hidden_share_of(summary.fit))
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary

@@ -28,6 +28,7 @@ from cryoglean.jobs.survey import read_survey
 from cryoglean.jobs.verdict import findings_on_micrographs
 from cryoglean.limits import is_same_size, min_distance_angstrom
 from cryoglean.micrograph import Contrast
+from cryoglean.pickers.protocol import hidden_share_of
 from cryoglean.pickers.registry import describe
 from cryoglean.report.page_facts import MicrographFacts
 from cryoglean.report.pick_facts import PickFacts, Picture
@@ -153,6 +154,7 @@ def gather(root: Path) -> PickFacts:
         pick_command=_pick_command(folder, picker, settings, listed),
         threshold=settings.get("threshold") if picker.threshold_is_score else None,
         tells_precision=picker.tells_precision,
+        hidden_share=hidden_share_of(fit),
         method=picker.title,
         preset=picker.preset,
         is_fitted=picker.is_fitted,

@@ -89,6 +89,7 @@ def gather(root: Path) -> RunFacts:
         pick_command=micrographs.pick_command(best),
         threshold=micrographs.threshold,
         tells_precision=micrographs.tells_precision,
+        hidden_share=micrographs.hidden_share,
     )
 
 

@@ -95,6 +95,21 @@ class FitReport(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsHidden(Protocol):
+    """Report of a picker that also tells how many particles cannot be picked."""
+
+    @property
+    def hidden_share(self) -> float:
+        """Share of all particles that dirt or others hide."""
+        ...
+
+
+def hidden_share_of(fit: FitReport | None) -> float:
+    """Return the share of all particles that dirt or others hide; 0 where the picker does not tell."""
+    return fit.hidden_share if isinstance(fit, TellsHidden) else 0.0
+
+
 @dataclass(frozen=True)
 class PreparedPicker:
     """A picker that is ready to pick.

@@ -116,6 +116,7 @@ class PageFacts:
         pick_command: the command that picks with another threshold, `THRESHOLD_MARK`; None if there is none.
         threshold: minimum score of the picks; None where it is not known, or is no score.
         tells_precision: whether the mean score of its picks tells how many are particles.
+        hidden_share: share of all particles that dirt or others hide.
     """
 
     name: str
@@ -132,6 +133,7 @@ class PageFacts:
     pick_command: str | None = None
     threshold: float | None = None
     tells_precision: bool = False
+    hidden_share: float = 0.0
 
     @property
     def expected(self) -> Expected | None:
@@ -139,7 +141,9 @@ class PageFacts:
         if not self.tells_precision:
             return None
         each = (p.expected(self.candidates[key]) for key, p in self.picks.items())
-        return expected_if_sound(Expected.total(each), self.findings)
+        seen = Expected.total(each)
+        expected = None if seen is None else seen.beside_hidden(self.hidden_share)
+        return expected_if_sound(expected, self.findings)
 
     @property
     def picks(self) -> dict[str, Picks]:

@@ -122,6 +122,11 @@ class AutoModel(BaseModel):
         """Names of the micrographs that it was learned from."""
         return self.localpicker.micrographs
 
+    @property
+    def hidden_share(self) -> float:
+        """Share of all particles that dirt or others hide."""
+        return (self.matched or self.localpicker).hidden_share
+
     def summary(self) -> str:
         """Return in one line what was found."""
         if not self.found_particles:

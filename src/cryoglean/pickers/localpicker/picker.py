@@ -75,6 +75,7 @@ class LocalpickerModel(BaseModel):
         contrast: of the picks.
         stand_out: whether some peaks are higher than noise reaches.
         micrographs: the micrographs it was learned from.
+        hidden_share: share of all particles that dirt or others hide.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -89,6 +90,7 @@ class LocalpickerModel(BaseModel):
     contrast: ParticleContrast
     stand_out: bool
     micrographs: tuple[str, ...]
+    hidden_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @property
     def found_particles(self) -> bool:
@@ -304,6 +306,7 @@ def fit_prepared(
         threshold=found.threshold,
         contrast=found.contrast,
         stand_out=found.stand_out,
+        hidden_share=found.hidden_share,
         micrographs=tuple(names),
     )
 

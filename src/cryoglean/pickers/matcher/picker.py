@@ -56,6 +56,7 @@ class MatchedHeights(BaseModel):
         threshold: minimum height of a particle.
         contrast: of the picks.
         averages: number of class averages.
+        hidden_share: share of all particles that dirt or others hide.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -64,6 +65,7 @@ class MatchedHeights(BaseModel):
     threshold: float
     contrast: ParticleContrast
     averages: Annotated[int, Field(ge=1)]
+    hidden_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @classmethod
     def of(cls, found: PeakHeights, averages: ClassAverages) -> MatchedHeights:
@@ -73,6 +75,7 @@ class MatchedHeights(BaseModel):
             threshold=found.threshold,
             contrast=found.contrast,
             averages=len(averages.images),
+            hidden_share=found.hidden_share,
         )
 
 
