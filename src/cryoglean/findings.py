@@ -12,7 +12,7 @@ from cryoglean.words import counted, listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cryoglean.picks import Expected
+    from cryoglean.expected import Expected
 
 
 class Level(StrEnum):
@@ -83,11 +83,10 @@ def finding_on_precision(picks: int, expected: Expected | None) -> Finding:
         text = "how many of the picks are particles is not estimated: look at them in the report"
     else:
         hidden = f", {expected.hidden:,.0f} of them hidden by dirt or others" if round(expected.hidden) else ""
-        share = expected.hits / max(expected.particles, expected.hits, 1e-9)
         text = (
             f"some {expected.hits:,.0f} of {counted(picks, 'pick')} are expected to be particles "
-            f"({expected.hits / picks:.0%}), of some {expected.particles:,.0f} ({share:.0%}) that there are{hidden}; "
-            "dirt that looks like particles is not in this"
+            f"({expected.precision(picks).in_words}), of some {expected.particles:,.0f} that there are{hidden} "
+            f"({expected.recall.in_words}); dirt that looks like particles is not in this"
         )
     return Finding(Level.fact, "precision", text)
 

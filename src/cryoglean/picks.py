@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,35 +13,6 @@ if TYPE_CHECKING:
 
 ScoreKind = Literal["uncalibrated", "probability", "foreign"]
 """What a score means: monotone only, the probability of being a particle, or another program's own scale."""
-
-
-class Expected(NamedTuple):
-    """What is expected of picks whose scores are probabilities.
-
-    Attributes:
-        hits: how many of the picks are particles.
-        particles: how many particles there are, those without a pick among them.
-        hidden: how many of these cannot be picked, as dirt or others hide them.
-    """
-
-    hits: float
-    particles: float
-    hidden: float = 0.0
-
-    @classmethod
-    def total(cls, each: Iterable[Expected | None]) -> Expected | None:
-        """Return the sum over some micrographs; None where it is not known of one of them."""
-        total = np.zeros(len(cls._fields))
-        for one in each:
-            if one is None:
-                return None
-            total += one
-        return cls(*total.tolist())
-
-    def beside_hidden(self, share: float) -> Expected:
-        """Return the same with a share of all particles, below 1, that are hidden."""
-        more = self.particles * share / (1 - share)
-        return Expected(self.hits, self.particles + more, self.hidden + more)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +84,6 @@ class Picks:
     def xy(self) -> NDArray[np.float64]:
         """Centres as an (n, 2) array, x first."""
         return np.stack([self.x, self.y], axis=1)
-
-    def expected(self, candidates: Picks | None) -> Expected | None:
-        """Return what is expected of them; None where scores are no probabilities.
-
-        Args:
-            candidates: of the same micrograph, below the threshold; None where none are known.
-        """
-        if self.score_kind != "probability" and len(self):
-            return None
-        hits = float(self.score.sum())
-        return Expected(hits, hits + (0.0 if candidates is None else float(candidates.score.sum())))
 
     def take(self, which: ArrayLike) -> Picks:
         """Return the picks at `which`: an (m,) array of indices or an (n,) boolean mask."""

@@ -145,3 +145,12 @@ def test_the_nearest_pick_is_that_of_a_place():
     )
     assert which.tolist() == [0, 1]
     np.testing.assert_allclose(off, [[0.05, 0.0], [0.0, 0.45]])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_particles_without_a_place_lower_the_recall_and_nothing_else(share):
+    picks, known = picks_at(grid()[::2]), places(0.9)
+    without, hidden = (compare([[picks], [picks]], [known], each).qualities[0] for each in (0.0, share))
+    assert hidden.precision == without.precision
+    assert hidden.recall.middle == pytest.approx((1 - share) * without.recall.middle, rel=0.03)
+    assert hidden.recall.high - hidden.recall.low > without.recall.high - without.recall.low

@@ -5,7 +5,6 @@ import pytest
 from scipy.spatial import KDTree
 
 from cryoglean.calibration.hidden import SeenPlaces, hidden_by_dirt, hidden_by_others, hidden_share
-from cryoglean.picks import Expected
 
 SIDE, DIAMETER = 2000.0, 40.0
 
@@ -75,9 +74,3 @@ def test_where_all_is_dirt_or_nothing_was_found_nothing_is_hidden():
     assert hidden_share([seen(picks[::25], np.ones(2, bool), SIDE**2)]) == 0
     assert hidden_share([seen(picks[:0], dirty_area=0.2 * SIDE**2)]) == 0
     assert hidden_share([]) == 0
-
-
-def test_hidden_particles_are_beside_those_that_are_seen():
-    expected = Expected(hits=45.0, particles=60.0).beside_hidden(0.25)
-    assert expected == (45.0, pytest.approx(80.0), pytest.approx(20.0))
-    assert Expected(45.0, 60.0).beside_hidden(0.0) == Expected(45.0, 60.0)

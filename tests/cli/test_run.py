@@ -13,9 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 import cryoglean.io.atomic as atomic
-from cryoglean.calibration.comparison import Interval, Lead
+from cryoglean.calibration.comparison import Lead
 from cryoglean.cli.main import app
 from cryoglean.evaluate import Protocol, evaluate_picks
+from cryoglean.expected import Interval
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.loop import class_evaluation, rounds
 from cryoglean.loop.acceptance import AcceptanceRule, RoundComparison

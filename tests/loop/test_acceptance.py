@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from cryoglean.calibration.comparison import Interval, Lead
+from cryoglean.calibration.comparison import Lead
+from cryoglean.expected import Interval
 from cryoglean.loop.acceptance import (
     NUMERICAL_DEVIATIONS,
     SURE_DEVIATIONS,

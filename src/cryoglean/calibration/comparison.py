@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.special import expit, logit
 
 from cryoglean.detect.peaks import inside
+from cryoglean.expected import OF_HIDDEN, SHIFTS, Interval, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,21 +35,11 @@ _CENTRE_ERROR_DIAMETERS = 0.06
 """Standard deviation of a place along one axis, if it is a particle. Chosen by hand, and confirmed on simulated sets
 (`benchmarks/judge_pairs.py`); other values were not tried."""
 
-_SHIFTS = (-1.0, 0.0, 1.0)
-"""Shifts of the logarithm of the odds of all places: so far may those of a set be wrong. Chosen by hand, and confirmed
-as the error of the centre."""
-
 _DRAWS = 200
 """Draws of particles, for each shift. Resource: shares of draws are known to two hundredths."""
 
-_ALL = _DRAWS * len(_SHIFTS)
+_ALL = _DRAWS * len(SHIFTS)
 """Draws in all. Derived: those of every shift."""
-
-_LEAST, _MOST = 0.001, 0.999
-"""Limits of a probability. Derived: none is known to a thousandth."""
-
-_INTERVAL = (0.05, 0.5, 0.95)
-"""Quantiles of the draws that are told. Derived: an interval of nine in ten, and the middle."""
 
 _EDGE_DIAMETERS = 0.5
 """Distance to the edge up to which nothing is compared. Derived: a particle's radius, as in published scores."""
@@ -82,19 +72,6 @@ class Places(NamedTuple):
     def off_edges(self, picks: Picks) -> Picks:
         """Return those of some picks of the micrograph that are compared."""
         return picks.take(inside(picks, self.shape, _EDGE_DIAMETERS * self.diameter_px))
-
-
-class Interval(NamedTuple):
-    """Value of which nine in ten draws lie between two others."""
-
-    low: float
-    middle: float
-    high: float
-
-    @classmethod
-    def of(cls, draws: NDArray[np.float64]) -> Interval:
-        """Return the interval of some draws."""
-        return cls(*np.quantile(draws, _INTERVAL).tolist())
 
 
 class Draws(NamedTuple):
@@ -191,15 +168,18 @@ class Comparison(NamedTuple):
         return all(lead.is_sure for number, lead in enumerate(self.leads) if number != self.best)
 
 
-def compare(sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int = 0) -> Comparison:
+def compare(
+    sets: Sequence[Sequence[Picks]], places: Sequence[Places], hidden_share: float = 0.0, seed: int = 0
+) -> Comparison:
     """Compare pick sets of the same micrographs.
 
     Args:
         sets: two or more, each with the picks of every micrograph.
         places: of every micrograph.
+        hidden_share: share of all particles, below 1, that have no place.
         seed: of the draws.
     """
-    draws = _draw(sets, places, seed)
+    draws = _draw(sets, places, seed, hidden_share)
     f1 = np.stack([each.f1 for each in draws])
     best = int(f1.mean(1).argmax())
     return Comparison(tuple(each.quality for each in draws), best, tuple(Lead.of(draws[best], each) for each in draws))
@@ -210,13 +190,16 @@ def lead_of(one: Sequence[Picks], other: Sequence[Picks], places: Sequence[Place
     return Lead.of(*_draw([one, other], places, seed))
 
 
-def _draw(sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int) -> list[Draws]:
-    """Draw which places are particles, and where their centres are."""
+def _draw(
+    sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int, hidden_share: float = 0.0
+) -> list[Draws]:
+    """Draw which places are particles, where their centres are, and how many have no place."""
+    shifts = np.repeat(SHIFTS, _DRAWS)[:, None]
     total, hits, picks = np.zeros(_ALL), np.zeros((len(sets), _ALL)), np.zeros((len(sets), 2), int)
     for number, each in enumerate(places):
         random = np.random.default_rng([seed, number])
         known = each.off_edges(each.picks)
-        is_particle = random.random((_ALL, len(known))) < expit(_shifted_odds(known.score))
+        is_particle = random.random((_ALL, len(known))) < shifted(known.score, shifts)
         centre = _CENTRE_ERROR_DIAMETERS * random.standard_normal((_ALL, len(known), 2))
         total += is_particle.sum(1)
         for which, one in enumerate(sets):
@@ -226,12 +209,9 @@ def _draw(sets: Sequence[Sequence[Picks]], places: Sequence[Places], seed: int) 
             hits[which] += (is_hit & is_particle[:, place]).sum(1)
             own = int((np.hypot(*off.T) <= _OWN_DIAMETERS).sum())
             picks[which] += len(kept), own
+    hidden = hidden_share / (1 - hidden_share) * np.random.default_rng(seed).uniform(*OF_HIDDEN, _ALL)
+    total *= 1 + hidden
     return [Draws(hit, total, int(n), int(own)) for hit, (n, own) in zip(hits, picks, strict=True)]
-
-
-def _shifted_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (draws, n) logarithms of the odds, of the same number of draws for each shift."""
-    return np.repeat(_SHIFTS, _DRAWS)[:, None] + logit(np.clip(probability, _LEAST, _MOST))
 
 
 def nearest_picks(picks: Picks, places: Picks, diameter_px: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -16,7 +16,8 @@ from cryoglean.evaluate.orientation import OrientationChoice
 from cryoglean.jobs.micrograph_lists import LIST_DIGITS
 
 if TYPE_CHECKING:
-    from cryoglean.calibration.comparison import Interval, Quality
+    from cryoglean.calibration.comparison import Quality
+    from cryoglean.expected import Interval
     from cryoglean.jobs.compare import ComparedSets
 
 

@@ -112,7 +112,7 @@ def compare_pick_sets(
     if not fields:
         raise MicrographError(common[0].path, rejected[common[0].key].reason or "cannot be used")
     places, sets = zip(*fields, strict=True)
-    comparison = compare(list(zip(*sets, strict=True)), places)
+    comparison = compare(list(zip(*sets, strict=True)), places, folder.hidden_share)
     return ComparedSets((evidence, *others), len(fields), comparison, alarms_first(findings))
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from cryoglean.expected import Expected
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.relion import write_autopick_star, write_coords_suffix, write_micrographs_star
 from cryoglean.jobs.folder_lock import locks_output
@@ -20,7 +21,6 @@ from cryoglean.jobs.result import ExitStatus, JobSummary, MicrographResult
 from cryoglean.jobs.survey import with_contrast
 from cryoglean.jobs.usable import with_pixel_size
 from cryoglean.pickers.protocol import hidden_share_of
-from cryoglean.picks import Expected
 from cryoglean.report.counts_picture import draw_counts
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from cryoglean.jobs.learned import LEARNED
 from cryoglean.jobs.micrograph_lists import LIST_DIGITS, PickedRow, read_rows, write_rows
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.survey import SURVEY
-from cryoglean.pickers.registry import descriptions
+from cryoglean.pickers.protocol import hidden_share_of
+from cryoglean.pickers.registry import describe, descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +55,15 @@ class PickFolder(OutputFolder):
     def __init__(self, root: Path) -> None:
         of_pickers = dict.fromkeys(pattern for each in descriptions() for pattern in each.results)
         super().__init__(root, "pick", (*_PICK_RESULTS, *of_pickers))
+
+    @property
+    def hidden_share(self) -> float:
+        """Share of all particles that dirt or others hide; 0 where the picker did not tell."""
+        recorded = self.recorded()
+        if recorded is None:
+            return 0.0
+        picker = describe(recorded.settings["method"], recorded.settings["preset"])
+        return hidden_share_of(picker.load().read_fit(self.root))
 
     def picks_path(self, key: str) -> Path:
         """Return the file of a micrograph's picks."""

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cryoglean.errors import MicrographError, TableError
+from cryoglean.expected import expected_of
 from cryoglean.io.candidates import write_candidates
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.mask_files import MaskFormat, read_written_mask, write_mask
@@ -120,7 +121,7 @@ def _result(file: MicrographFile, picks: Picks, below: Picks | None, mask: NDArr
         len(picks),
         fit=picks.fit,
         nearest_px=smallest_distance_px(picks),
-        expected=picks.expected(below),
+        expected=expected_of(picks, below),
         left_out=float((mask > 0).mean()),
     )
 

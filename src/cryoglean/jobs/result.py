@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cryoglean.expected import Expected
     from cryoglean.micrograph import MicrographFile
-    from cryoglean.picks import Expected
 
 
 class ExitStatus(IntEnum):

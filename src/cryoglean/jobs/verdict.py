@@ -23,9 +23,9 @@ from cryoglean.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cryoglean.expected import Expected
     from cryoglean.pickers.localpicker.survey import MicrographSurvey, SizeEstimate
     from cryoglean.pickers.protocol import FitReport
-    from cryoglean.picks import Expected
 
 _STANDS_OUT = 0.5
 """Skewness below which things of no common size are more probably ice and dirt than particles among dirt. Chosen on

@@ -32,7 +32,6 @@ from cryoglean.loop.stage_results import (
 )
 from cryoglean.loop.stages import picks_stage
 from cryoglean.loop.tables import read_round
-from cryoglean.pickers.protocol import hidden_share_of
 from cryoglean.pickers.registry import describe
 from cryoglean.report.page_facts import MicrographFacts
 
@@ -177,10 +176,7 @@ class RunMicrographs:
     @property
     def hidden_share(self) -> float:
         """Share of all particles that dirt or others hide, as far as the picker tells."""
-        settings = self._picker()
-        if not settings:
-            return 0.0
-        return hidden_share_of(describe(settings["method"], settings["preset"]).load().read_fit(self._folder.root))
+        return self._folder.hidden_share
 
     def _picker(self) -> Mapping[str, Any]:
         recorded = self._folder.recorded()

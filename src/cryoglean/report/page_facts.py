@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryoglean.expected import Expected, expected_of
 from cryoglean.findings import expected_if_sound
-from cryoglean.picks import Expected, Picks
+from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,7 +141,7 @@ class PageFacts:
         """What is expected of all picks; None where nothing estimates it, or alarms doubt it."""
         if not self.tells_precision:
             return None
-        each = (p.expected(self.candidates[key]) for key, p in self.picks.items())
+        each = (expected_of(p, self.candidates[key]) for key, p in self.picks.items())
         seen = Expected.total(each)
         expected = None if seen is None else seen.beside_hidden(self.hidden_share)
         return expected_if_sound(expected, self.findings)
