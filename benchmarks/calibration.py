@@ -3,10 +3,10 @@
 usage: python benchmarks/calibration.py SHARED --out FOLDER [--seeds 11 12] [--sets small,frames] [--cpus 2]
 
 Sets of the hard suite (benchmarks/hard_sets.py, made in FOLDER/sets). Auto learns each and picks it at its own
-threshold and at false-discovery rates of 0.05, 0.1 and 0.2. Prints as Markdown, for each, the precision that is expected,
-the interval of nine in ten, and the true one; last the same of the recall at the own threshold. Then how many of them,
-at all thresholds, are right. A pick counts within a quarter of the diameter, one to one, so it is false, too, where it
-is off the middle.
+threshold and at false-discovery rates of 0.05, 0.1 and 0.2. Prints as Markdown, for each, the precision that is
+expected, the interval of nine in ten, and the true one; last the same of the recall at the own threshold. Then how many
+of them, at all thresholds, are right. A pick counts within a quarter of the diameter, one to one, so it is false, too,
+where it is off the middle.
 """
 
 from __future__ import annotations
