@@ -72,7 +72,7 @@ def at_rate(each: LearnedSet, fitted: FittedAuto, rate: float | None) -> Row:
     expected = expected.beside_hidden(fitted.model.hidden_share)
     scored = [Field(t, p.picks.xy, p.picks.score, each.kind) for t, p in zip(each.truth, found, strict=True)]
     hits, truth, number = counts(scored, 0.0)
-    precision, recall = expected.precision(max(number, 1)), expected.recall
+    precision, recall = expected.precision(max(sum(len(p.picks) for p in found), 1)), expected.recall
     return Row(precision, hits / max(number, 1), recall, hits / max(truth, 1), number, truth)
 
 

@@ -99,7 +99,7 @@ def lacks(each: LearnedSet) -> float:
 
 
 @contextlib.contextmanager
-def moved(module: ModuleType, name: str, value: float) -> Iterator[None]:
+def moved(module: ModuleType, name: str, value: object) -> Iterator[None]:
     """Set a constant for a while."""
     before = getattr(module, name)
     setattr(module, name, value)

@@ -218,7 +218,8 @@ def judge(each: Picked, pair: Pair) -> Judged:
     shape, diameter_px = (kind.height_px, kind.width_px), kind.diameter / kind.pixel_size
     places = [Places(own_picks(PickFolder(evidence), key)[1], diameter_px, shape) for key in each.keys]
     sets = [list(each.picks(variant).values()) for variant in (pair.one, pair.other)]
-    qualities, lead = compare(sets, places).qualities, lead_of(*sets, places)
+    hidden = PickFolder(evidence).hidden_share
+    qualities, lead = compare(sets, places, hidden).qualities, lead_of(*sets, places)
     is_sound = not alarms_on_evidence(evidence, kind.diameter)
     is_decided = lead.is_sure or lead.reversed.is_sure
     return Judged((qualities[0].f1.middle, qualities[1].f1.middle), lead, is_sound and is_decided)

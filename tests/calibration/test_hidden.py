@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from scipy.spatial import KDTree
+from tests.fields import paint, particle_field, soft
 
 from cryoglean.calibration.hidden import SeenPlaces, hidden_by_dirt, hidden_by_others, hidden_share
+from cryoglean.micrograph import Micrograph
+from cryoglean.pickers.localpicker.picker import Localpicker, LocalpickerSettings, fit_localpicker
 
 SIDE, DIAMETER = 2000.0, 40.0
 
@@ -74,3 +77,22 @@ def test_where_all_is_dirt_or_nothing_was_found_nothing_is_hidden():
     assert hidden_share([seen(picks[::25], np.ones(2, bool), SIDE**2)]) == 0
     assert hidden_share([seen(picks[:0], dirty_area=0.2 * SIDE**2)]) == 0
     assert hidden_share([]) == 0
+
+
+def below_clumps(seed, depth, clumps=9):
+    """Particles, and bright clumps of their size above some; return the micrograph and where the particles are."""
+    field = particle_field((480, 540), n=80, noise=1.0, seed=seed)
+    xy = np.random.default_rng(seed).uniform(60, 420, (clumps, 2))
+    bright = paint(field.image.shape, xy, lambda r, diameter: soft(r, 0.6 * diameter), 30.0)
+    image = np.where(bright > 0, depth * np.minimum(bright, 1), field.image)
+    return Micrograph(image.astype(np.float32), 1.4, f"m{seed}"), field.xy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [0.0, 1.5, 3.0])
+def test_of_micrographs_it_is_told_what_clumps_hide(depth):
+    micrographs, truths = zip(*(below_clumps(seed, depth, 9 if depth else 0) for seed in range(4)), strict=True)
+    fit = fit_localpicker(micrographs, 42.0)
+    picker = Localpicker(LocalpickerSettings(diameter_angstrom=42.0), fit)
+    apart = [KDTree(picker.pick(m).xy).query(xy)[0] for m, xy in zip(micrographs, truths, strict=True)]
+    assert fit.hidden_share == pytest.approx((np.concatenate(apart) > 10).mean(), abs=0.04)

@@ -71,6 +71,10 @@ _SURE = 0.9
 """Probability from which a peak tells how near others lie. Chosen by hand: of two peaks of one long particle, one is
 not as sure."""
 
+_HIDING = 0.5
+"""Height of dirt that hides particles, over theirs. Chosen by hand: as of slopes, half of what is hidden. Where they
+stand out strongly, what lies between them is a trough of its own, and hides none."""
+
 _MIN_DECOYS = 2000
 """Decoys that are wanted at least. Resource: enough for a smooth density, in a quarter of a second for one small
 micrograph."""
@@ -181,6 +185,7 @@ class _Seen(NamedTuple):
         response: its filter.
         peaks: of the response.
         dirt: `(h, w)` booleans, what is neither particle nor background.
+        obstacles: what the dirt is, with its height or depth.
         median: of the response.
         deviation: of the response, a robust one.
     """
@@ -190,6 +195,7 @@ class _Seen(NamedTuple):
     response: Response
     peaks: Peaks
     dirt: NDArray[np.bool_]
+    obstacles: tuple[Peaks, ...]
     median: Tensor
     deviation: Tensor
 
@@ -201,19 +207,21 @@ class _Seen(NamedTuple):
         heights = (found - median) / deviation
         peaks = exposed_peaks(field, heights, PEAK_DISTANCE_DIAMETERS)
         troughs = find_peaks(-heights, PEAK_DISTANCE_DIAMETERS * working.diameter_px)
-        dirt = cls._around(troughs.take(troughs.height > NOISE_HEIGHT), working)
         on_slope = field.on_slope(peaks)
-        dirt |= cls._around(peaks.take(on_slope), working)
+        obstacles = troughs.take(troughs.height > NOISE_HEIGHT), peaks.take(on_slope)
+        dirt = cls._around(obstacles, working)
         if working.exposed is not None:
             dirt |= ~working.exposed.cpu().numpy()
-        return cls(number, field, response, _off_edges(peaks.take(~on_slope), working), dirt, median, deviation)
+        kept = _off_edges(peaks.take(~on_slope), working)
+        return cls(number, field, response, kept, dirt, obstacles, median, deviation)
 
     def with_contrast(self, contrast: ParticleContrast) -> _Seen:
         """Return it with peaks of other contrast than that of particles among the dirt."""
         working, peaks = self.field.working, self.peaks
         is_alike = contrast.matches_particle_contrast(working.contrast_at(peaks.x, peaks.y), peaks.height)
-        dirt = self.dirt | self._around(peaks.take(~is_alike), working)
-        return self._replace(peaks=peaks.take(is_alike), dirt=dirt)
+        others = peaks.take(~is_alike)
+        dirt = self.dirt | self._around([others], working)
+        return self._replace(peaks=peaks.take(is_alike), dirt=dirt, obstacles=(*self.obstacles, others))
 
     def places(self, model: HeightModel, threshold: float) -> SeenPlaces:
         """Return what was found off the edges."""
@@ -221,15 +229,17 @@ class _Seen(NamedTuple):
         margin = math.ceil(EDGE_DIAMETERS * working.diameter_px)
         inner = np.s_[margin : height - margin, margin : width - margin]
         exposed = np.ones_like(self.dirt) if working.exposed is None else working.exposed.cpu().numpy()
+        least = _HIDING * model.particles.mean
+        hiding = self._around([each.take(each.height >= least) for each in self.obstacles], working)
         picks = self.peaks.take(self.peaks.height >= threshold)
         column, row = np.rint(picks.xy).astype(int).T
         return SeenPlaces(
             picks=picks.xy,
             is_sure=model.posterior(picks.height) >= _SURE,
-            is_near_dirt=self.dirt[row.clip(0, height - 1), column.clip(0, width - 1)],
+            is_near_dirt=hiding[row.clip(0, height - 1), column.clip(0, width - 1)],
             diameter_px=working.diameter_px,
             area_px=float(exposed[inner].sum()),
-            dirty_area_px=float((self.dirt & exposed)[inner].sum()),
+            dirty_area_px=float((hiding & exposed)[inner].sum()),
         )
 
     @property
@@ -239,8 +249,9 @@ class _Seen(NamedTuple):
         return self.peaks.take(non_maximum_suppression(self.peaks.x, self.peaks.y, diameter_px))
 
     @staticmethod
-    def _around(peaks: Peaks, working: WorkingImage) -> NDArray[np.bool_]:
-        return near_places(_shape(working.image), peaks.xy, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
+    def _around(obstacles: Sequence[Peaks], working: WorkingImage) -> NDArray[np.bool_]:
+        xy = np.concatenate([peaks.xy for peaks in obstacles])
+        return near_places(_shape(working.image), xy, _DIRT_RADIUS_DIAMETERS * working.diameter_px)
 
     def decoys(self, least_height: float, surrogates: int) -> NDArray[np.float64]:
         """Return the heights of decoys, if peaks of a least height are those of particles."""
