@@ -30,9 +30,9 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
-from cryoglean.classes2d.reading import read_particle_set
+from cryoglean.classes2d.reading import read_usable
 from cryoglean.classes2d.relion.files import read_relion_run
-from cryoglean.classes2d.selection import particle_scores, select, selected_particles
+from cryoglean.classes2d.selection import select, selected_particles
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.io.particles import image_places
 from cryoglean.report.gallery import draw_gallery
@@ -81,7 +81,7 @@ class Case:
 
 def read_case(folder: Path, *, is_whole: bool = False) -> Case:
     """Read a case that classes2d_cases.py has made, or the part of it that RELION gets."""
-    whole, _ = read_particle_set(folder / "particles.star")
+    whole = read_usable(folder / "particles.star").particles
     truth = pd.read_csv(folder / "truth.csv")
     rows = np.flatnonzero(truth["subset"].to_numpy(dtype=bool) | is_whole)
     ctfs = None if whole.ctfs is None else [whole.ctfs[int(row)] for row in rows]
@@ -116,7 +116,7 @@ def judge(case: Case, engine: str, found: Classification, order: NDArray[np.int6
         kept = selected_particles(found, selection)
         scores = {
             "bound": roc_auc_score(true, purity[index]),
-            "automatic": roc_auc_score(true, particle_scores(found, selection)),
+            "automatic": roc_auc_score(true, selection.score[index]),
             "percent_per_resolution": roc_auc_score(true, found.classes.percent_per_resolution[index]),
             "true_kept": kept[true].mean(),
             "junk_kept": kept[~true].mean(),

@@ -29,6 +29,7 @@ from scipy.spatial import KDTree
 
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.jobs.pick_folder import PickFolder
+from cryoglean.limits import SAME_PLACE_DIAMETERS
 from cryoglean.picks import Picks
 from hard_sets import SETS, HardSet, make_set
 from peers import PEERS
@@ -44,7 +45,6 @@ METHODS: dict[str, list[str]] = {
     "emmae": ["--method", "emmae", "--model", "pretrained"],
 }
 """Options of `cryoglean pick`."""
-HIT_DIAMETERS = 0.25
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Field:
     def __init__(
         self, truth: pd.DataFrame, picks: NDArray[np.float64], scores: NDArray[np.float64], kind: HardSet
     ) -> None:
-        self._kind, self._radius = kind, HIT_DIAMETERS * kind.diameter / kind.pixel_size
+        self._kind, self._radius = kind, SAME_PLACE_DIAMETERS * kind.diameter / kind.pixel_size
         self.truth, self.picks, self.scores = truth[["x", "y"]].to_numpy(float).reshape(-1, 2), picks, scores
         self.species = truth["species"].to_numpy() if "species" in truth else np.zeros(len(truth), int)
 

@@ -221,7 +221,7 @@ def judge(each: Picked, pair: Pair) -> Judged:
     hidden = PickFolder(evidence).hidden_share
     qualities, lead = compare(sets, places, hidden).qualities, lead_of(*sets, places)
     is_sound = not alarms_on_evidence(evidence, kind.diameter)
-    is_decided = lead.is_sure or lead.reversed.is_sure
+    is_decided = lead.is_sure or lead_of(*sets[::-1], places).is_sure
     return Judged((qualities[0].f1.middle, qualities[1].f1.middle), lead, is_sound and is_decided)
 
 

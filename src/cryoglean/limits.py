@@ -10,6 +10,10 @@ DEFAULT_SPACING_DIAMETERS = 0.5
 """Minimum distance between two picks, in particle diameters, where the user gives none. Derived: neighbours of crowded
 fields come as near as 0.75 diameters, and two peaks within a radius are of one particle."""
 
+SAME_PLACE_DIAMETERS = 0.25
+"""Distance in diameters up to which two centres are those of one particle. Derived: what an IoU of 0.6 allows along one
+axis, and half the default minimum distance, so that nothing is as near to two picks."""
+
 PIXEL_SIZE_TOLERANCE = 0.01
 """Pixel sizes, and diameters, that differ by no more than this share of themselves are taken for equal. Derived: over a
 box of 1.5 diameters of 50 px, a percent is less than a pixel."""

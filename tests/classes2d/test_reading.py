@@ -6,7 +6,7 @@ import pytest
 from cryoglean.classes2d.image_facts import NO_CTF
 from cryoglean.classes2d.native.rings import ring_ctf
 from cryoglean.classes2d.particle_set import ParticleSet, check_particles
-from cryoglean.classes2d.reading import read_particle_set, read_usable
+from cryoglean.classes2d.reading import read_usable
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError, TableError
 from particle_stacks import DEFOCUS, MICROSCOPE, PIXEL, block, particles, write_project
@@ -16,34 +16,37 @@ IMAGES, _ = particles(12)
 
 def test_images_pixel_size_and_ctf_are_those_of_the_file(tmp_path):
     rows = [f"{10_000 + 100 * n} 9000 20" for n in range(12)]
-    read, table = read_particle_set(write_project(tmp_path, IMAGES, None, MICROSCOPE, rows, DEFOCUS))
+    reading = read_usable(write_project(tmp_path, IMAGES, None, MICROSCOPE, rows, DEFOCUS))
+    read = reading.particles
     np.testing.assert_array_equal(read.images, IMAGES)
     assert (read.pixel_size_angstrom, read.box_px, len(read)) == (PIXEL, 24, 12)
     assert [ctf.defocus_u_angstrom for ctf in read.ctfs] == [10_000 + 100 * n for n in range(12)]
     assert {ctf.microscope.spherical_aberration_mm for ctf in read.ctfs} == {2.7}
     assert not read.is_phase_flipped
-    assert list(table.optics["rlnImageSize"]) == ["24"]
+    assert list(reading.table.optics["rlnImageSize"]) == ["24"]
 
 
 def test_what_a_row_says_goes_before_its_optics_group(tmp_path):
     columns = (*DEFOCUS, "rlnVoltage", "rlnImagePixelSize")
-    read, _ = read_particle_set(write_project(tmp_path, IMAGES, None, MICROSCOPE, "9000 9000 0 200 3.5", columns))
+    reading = read_usable(write_project(tmp_path, IMAGES, None, MICROSCOPE, "9000 9000 0 200 3.5", columns))
+    read = reading.particles
     assert read.pixel_size_angstrom == 3.5
     assert read.ctfs[0].microscope.voltage_kv == 200
 
 
 def test_the_layout_of_relion_3_0_says_the_same(tmp_path):
-    new, new_table = read_particle_set(write_project(tmp_path, IMAGES, None, MICROSCOPE, "9000 8000 10", DEFOCUS))
+    new = read_usable(write_project(tmp_path, IMAGES, None, MICROSCOPE, "9000 8000 10", DEFOCUS))
     columns = ["rlnImageName", *DEFOCUS, "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
     columns += ["rlnDetectorPixelSize", "rlnMagnification", "rlnOriginX"]
     lines = [f"{n + 1}@Extract/a.mrcs 9000 8000 10 300 2.7 0.1 5 12500 1.5" for n in range(12)]
     (tmp_path / "old.star").write_text(block("", columns, lines))
-    old, old_table = read_particle_set(tmp_path / "old.star")
-    np.testing.assert_array_equal(old.images, new.images)
-    assert (old.pixel_size_angstrom, old.ctfs) == (new.pixel_size_angstrom, new.ctfs)
+    old = read_usable(tmp_path / "old.star")
+    before, after = old.particles, new.particles
+    np.testing.assert_array_equal(before.images, after.images)
+    assert (before.pixel_size_angstrom, before.ctfs) == (after.pixel_size_angstrom, after.ctfs)
     said = ["rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast", "rlnImageSize"]
-    assert list(old_table.optics[said].iloc[0]) == list(new_table.optics[said].iloc[0])
-    assert "rlnOriginX" not in old_table.particles  # in pixels; beside origins in angstrom it would mislead
+    assert list(old.table.optics[said].iloc[0]) == list(new.table.optics[said].iloc[0])
+    assert "rlnOriginX" not in old.table.particles  # in pixels; beside origins in angstrom it would mislead
 
 
 def test_without_a_ctf_it_is_said(tmp_path):

@@ -219,6 +219,7 @@ def test_with_a_ctf_and_particles_of_a_table_s_part_in_another_order(project):
     assert max(agree, 1 - agree) > 0.9
 
 
+@pytest.mark.slow
 @needs_relion
 def test_the_same_again_runs_nothing_and_what_is_missing_is_gone_on_with(project):
     first, log = run(project), project / "out" / "relion" / "run.log"

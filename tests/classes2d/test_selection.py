@@ -18,7 +18,6 @@ from cryoglean.classes2d.selection import (
     automatic,
     literal,
     normalised,
-    particle_scores,
     select,
     selected_particles,
 )
@@ -127,7 +126,6 @@ def test_particles_follow_their_classes():
     found = classification_of([GOOD, half_plane()], [30, 20])
     selection = automatic(found, DIAMETER)
     assert selected_particles(found, selection).tolist() == [True] * 30 + [False] * 20
-    assert particle_scores(found, selection).tolist() == [selection.score[0]] * 30 + [selection.score[1]] * 20
 
 
 def test_best_first_has_kept_before_dropped_and_the_better_before_the_worse():

@@ -15,6 +15,7 @@ def report(*words):
     return CliRunner().invoke(app, ["report", *(str(word) for word in words)])
 
 
+@pytest.mark.slow
 def test_it_writes_page_and_figures_and_says_where(tmp_path):
     fake = FakeRun(tmp_path / "run", {"a.png": random_picks(1, 9)})
     fake.write()

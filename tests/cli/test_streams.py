@@ -28,6 +28,7 @@ open(sys.argv[1], "x").close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaves", ["stdout", "stderr", "both", "neither"])
 def test_work_goes_on_without_readers(tmp_path, leaves):
     pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)

@@ -49,6 +49,7 @@ def test_another_microscope():
     assert apart(found.fit.ctf.defocus_angle_degrees, 15) < 5
 
 
+@pytest.mark.slow
 def test_a_turned_image_turns_the_angle_and_nothing_else():
     image = micrograph(16000, 14800, 25)
     upright, turned, mirrored = (

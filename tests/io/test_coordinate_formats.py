@@ -13,7 +13,7 @@ from cryoglean.cli.evaluate import evaluate
 from cryoglean.cli.extract import extract
 from cryoglean.errors import TableError
 from cryoglean.io.coordinates import YConvention, read_picks, registry, write_picks
-from cryoglean.io.coordinates.columns import picks_from_columns
+from cryoglean.io.coordinates.columns import SCORE_WITHOUT_COLUMN
 from cryoglean.io.coordinates.format import CoordinateFormat, StoredPicks
 from cryoglean.io.pick_folders import read_picks_folder
 from cryoglean.picks import Picks
@@ -27,7 +27,7 @@ SHAPE, DIAMETER, SIDE = (240, 270), 30.0, 30
 def read_boxes(path):
     rows = [line.split() for line in path.read_text().splitlines()]
     x, y = ([float(row[i]) + float(row[2 + i]) / 2 for row in rows] for i in (0, 1))
-    return {None: StoredPicks(path, picks_from_columns(path, x, y, None, None))}
+    return {None: StoredPicks(path, Picks(x, y, np.full(len(x), SCORE_WITHOUT_COLUMN), "foreign"))}
 
 
 def write_boxes(path, picks, micrograph_name, height_px):

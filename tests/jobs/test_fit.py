@@ -142,6 +142,7 @@ def test_what_a_fit_picks_is_what_picking_at_once_picks(images, fitted, tmp_path
         np.testing.assert_allclose(table, fits[name][1], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_report_of_a_job_shows_the_fit_and_picks_again_by_it(images, fitted, tmp_path):
     pick(images[:2], fitted, tmp_path / "out")
     facts = gather(tmp_path / "out")
@@ -184,6 +185,7 @@ def test_a_job_with_other_settings_is_refused_before_any_work(images, fitted, tm
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_other_files_than_those_of_the_fit_are_refused(images, given, tmp_path):
     picker, files = PICKERS["matcher"](given)
     fit(images[:2], tmp_path / "FIT", picker, given=files)

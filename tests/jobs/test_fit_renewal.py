@@ -243,6 +243,7 @@ def test_enough_micrographs_settle_what_is_learned(many, tmp_path):
     assert learned(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_to_be_kept_stays_as_it_is(many, tmp_path):
     run(many[:1], tmp_path)
     before = learned(tmp_path)

@@ -114,6 +114,7 @@ def test_where_all_are_bad_they_are_learned_from_all_the_same(images, tmp_path):
     assert len(pick(find_micrographs([images / "m0.mrc"]), tmp_path / "out").fit.micrographs) == 1
 
 
+@pytest.mark.slow
 def test_what_a_user_masks_does_not_keep_the_rest_from_being_learned_from(images, tmp_path):
     mask = np.zeros((220, 260), np.uint8)
     mask[:, :160] = 1

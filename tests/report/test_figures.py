@@ -74,6 +74,7 @@ def test_names_are_no_mathematics(path):
     assert is_picture(path)
 
 
+@pytest.mark.slow
 def test_drawing_keeps_clear_of_global_state(tmp_path):
     program = (
         "import sys; from cryoglean.report.counts_picture import draw_counts; "

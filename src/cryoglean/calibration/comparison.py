@@ -17,6 +17,7 @@ from scipy.spatial import KDTree
 
 from cryoglean.detect.peaks import inside
 from cryoglean.expected import OF_HIDDEN, SHIFTS, Interval, shifted
+from cryoglean.limits import SAME_PLACE_DIAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.picks import Picks
-
-_HIT_DIAMETERS = 0.25
-"""Distance from its centre up to which a pick is a hit. Derived: what an IoU of 0.6 allows along one axis."""
 
 _SAME_DIAMETERS = 0.5
 """Distance up to which a pick is one of a place. Derived: a particle's radius."""
@@ -143,11 +141,6 @@ class Lead(NamedTuple):
         """Whether it is above 0 beyond doubt."""
         return self.deviations >= _SURE_DEVIATIONS
 
-    @property
-    def reversed(self) -> Lead:
-        """The lead of the other one over this."""
-        return Lead(Interval(-self.by.high, -self.by.middle, -self.by.low), -self.deviations)
-
 
 class Comparison(NamedTuple):
     """Several pick sets on one scale.
@@ -205,7 +198,7 @@ def _draw(
         for which, one in enumerate(sets):
             kept = each.off_edges(one[number])
             place, off = nearest_picks(kept, known, each.diameter_px)
-            is_hit = np.hypot(*np.moveaxis(off - centre[:, place], -1, 0)) <= _HIT_DIAMETERS
+            is_hit = np.hypot(*np.moveaxis(off - centre[:, place], -1, 0)) <= SAME_PLACE_DIAMETERS
             hits[which] += (is_hit & is_particle[:, place]).sum(1)
             own = int((np.hypot(*off.T) <= _OWN_DIAMETERS).sum())
             picks[which] += len(kept), own

@@ -80,17 +80,6 @@ class Reading:
         return digest.hexdigest()
 
 
-def read_particle_set(star_path: str | Path) -> tuple[ParticleSet, ParticleTable]:
-    """Read the particles that can be used, and their rows; see `read_usable`.
-
-    Raises:
-        TableError: as `read_usable`.
-        SettingsError: as `read_usable`.
-    """
-    reading = read_usable(star_path)
-    return reading.particles, reading.table
-
-
 def read_usable(star_path: str | Path) -> Reading:
     """Read the particles of a STAR file; images that are empty or hold values that are not finite are rejected.
 

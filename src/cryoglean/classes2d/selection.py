@@ -211,9 +211,3 @@ def selected_particles(classification: Classification, selection: Selection) -> 
     """Return (n,) which particles are in kept classes."""
     kept: NDArray[np.bool_] = selection.kept[classification.particles.class_index]
     return kept
-
-
-def particle_scores(classification: Classification, selection: Selection) -> NDArray[np.float64]:
-    """Return (n,) the scores of the particles' classes."""
-    score: NDArray[np.float64] = selection.score[classification.particles.class_index]
-    return score

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from cryoglean.evaluate.orientation import AS_IS, RESCALINGS, TURNS, Hypothesis
+from cryoglean.limits import SAME_PLACE_DIAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cryoglean.picks import Picks
-
-_NEAR_DIAMETERS = 0.25
-"""Distance in diameters up to which two centres agree. Derived: what an IoU of 0.6 allows along one axis."""
 
 _CERTAIN_DEVIATIONS = 6.0
 """Poisson deviations by which a hypothesis must have more agreements than any other. Chosen by hand: 6 are one in
@@ -86,7 +84,7 @@ def compare_orientations(
     for f, m, shape in both:
         tree = KDTree(f)
         for hypothesis in tried:
-            hits[hypothesis] += _near(tree, hypothesis.apply(m, shape or (1, 1)), _NEAR_DIAMETERS * diameter_px)
+            hits[hypothesis] += _near(tree, hypothesis.apply(m, shape or (1, 1)), SAME_PLACE_DIAMETERS * diameter_px)
     best = max(tried, key=lambda h: hits[h])
     most = max(n for h, n in hits.items() if h != best)
     is_certain = hits[best] >= max(_CERTAIN_LEAD * most, most + _CERTAIN_DEVIATIONS * math.sqrt(most + 1))

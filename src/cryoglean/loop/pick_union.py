@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
+from cryoglean.limits import SAME_PLACE_DIAMETERS
 from cryoglean.picks import Picks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-SAME_DIAMETERS = 0.25
-"""Two picks nearer than this share of the diameter are of one particle. Derived: half the default minimum distance, so
-that no pick is as near to two of the other round."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +54,8 @@ def merge_rounds(
     count = min(sum(map(len, reference.values())), sum(map(len, new.values())))
     min_reference, min_new = _min_score(reference, count), _min_score(new, count)
     return {
-        key: _union(reference[key], new[key], SAME_DIAMETERS * diameters_px[key], min_reference, min_new) for key in new
+        key: _union(reference[key], new[key], SAME_PLACE_DIAMETERS * diameters_px[key], min_reference, min_new)
+        for key in new
     }
 
 

@@ -50,6 +50,7 @@ def test_threads_change_nothing(fields, once):
     assert once.model.facts == two.model.facts
 
 
+@pytest.mark.slow
 def test_another_seed_makes_another_network(fields, once):
     assert not torch.equal(weights(once), weights(short(fields, seed=2)))
 

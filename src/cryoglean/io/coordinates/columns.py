@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from cryoglean.errors import TableError
 from cryoglean.io.coordinates.format import StoredPicks
 from cryoglean.picks import Picks, ScoreKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,34 +22,6 @@ that a threshold would drop."""
 
 MAX_FAULTS = 20
 """Broken rows of a file that are named one by one. Chosen by hand: more would push all else off the screen."""
-
-
-def picks_from_columns(
-    path: Path, x: Iterable[str], y: Iterable[str], score: Iterable[str] | None, kind: str | None
-) -> Picks:
-    """Convert columns of text into picks.
-
-    Args:
-        path: their file, for messages.
-        x: column coordinates.
-        y: row coordinates.
-        score: figures of merit; None where the file has none.
-        kind: score kind as the file says it; any other text, and None, is "foreign".
-
-    Raises:
-        TableError: if a value is not a finite number, or a score leaves the range of its kind.
-    """
-    score_kind = known_score_kind(kind)
-    try:
-        xs, ys = _floats(x), _floats(y)
-        scores = np.full(len(xs), SCORE_WITHOUT_COLUMN) if score is None else _floats(score)
-        return Picks(xs, ys, scores, score_kind)
-    except ValueError as error:
-        raise TableError(path, f"broken value: {error}") from None
-
-
-def _floats(cells: Iterable[str]) -> NDArray[np.float64]:
-    return np.array([float(cell) for cell in cells], dtype=np.float64)
 
 
 def known_score_kind(said: str | None) -> ScoreKind:

@@ -10,6 +10,7 @@ import numpy as np
 from cryoglean.calibration.peak_heights import EDGE_DIAMETERS, PeakHeights, fit_peak_heights
 from cryoglean.detect.peaks import distance_to_nearest, inside
 from cryoglean.detect.responses import PEAK_DISTANCE_DIAMETERS, standardised_response
+from cryoglean.limits import SAME_PLACE_DIAMETERS
 from cryoglean.pickers.auto.picker import AutoModel, AutoSettings, FittedAuto, Trial
 from cryoglean.pickers.auto.quick_classes import FoundPeaks, quick_averages
 from cryoglean.pickers.localpicker.picker import Localpicker, particle_like_peaks
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.pickers.localpicker.picker import LocalpickerModel, PeakCandidates
     from cryoglean.preprocess.working import WorkingImage
-
-_SAME_PLACE_DIAMETERS = 0.25
-"""Picks nearer than this are the same. Derived: as near as a pick must be to a particle to be one."""
 
 _ROUNDS = 2
 """Most rounds of averages. Resource: bounds the time; most sets gain in the first only, rods in the second, too."""
@@ -171,6 +169,6 @@ def _agreement(fields: Sequence[FilteredMicrograph], one: Sequence[Peaks], other
         diameter_px, shape = field.working.diameter_px, field.working.image.shape
         sets = [each.take(inside(each, shape, EDGE_DIAMETERS * diameter_px)).xy for each in (here, there)]
         for some, rest in (sets, sets[::-1]):
-            same += int((distance_to_nearest(some, rest) <= _SAME_PLACE_DIAMETERS * diameter_px).sum())
+            same += int((distance_to_nearest(some, rest) <= SAME_PLACE_DIAMETERS * diameter_px).sum())
             picks += len(some)
     return same / max(picks, 1)
