@@ -66,8 +66,9 @@ def test_the_same_micrograph_yields_the_same_picks_whatever_its_contrast():
     again = paper_picker().pick(Micrograph(field.image.copy(), PIXEL_SIZE))
     np.testing.assert_array_equal(again.xy, picks.xy)
     np.testing.assert_array_equal(again.score, picks.score)
-    scaled = paper_picker().pick(Micrograph((250 * field.image + 3e4).astype(np.float32), PIXEL_SIZE))
-    assert f1_score(scaled.xy, picks.xy, 1.0) > 0.95
+    # by a power of two: other gains and offsets round grey values by a step (tests/preprocess/test_mae_chain.py)
+    scaled = paper_picker().pick(Micrograph(256 * field.image, PIXEL_SIZE))
+    np.testing.assert_array_equal(scaled.xy, picks.xy)
 
 
 @pytest.mark.slow(perturbed=True)
