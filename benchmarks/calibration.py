@@ -66,10 +66,10 @@ def at_rate(each: LearnedSet, fitted: FittedAuto, rate: float | None) -> Row:
     settings = AutoSettings(diameter_angstrom=each.kind.diameter, fdr=rate)
     picker = auto_picker(settings, fitted)
     found = [pick_with_candidates(picker, micrograph) for micrograph in each.micrographs]
-    expected = Expected.total(expected_of(one.picks, one.candidates) for one in found)
+    each_expected = (expected_of(one.picks, one.candidates) for one in found)
+    expected = Expected.total(each_expected, fitted.model.hidden_share)
     if expected is None:
         raise ValueError("scores of Auto are probabilities")
-    expected = expected.beside_hidden(fitted.model.hidden_share)
     scored = [Field(t, p.picks.xy, p.picks.score, each.kind) for t, p in zip(each.truth, found, strict=True)]
     hits, truth, number = counts(scored, 0.0)
     precision, recall = expected.precision(max(sum(len(p.picks) for p in found), 1)), expected.recall

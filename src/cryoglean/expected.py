@@ -1,4 +1,4 @@
-"""What is expected of picks whose scores are probabilities: how many are particles, and how many of these there are."""
+"""What is expected of picks whose scores are probabilities: how many of them are particles, and what they lack."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 SHIFTS = (-1.0, 0.0, 1.0)
 """Shifts of the logarithm of the odds of all places: so far may those of a set be wrong. Chosen by hand, and confirmed
-on simulated sets (`benchmarks/calibration.py`, `benchmarks/judge_pairs.py`)."""
+on simulated sets (`benchmarks/calibration.py`); the judge of pick sets decides as well with half of them
+(`benchmarks/constants_judge.py`)."""
 
 OF_HIDDEN = (0.5, 1.5)
-"""Range of the particles without a place, over what is told of them. Chosen by hand: in six simulated sets dirt or
-others hid 0.7 to 1.3 times as many, and none in a seventh."""
+"""Range of the particles without a place, over what is told of them. Chosen by hand: on simulated sets with dirt
+or overlaps it was 1.1 to 1.4 (two seeds of base and of crowd, by `benchmarks/calibration.py`)."""
 
 _LEAST, _MOST = 0.001, 0.999
 """Limits of a probability. Derived: none is known to a thousandth."""
@@ -83,14 +84,19 @@ class Expected(NamedTuple):
     missed_variance: float = 0.0
 
     @classmethod
-    def total(cls, each: Iterable[Expected | None]) -> Expected | None:
-        """Return the sum over some micrographs; None where it is not known of one of them."""
+    def total(cls, each: Iterable[Expected | None], hidden_share: float = 0.0) -> Expected | None:
+        """Return the sum over some micrographs; None where it is not known of one of them.
+
+        Args:
+            each: of every micrograph.
+            hidden_share: share of all particles of the set, below 1, that are hidden.
+        """
         total = np.zeros(len(cls._fields))
         for one in each:
             if one is None:
                 return None
             total += one
-        return cls(*total.tolist())
+        return cls(*total.tolist()).beside_hidden(hidden_share)
 
     def beside_hidden(self, share: float) -> Expected:
         """Return the same with a share of all particles, below 1, that are hidden."""

@@ -89,6 +89,7 @@ def below_clumps(seed, depth, clumps=9):
 
 
 @pytest.mark.slow
+@pytest.mark.numerical
 @pytest.mark.parametrize("depth", [0.0, 1.5, 3.0])
 def test_of_micrographs_it_is_told_what_clumps_hide(depth):
     micrographs, truths = zip(*(below_clumps(seed, depth, 9 if depth else 0) for seed in range(4)), strict=True)

@@ -30,8 +30,8 @@ _SAME_DIAMETERS = 0.5
 """Distance up to which a pick is one of a place. Derived: a particle's radius."""
 
 _CENTRE_ERROR_DIAMETERS = 0.06
-"""Standard deviation of a place along one axis, if it is a particle. Chosen by hand, and confirmed on simulated sets
-(`benchmarks/judge_pairs.py`); other values were not tried."""
+"""Standard deviation of a place along one axis, if it is a particle. Chosen by hand; half and twice as much
+decide as well on simulated sets (`benchmarks/constants_judge.py`)."""
 
 _DRAWS = 200
 """Draws of particles, for each shift. Resource: shares of draws are known to two hundredths."""

@@ -18,7 +18,6 @@ _NEXT_DIAMETERS = 1.2 * PEAK_DISTANCE_DIAMETERS
 """Distance up to which pairs tell how many lie still nearer. Chosen by hand: at 1.3 times the least, a diameter that is
 given a third too large takes particles that touch for some that overlap; at 1.1 there is half of the pairs."""
 
-
 _MOST_BY_ONE = 0.5
 """Particles that one hides, at most. Derived: with as many hidden as are seen, pairs tell no more how many they are."""
 

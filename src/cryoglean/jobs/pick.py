@@ -117,8 +117,8 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     summary.fits, summary.grades = folder.fits(), folder.grade_all(summary.done)
     summary.overlaps = findings_on_overlaps(folder, job, summary.done)
     if job.description.tells_precision:
-        seen = Expected.total(result.expected for result in summary.done)
-        summary.expected = None if seen is None else seen.beside_hidden(hidden_share_of(summary.fit))
+        each = (result.expected for result in summary.done)
+        summary.expected = Expected.total(each, hidden_share_of(summary.fit))
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary

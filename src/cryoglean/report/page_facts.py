@@ -142,9 +142,7 @@ class PageFacts:
         if not self.tells_precision:
             return None
         each = (expected_of(p, self.candidates[key]) for key, p in self.picks.items())
-        seen = Expected.total(each)
-        expected = None if seen is None else seen.beside_hidden(self.hidden_share)
-        return expected_if_sound(expected, self.findings)
+        return expected_if_sound(Expected.total(each, self.hidden_share), self.findings)
 
     @property
     def picks(self) -> dict[str, Picks]:
