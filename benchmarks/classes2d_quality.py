@@ -3,9 +3,9 @@
 usage: python benchmarks/classes2d_quality.py CASES [CASE ...] [--seeds 3] [--whole] [--relion FOLDER]
        [--galleries FOLDER]
 
-CASES is the folder that classes2d_cases.py has filled; FOLDER holds `<case>.tar.gz`, what RELION left of each case (by
-default the folder `relion_2d` beside this script, made by classes2d_relion.py). Both engines classify the same 2,000
-particles into 10 classes in 15 iterations, those of the case `species` into 3.
+CASES is the folder that classes2d_cases.py has filled; FOLDER holds `<case>-<seed>.tar.gz`, what RELION left of
+each run (by default the folder `relion_2d` beside this script, made by classes2d_relion.py). Both engines classify the
+same 2,000 particles into 10 classes in 15 iterations, those of the case `species` into 3.
 `--whole`: the native engine alone, all 5,000 particles of a simulated case.
 
 For each run: the area under the ROC of "true particle" if particles are ranked by their class: by its purity, which
@@ -89,6 +89,11 @@ def read_case(folder: Path, *, is_whole: bool = False) -> Case:
     return Case(folder.name, particles, rows, truth.iloc[rows].reset_index(drop=True))
 
 
+def seed_of(archive: Path) -> str:
+    """Return the seed of a run of RELION."""
+    return archive.name.removesuffix(".tar.gz").rsplit("-", 1)[1]
+
+
 def relion_classification(case: Case, archive: Path) -> tuple[Classification, NDArray[np.int64]]:
     """Read what RELION found, and the order of its particles as places in the case."""
     with tempfile.TemporaryDirectory() as name:
@@ -144,9 +149,8 @@ def main() -> None:
             found = classify(case.particles, settings, threads=arguments.threads)
             engine = f"native, seed {seed}, {time.perf_counter() - start:.0f} s"
             runs.append((engine, found, np.arange(len(case.rows))))
-        archive = arguments.relion / f"{name}.tar.gz"
-        if archive.exists() and not arguments.whole:
-            runs.append(("RELION", *relion_classification(case, archive)))
+        kept = () if arguments.whole else sorted(arguments.relion.glob(f"{name}-[0-9]*.tar.gz"))
+        runs += [(f"RELION, seed {seed_of(archive)}", *relion_classification(case, archive)) for archive in kept]
         rows += [judge(case, *run) for run in runs]
         print(pd.DataFrame(rows[-len(runs) :]).to_string(index=False), flush=True)
         for engine, found, _ in runs if arguments.galleries else ():

@@ -1,16 +1,16 @@
 """2D classification by RELION of the cases that classes2d_cases.py builds: its classes, and the time it takes.
 
-usage: python benchmarks/classes2d_relion.py CASES OUT [CASE ...] [--results FOLDER] [--threads 2]
+usage: python benchmarks/classes2d_relion.py CASES OUT [CASE ...] [--seeds 20240] [--results FOLDER] [--threads 2]
 
 CASES is the folder that classes2d_cases.py has filled; RELION (3.1 or later) must be installed. Of each case the part
 that truth.csv calls the subset is classified, at most 2,000 particles, into 10 classes in 15 iterations, with the flags
 that RELION's own interface gives, and with a CTF that is ignored until its first peak, as `cryoglean classify --engine
-relion` does; `species` into one class for each of its three species. OUT/<case> keeps `data.star`,
+relion` does; `species` into one class for each of its three species. OUT/<case>-<seed> keeps `data.star`,
 `model.star`, `classes.mrcs`, `command.txt` and `time.json`: wall seconds, and processor seconds of all threads. The
-first three go to FOLDER, too (by default the folder `relion_2d` beside this script), as <case>.tar.gz, so that
-comparisons can be repeated without RELION; and times.csv, seconds and processor seconds of each case.
+first three go to FOLDER, too (by default the folder `relion_2d` beside this script), as <case>-<seed>.tar.gz, so that
+comparisons can be repeated without RELION; and times.csv, seconds and processor seconds of each run.
 
-A case that OUT/READY lists is left as it is.
+A run that OUT/READY lists is left as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from cryoglean.io.particles import ParticleTable, read_particles, write_particle
 from cryoglean.jobs.extract_settings import PAPER_BACKGROUND_RADIUS
 
 CASES = ("10146", "sim-mid", "10017", "species", "sim-high", "sim-low", "10146-noisy")
-ITERATIONS, SEED = 15, 20240
+ITERATIONS, SEED = 15, 20240  # the seed unless others are given
 CLASSES = {"species": 3}  # others 10
 SIZE_PX = 64
 FLAGS = (
@@ -48,21 +49,23 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("case", nargs="*", default=CASES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[SEED])
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "relion_2d")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     arguments.results.mkdir(parents=True, exist_ok=True)
     ready = arguments.out / "READY"
-    for name in arguments.case:
-        if not (ready.is_file() and name in ready.read_text().split()):
-            classify(arguments.cases / name, arguments.out / name, arguments.threads)
-            pack(arguments.out / name, arguments.results / f"{name}.tar.gz")
+    for name, seed in product(arguments.case, arguments.seeds):
+        run = f"{name}-{seed}"
+        if not (ready.is_file() and run in ready.read_text().split()):
+            classify(arguments.cases / name, arguments.out / run, seed, arguments.threads)
+            pack(arguments.out / run, arguments.results / f"{run}.tar.gz")
             with ready.open("a") as stream:
-                print(name, file=stream)
+                print(run, file=stream)
     write_times(arguments.out, arguments.results)
 
 
-def classify(case: Path, out: Path, threads: int) -> None:
+def classify(case: Path, out: Path, seed: int, threads: int) -> None:
     """Run RELION on the subset of one case, and keep what its last iteration says."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -70,13 +73,13 @@ def classify(case: Path, out: Path, threads: int) -> None:
         (work / "particles.mrcs").symlink_to((case / "particles.mrcs").resolve())
         table = subset_table(case)
         write_particles(work / "subset.star", table)
-        command = relion_command(table, CLASSES.get(case.name, 10), threads)
+        command = relion_command(table, CLASSES.get(case.name, 10), seed, threads)
         (out / "command.txt").write_text(" ".join(command) + "\n")
         used = timed(command, work, out / "relion.log")
         (out / "time.json").write_text(json.dumps({**used, "particles": len(table.particles), "threads": threads}))
         for name in KEPT:
             shutil.copy(work / f"run_it{ITERATIONS:03d}_{name}", out / name)
-    print(f"{case.name}: {used['wall_seconds']:.0f} s, {used['user_seconds']:.0f} s of processor time", flush=True)
+    print(f"{out.name}: {used['wall_seconds']:.0f} s, {used['user_seconds']:.0f} s of processor time", flush=True)
 
 
 def subset_table(case: Path) -> ParticleTable:
@@ -87,12 +90,12 @@ def subset_table(case: Path) -> ParticleTable:
     return ParticleTable(table.optics.assign(**unknown), table.particles.iloc[rows].reset_index(drop=True))
 
 
-def relion_command(table: ParticleTable, classes: int, threads: int) -> list[str]:
+def relion_command(table: ParticleTable, classes: int, seed: int, threads: int) -> list[str]:
     """Return the command; the mask is as wide as the circle outside which the background was normalised."""
     diameter = PAPER_BACKGROUND_RADIUS * SIZE_PX * float(table.optics["rlnImagePixelSize"][0])
     command = ["relion_refine", "--i", "subset.star", "--o", "./run", "--K", str(classes), "--iter", str(ITERATIONS)]
     command += ["--particle_diameter", f"{diameter:.1f}", *FLAGS.split()]
-    command += ["--random_seed", str(SEED), "--j", str(threads)]
+    command += ["--random_seed", str(seed), "--j", str(threads)]
     return [*command, "--ctf", "--ctf_intact_first_peak"] if "rlnDefocusU" in table.particles else command
 
 
@@ -117,10 +120,13 @@ def pack(out: Path, archive: Path) -> None:
 
 
 def write_times(out: Path, results: Path) -> None:
-    """Write the times of all cases that are done."""
-    done = [name for name in CASES if (out / name / "time.json").is_file()]
-    rows = [{"case": name, **json.loads((out / name / "time.json").read_text())} for name in done]
-    pd.DataFrame(rows).to_csv(results / "times.csv", index=False)
+    """Write the times of all runs that are done, beside those of runs that were done elsewhere."""
+    path = results / "times.csv"
+    known = {row["run"]: row for row in pd.read_csv(path).to_dict("records")} if path.is_file() else {}
+    for done in sorted(out.glob("*/time.json")):
+        known[done.parent.name] = {"run": done.parent.name, **json.loads(done.read_text())}
+    rows = list(known.values())
+    pd.DataFrame(rows).to_csv(path, index=False)
 
 
 if __name__ == "__main__":

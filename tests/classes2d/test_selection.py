@@ -44,7 +44,7 @@ def test_automatic_keeps_particles_and_says_why_others_are_dropped():
         ClassVerdict.off_centre,
         ClassVerdict.aligned_noise,
         ClassVerdict.low_resolution,
-        ClassVerdict.not_reproducible,
+        ClassVerdict.unresolved,
         ClassVerdict.empty,
     ]
     assert selection.reasons[4].startswith("dropped: off centre, 0.")

@@ -97,7 +97,7 @@ def test_the_defocus_and_the_worst_fit_are_told():
         ([0, 0], [np.inf, np.inf], {}),
     ],
 )
-def test_classes_are_judged_by_their_sizes_and_by_what_reproduces(counts, resolution, topics):
+def test_classes_are_judged_by_their_sizes_and_by_what_is_resolved(counts, resolution, topics):
     verdict = verdict_on_classes(np.array(counts), np.array(resolution), OUT)
     assert levels(verdict) == topics
     assert is_in_order(verdict)

@@ -19,8 +19,8 @@ class Classes:
         averages: (k, box, box) float32, corrected for the CTF and filtered by how sure each ring is.
         uncorrected: (k, box, box) float32, plain means of the aligned images.
         counts: (k,) particles assigned.
-        resolution_angstrom: (k,) where the half-set ring correlation falls below its threshold; infinite if nothing
-            reproduces between the halves.
+        resolution_angstrom: (k,) up to where an average stands out of its noise; infinite if it does nowhere, but as
+            aligned noise does.
         ring_correlation: (k, box // 2 + 1) Fourier ring correlation of the averages of two halves of the particles.
         signal_to_noise: (k, box // 2 + 1) spectral signal-to-noise ratio of the averages.
     """

@@ -204,7 +204,7 @@ def _unusable(classes: Classes, k: int) -> tuple[ClassVerdict, str] | None:
         return ClassVerdict.empty, ""
     resolution = classes.resolution_angstrom[k]
     is_resolved = math.isfinite(resolution) and resolution > 0
-    return None if is_resolved else (ClassVerdict.not_reproducible, "")
+    return None if is_resolved else (ClassVerdict.unresolved, "")
 
 
 def selected_particles(classification: Classification, selection: Selection) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ class ClassVerdict(StrEnum):
     kept_by_hand = "kept_by_hand"
     dropped_by_hand = "dropped_by_hand"
     empty = "empty"
-    not_reproducible = "not_reproducible"
+    unresolved = "unresolved"
     aligned_noise = "aligned_noise"
     off_centre = "off_centre"
     one_sided_edge = "one_sided_edge"
@@ -53,7 +53,7 @@ _MESSAGES = {
     ClassVerdict.kept_by_hand: "by hand",
     ClassVerdict.dropped_by_hand: "by hand",
     ClassVerdict.empty: "no particles",
-    ClassVerdict.not_reproducible: "not reproducible between half sets",
+    ClassVerdict.unresolved: "no detail beyond aligned noise",
     ClassVerdict.aligned_noise: "no more signal than aligned noise",
     ClassVerdict.off_centre: "off centre",
     ClassVerdict.one_sided_edge: "one-sided edge signal (neighbour or carbon edge)",

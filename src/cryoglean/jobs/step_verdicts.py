@@ -89,7 +89,7 @@ def verdict_on_classes(counts: NDArray[np.int64], resolution: NDArray[np.float64
 
     Args:
         counts: (k,) particles of each.
-        resolution: (k,) in angstrom; infinite where nothing reproduces.
+        resolution: (k,) in angstrom; infinite where nothing stands out of the noise.
         out: the output folder.
     """
     total, filled = int(counts.sum()), int((counts > 0).sum())
@@ -104,7 +104,7 @@ def verdict_on_classes(counts: NDArray[np.int64], resolution: NDArray[np.float64
         found.append(Finding(Level.note, "classes", text))
     seen = resolution[(counts > 0) & (resolution < float("inf"))]
     text = f"the best of {counted(filled, 'class', 'classes')} reaches {seen.min():.1f} Å" if seen.size else ""
-    text = text or "no class reproduces between two halves of its particles: are they particles?"
+    text = text or "no class stands out of its noise: are they particles?"
     level = Level.fact if seen.size else Level.alarm
     found.append(Finding(level, "detail", text, words_of("select", out, "--out", f"{out}-selected")))
     return alarms_first(found)

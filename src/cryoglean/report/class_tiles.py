@@ -31,7 +31,7 @@ class ClassTile:
         image: data URI; None for a class without particles.
         particles: number of these.
         share: of all particles.
-        resolution_angstrom: None where nothing reproduces between halves.
+        resolution_angstrom: None where nothing stands out of the noise.
         percent_per_resolution: share in per cent over the resolution in angstrom.
         kept: whether it is kept.
         reason: of the decision.

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cryoglean.classes2d.half_bit import half_bit
-from cryoglean.classes2d.native.rings import agrees_as_a_whole, reproducible_rings, ring_ctf, smoothed
+from cryoglean.classes2d.native.rings import reproducible_rings, ring_ctf, smoothed
 from cryoglean.ctf.model import Ctf, Microscope, ctf_2d
 
 MANY = torch.full((12,), 1e6)
@@ -67,14 +67,6 @@ def test_noise_does_not_reproduce():
     noise = torch.tensor(np.random.default_rng(0).normal(0, 0.25, (500, 30)))
     members = 2.5 * torch.arange(1, 31)
     assert (reproducible_rings(noise, members) > 6).float().mean() < 0.01
-
-
-def test_rings_that_each_prove_nothing_may_do_so_together():
-    members = torch.full((5,), 9.0)
-    each = torch.full((1, 5), 0.45)
-    assert (each < half_bit(members)).all()
-    assert agrees_as_a_whole(each, members).all()
-    assert not agrees_as_a_whole(torch.tensor([[0.9, 0.1, -0.1, 0.2, 0.0]]), members).any()
 
 
 def test_smoothing_keeps_what_is_constant():

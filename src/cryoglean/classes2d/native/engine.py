@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -105,7 +104,6 @@ class _State:
     pixel_size: float
     alignment: Alignment
     centre: Tensor
-    log_prior: Tensor
     splits: Splits
     polar: PolarGrid | None = None
     samples: Tensor = field(default_factory=lambda: torch.empty(0))
@@ -144,7 +142,6 @@ class _State:
             particles.pixel_size_angstrom,
             Alignment.unknown(count, device),
             torch.zeros(count, 2, dtype=torch.long, device=device),
-            torch.full((classes,), -math.log(classes), device=device),
             Splits.none(count, device),
         )
 
@@ -181,35 +178,34 @@ class _State:
         if self.averages is None:
             self.averages = self._first_averages(polar)
         else:
-            halves, correlation = self.averages.halves, self.averages.ring_correlation
-            self.averages = Averages(polar.fitted(halves), correlation)
+            self.averages = replace(self.averages, filtered=polar.fitted(self.averages.filtered))
 
     def _first_averages(self, polar: PolarGrid) -> Averages:
-        """Average images at random, as RELION begins, each half its own."""
+        """Average images at random, as RELION begins."""
         member = torch.randint(self.classes, (len(self.samples),), generator=self.random)
         sums, ctf = Sums.empty(self.classes, polar), self.ctf[:, : polar.rings]
-        for half in (0, 1):
-            for index in range(self.classes):
-                rows = torch.nonzero((member == index) & (self.half == half)).flatten().to(self.images.device)
-                sums.numerator[half, index] = (polar.harmonics(self.samples[rows]) * ctf[rows, :, None]).sum(0)
-                sums.denominator[half, index] = ctf[rows].square().sum(0)
-                sums.mass[half, index] = len(rows)
-        plain = unfiltered(sums, self.geometry.shared_rings)
-        plain[..., self.progress.rings :, :] = 0
-        return Averages(plain, torch.zeros(self.classes, polar.rings))
+        for index in range(self.classes):
+            rows = torch.nonzero(member == index).flatten().to(self.images.device)
+            sums.numerator[0, index] = (polar.harmonics(self.samples[rows]) * ctf[rows, :, None]).sum(0)
+            sums.denominator[0, index] = ctf[rows].square().sum(0)
+            sums.mass[0, index] = len(rows)
+        plain, _ = unfiltered(sums.numerator[0], sums.denominator[0], sums.mass[0])
+        plain[:, self.progress.rings :] = 0
+        nothing = torch.zeros_like(sums.denominator[0])
+        return Averages(plain, nothing, nothing)
 
     def iterate(self, pool: ThreadPoolExecutor) -> None:
         """Do one expectation and one maximisation."""
         polar, averages = self.polar, self.averages
         if polar is None or averages is None:
             raise RuntimeError("prepare first")
-        grid, references = self._grid(polar), self._references(polar, averages)
+        grid, references = self._grid(polar), References(averages.filtered, power(polar, averages.filtered))
         begin = torch.zeros_like(self.alignment.shift) if self.progress.is_global else self.alignment.shift
 
         def search(rows: slice) -> EStepResult:
             samples = self.samples[rows] * polar.moves(begin[rows] - self.centre[rows])
-            half, ctf = references[int(self.half[rows.start])], self.ctf[rows, : polar.rings]
-            return expect(polar, samples, begin[rows], ctf, half, grid, self.splits.part(rows))
+            ctf = self.ctf[rows, : polar.rings]
+            return expect(polar, samples, begin[rows], ctf, references, grid, self.splits.part(rows))
 
         sums, found = Sums.empty(self.classes, polar), []
         for rows, part in zip(self.batches(), pool.map(search, self.batches()), strict=True):
@@ -220,20 +216,14 @@ class _State:
         self.changed = float((before != self.alignment.class_index).float().mean())
         self._learn(polar, sums)
 
-    def _references(self, polar: PolarGrid, averages: Averages) -> list[References]:
-        closed = self.log_prior.clone()
-        closed[self.splits.closed] = -torch.inf
-        return [References(h, power(polar, h), closed) for h in averages.halves]
-
     def _grid(self, polar: PolarGrid) -> Grid:
         shifts, rings = self.progress.shifts().to(self.images.device), self.progress.rings
         return Grid(shifts, self.geometry.max_shift_px, rings, (polar.members / self.noise)[:rings], self.dtype)
 
     def _learn(self, polar: PolarGrid, sums: Sums) -> None:
-        """Make averages, noise and shares of what was found, and see how fine the next iteration may look."""
-        self.averages = maximise(polar, sums, self.geometry.shared_rings, self.settings.regularisation)
+        """Make averages and noise of what was found, and see how fine the next iteration may look."""
+        self.averages = maximise(polar, sums, self.noise[: polar.rings], self.settings.regularisation)
         self.noise = residual_noise(polar, self.images_power, sums, self.averages, len(self.samples))
-        self.log_prior = torch.log((sums.mass.sum(0) + 1) / (len(self.samples) + self.classes))
         counts = torch.bincount(self.alignment.class_index, minlength=self.classes)
         self.splits = Splits.none(len(self.samples), self.images.device)
         if self.progress.may_split:
@@ -248,7 +238,10 @@ class _State:
         box, pixel_size = self.images.shape[-1], self.pixel_size
         geometry = Geometry.of(box, pixel_size, self.settings)
         alignment = replace(self.alignment, shift=self.alignment.shift * (box / self.geometry.box_px))
-        classes = class_results(self.images, self.ctf, self.half, alignment, geometry, self.classes, pixel_size)
+        if self.averages is None:
+            raise RuntimeError("iterate first")
+        stands_out = self.averages.signal_to_noise
+        classes = class_results(self.images, self.ctf, self.half, alignment, geometry, stands_out, pixel_size)
         return Classification(classes, assignments(alignment.sorted_back(self.order), pixel_size), pixel_size)
 
     def summary(self, number: int) -> Iteration:

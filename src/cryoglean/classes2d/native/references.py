@@ -1,4 +1,4 @@
-"""The maximisation step: class averages, filtered by how far they reproduce between two halves of the images."""
+"""The maximisation step: class averages, filtered by how far they stand out of the noise."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MIN_MASS = 1e-3
 """Share of a class's mass below which a ring is not divided by its squared CTF. Chosen by hand: keeps rings at zeros of
 the CTF finite, and lowers the others by a thousandth."""
 
-_CORRELATION_RANGE = 1e-3, 0.999
-"""Bounds of a ring correlation before it is turned into a signal-to-noise ratio. Chosen by hand: keep it finite."""
+_MIN_SIGNAL_TO_NOISE = 1e-3
+"""Chosen by hand, far below what counts: what stands out less is next to nothing, and a ratio is not negative."""
 
 _MIN_NOISE_SHARE = 0.1
 """Share of the images' power that is noise at least. Chosen by hand: averages that explain more are overfitted."""
@@ -62,44 +62,47 @@ class Averages:
     """Class averages after an iteration.
 
     Attributes:
-        halves: (2, k, rings, harmonics) filtered averages that the images of each half are compared with next.
-        ring_correlation: (k, rings) between the halves.
+        filtered: (k, rings, harmonics) averages that the images are compared with next.
+        signal_to_noise: (k, rings) spectral signal-to-noise ratio of the averages.
+        ring_correlation: (k, rings) between the averages of both halves.
     """
 
-    halves: Tensor
+    filtered: Tensor
+    signal_to_noise: Tensor
     ring_correlation: Tensor
 
 
-def maximise(polar: PolarGrid, sums: Sums, shared_rings: int, regularisation: float) -> Averages:
+def maximise(polar: PolarGrid, sums: Sums, noise: Tensor, regularisation: float) -> Averages:
     """Make averages of sums.
 
     The filter is the regularised likelihood's, SSNR / (1 + SSNR) with SSNR multiplied by `regularisation` (Scheres, J.
-    Mol. Biol. 415, 406, 2012, eq. 5 to 7), the SSNR taken from the halves' correlation. Beyond the shared rings the
-    halves never see each other: there, noise that has been aligned does not correlate (Henderson, PNAS 110, 18037,
-    2013).
+    Mol. Biol. 415, 406, 2012, eq. 5 to 7). The signal's power is what an average has beyond the power that the noise of
+    its images leaves in it.
 
     Args:
         polar: the grid.
         sums: of both halves.
-        shared_rings: rings from the first on which both halves have the same average, so that classes correspond.
+        noise: (rings,) variance of the images' noise.
         regularisation: RELION's T.
     """
-    halves = unfiltered(sums, 0)
+    whole, left = unfiltered(sums.numerator.sum(0), sums.denominator.sum(0), sums.mass.sum(0))
+    signal_to_noise = smoothed(power(polar, whole) / (noise * left) - 1).clamp_min(_MIN_SIGNAL_TO_NOISE)
+    ratio = regularisation * signal_to_noise
+    halves, _ = unfiltered(sums.numerator, sums.denominator, sums.mass)
     correlation = ring_correlation(polar, halves[0], halves[1])
-    sure = smoothed(correlation).clamp(*_CORRELATION_RANGE)
-    ratio = regularisation * sure / (1 - sure)
-    is_shared = torch.arange(polar.rings, device=polar.device) < shared_rings
-    ratio = torch.where(is_shared, 2 * ratio, ratio)
-    return Averages(unfiltered(sums, shared_rings) * (ratio / (1 + ratio))[..., None], correlation)
+    return Averages(whole * (ratio / (1 + ratio))[..., None], signal_to_noise, correlation)
 
 
-def unfiltered(sums: Sums, shared_rings: int) -> Tensor:
-    """Return the averages `(2, k, rings, harmonics)` of each half, on the first rings those of both together."""
-    floor = _MIN_MASS * (sums.mass + 1)
-    halves = sums.numerator / (sums.denominator + floor[..., None])[..., None]
-    whole = sums.numerator.sum(0) / (sums.denominator.sum(0) + floor.sum(0)[:, None])[..., None]
-    halves[:, :, :shared_rings] = whole[:, :shared_rings]
-    return halves
+def unfiltered(numerator: Tensor, denominator: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Return averages `(..., k, rings, harmonics)`, and `(..., k, rings)` the share of the images' noise left in them.
+
+    Args:
+        numerator: (..., k, rings, harmonics), as in `Sums`.
+        denominator: (..., k, rings).
+        mass: (..., k).
+    """
+    weight = denominator + _MIN_MASS * (mass + 1)[..., None]
+    return numerator / weight[..., None], 1 / weight
 
 
 def ring_correlation(polar: PolarGrid, first: Tensor, second: Tensor) -> Tensor:
@@ -124,6 +127,7 @@ def residual_noise(polar: PolarGrid, images_power: Tensor, sums: Sums, averages:
         averages: made of them.
         count: images.
     """
-    cross = ((averages.halves.conj() * sums.numerator).real * polar.twice).sum(-1)
-    explained = (2 * cross - power(polar, averages.halves) * sums.denominator).sum((0, 1)) / count
+    numerator, denominator = sums.numerator.sum(0), sums.denominator.sum(0)
+    cross = ((averages.filtered.conj() * numerator).real * polar.twice).sum(-1)
+    explained = (2 * cross - power(polar, averages.filtered) * denominator).sum(0) / count
     return torch.maximum(images_power - explained, _MIN_NOISE_SHARE * images_power)

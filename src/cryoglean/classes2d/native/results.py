@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from cryoglean.classes2d.classification import Assignments, Classes
-from cryoglean.classes2d.native.averages import add_up, corrected, degrees, half_correlation, plain, ring_sums
-from cryoglean.classes2d.native.rings import agrees_as_a_whole, reproducible_rings
+from cryoglean.classes2d.native.averages import add_up, corrected, degrees, half_correlation, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
     from cryoglean.classes2d.native.schedule import Geometry
     from cryoglean.classes2d.native.search import EStepResult
-
-_JUDGED_RINGS = 5
-"""Rings beyond the shared ones that must agree as a whole. Chosen by hand: more have too little signal to agree, and
-fewer are too few to tell chance from signal."""
 
 
 @dataclass(frozen=True)
@@ -71,55 +66,57 @@ class Alignment:
 
 
 def class_results(
-    images: Tensor, ctf: Tensor, half: Tensor, alignment: Alignment, geometry: Geometry, classes: int, pixel_size: float
+    images: Tensor,
+    ctf: Tensor,
+    half: Tensor,
+    alignment: Alignment,
+    geometry: Geometry,
+    stands_out: Tensor,
+    pixel_size: float,
 ) -> Classes:
-    """Average the aligned images of each class and see how far its halves agree.
+    """Average the aligned images of each class, and see how far it is resolved and its halves agree.
 
     Args:
         images: (n, box, box).
         ctf: (n, rings).
-        half: (n,) to which half each image belonged while it was aligned.
+        half: (n,) which of two halves each image belongs to.
         alignment: of the images.
         geometry: sizes.
-        classes: how many.
+        stands_out: (k, rings) signal-to-noise ratio of the averages that the images were aligned to last.
         pixel_size: in angstrom.
     """
     half = half.to(images.device)
-    sums = add_up(images, ctf, alignment.shift, alignment.angle, alignment.class_index, half, classes)
+    index, classes = alignment.class_index, len(stands_out)
+    sums = add_up(images, ctf, alignment.shift, alignment.angle, index, half, classes)
     correlation = half_correlation(sums, geometry.radius_px, geometry.edge_px)
     sure = correlation.clamp(1e-3, 0.999)
     signal_to_noise = 2 * sure / (1 - sure)
-    resolution = resolutions(correlation, geometry, pixel_size)
+    counts = sums.counts.sum(0)
+    resolution = torch.where(counts > 0, resolutions(stands_out, geometry, pixel_size), torch.inf)
     return Classes(
         corrected(sums, signal_to_noise).cpu().numpy(),
         plain(sums).cpu().numpy(),
-        sums.counts.sum(0).cpu().numpy().astype(np.int64),
-        resolution.numpy(),
+        counts.cpu().numpy().astype(np.int64),
+        resolution.double().cpu().numpy(),
         correlation.double().cpu().numpy(),
         signal_to_noise.double().cpu().numpy(),
     )
 
 
-def resolutions(correlation: Tensor, geometry: Geometry, pixel_size: float) -> Tensor:
-    """Return how far classes reproduce between halves, in angstrom; infinite for those that do not.
+def resolutions(signal_to_noise: Tensor, geometry: Geometry, pixel_size: float) -> Tensor:
+    """Return up to where classes stand out of their noise, in angstrom; infinite for those that do not.
 
-    On the rings that the halves shared even aligned noise agrees: the next ones must agree as a whole.
+    The last ring before the signal-to-noise ratio falls below 1, as RELION has its estimated resolution (Scheres, J.
+    Struct. Biol. 180, 519, 2012). All images of a class are aligned to one average, so it is what they agree on, noise
+    that was aligned included. On the rings with which the search begins even noise stands out: more is asked for.
 
     Args:
-        correlation: (k, box // 2 + 1).
+        signal_to_noise: (k, rings) spectral signal-to-noise ratio of the averages, rings from 1.
         geometry: sizes.
         pixel_size: in angstrom.
     """
-    box, device = geometry.box_px, correlation.device
-    used = slice(1, geometry.max_rings + 1)
-    members = ring_sums(torch.ones(1, box, box // 2 + 1, device=device))[0, used]
-    share = np.pi * (geometry.radius_px + geometry.edge_px / 2) ** 2 / box**2
-    members = members * min(share, 1.0)
-    shared = geometry.shared_rings
-    beyond, found = slice(shared, shared + _JUDGED_RINGS), correlation[:, used]
-    rings = reproducible_rings(found, members).clamp_min(shared + 1)
-    real = agrees_as_a_whole(found[:, beyond], members[beyond])
-    return torch.where(real, box * pixel_size / rings, torch.inf).double().cpu()
+    rings = (signal_to_noise >= 1).long().cumprod(-1).sum(-1)
+    return torch.where(rings > geometry.first_rings, geometry.box_px * pixel_size / rings, torch.inf)
 
 
 def assignments(alignment: Alignment, pixel_size: float) -> Assignments:

@@ -87,14 +87,3 @@ def reproducible_rings(correlation: Tensor, members: Tensor) -> Tensor:
     reached = nearby.long().cumprod(-1)[..., _GAP_RINGS:]
     place = torch.arange(1, rings + 1, device=agree.device)
     return (agree * reached * place).amax(-1)
-
-
-def agrees_as_a_whole(correlation: Tensor, members: Tensor) -> Tensor:
-    """Return (k,) whether rings taken together agree by the half-bit criterion: they have more members than each.
-
-    Args:
-        correlation: (k, rings) Fourier ring correlation.
-        members: (rings,) independent Fourier pixels of each ring.
-    """
-    total = members.sum()
-    return correlation @ members.to(correlation.dtype) / total > half_bit(total)

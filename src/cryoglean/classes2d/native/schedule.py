@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from cryoglean.classes2d.settings import ClassifySettings
 
-SHARED_ELEMENTS = 2.75
-"""Resolved elements across a diameter that the halves share, so that their classes correspond, and with which the
-search begins. Chosen by hand: with fewer the halves drift apart, and more say too much of how a particle looks."""
+FIRST_ELEMENTS = 2.75
+"""Resolved elements across a diameter with which the search begins; on these even aligned noise stands out. Chosen by
+hand: fewer tell no views apart, and more lock in early mistakes."""
 
 MIN_RINGS_BEYOND = 2
-"""Rings beyond the shared ones that are needed to see whether halves agree. Chosen by hand: one alone may by chance."""
+"""Rings beyond the first that are needed to see whether a class is more than aligned noise. Chosen by hand: one alone
+may stand out by chance."""
 
 _GLOBAL_ELEMENTS = 5.5
 """Resolved elements across a diameter up to which all shifts are searched. Chosen by hand: finer rings need finer
@@ -70,7 +71,7 @@ class Geometry:
         """Return the sizes for images and settings.
 
         Raises:
-            SettingsError: if the limit of resolution leaves nothing by which the halves of a class can be compared.
+            SettingsError: if the limit of resolution leaves nothing by which a class can be told from aligned noise.
         """
         diameter = settings.diameter_angstrom / pixel_size_angstrom
         width, limit, most = box_px * pixel_size_angstrom, settings.resolution_limit_angstrom, box_px // 2 - 1
@@ -78,7 +79,7 @@ class Geometry:
         if not limit:
             return sizes
         limited = replace(sizes, max_rings=min(most, int(width / limit)))
-        finest = width / min(sizes.shared_rings + MIN_RINGS_BEYOND, most)
+        finest = width / min(sizes.first_rings + MIN_RINGS_BEYOND, most)
         if limited.max_rings < most and limit > finest:
             raise SettingsError(
                 f"--resolution-limit {limit:g}: too coarse to tell classes of a particle of "
@@ -103,12 +104,7 @@ class Geometry:
     @property
     def first_rings(self) -> int:
         """Rings looked at first."""
-        return self.ring_of(SHARED_ELEMENTS)
-
-    @property
-    def shared_rings(self) -> int:
-        """Rings on which the halves have the same averages."""
-        return self.ring_of(SHARED_ELEMENTS)
+        return self.ring_of(FIRST_ELEMENTS)
 
     @property
     def global_rings(self) -> int:

@@ -24,8 +24,10 @@ _NEGLIGIBLE_NATS = 8.0
 _MIN_SHARE = 1e-3
 """Share of an image's probability below which a pair adds nothing to the averages. Resource: saves time."""
 
-_SHIFT_SPREAD = 0.5
-"""Standard deviation of the shifts' prior, in maximum shifts. Chosen by hand: the prior is cut off at 2 deviations."""
+_SHIFT_SPREAD = 0.3
+"""Standard deviation of the shifts' prior, in maximum shifts. Chosen on sim-low, -mid and -high
+(benchmarks/classes2d_ablation.py), where 0.2 to 0.35 are as good: wider, what lies beside a particle is taken for one;
+narrower, particles are left where they lie."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,10 @@ class References:
     Attributes:
         harmonics: (k, rings, harmonics) complex.
         power: (k, rings) mean squared amplitude.
-        log_prior: (k,) logarithm of the classes' shares; minus infinity closes a class.
     """
 
     harmonics: Tensor
     power: Tensor
-    log_prior: Tensor
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,11 @@ def expect(
     """Compare images with all classes in all places.
 
     Follows the mixture model of Sigworth, J. Struct. Biol. 122, 328 (1998), and Scheres, J. Mol. Biol. 415, 406 (2012):
-    white noise on each ring, its variance known, CTF as ring weights. Per harmonic, the products with all classes are
-    one matrix product over rings; a transform over harmonics gives all turns. That search is in low precision; the
-    best places of each image are computed again, and only those count: the others have next to no probability.
+    white noise on each ring, its variance known, CTF as ring weights. Unlike there all classes are as likely
+    beforehand, whatever their size: shares as a prior draw images to large classes, until small ones vanish (Sorzano
+    et al., J. Struct. Biol. 171, 197, 2010). Per harmonic, the products with all classes are one matrix product over
+    rings; a transform over harmonics gives all turns. That search is in low precision; the best places of each image
+    are computed again, and only those count: the others have next to no probability.
 
     Args:
         polar: the grid the samples are on.
@@ -125,12 +127,13 @@ def expect(
         ctf: (n, rings) CTF.
         references: classes.
         grid: the search.
-        splits: which of these images count to another class.
+        splits: which of these images count to another class, and which classes are closed.
     """
     used = grid.rings
     moved = polar.harmonics((samples * ctf[:, :, None])[:, None] * polar.moves(grid.shifts)[None])
     penalty = 0.5 * (ctf[:, :used].square() * grid.weights) @ references.power[:, :used].T
-    bias = grid.log_prior(stand)[:, :, None] + (references.log_prior - penalty)[:, None, :]
+    bias = grid.log_prior(stand)[:, :, None] - penalty[:, None, :]
+    bias[:, :, splits.closed] = -torch.inf
     weighted = references.harmonics[:, :used] * grid.weights[:, None]
     best = _best_of_turns(polar, moved[:, :, :used], weighted, grid.dtype)
     image, shift, index = _likely((best + bias).flatten(1), len(references.power))
