@@ -154,7 +154,7 @@ def main() -> None:
         rows += [judge(case, *run) for run in runs]
         print(pd.DataFrame(rows[-len(runs) :]).to_string(index=False), flush=True)
         for engine, found, _ in runs if arguments.galleries else ():
-            short = engine.split(" s")[0].replace(", seed ", "-").split(",")[0]
+            short = "-".join(engine.replace(" seed ", "").split(",")[:2])
             path = arguments.galleries / f"{name}-{short}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             diameter = DIAMETERS[name]

@@ -246,11 +246,11 @@ def test_review_waits_for_the_table_and_obeys_it(images, killed_at):
 
 @pytest.mark.slow
 def test_coordinates_of_ones_own_take_the_place_of_candidates(tmp_path):
-    images = grow(tmp_path, count=1)
+    images = grow(tmp_path, count=2)
     result = run(images, tmp_path / "run", "--start-from", tmp_path / "truth")
     assert result.exit_code == 0, result.output
     assert state(tmp_path / "run")["best"] == 1
-    assert len(final(tmp_path / "run")) == 1
+    assert len(final(tmp_path / "run")) == 2
 
 
 @pytest.mark.slow

@@ -50,9 +50,9 @@ neither gain nor lose; ten and sixteen moved F1 of six sets by 0.05 at most, eit
 _ITERATIONS = 8
 """Resource: classes of so few pixels settle early; with twelve, F1 of seven simulated sets was lower or the same."""
 
-_MAX_SHIFT_DIAMETERS = 0.25
-"""How far particles are from the middle of their boxes. Derived: a round template finds an end of a rod, whose middle
-is a quarter of its length away."""
+_MAX_SHIFT_DIAMETERS = 0.4
+"""How far particles are from the middle of their boxes at most. Derived: a round template finds an end of a rod, whose
+middle is a quarter of its length away, and twice the deviation that the engine expects (0.3 of this) is as far."""
 
 _CENTRINGS = 4
 """Times that averages are centred. Chosen by hand: each time more of a particle that was off the middle is in its
