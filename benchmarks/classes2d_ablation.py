@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from classes2d_quality import judge, read_case
+from constants_decoys import moved
 from cryoglean.classes2d.native import classify, schedule, search, splits
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.settings import ClassifySettings
@@ -27,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from turned_shapes import PIXEL, comma, ring, shape_set  # the shapes of the tests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
 CASES = ("sim-low", "sim-mid", "sim-high", "10146", "10146-noisy", "10017")
@@ -59,17 +58,6 @@ def main() -> None:
         for value in values:
             with moved(where, name, value):
                 print_row(f"`{name}`", f"{value:g}", given)
-
-
-@contextmanager
-def moved(where: ModuleType, name: str, value: float) -> Iterator[None]:
-    """Give a constant of a module another value for a while."""
-    before = getattr(where, name)
-    setattr(where, name, value)
-    try:
-        yield
-    finally:
-        setattr(where, name, before)
 
 
 def print_row(name: str, value: str, given: argparse.Namespace) -> None:

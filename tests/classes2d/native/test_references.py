@@ -41,6 +41,7 @@ def wave(height):
     return harmonics
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("images", [40, 200, 1000])
 def test_what_noise_leaves_in_an_average_is_no_signal(images):
     found = [maximise(POLAR, sums_of(wave(0.0), images, seed), NOISE, 2.0) for seed in range(20)]
@@ -48,6 +49,7 @@ def test_what_noise_leaves_in_an_average_is_no_signal(images):
     assert torch.stack([each.filtered.abs().square().sum() for each in found]).mean() < 1 / images
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("images", [40, 200, 1000])
 @pytest.mark.parametrize("height", [0.5, 1.0])
 def test_signal_to_noise_is_the_signal_over_what_the_noise_of_so_many_images_leaves(images, height):
@@ -62,6 +64,7 @@ def test_regularisation_trusts_the_signal_more():
     assert power[-1] > 1.5 * power[0]
 
 
+@pytest.mark.numerical
 def test_an_average_is_of_both_halves_and_how_they_agree_of_each():
     """Halves that show the opposite cancel, and their correlation says so."""
     sums = sums_of(wave(1.0), 400)
@@ -71,6 +74,7 @@ def test_an_average_is_of_both_halves_and_how_they_agree_of_each():
     assert float(found.signal_to_noise.mean()) < 3
 
 
+@pytest.mark.numerical
 def test_noise_is_what_averages_do_not_explain():
     signal, images = wave(1.0), 1000
     sums = sums_of(signal, images)

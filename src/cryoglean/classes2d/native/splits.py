@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _EMPTY_SHARE = 0.01
 """Share of an average class below which a class is refilled. Chosen on sim-mid and sim-high
-(benchmarks/classes2d_ablation.py): up to 0.03 is as good; with 0.1 small classes of junk are lost to halves of large
+(benchmarks/README.md, 2D classes): up to 0.03 is as good; with 0.1 small classes of junk are lost to halves of large
 ones, and junk goes into classes of particles."""
 
 _MIN_SPLIT = 8
