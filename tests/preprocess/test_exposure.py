@@ -32,12 +32,18 @@ NOTHING = {
     "the shade of a beam": 900 * np.exp(-((ROWS - 150) ** 2 + (COLUMNS - 300) ** 2) / (2 * 300**2)),
     "amplifiers of other gain": np.where(ROWS < 210, 3.0, 0.0) + np.where(COLUMNS < 260, 7.0, 0.0),
     "waves": np.sin(COLUMNS / 100) + np.cos(ROWS / 70),
+    "a ramp in whole numbers": np.round(0.037 * ROWS + 0.11 * COLUMNS),
+    "a bowl in bytes": np.round(((ROWS - 150) ** 2 + (COLUMNS - 265) ** 2) / 800) / 255,
+    "noise in the last bits": 1000 + 0.37 * ROWS + 1e-3 * NOISE,
+    "rows with noise in the last bits": (-1.0) ** ROWS + 3e-7 * NOISE,
     "hardly a count": RNG.poisson(1e-5, SHAPE),
 }
 NOISES = {
     "small values": 1e-5 * NOISE,
     "far from zero": 1000 + 0.01 * NOISE,
     "few grey values": np.round(128 + 0.4 * NOISE),
+    "few grey values between two": np.round(128.5 + 0.5 * NOISE),
+    "half a count": RNG.poisson(0.5, SHAPE),
     "a fiftieth of a count": RNG.poisson(0.02, SHAPE),
     "smooth": gaussian_filter(NOISE, 5),
 }

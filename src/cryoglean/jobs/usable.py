@@ -9,6 +9,7 @@ from cryoglean.errors import MicrographError
 from cryoglean.io.images import read_micrograph
 from cryoglean.limits import MIN_DIAMETER_PX
 from cryoglean.preprocess.exposure import exposed_blocks
+from cryoglean.preprocess.patterns import is_pattern
 
 if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph, MicrographFile
@@ -49,6 +50,8 @@ def read_exposed(file: MicrographFile, pixel_size_angstrom: float | None) -> tup
         raise MicrographError(file.path, "not enough memory to read it") from error
     if not exposed_blocks(micrograph.image).any():
         raise MicrographError(file.path, "shows nothing: constant but for single pixels or lines, or a smooth shade")
+    if is_pattern(micrograph.image):
+        raise MicrographError(file.path, "shows nothing but a regular pattern, which comes again all over it")
     return micrograph, note
 
 

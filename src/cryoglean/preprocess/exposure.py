@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import torch
 from scipy.ndimage import binary_erosion
@@ -31,14 +32,31 @@ _PART_NOISY = 16
 """Pixels that stand out in a part of usual noise, at least. Chosen by hand: half as many are then four standard
 deviations from none."""
 
-_ROUNDING = 8.0
-"""Second differences up to this many times the resolution of float32 are rounding. Derived: four numbers, each rounded
-once by whoever wrote them and once here."""
+_ROUNDING = 64.0
+"""Second differences up to this many times the resolution of float32 are rounding. Chosen by hand: four numbers, each
+rounded once by whoever wrote them and once here, make 8; what else was computed loses a few bits more. Electrons
+that are counted differ by a thousand times as much."""
 
 
 _MIXED = 2.0
 """By how much more second differences along both sides may be rounded. Derived: the squares of their nine weights are
 six times those of one side's three, and errors add up as the root."""
+
+_STEP_SAMPLES = 64
+"""Pixels along a side that tell the step of grey values. Resource: some thousand values show any step, at once."""
+
+_OFF_STEP = 0.01
+"""By how much of a step grey values may lie off it. Chosen by hand: far above rounding of float32."""
+
+_ROUNDED = 0.6
+"""Steps from the local mean within which a pixel is rounded, no more. Derived: half a step, and some for the mean."""
+
+_MEAN_PX = 11
+"""Side of the square whose mean is local. Chosen by hand: of 11, 17 and 33 it leaves least of curved shades that were
+rounded to whole numbers."""
+
+_MEAN_SAMPLES = 5
+"""Least side of it, in sampled pixels. Derived: the mean of so many is known to a sixteenth of a step."""
 
 
 def exposed_blocks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -135,7 +153,31 @@ def _stands_out(image: NDArray[np.float32], step: int) -> NDArray[np.bool_]:
     around = (sides[1][1], sides[0][1], sides[2][1], sides[1][0], sides[1][2])
     resolution = _ROUNDING * np.finfo(np.float32).eps * np.max(np.abs(around), axis=0)
     stands_out = (np.abs(along_rows[1]) > resolution) & (np.abs(along_columns) > resolution)
-    return np.asarray(stands_out & (np.abs(mixed) > _MIXED * resolution))
+    return np.asarray(stands_out & (np.abs(mixed) > _MIXED * resolution) & ~_is_rounded(image, step))
+
+
+def _is_rounded(image: NDArray[np.float32], step: int) -> NDArray[np.bool_]:
+    """Mark sampled pixels that are no farther from the local mean than rounding to whole steps of grey takes them."""
+    sampled = np.ascontiguousarray(image[1:-1:step, 1:-1:step])
+    grey_step = _grey_step(sampled)
+    if not grey_step:
+        return np.zeros(sampled.shape, bool)
+    side = max(_MEAN_SAMPLES, _MEAN_PX // step // 2 * 2 + 1)
+    reach = min(side // 2, *(n - 1 for n in sampled.shape))
+    beyond = np.pad(sampled, reach, mode="reflect", reflect_type="odd")  # slopes go on
+    inner = tuple(slice(reach, reach + n) for n in sampled.shape)
+    return np.asarray(np.abs(sampled - cv2.blur(beyond, (side, side))[inner]) <= _ROUNDED * grey_step)
+
+
+def _grey_step(image: NDArray[np.float32]) -> float:
+    """Return the step that all grey values are whole multiples of, from the least one on; 0 if there is none."""
+    rows, columns = (slice(None, None, max(1, side // _STEP_SAMPLES)) for side in image.shape)
+    values = np.unique(image[rows, columns]).astype(float)
+    if len(values) < 2:
+        return 0.0
+    step = float(np.diff(values).min())
+    multiples = (values - values[0]) / step
+    return step if np.abs(multiples - np.rint(multiples)).max() < _OFF_STEP else 0.0
 
 
 def _second_difference(
