@@ -20,6 +20,7 @@ from cryoglean.io.models import read_model
 from cryoglean.io.mrc_stack import read_stack, stack_pixel_size
 from cryoglean.io.particles import read_particles
 from cryoglean.io.pick_folders import read_picks_folder
+from cryoglean.io.regular import is_there
 from cryoglean.io.star import read_star
 from cryoglean.jobs.micrograph_lists import LedgerRow, read_rows
 from cryoglean.jobs.output_folder import FolderRecord
@@ -99,3 +100,9 @@ def test_the_reason_names_what_it_is(tmp_path, monkeypatch, kind):
     SPECIAL[kind](tmp_path / "a.star")
     with pytest.raises(CryogleanError, match=f"a {kind}, not a regular file"):
         read_star(tmp_path / "a.star")
+
+
+def test_a_name_that_no_file_can_have_is_not_there_and_no_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert is_there(tmp_path / "file")
+    assert not any(is_there(tmp_path / name) for name in ("", "missing", 300 * "x"))

@@ -36,6 +36,14 @@ def has_content(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether a path is a regular file; one whose name is too long is none, and no error."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def size_of_regular(path: Path) -> int:
     """Return the size of a file in bytes; call this before it is opened.
 

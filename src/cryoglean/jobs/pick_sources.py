@@ -15,7 +15,7 @@ from cryoglean.io.coordinates.files import read_one_stored
 from cryoglean.io.coordinates.registry import readable_tables
 from cryoglean.io.micrograph_names import find_by_name
 from cryoglean.io.pick_folders import read_stored_folder, unread_tables
-from cryoglean.io.regular import size_of_regular
+from cryoglean.io.regular import is_there, size_of_regular
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.jobs.survey import read_survey, survey_files
 from cryoglean.micrograph import Contrast
@@ -200,7 +200,7 @@ def find_picks(path: Path, files: Sequence[MicrographFile]) -> tuple[list[Picked
     """
     folder, is_own = PickFolder(path), holds_own_picks(path)
     own = [(file, folder.picks_path(key)) for file, key in zip(files, _own_keys(folder, files), strict=True)]
-    picked = [PickedMicrograph(file, _CoordinateFile(picks), is_own) for file, picks in own if picks.is_file()]
+    picked = [PickedMicrograph(file, _CoordinateFile(picks), is_own) for file, picks in own if is_there(picks)]
     unused = 0
     if not picked:
         sources: dict[str, PickSource] = {
