@@ -58,15 +58,20 @@ def shifted(particles: ParticleSet, centres_angstrom: NDArray[np.float64]) -> Pa
         particles: n images.
         centres_angstrom: (n, 2) places from the middle of the box, x first.
     """
-    images = particles.images.copy()
-    steps = torch.from_numpy(centres_angstrom / particles.pixel_size_angstrom)
-    box = particles.box_px
+    images = particles.images[np.arange(len(particles))]
+    return replace(particles, images=moved_to_middle(images, centres_angstrom / particles.pixel_size_angstrom))
+
+
+def moved_to_middle(images: NDArray[np.float32], centres_px: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Move `(n, box, box)` images so that what was at `(n, 2)` places from the middle, x first, is in the middle."""
+    moved, box = np.empty_like(images), images.shape[-1]
     x, y = torch.fft.rfftfreq(box, dtype=torch.float64), torch.fft.fftfreq(box, dtype=torch.float64)
     for start in range(0, len(images), _CHUNK):
         part = slice(start, start + _CHUNK)
-        turn = steps[part, 1, None, None] * y[:, None] + steps[part, 0, None, None] * x
+        steps = torch.from_numpy(centres_px[part])
+        turn = steps[:, 1, None, None] * y[:, None] + steps[:, 0, None, None] * x
         spectrum = torch.fft.rfft2(torch.from_numpy(images[part])) * torch.polar(
             torch.ones_like(turn), 2 * torch.pi * turn
         )
-        images[part] = torch.fft.irfft2(spectrum, s=(box, box)).to(torch.float32).numpy()
-    return replace(particles, images=images)
+        moved[part] = torch.fft.irfft2(spectrum, s=(box, box)).to(torch.float32).numpy()
+    return moved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.errors import SettingsError
@@ -19,25 +19,38 @@ if TYPE_CHECKING:
     from cryoglean.ctf.model import Ctf
 
 
+class Images(Protocol):
+    """Images as an array has them, or as they are read from disk: (n, box, box), indexed by rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array."""
+        ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.float32]:
+        """Return some images, `(m, box, box)`."""
+        ...
+
+
 @dataclass(frozen=True)
 class ParticleSet:
     """Images of particles.
 
     Attributes:
-        images: (n, box, box) float32, finite; protein bright, background of mean 0 and standard deviation 1; the
+        images: (n, box, box) float32, finite, in memory or on disk; protein bright, background of mean 0 and standard deviation 1; the
             particle's centre is at `box // 2`.
         pixel_size_angstrom: of the images.
         ctfs: of each particle, or None if they are not known.
         is_phase_flipped: whether the phases that the CTF turns are turned back in the images.
     """
 
-    images: NDArray[np.float32]
+    images: Images
     pixel_size_angstrom: float
     ctfs: Sequence[Ctf] | None = None
     is_phase_flipped: bool = False
 
     def __len__(self) -> int:
-        return len(self.images)
+        return int(self.images.shape[0])
 
     @property
     def box_px(self) -> int:

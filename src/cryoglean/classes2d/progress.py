@@ -15,7 +15,8 @@ class Iteration:
         resolution_angstrom: finest detail of the averages that the images are aligned to next; infinite if none.
         changed: share of the particles whose class is another than after the iteration before; 1 after the first.
         empty: classes without a particle.
-        likelihood: logarithm of the likelihood of the images, or None where the engine does not know it.
+        likelihood: logarithm of the likelihood of the images compared, or None where the engine does not know it.
+        images: compared in it, or None where the engine does not say it.
     """
 
     number: int
@@ -24,3 +25,4 @@ class Iteration:
     changed: float
     empty: int
     likelihood: float | None = None
+    images: int | None = None

@@ -55,6 +55,16 @@ def read_stack(
     return images
 
 
+def stack_shape(path: str | Path) -> tuple[int, int, int]:
+    """Return how many images a stack holds, and their height and width in pixels.
+
+    Raises:
+        TableError: if it cannot be read, or is not as long as its header says.
+    """
+    header = _header(Path(path))
+    return header.frames, header.height, header.width
+
+
 def stack_pixel_size(path: str | Path) -> float | None:
     """Return the pixel size in angstrom of a stack's header; None if there is none that can be believed.
 

@@ -12,7 +12,6 @@ from mrcfile.dtypes import HEADER_DTYPE  # type: ignore[import-untyped]
 
 from cryoglean.errors import TableError
 from cryoglean.io.atomic import atomic_path, write_atomic_text
-from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.relion_columns import (
     IMAGE,
     X,
@@ -106,37 +105,6 @@ def _header(
     header["dmin"], header["dmax"], header["dmean"], header["rms"] = statistics
     header["map"], header["machst"] = b"MAP ", _LITTLE_ENDIAN
     return bytes(header.tobytes())
-
-
-def read_images(table: ParticleTable, star_path: str | Path, *, must_be_finite: bool = True) -> NDArray[np.float32]:
-    """Read the images of all particles of a table, in its order.
-
-    Args:
-        table: particles with `rlnImageName`, paths relative to the project folder: the working folder, or the nearest
-            one above the STAR file in which they exist.
-        star_path: file of the table.
-        must_be_finite: refuse images with values that are not finite.
-
-    Returns:
-        (n, size, size) float32.
-
-    Raises:
-        TableError: if a name or a stack is not usable, or images differ in size.
-    """
-    star_path = Path(star_path)
-    places = image_places(table, star_path)
-    found: dict[str, list[int]] = {}
-    for row, (_, stack) in enumerate(places):
-        found.setdefault(stack, []).append(row)
-    images: NDArray[np.float32] | None = None
-    for stack, rows in found.items():
-        indices = [places[row][0] for row in rows]
-        several = read_stack(located(stack, star_path), indices, must_be_finite=must_be_finite)
-        images = np.empty((len(places), *several.shape[1:]), np.float32) if images is None else images
-        if several.shape[1:] != images.shape[1:]:
-            raise TableError(star_path, f"images of different sizes: {several.shape[1:]} px in {stack}")
-        images[rows] = several
-    return np.zeros((0, 0, 0), np.float32) if images is None else images
 
 
 def image_places(table: ParticleTable, star_path: Path) -> list[tuple[int, str]]:

@@ -18,6 +18,7 @@ from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.errors import SettingsError
 from cryoglean.io.atomic import write_atomic_text
 from cryoglean.io.regular import has_content
+from cryoglean.jobs.checkpoint_file import CHECKPOINT, CheckpointFile
 from cryoglean.jobs.folder_lock import locks_output
 from cryoglean.jobs.output_folder import OutputFolder
 from cryoglean.jobs.result import ExitStatus, exit_status
@@ -34,7 +35,16 @@ if TYPE_CHECKING:
 
 GALLERY = "gallery.png"
 
-_RESULTS = ("particles.star", "model.star", "classes*.mrcs", "classes.csv", "iterations.csv", GALLERY, "relion/*")
+_RESULTS = (
+    "particles.star",
+    "model.star",
+    "classes*.mrcs",
+    "classes.csv",
+    "iterations.csv",
+    CHECKPOINT,
+    GALLERY,
+    "relion/*",
+)
 _REJECTED_COLUMNS = ("image", "micrograph", "reason")
 
 
@@ -122,11 +132,13 @@ def run_classify_job(star: Path, job: ClassifyJob, out: Path, progress: Iteratio
             summary.iterations.append(iteration)
             progress.iteration(iteration)
 
-        found = _classified(reading, job, out, on_iteration)
+        checkpoint = CheckpointFile(out / CHECKPOINT, summary.iterations, progress)
+        found = _classified(reading, job, out, on_iteration, checkpoint)
         for note in found.notes:
             progress.info(note)
         summary.classification = replace(found, notes=(*reading.notes, *found.notes))
         write_classification(out, summary.classification, reading.table, summary.iterations)
+        checkpoint.forget()
     if summary.classification is not None:
         _draw(out, job, summary.classification)
     return summary
@@ -163,12 +175,16 @@ def _write_rejected(folder: OutputFolder, reading: Reading, progress: IterationL
 
 
 def _classified(
-    reading: Reading, job: ClassifyJob, out: Path, on_iteration: Callable[[Iteration], None]
+    reading: Reading,
+    job: ClassifyJob,
+    out: Path,
+    on_iteration: Callable[[Iteration], None],
+    checkpoint: CheckpointFile,
 ) -> Classification:
-    """Run the engine."""
+    """Run the engine; RELION's own files are its checkpoint."""
     if job.engine is Engine.relion:
         return relion.classify(reading.path, job.settings, job.relion, out, on_iteration, reading.table)
-    return classify(reading.particles, job.settings, job.device, job.cpus, on_iteration)
+    return classify(reading.particles, job.settings, job.device, job.cpus, on_iteration, checkpoint)
 
 
 def _draw(out: Path, job: ClassifyJob, classification: Classification) -> None:

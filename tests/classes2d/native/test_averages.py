@@ -30,7 +30,7 @@ def test_sums_are_by_class_and_half():
     images = torch.arange(6.0)[:, None, None].expand(6, 8, 8).contiguous()
     nothing = torch.zeros(6)
     index, half = torch.tensor([0, 0, 1, 1, 1, 0]), torch.tensor([0, 1, 0, 1, 1, 1])
-    sums = averages.add_up(images, torch.ones(6, 3), torch.zeros(6, 2), nothing, index, half, 3)
+    sums = averages.add_up(images.numpy(), torch.ones(6, 3), torch.zeros(6, 2), nothing, index, half, 3)
     assert sums.counts.tolist() == [[1, 1, 0], [2, 2, 0]]
     assert averages.plain(sums)[:, 4, 4].tolist() == pytest.approx([2.0, 3.0, 0.0], abs=1e-5)
     assert torch.allclose(sums.squared_ctf[1, 1], torch.tensor(2.0))
@@ -46,7 +46,7 @@ def test_the_correction_undoes_the_ctf():
     rings = ring_ctf(ctfs, len(ctfs), BOX // 2 - 1, 1 / (BOX * pixel))
     zero = torch.zeros(len(ctfs))
     half, index = (torch.arange(len(ctfs)) % 2), torch.zeros(len(ctfs), dtype=torch.long)
-    sums = averages.add_up(images, rings, torch.zeros(len(ctfs), 2), zero, index, half, 1)
+    sums = averages.add_up(images.numpy(), rings, torch.zeros(len(ctfs), 2), zero, index, half, 1)
     ratio = torch.full((1, BOX // 2 + 1), 1e4)
 
     def likeness(image):
@@ -64,7 +64,9 @@ def test_halves_of_a_signal_correlate_and_of_noise_do_not():
     images = torch.cat([noise[:200], noise[200:] + comma(BOX)])
     index = (torch.arange(400) >= 200).long()
     zero = torch.zeros(400)
-    sums = averages.add_up(images, torch.ones(400, 23), torch.zeros(400, 2), zero, index, torch.arange(400) % 2, 2)
+    sums = averages.add_up(
+        images.numpy(), torch.ones(400, 23), torch.zeros(400, 2), zero, index, torch.arange(400) % 2, 2
+    )
     correlation = averages.half_correlation(sums, 14, 5)
     assert float(correlation[1, 1:6].min()) > 0.9
     assert abs(float(correlation[0, 4:].mean())) < 0.1

@@ -20,7 +20,7 @@ def test_rings_never_shrink_and_stay_within_the_box(box, share, iterations, supp
     before = 0
     for _ in range(iterations):
         assert before <= progress.rings <= progress.kept_rings <= geometry.max_rings <= box // 2
-        assert torch.isfinite(progress.shifts()).all()
+        assert torch.isfinite(progress.shifts(is_global=progress.is_global)).all()
         before = progress.rings
         progress.advance(supported)
 
@@ -34,11 +34,11 @@ def test_rings_grow_only_as_far_as_halves_agree():
 
 def test_all_shifts_within_reach_are_tried_at_first_and_neighbours_later():
     progress = Progression(geometry_of(max_shift_diameters=0.2), 20)
-    wide = progress.shifts()
+    wide = progress.shifts(is_global=progress.is_global)
     assert wide.norm(dim=1).max() == pytest.approx(8.4, abs=1.5)
     for _ in range(12):
         progress.advance(30)
-    near = progress.shifts()
+    near = progress.shifts(is_global=progress.is_global)
     assert len(near) == 5
     assert near.norm(dim=1).max() <= 1
     for shifts in (wide, near):
@@ -47,7 +47,7 @@ def test_all_shifts_within_reach_are_tried_at_first_and_neighbours_later():
 
 
 def test_no_reach_leaves_images_where_they_are():
-    assert Progression(geometry_of(max_shift_diameters=0), 5).shifts().tolist() == [[0.0, 0.0]]
+    assert Progression(geometry_of(max_shift_diameters=0), 5).shifts(is_global=True).tolist() == [[0.0, 0.0]]
 
 
 def test_the_mask_stays_within_the_box():

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from cryoglean.classes2d.native.polar import soft_disc
+from cryoglean.classes2d.native.sums import sum_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from cryoglean.classes2d.particle_set import Images
 
 _BATCH = 512
 """Images turned at a time. Resource: bounds memory."""
@@ -59,12 +62,12 @@ def aligned(images: Tensor, shift: Tensor, angle: Tensor) -> Tensor:
 
 
 def add_up(
-    images: Tensor, ctf: Tensor, shift: Tensor, angle: Tensor, index: Tensor, half: Tensor, classes: int
+    images: Images, ctf: Tensor, shift: Tensor, angle: Tensor, index: Tensor, half: Tensor, classes: int
 ) -> AlignedSums:
     """Add up aligned images by class and half.
 
     Args:
-        images: (n, box, box).
+        images: (n, box, box), some read at a time.
         ctf: (n, rings) CTF on rings 1 to `rings`.
         shift: (n, 2), as in `aligned`.
         angle: (n,), as in `aligned`.
@@ -72,7 +75,7 @@ def add_up(
         half: (n,) 0 or 1.
         classes: how many.
     """
-    box, device = images.shape[-1], images.device
+    box, device = int(images.shape[-1]), index.device
     ring = rings_of(box, device)
     weighted = torch.zeros(2 * classes, box, box // 2 + 1, dtype=torch.complex64, device=device)
     of_ring = torch.zeros(2 * classes, int(ring.max()) + 1, device=device)
@@ -81,14 +84,12 @@ def add_up(
     # Ring 0 and the corners beyond the last ring take the value of the nearest ring.
     nearest = (ring - 1).clamp(0, ctf.shape[1] - 1)
     every = (torch.arange(of_ring.shape[1], device=device) - 1).clamp(0, ctf.shape[1] - 1)
-    for start in range(0, len(images), _BATCH):
+    for start in range(0, len(index), _BATCH):
         rows = slice(start, start + _BATCH)
-        turned = aligned(images[rows], shift[rows], angle[rows])
-        member = torch.nn.functional.one_hot(slot[rows], 2 * classes).T.float()
-        plain += (member @ turned.flatten(1)).reshape(plain.shape)
-        spectrum = torch.fft.rfft2(turned) * ctf[rows][:, nearest]
-        weighted += (member.to(spectrum.dtype) @ spectrum.flatten(1)).reshape(weighted.shape)
-        of_ring += member @ ctf[rows][:, every].square()
+        turned = aligned(torch.from_numpy(images[rows]).to(device), shift[rows], angle[rows])
+        plain += sum_rows(turned, slot[rows], 2 * classes)
+        weighted += sum_rows(torch.fft.rfft2(turned) * ctf[rows][:, nearest], slot[rows], 2 * classes)
+        of_ring += sum_rows(ctf[rows][:, every].square(), slot[rows], 2 * classes)
     shape = (2, classes, box, box // 2 + 1)
     counts = torch.bincount(slot, minlength=2 * classes).reshape(2, classes)
     return AlignedSums(

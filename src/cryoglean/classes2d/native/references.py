@@ -34,11 +34,15 @@ class Sums:
         numerator: (2, k, rings, harmonics).
         denominator: (2, k, rings).
         mass: (2, k).
+        power: (rings,) of the images' mean squared amplitude.
+        count: images.
     """
 
     numerator: Tensor
     denominator: Tensor
     mass: Tensor
+    power: Tensor
+    count: int = 0
 
     @classmethod
     def empty(cls, classes: int, polar: PolarGrid) -> Sums:
@@ -48,13 +52,21 @@ class Sums:
             torch.zeros(*shape, polar.harmonics_count, dtype=torch.complex64, device=polar.device),
             torch.zeros(shape, device=polar.device),
             torch.zeros(2, classes, device=polar.device),
+            torch.zeros(polar.rings, device=polar.device),
         )
 
-    def add(self, half: int, found: EStepResult) -> None:
-        """Add the sums of some images of a half."""
-        self.numerator[half] += found.numerator
-        self.denominator[half] += found.denominator
-        self.mass[half] += found.mass
+    def add(self, found: EStepResult) -> None:
+        """Add the sums of some images."""
+        self.numerator += found.numerator
+        self.denominator += found.denominator
+        self.mass += found.mass
+        self.power += found.power
+        self.count += len(found.class_index)
+
+    @property
+    def images_power(self) -> Tensor:
+        """(rings,) Mean over the images."""
+        return self.power / max(self.count, 1)
 
 
 @dataclass(frozen=True)
@@ -117,17 +129,15 @@ def power(polar: PolarGrid, harmonics: Tensor) -> Tensor:
     return total
 
 
-def residual_noise(polar: PolarGrid, images_power: Tensor, sums: Sums, averages: Averages, count: int) -> Tensor:
+def residual_noise(polar: PolarGrid, sums: Sums, averages: Averages) -> Tensor:
     """Return the noise's variance on each ring: the images' power that the averages do not explain.
 
     Args:
         polar: the grid.
-        images_power: (rings,) mean over the images.
         sums: of the iteration.
         averages: made of them.
-        count: images.
     """
     numerator, denominator = sums.numerator.sum(0), sums.denominator.sum(0)
     cross = ((averages.filtered.conj() * numerator).real * polar.twice).sum(-1)
-    explained = (2 * cross - power(polar, averages.filtered) * denominator).sum(0) / count
-    return torch.maximum(images_power - explained, _MIN_NOISE_SHARE * images_power)
+    explained = (2 * cross - power(polar, averages.filtered) * denominator).sum(0) / max(sums.count, 1)
+    return torch.maximum(sums.images_power - explained, _MIN_NOISE_SHARE * sums.images_power)

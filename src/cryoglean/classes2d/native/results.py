@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,61 +11,15 @@ from cryoglean.classes2d.classification import Assignments, Classes
 from cryoglean.classes2d.native.averages import add_up, corrected, degrees, half_correlation, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
+    from cryoglean.classes2d.native.alignment import Alignment
     from cryoglean.classes2d.native.schedule import Geometry
-    from cryoglean.classes2d.native.search import EStepResult
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Class, turn and shift of each image.
-
-    Attributes:
-        class_index: (n,) classes, -1 at first.
-        posterior: (n,) their probabilities.
-        angle: (n,) radians, from x towards y, by which the average is turned.
-        shift: (n, 2) pixels, y and x, by which the image is moved to the middle.
-        likelihood: (n,) logarithm of how much likelier the image is with the classes than without.
-        correlation: (n,) normalised correlation with the class average.
-    """
-
-    class_index: Tensor
-    posterior: Tensor
-    angle: Tensor
-    shift: Tensor
-    likelihood: Tensor
-    correlation: Tensor
-
-    @classmethod
-    def unknown(cls, images: int, device: torch.device) -> Alignment:
-        """Return what is known before the first iteration."""
-        nothing = torch.zeros(images, device=device)
-        index = torch.full((images,), -1, dtype=torch.long, device=device)
-        return cls(index, nothing, nothing, torch.zeros(images, 2, device=device), nothing, nothing)
-
-    @classmethod
-    def of(cls, found: Sequence[EStepResult], begin: Tensor) -> Alignment:
-        """Join what was found for batches of images that stood at the shifts `begin`."""
-        return cls(
-            torch.cat([part.class_index for part in found]),
-            torch.cat([part.posterior for part in found]),
-            torch.cat([part.angle for part in found]),
-            begin + torch.cat([part.shift for part in found]),
-            torch.cat([part.likelihood for part in found]),
-            torch.cat([part.correlation for part in found]),
-        )
-
-    def sorted_back(self, order: Tensor) -> Alignment:
-        """Return it in the order in which the images came, of which `order` was made."""
-        back = torch.argsort(order.to(self.class_index.device))
-        return Alignment(*(getattr(self, name)[back] for name in self.__dataclass_fields__))
+    from cryoglean.classes2d.particle_set import Images
 
 
 def class_results(
-    images: Tensor,
+    images: Images,
     ctf: Tensor,
     half: Tensor,
     alignment: Alignment,
@@ -85,7 +38,6 @@ def class_results(
         stands_out: (k, rings) signal-to-noise ratio of the averages that the images were aligned to last.
         pixel_size: in angstrom.
     """
-    half = half.to(images.device)
     index, classes = alignment.class_index, len(stands_out)
     sums = add_up(images, ctf, alignment.shift, alignment.angle, index, half, classes)
     correlation = half_correlation(sums, geometry.radius_px, geometry.edge_px)

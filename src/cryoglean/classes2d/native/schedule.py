@@ -42,6 +42,15 @@ more lets in neighbours and noise."""
 _SPLITTING_SHARE = 0.8
 """Share of the iterations in which classes may be split. Chosen by hand: what is new needs time to settle."""
 
+_FIRST_IMAGES_PER_CLASS, _FIRST_IMAGES, _MORE_IMAGES = 100, 20_000, 3
+"""Images for each class, and of all classes at least, with which the first iterations do; and how many times as many
+the later ones have, until all are compared. Published: 100 is the batch size of each class in cryoSPARC's 2D
+classification (its guide). 20,000 is a matter of resources: fewer take minutes anyway."""
+
+_FIRST_SUBSETS_SHARE, _SUBSETS_SHARE = 0.5, 0.8
+"""Shares of the iterations that have the first subset, and any. Chosen by hand, near RELION's `--fast_subsets`, of
+which the last 5 of 25 iterations see all images."""
+
 _SETTLING_SHARE = 0.1
 """Share of the iterations, at the start, in which no rings are added. Chosen by hand: averages of images at random say
 nothing yet of what is there."""
@@ -148,12 +157,36 @@ class Progression:
         """Whether classes may be split: what is new needs time to settle."""
         return self.number < math.floor(_SPLITTING_SHARE * self.iterations)
 
-    def shifts(self) -> Tensor:
-        """Return the shifts to try, `(s, 2)` y and x in pixels: a grid within a disc, no shift first among them."""
+    def chosen(self, count: int, classes: int, random: torch.Generator) -> Tensor:
+        """Return the images that are compared, in their order: of a very large set some, and all in the end.
+
+        Blurred averages need few images. RELION's `--fast_subsets` does so in three steps; cryoSPARC takes 100 images
+        for each class in all iterations but the last.
+
+        Args:
+            count: images.
+            classes: how many.
+            random: draws them.
+        """
+        enough = max(_FIRST_IMAGES_PER_CLASS * classes, _FIRST_IMAGES)
+        if self.number >= _SUBSETS_SHARE * self.iterations:
+            return torch.arange(count)
+        if self.number >= _FIRST_SUBSETS_SHARE * self.iterations:
+            enough *= _MORE_IMAGES
+        return (
+            torch.arange(count) if enough >= count else torch.randperm(count, generator=random)[:enough].sort().values
+        )
+
+    def shifts(self, *, is_global: bool) -> Tensor:
+        """Return the shifts to try, `(s, 2)` y and x in pixels: a grid within a disc, no shift first among them.
+
+        Args:
+            is_global: whether over all of the reach, or only around where an image was found before.
+        """
         reach, finest = self.geometry.max_shift_px, self.geometry.box_px / self.rings
         if reach <= 0:
             return torch.zeros(1, 2)
-        if self.is_global:
+        if is_global:
             step = max(min(finest / 4, reach / 2), reach / 3)
         else:
             step = min(finest / 6, 1.0)

@@ -39,9 +39,16 @@ class Splits:
         nothing = torch.full((images,), -1, dtype=torch.long, device=device)
         return cls(nothing[:0], nothing, nothing)
 
-    def part(self, rows: slice) -> Splits:
+    def part(self, rows: Tensor) -> Splits:
         """Return what concerns some images."""
         return Splits(self.closed, self.source[rows], self.target[rows])
+
+    def spread(self, rows: Tensor, images: int) -> Splits:
+        """Return them for all images, of which these were the `rows`; the others are not taken."""
+        whole = Splits.none(images, self.source.device)
+        return Splits(
+            self.closed, whole.source.index_copy(0, rows, self.source), whole.target.index_copy(0, rows, self.target)
+        )
 
     def counted(self, image: Tensor, index: Tensor) -> Tensor:
         """Return the classes to which images count that are found in the classes `index`."""

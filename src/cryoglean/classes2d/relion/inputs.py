@@ -14,7 +14,8 @@ from cryoglean.classes2d.image_facts import image_facts, with_optics
 from cryoglean.classes2d.relion.command import Images
 from cryoglean.ctf.model import CTF_DEFOCUS, CTF_OPTICS, CTF_PHASE_SHIFT
 from cryoglean.errors import SettingsError, TableError
-from cryoglean.io.particles import ParticleTable, image_places, located, project_folder, read_images
+from cryoglean.io.mrc_stack import stack_shape
+from cryoglean.io.particles import ParticleTable, image_places, located, project_folder
 from cryoglean.io.relion_columns import (
     CTF_B_FACTOR,
     CTF_SCALE,
@@ -114,8 +115,7 @@ def relion_input(star_path: Path, table: ParticleTable) -> RelionInput:
     project = _project(star_path, stacks)
     named = {s: s if (project / s).exists() else str(located(s, star_path).resolve()) for s in stacks}
     _refuse_blanks(named.values())
-    first = ParticleTable(table.optics, table.particles.iloc[:1])
-    box = read_images(first, star_path, must_be_finite=False).shape[-1]
+    box = stack_shape(project / next(iter(named.values())))[2]
     whole = with_optics(star_path, table, facts.pixel_size_angstrom, box)
     names = [f"{index + 1:06d}@{named[stack]}" for index, stack in places]
     particles = whole.particles.assign(**{IMAGE: names})[_there(whole.particles, _OF_PARTICLES)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from cryoglean.classes2d.centring import shifted
+from cryoglean.classes2d.centring import moved_to_middle
 from cryoglean.classes2d.features import density_centres, edge_energy
 from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
@@ -108,22 +108,20 @@ def quick_averages(
     )
     result = classify(particles, settings, threads=threads).classes
     filled = (result.share >= _MIN_SHARE) & (result.averages.std(axis=(1, 2)) > 0)
-    averages = ParticleSet(result.averages[filled], particles.pixel_size_angstrom)
-    centred = ClassAverages(_centred(averages), averages.pixel_size_angstrom)
+    centred = ClassAverages(_centred(result.averages[filled]), particles.pixel_size_angstrom)
     return without_neighbours(centred, diameter_angstrom)
 
 
-def _centred(averages: ParticleSet) -> NDArray[np.float32]:
+def _centred(averages: NDArray[np.float32]) -> NDArray[np.float32]:
     """Move particles to the middle, and leave out averages of the end of one, unless all are.
 
     One whose end was in the middle is seen whole only when it has been moved, so this is done several times.
     """
     for _ in range(_CENTRINGS):
-        centres = density_centres(averages.images, _DIAMETER_PX)
-        averages = shifted(averages, centres * averages.pixel_size_angstrom)
-    rim = edge_energy(averages.images, _DIAMETER_PX, np.zeros((len(averages), 2)))
+        averages = moved_to_middle(averages, density_centres(averages, _DIAMETER_PX))
+    rim = edge_energy(averages, _DIAMETER_PX, np.zeros((len(averages), 2)))
     whole: NDArray[np.bool_] = rim <= max(_MAX_EDGE_ENERGY, rim.min())
-    return averages.images[whole]
+    return averages[whole]
 
 
 def _boxes(found: Sequence[FoundPeaks], most: int) -> NDArray[np.float32]:
