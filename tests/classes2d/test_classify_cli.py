@@ -285,3 +285,37 @@ def wait_for(path):
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_the_native_engine_goes_on_where_it_was_killed(project):
+    """Killed without a chance to say goodbye, it ends with the files of a run that nobody disturbed."""
+    write_project(project, particles(400)[0])
+    words = ["--classes", "4", "--iterations", "40", "--engine", "native"]
+    command = (
+        "import cryoglean.jobs.checkpoint_file as f; f._EVERY_SECONDS = 0.0; import cryoglean.cli.main as m; m.main()"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", command, "classify", ".", "--out", "out", *words], stderr=subprocess.DEVNULL
+    )
+    wait_for(project / "out" / "progress.safetensors")
+    first.kill()
+    first.wait(30)
+    assert not (project / "out" / "model.star").exists()
+    again, whole = run(*words), run(*words, out="whole")
+    assert again.exit_code == whole.exit_code == 0
+    assert "going on after iteration" in again.stderr
+    assert not (project / "out" / "progress.safetensors").exists()
+    for name in ("particles.star", "classes.mrcs", "classes.csv", "iterations.csv"):
+        assert (project / "out" / name).read_bytes() == (project / "whole" / name).read_bytes(), name
+
+
+def test_a_broken_checkpoint_is_told_and_all_is_done_anew(project):
+    words = ["--classes", "2", "--iterations", "3", "--engine", "native"]
+    assert run(*words).exit_code == 0
+    (project / "out" / "model.star").unlink()
+    (project / "out" / "progress.safetensors").write_bytes(b"\x10" * 100)
+    again = run(*words)
+    assert again.exit_code == 0
+    assert "is broken, so all is done anew" in again.stderr
+    assert not (project / "out" / "progress.safetensors").exists()

@@ -74,7 +74,7 @@ def test_earlier_classes_and_origins_are_replaced_and_not_doubled(project, table
 
 
 def test_tables_to_look_at_hold_the_same_numbers(project, table):
-    iterations = [Iteration(1, 2, np.inf, 1.0, 0), Iteration(2, 2, 12.5, 0.25, 1, -1234.5)]
+    iterations = [Iteration(1, 2, np.inf, 1.0, 0), Iteration(2, 2, 12.5, 0.25, 1, -1234.5, 40)]
     write_classification(project / "out", made_up(), table, iterations)
     rows = [line.split(",") for line in (project / "out" / "classes.csv").read_text().splitlines()]
     assert rows[0] == ["class", "particles", "share_percent", "resolution_angstrom", "percent_per_resolution"]
@@ -83,7 +83,7 @@ def test_tables_to_look_at_hold_the_same_numbers(project, table):
     assert float(rows[1][4]) == pytest.approx(100 * counts[0] / N / 12.5, abs=1e-6)
     assert rows[3][3:] == ["inf", "0.000000"]
     told = (project / "out" / "iterations.csv").read_text().splitlines()
-    assert told[1:] == ["1,inf,100.0000,0,", "2,12.5000,25.0000,1,-1234.5"]
+    assert told[1:] == ["1,inf,100.0000,0,,", "2,12.5000,25.0000,1,-1234.5,40"]
 
 
 def test_other_programs_read_the_same(project, table):

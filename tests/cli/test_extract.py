@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from cryoglean.cli.ctf import ctf
 from cryoglean.cli.extract import extract
 from cryoglean.cli.main import guarded
-from cryoglean.io.particles import read_images, read_particles
+from cryoglean.io.particles import read_particles
+from cryoglean.io.stored_images import stored_images
 from cryoglean.jobs.pick_folder import PickFolder
 from examples import with_slow
 from shells import ShellField
@@ -69,7 +70,7 @@ def test_the_diameter_is_that_of_the_picks_and_the_average_is_a_shell(picked, tm
     star = tmp_path / "boxes" / "particles.star"
     assert str(star) in result.stdout
     table = read_particles(star)
-    images = read_images(table, star)
+    images = stored_images(table, star)[:]
     assert images.shape[1:] == (64, 64)
     # 1.5 diameters are 45 px, of which an even box makes 44
     assert float(table.optics["rlnImagePixelSize"][0]) == pytest.approx(4 * 44 / 64)

@@ -10,7 +10,6 @@ from cryoglean.errors import TableError
 from cryoglean.io.mrc_stack import read_stack
 from cryoglean.io.particles import (
     ParticleTable,
-    read_images,
     read_particles,
     write_particles,
     write_stack,
@@ -62,27 +61,6 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         write_stack(tmp_path / "a.mrcs", chunks(), 1.5)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_images_come_in_the_order_of_the_table_from_whatever_stack(tmp_path):
-    write_stack(tmp_path / "job" / "a.mrcs", [IMAGES[:4]], 2)
-    write_stack(tmp_path / "job" / "b.mrcs", [IMAGES[4:]], 2)
-    names = ["000002@job/b.mrcs", "1@job/a.mrcs", "000001@job/b.mrcs", "000004@job/a.mrcs"]
-    path = tmp_path / "job" / "particles.star"
-    write_particles(path, table(names))
-    np.testing.assert_array_equal(read_images(read_particles(path), path), IMAGES[[5, 0, 4, 3]])
-
-
-@pytest.mark.parametrize(
-    "name", ["a.mrcs", "0@a.mrcs", "x@a.mrcs", "9@a.mrcs", "1@missing.mrcs", "1@broken.mrcs", "1@nan.mrcs"]
-)
-def test_bad_names_and_stacks_are_one_clear_error(tmp_path, name):
-    write_stack(tmp_path / "a.mrcs", [IMAGES], 2)
-    (tmp_path / "broken.mrcs").write_bytes((tmp_path / "a.mrcs").read_bytes()[:-100])
-    write_stack(tmp_path / "nan.mrcs", [np.full_like(IMAGES, np.nan)], 2)
-    with pytest.raises(TableError) as error:
-        read_images(table([name]), tmp_path / "p.star")
-    assert "\n" not in str(error.value)
 
 
 def test_starfile_reads_what_is_written(tmp_path):

@@ -10,7 +10,8 @@ from cryoglean.errors import SettingsError
 from cryoglean.io.coordinates import write_picks
 from cryoglean.io.inputs import find_micrographs
 from cryoglean.io.mrc_stack import read_stack
-from cryoglean.io.particles import ParticleTable, read_images, read_particles, write_particles
+from cryoglean.io.particles import ParticleTable, read_particles, write_particles
+from cryoglean.io.stored_images import stored_images
 from cryoglean.jobs.extract_settings import ExtractJob
 from cryoglean.jobs.pick_folder import PickFolder
 from cryoglean.micrograph import MicrographFile
@@ -31,7 +32,7 @@ def test_every_box_has_its_particle_in_the_centre_bright_and_the_table_says_wher
     summary = run(project)
     assert summary.exit_status == 0
     table = read_particles(project / "boxes" / "particles.star")
-    images = read_images(table, project / "boxes" / "particles.star")
+    images = stored_images(table, project / "boxes" / "particles.star")[:]
     assert len(images) == len(table.particles) == 15
     assert images.shape[1:] == (20, 20)
     bright = np.clip(images.mean(axis=0) - 5, 0, None)

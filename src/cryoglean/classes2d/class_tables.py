@@ -35,7 +35,14 @@ _NO_ANGSTROM = 999.0
 """Format: what RELION writes as the resolution of ring 0, which has none."""
 
 _CLASS_COLUMNS = ("class", "particles", "share_percent", "resolution_angstrom", "percent_per_resolution")
-_ITERATION_COLUMNS = ("iteration", "resolution_angstrom", "changed_percent", "empty_classes", "log_likelihood")
+_ITERATION_COLUMNS = (
+    "iteration",
+    "resolution_angstrom",
+    "changed_percent",
+    "empty_classes",
+    "log_likelihood",
+    "particles",
+)
 
 
 class Model(NamedTuple):
@@ -126,10 +133,11 @@ def classes_csv(classes: Classes) -> str:
 
 
 def iterations_csv(iterations: Iterable[Iteration]) -> str:
-    """Return iterations as CSV; the likelihood is empty where it is not known."""
+    """Return iterations as CSV; the likelihood and the particles compared are empty where they are not known."""
     rows = []
     for each in iterations:
         likelihood = "" if each.likelihood is None else f"{each.likelihood:.9g}"
-        row = (each.number, f"{each.resolution_angstrom:.4f}", f"{100 * each.changed:.4f}", each.empty, likelihood)
-        rows.append(row)
+        images = "" if each.images is None else each.images
+        resolution, changed = f"{each.resolution_angstrom:.4f}", f"{100 * each.changed:.4f}"
+        rows.append((each.number, resolution, changed, each.empty, likelihood, images))
     return csv_text(_ITERATION_COLUMNS, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryoglean.classes2d.settings import MIN_PARTICLES_PER_CLASS
 from cryoglean.errors import SettingsError
@@ -27,7 +27,7 @@ class Images(Protocol):
         """As of an array."""
         ...
 
-    def __getitem__(self, rows: Any, /) -> NDArray[np.float32]:
+    def __getitem__(self, rows: NDArray[np.int64] | slice, /) -> NDArray[np.float32]:
         """Return some images, `(m, box, box)`."""
         ...
 
@@ -37,8 +37,8 @@ class ParticleSet:
     """Images of particles.
 
     Attributes:
-        images: (n, box, box) float32, finite, in memory or on disk; protein bright, background of mean 0 and standard deviation 1; the
-            particle's centre is at `box // 2`.
+        images: (n, box, box) float32, finite, in memory or on disk; protein bright, background of mean 0 and standard
+            deviation 1; the particle's centre is at `box // 2`.
         pixel_size_angstrom: of the images.
         ctfs: of each particle, or None if they are not known.
         is_phase_flipped: whether the phases that the CTF turns are turned back in the images.

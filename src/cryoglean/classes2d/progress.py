@@ -17,6 +17,7 @@ class Iteration:
         empty: classes without a particle.
         likelihood: logarithm of the likelihood of the images compared, or None where the engine does not know it.
         images: compared in it, or None where the engine does not say it.
+        images_left: that the iterations to come compare, all together, or None.
     """
 
     number: int
@@ -26,3 +27,4 @@ class Iteration:
     empty: int
     likelihood: float | None = None
     images: int | None = None
+    images_left: int | None = None

@@ -87,8 +87,8 @@ def read_usable(star_path: str | Path) -> Reading:
         star_path: of RELION 3.0 to 5; the CTF of a row goes before that of its optics group.
 
     Returns:
-        The particles, whose images stay on disk until they are asked for, their rows, and what was rejected. Images whose background is not normalised are normalised
-        outside the circle that fits the box, and a note says so.
+        The particles, whose images stay on disk until they are asked for, their rows, and what was rejected. Images
+        whose background is not normalised are normalised outside the circle that fits the box, and a note says so.
 
     Raises:
         TableError: if the table or a stack cannot be read, or the CTF of some particles is known and of others not.

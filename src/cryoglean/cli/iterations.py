@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 from cryoglean.cli.progress import ProgressBar
@@ -14,12 +15,24 @@ if TYPE_CHECKING:
 class IterationProgress(ProgressBar):
     """Progress of the iterations of a classification."""
 
+    def __init__(self, label: str, *, verbose: bool) -> None:
+        super().__init__(label, verbose=verbose)
+        self._began, self._images = time.monotonic(), 0
+
     def iteration(self, iteration: Iteration) -> None:
         """Count one iteration."""
-        said = summary(iteration)
+        said = summary(iteration) + self._left(iteration)
         self._advance(iteration.number, iteration.total, f", {said}")
         if self._prints_each:
             self.info(f"[{iteration.number}/{iteration.total}] {said}")
+
+    def _left(self, iteration: Iteration) -> str:
+        """Return in words how long the rest takes, by the images that were compared; nothing if it is short."""
+        if iteration.images is None or not iteration.images_left:
+            return ""
+        self._images += iteration.images
+        minutes = (time.monotonic() - self._began) / self._images * iteration.images_left / 60
+        return f", {minutes:.0f} min left" if minutes >= 1 else ""
 
 
 def summary(iteration: Iteration) -> str:

@@ -37,18 +37,11 @@ class CheckpointFile:
         path: the file.
         iterations: summaries, kept with the state; those of the part that is done are put into it when that is loaded.
         progress: is told that it goes on, or that the file is broken.
-        every_seconds: between two writings.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        iterations: list[Iteration],
-        progress: InfoListener,
-        every_seconds: float = _EVERY_SECONDS,
-    ) -> None:
+    def __init__(self, path: Path, iterations: list[Iteration], progress: InfoListener) -> None:
         self._path, self._iterations, self._progress = path, iterations, progress
-        self._every, self._last = every_seconds, time.monotonic()
+        self._last = time.monotonic()
 
     def load(self) -> dict[str, Tensor] | None:
         """Return what was kept last, or None; a broken file is told, and all is done anew."""
@@ -71,7 +64,7 @@ class CheckpointFile:
         Raises:
             OSError: if it cannot be written; what was written before is whole.
         """
-        if time.monotonic() - self._last < self._every:
+        if time.monotonic() - self._last < _EVERY_SECONDS:
             return
         kept = {name: tensor.cpu().contiguous().clone() for name, tensor in state().items()}  # none may share memory
         done = json.dumps([asdict(each) for each in self._iterations])

@@ -57,3 +57,21 @@ def test_the_mask_stays_within_the_box():
 
 def test_a_resolution_limit_is_a_limit_of_rings():
     assert geometry_of(resolution_limit_angstrom=16.0).max_rings == 8
+
+
+@given(st.integers(1, 60), st.integers(1, 500_000), st.integers(1, 400))
+def test_iterations_see_more_and_more_images_and_the_last_fifth_all(iterations, count, classes):
+    progress = Progression(geometry_of(), iterations)
+    seen = [progress.images_of(number, count, classes) for number in range(iterations)]
+    assert seen == sorted(seen)
+    assert seen[int(0.8 * iterations + 0.999) :] == [count] * (iterations // 5)
+    assert min(seen) == min(count, max(100 * classes, 20_000), seen[-1]) or iterations == 1
+
+
+def test_images_are_drawn_anew_each_time_and_come_in_their_order():
+    progress, random = Progression(geometry_of(), 25), torch.Generator().manual_seed(0)
+    one, other = (progress.chosen(50_000, 10, random) for _ in range(2))
+    assert len(one) == len(other) == 20_000
+    assert (one.diff() > 0).all()
+    assert 7_000 < len(set(one.tolist()) & set(other.tolist())) < 9_000
+    assert progress.chosen(20_000, 10, random).tolist() == list(range(20_000))

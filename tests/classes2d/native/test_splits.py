@@ -36,3 +36,11 @@ def test_only_images_found_in_the_old_class_count_to_the_new():
     image, index = torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 0, 0])
     assert splits.counted(image, index).tolist() == [2, 1, 0, 2]
     assert splits.part(torch.tensor([1, 2])).source.tolist() == [-1, 0]
+
+
+def test_splits_of_some_images_leave_the_others_where_they_are():
+    some = Splits(torch.tensor([2]), torch.tensor([0, -1]), torch.tensor([2, -1]))
+    whole = some.spread(torch.tensor([3, 1]), 5)
+    assert whole.source.tolist() == [-1, -1, -1, 0, -1]
+    assert whole.target.tolist() == [-1, -1, -1, 2, -1]
+    assert whole.closed.tolist() == [2]

@@ -158,24 +158,31 @@ class Progression:
         return self.number < math.floor(_SPLITTING_SHARE * self.iterations)
 
     def chosen(self, count: int, classes: int, random: torch.Generator) -> Tensor:
-        """Return the images that are compared, in their order: of a very large set some, and all in the end.
-
-        Blurred averages need few images. RELION's `--fast_subsets` does so in three steps; cryoSPARC takes 100 images
-        for each class in all iterations but the last.
+        """Return the images that are compared, in their order; which of them is drawn.
 
         Args:
             count: images.
             classes: how many.
             random: draws them.
         """
-        enough = max(_FIRST_IMAGES_PER_CLASS * classes, _FIRST_IMAGES)
-        if self.number >= _SUBSETS_SHARE * self.iterations:
-            return torch.arange(count)
-        if self.number >= _FIRST_SUBSETS_SHARE * self.iterations:
-            enough *= _MORE_IMAGES
-        return (
-            torch.arange(count) if enough >= count else torch.randperm(count, generator=random)[:enough].sort().values
-        )
+        some = self.images_of(self.number, count, classes)
+        return torch.arange(count) if some == count else torch.randperm(count, generator=random)[:some].sort().values
+
+    def images_of(self, number: int, count: int, classes: int) -> int:
+        """Return how many images an iteration compares: of a very large set some, and all in the end.
+
+        Blurred averages need few images. RELION's `--fast_subsets` does so in three steps; cryoSPARC takes 100 images
+        for each class in all iterations but the last.
+
+        Args:
+            number: of the iteration, from 0.
+            count: images.
+            classes: how many.
+        """
+        if number >= _SUBSETS_SHARE * self.iterations:
+            return count
+        more = _MORE_IMAGES if number >= _FIRST_SUBSETS_SHARE * self.iterations else 1
+        return min(more * max(_FIRST_IMAGES_PER_CLASS * classes, _FIRST_IMAGES), count)
 
     def shifts(self, *, is_global: bool) -> Tensor:
         """Return the shifts to try, `(s, 2)` y and x in pixels: a grid within a disc, no shift first among them.

@@ -61,7 +61,7 @@ class State:
         averages: of the last iteration; None before the first.
         compared: rings that were compared last.
         rows: images that were compared last.
-        changed: share of these that changed class.
+        changed: share of those of these that had been compared before that changed class; 1 if there were none.
     """
 
     settings: ClassifySettings
@@ -200,7 +200,7 @@ class State:
             sums.add(found)
             alignment.put(rows, found, self._begins(batch))
         self.alignment = alignment
-        self.changed = float((before != alignment.class_index)[self.rows.to(self.device)].float().mean())
+        self.changed = _share_changed(before, alignment.class_index, self.rows.to(self.device))
         self._learn(polar, sums)
 
     def _begins(self, batch: tuple[Tensor, bool]) -> Tensor:
@@ -277,6 +277,7 @@ class State:
     def summary(self, number: int) -> Iteration:
         """Return the summary of the iteration just done."""
         found = self.alignment.class_index[self.rows.to(self.device)]
+        ahead = range(number, self.settings.iterations)
         return Iteration(
             number,
             self.settings.iterations,
@@ -285,4 +286,12 @@ class State:
             int((torch.bincount(found, minlength=self.classes) == 0).sum()),
             float(self.alignment.likelihood[self.rows.to(self.device)].double().sum()),
             len(self.rows),
+            sum(self.progress.images_of(each, len(self.half), self.classes) for each in ahead),
         )
+
+
+def _share_changed(before: Tensor, now: Tensor, rows: Tensor) -> float:
+    """Return the share of images that changed class; 1 if none had one."""
+    before, now = before[rows], now[rows]
+    known = before >= 0
+    return float((before != now)[known].float().mean()) if bool(known.any()) else 1.0
