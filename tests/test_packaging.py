@@ -81,3 +81,11 @@ def test_an_installed_copy_is_this_version():
     except metadata.PackageNotFoundError:
         pytest.skip("cryoglean runs from its source tree, it is not installed")
     assert installed == cryoglean.__version__
+
+
+def test_type_checkers_are_told_the_public_names():
+    stub = (ROOT / "src" / "cryoglean" / "__init__.pyi").read_text()
+    for name in cryoglean.__all__:
+        assert getattr(cryoglean, name) is not None
+        assert re.search(rf"\b{name}\b", stub.split("__all__")[0]), name
+        assert f'"{name}"' in stub.split("__all__")[1], name

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cryoglean.micrograph import Micrograph, MicrographFile
-    from cryoglean.picks import Picks
 
 __version__ = "0.1.0"
 
-__all__ = ["Micrograph", "MicrographFile", "Picks", "__version__"]
+_MODULES = {
+    "Micrograph": "micrograph",
+    "MicrographFile": "micrograph",
+    "Picks": "picks",
+    "classify": "classes2d.in_python",
+}
+"""Public names, and where they are; `__init__.pyi` tells type checkers the same."""
 
-_MODULES = {"Micrograph": "micrograph", "MicrographFile": "micrograph", "Picks": "picks"}
+__all__ = ["Micrograph", "MicrographFile", "Picks", "__version__", "classify"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Images that can be classified, read from disk and normalised when they are asked for."""
+"""Images that can be classified, read and normalised when they are asked for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from cryoglean.particles.boxes import normalise_background
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    from cryoglean.io.stored_images import StoredImages
+    from cryoglean.classes2d.particle_set import Images
+
+NORMALISED = "backgrounds were not normalised: brought to mean 0 and standard deviation 1"
 
 
 @dataclass(frozen=True)
 class UsableImages:
-    """Images in stacks, indexed as an array is by rows.
+    """Images in memory or on disk, indexed as an array is by rows.
 
     Attributes:
         stored: the images; all can be used.
@@ -26,16 +28,16 @@ class UsableImages:
             the box; those that are flat stay as they are.
     """
 
-    stored: StoredImages
+    stored: Images
     must_normalise: bool
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """As of an array: (n, box, box)."""
         return self.stored.shape
 
     def __len__(self) -> int:
-        return len(self.stored)
+        return int(self.stored.shape[0])
 
     def __getitem__(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Read some images, `(m, box, box)`.
