@@ -26,7 +26,7 @@ import torch
 from classes2d_quality import DIAMETERS
 from cryoglean.classes2d.native import classify
 from cryoglean.classes2d.particle_set import ParticleSet
-from cryoglean.classes2d.reading import read_particle_set
+from cryoglean.classes2d.reading import read_usable
 from cryoglean.classes2d.settings import ClassifySettings
 from cryoglean.particles.boxes import scale_boxes
 
@@ -45,9 +45,9 @@ def particles_of(cases: Path, count: int, box: int) -> ParticleSet:
     """Return so many particles of the simulated cases, in boxes of so many pixels."""
     sets: list[ParticleSet] = []
     while sum([len(each) for each in sets]) < count:
-        sets.append(read_particle_set(cases / SIMULATED[len(sets)] / "particles.star")[0])
+        sets.append(read_usable(cases / SIMULATED[len(sets)] / "particles.star").particles)
     ctfs = [ctf for each in sets for ctf in each.ctfs or ()][:count]
-    images, pixel_size = np.concatenate([each.images for each in sets])[:count], sets[0].pixel_size_angstrom
+    images, pixel_size = np.concatenate([np.asarray(each.images) for each in sets])[:count], sets[0].pixel_size_angstrom
     if box != images.shape[-1]:
         pixel_size *= images.shape[-1] / box
         images = scale_boxes(torch.from_numpy(images), box).numpy()
