@@ -4,14 +4,16 @@ usage: python benchmarks/classes2d_ablation.py CASES [CASE ...] [--seeds 3] [--t
 
 CASES is the folder that classes2d_cases.py has filled. Of each case the subset is classified as classes2d_quality.py
 does; told are the means over the seeds of its first three columns, areas under the ROC. The last column is of another
-set: 10 or 20 rings among 300 commas, in so much noise that they are hardly told apart (six of each, 8 classes): the
-share of the rings that are in classes most of whose images are rings, that is how well rare views are kept apart.
+set: 10 or 20 rings among 300 commas, in so much noise that they are hardly told apart (six of each): the share of the
+rings that are in classes most of whose images are rings, that is how well rare views are kept apart; in 8 classes, and
+in 16, of which each has about as many images as the rare view.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +41,7 @@ VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
     "_MASK_DIAMETERS": (schedule, (0.95, 1.2)),
 }
 """Constants, where they stand, and other values than their own."""
-NOISE, RARE, COMMON = (1.0, 1.4, 1.8), (10, 20), 300
+NOISE, RARE, COMMON, RARE_CLASSES = (1.0, 1.4, 1.8), (10, 20), 300, (8, 16)
 
 
 def main() -> None:
@@ -62,11 +64,12 @@ def main() -> None:
 
 def print_row(name: str, value: str, given: argparse.Namespace) -> None:
     """Print the figures of all cases with the constants as they are now."""
+    rare = " / ".join(f"{rare_kept_apart(classes, given.seeds, given.threads):.2f}" for classes in RARE_CLASSES)
     told = [
         " / ".join(f"{each:.3f}" for each in quality(given.cases / case, given.seeds, given.threads))
         for case in given.case
     ]
-    print(f"| {name} | {value} | {' | '.join(told)} | {rare_kept_apart(given.seeds, given.threads):.2f} |", flush=True)
+    print(f"| {name} | {value} | {' | '.join(told)} | {rare} |", flush=True)
 
 
 def quality(folder: Path, seeds: int, threads: int) -> list[float]:
@@ -79,18 +82,19 @@ def quality(folder: Path, seeds: int, threads: int) -> list[float]:
     return [float(each) for each in np.mean(rows, axis=0)]
 
 
-def rare_kept_apart(seeds: int, threads: int) -> float:
+def rare_kept_apart(classes: int, seeds: int, threads: int) -> float:
     """Return the mean share of rare images that are in classes of their own kind."""
-    return float(np.mean([_kept_apart(n, rare, s, threads) for n in NOISE for rare in RARE for s in range(seeds)]))
+    sets = product(NOISE, RARE, range(seeds))
+    return float(np.mean([_kept_apart(classes, noise, rare, seed, threads) for noise, rare, seed in sets]))
 
 
-def _kept_apart(noise: float, rare: int, seed: int, threads: int) -> float:
+def _kept_apart(classes: int, noise: float, rare: int, seed: int, threads: int) -> float:
     particles, kind, _, _ = shape_set((comma, ring), COMMON, noise, seed=seed)
     rows = np.concatenate([np.flatnonzero(kind == 0), np.flatnonzero(kind == 1)[:rare]])
-    settings = ClassifySettings(diameter_angstrom=90, classes=8, iterations=15, seed=seed)
+    settings = ClassifySettings(diameter_angstrom=90, classes=classes, iterations=15, seed=seed)
     index = classify(ParticleSet(particles.images[rows], PIXEL), settings, threads=threads).particles.class_index
     is_rare = kind[rows] == 1
-    total, of_rare = np.bincount(index, minlength=8), np.bincount(index[is_rare], minlength=8)
+    total, of_rare = np.bincount(index, minlength=classes), np.bincount(index[is_rare], minlength=classes)
     mostly_rare = of_rare > total / 2
     return float(mostly_rare[index[is_rare]].mean())
 

@@ -8,7 +8,8 @@ signal, and sorts them into 5 classes in 15 iterations: by the native engine, se
 particles show, and compared with it by Fourier ring correlation within the particle's disc. `perfect` averages the
 particles of each true view by their true turns and places, corrected for the CTF as the native engine does.
 
-Printed for each: the resolution at which the correlation falls below 0.5 (which compares with a noise-free image;
+Printed for each: the resolution that the engine tells, mean over the classes that have one, by their particles; that at
+which the correlation falls below 0.5 (which compares with a noise-free image;
 Rosenthal and Henderson, J. Mol. Biol. 333, 721, 2003), mean over the classes by their particles; the mean correlation
 up to Nyquist; and the share of the particles that show the view of their class.
 """
@@ -54,10 +55,20 @@ class Found:
     Attributes:
         averages: (k, box, box).
         class_index: (n,).
+        told_angstrom: (k,) resolutions, as the engine tells them.
     """
 
     averages: NDArray[np.float32]
     class_index: NDArray[np.int64]
+    told_angstrom: NDArray[np.float64]
+
+    @property
+    def told(self) -> float:
+        """Mean of the finite ones, by particles."""
+        counts = np.bincount(self.class_index, minlength=len(self.averages)) * np.isfinite(self.told_angstrom)
+        return (
+            float(np.average(np.nan_to_num(self.told_angstrom, posinf=0), weights=counts)) if counts.any() else np.nan
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ def main() -> None:
     parser.add_argument("--relion", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    print("| structure | signal | | resolution | correlation | of their view |\n|---|---|---|---|---|---|")
+    print("| structure | signal | | told | resolution | correlation | of their view |\n|---|---|---|---|---|---|---|")
     for name, diameter in SPECIES.items():
         for signal in SIGNALS:
             model = str(given.shared / "data" / "structures" / STRUCTURES[name])
@@ -101,7 +112,8 @@ def case(name: str, stack: Stack, folder: Path, given: argparse.Namespace) -> No
     for kind, found in runs.items():
         each = [sharpness(views, truth, one) for one in found]
         resolution, correlation, of_view = np.mean([tuple(vars(one).values()) for one in each], axis=0)
-        row = (f"{resolution:.1f} Å", f"{correlation:.3f}", f"{of_view:.3f}")
+        told = float(np.nanmean([one.told for one in found]))
+        row = (f"{told:.1f} Å", f"{resolution:.1f} Å", f"{correlation:.3f}", f"{of_view:.3f}")
         print(f"| {name} | {stack.signal} | {kind} | {' | '.join(row)} |", flush=True)
         np.save(folder / f"{kind}.npy", found[0].averages)
 
@@ -111,7 +123,9 @@ def native(stack: Stack, folder: Path, threads: int) -> list[Found]:
     particles = read_usable(folder / "particles.star").particles
     settings = ClassifySettings(diameter_angstrom=stack.diameter_angstrom, classes=VIEWS, iterations=ITERATIONS)
     runs = [classify(particles, settings.model_copy(update={"seed": seed}), threads=threads) for seed in SEEDS]
-    return [Found(found.classes.averages, found.particles.class_index) for found in runs]
+    return [
+        Found(found.classes.averages, found.particles.class_index, found.classes.resolution_angstrom) for found in runs
+    ]
 
 
 def by_relion(folder: Path) -> Found:
@@ -124,7 +138,7 @@ def by_relion(folder: Path) -> Found:
     found, rows = read_relion_run(folder / run)
     index = np.empty(len(rows.particles), np.int64)
     index[[number for number, _ in image_places(rows, folder / "particles.star")]] = found.particles.class_index
-    return Found(found.classes.averages, index)
+    return Found(found.classes.averages, index, found.classes.resolution_angstrom)
 
 
 def perfect(stack: Stack, truth: Truth, folder: Path) -> Found:
@@ -141,7 +155,7 @@ def perfect(stack: Stack, truth: Truth, folder: Path) -> Found:
     angle = torch.from_numpy(-np.radians(truth.psi_degrees)).float()
     sums = add_up(images, rings, shift, angle, torch.from_numpy(truth.view), torch.arange(stack.count) % 2, VIEWS)
     averages = corrected(sums, torch.full((VIEWS, stack.box_px // 2 + 1), 10.0)).numpy()
-    return Found(averages, truth.view)
+    return Found(averages, truth.view, np.full(VIEWS, np.nan))
 
 
 def sharpness(views: Views, truth: Truth, found: Found) -> Sharpness:
