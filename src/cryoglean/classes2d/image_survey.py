@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ _BACKGROUND_DEVIATIONS = (0.5, 2.0)
 """Median standard deviation of backgrounds that count as normalised. Chosen by hand: normalised ones have 1, but for
 another radius of the circle or another scale."""
 
-_IMAGES_AT_A_TIME = 1024
+_PIXELS_AT_A_TIME = 2**22
 """Resource: bounds memory."""
 
 _MAX_PIXEL_DEVIATIONS = 1000.0
@@ -51,8 +52,10 @@ def survey(images: Images) -> Survey:
         TableError: if images on disk cannot be read.
     """
     digest, faults, background = hashlib.blake2b(digest_size=8), list[str | None](), [np.zeros((0, 2))]
-    for start in range(0, images.shape[0], _IMAGES_AT_A_TIME):
-        some = images[slice(start, start + _IMAGES_AT_A_TIME)]
+    count, *sides = images.shape
+    part = max(_PIXELS_AT_A_TIME // math.prod(sides), 1)
+    for start in range(0, count, part):
+        some = images[slice(start, start + part)]
         digest.update(np.ascontiguousarray(some).data)
         faults += _faults(some)
         background.append(_background(some))

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from cryoglean.classes2d.native.polar import soft_disc
-from cryoglean.classes2d.native.sums import sum_rows
+from cryoglean.classes2d.native.sums import add_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from cryoglean.classes2d.particle_set import Images
 
-_BATCH = 512
-"""Images turned at a time. Resource: bounds memory."""
+_BATCH_PIXELS = 2**21
+"""Pixels of the images turned at a time. Resource: bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ def add_up(
     # Ring 0 and the corners beyond the last ring take the value of the nearest ring.
     nearest = (ring - 1).clamp(0, ctf.shape[1] - 1)
     every = (torch.arange(of_ring.shape[1], device=device) - 1).clamp(0, ctf.shape[1] - 1)
-    for start in range(0, len(index), _BATCH):
-        rows = slice(start, start + _BATCH)
+    batch = max(_BATCH_PIXELS // box**2, 1)
+    for rows in (slice(start, start + batch) for start in range(0, len(index), batch)):
         turned = aligned(torch.from_numpy(images[rows]).to(device), shift[rows], angle[rows])
-        plain += sum_rows(turned, slot[rows], 2 * classes)
-        weighted += sum_rows(torch.fft.rfft2(turned) * ctf[rows][:, nearest], slot[rows], 2 * classes)
-        of_ring += sum_rows(ctf[rows][:, every].square(), slot[rows], 2 * classes)
+        add_rows(plain, turned, slot[rows])
+        add_rows(weighted, torch.fft.rfft2(turned) * ctf[rows][:, nearest], slot[rows])
+        add_rows(of_ring, ctf[rows][:, every].square(), slot[rows])
     shape = (2, classes, box, box // 2 + 1)
     counts = torch.bincount(slot, minlength=2 * classes).reshape(2, classes)
     return AlignedSums(

@@ -17,8 +17,13 @@ def sum_rows(rows: Tensor, index: Tensor, kinds: int) -> Tensor:
     Returns:
         (kinds, ...).
     """
+    return add_rows(torch.zeros(kinds, *rows.shape[1:], dtype=rows.dtype, device=rows.device), rows, index)
+
+
+def add_rows(total: Tensor, rows: Tensor, index: Tensor) -> Tensor:
+    """Add rows to the sums of their kinds, `(kinds, ...)`, which are changed and returned."""
     if rows.device.type == "cpu":
-        return torch.zeros(kinds, *rows.shape[1:], dtype=rows.dtype).index_add_(0, index, rows)
+        return total.index_add_(0, index, rows)
     # index_add_ on CUDA adds in no fixed order; a matrix product does.
-    member = torch.nn.functional.one_hot(index, kinds).T.to(rows.dtype)
-    return (member @ rows.flatten(1)).reshape(kinds, *rows.shape[1:])
+    member = torch.nn.functional.one_hot(index, len(total)).T.to(rows.dtype)
+    return total.add_((member @ rows.flatten(1)).reshape(total.shape))
