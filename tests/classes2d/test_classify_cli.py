@@ -1,6 +1,7 @@
 """`cryoglean classify` as a user meets it: in one line, with a table, and with which status it leaves."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from cryoglean.classes2d.progress import Iteration
 from cryoglean.cli.classify import classify
 from cryoglean.cli.doctor import doctor
 from cryoglean.cli.main import guarded
+from cryoglean.jobs import checkpoint_file
 from cryoglean.jobs.output_folder import OutputFolder
 from particle_stacks import particles, write_project
 
@@ -319,3 +321,26 @@ def test_a_broken_checkpoint_is_told_and_all_is_done_anew(project):
     assert again.exit_code == 0
     assert "is broken, so all is done anew" in again.stderr
     assert not (project / "out" / "progress.safetensors").exists()
+
+
+def test_a_disk_that_fills_ends_it_in_one_line_and_it_goes_on_where_it_was(project, monkeypatch):
+    words = ["--classes", "2", "--iterations", "5", "--engine", "native"]
+    monkeypatch.setattr("cryoglean.jobs.checkpoint_file._EVERY_SECONDS", 0.0)
+    write, left = checkpoint_file.write_atomic_bytes, [3]
+
+    def full_after_three(path, content):
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        left[0] -= 1
+        write(path, content)
+
+    monkeypatch.setattr(checkpoint_file, "write_atomic_bytes", full_after_three)
+    stopped = run(*words)
+    assert stopped.exit_code not in (0, 3)
+    assert "No space left on device" in complaint(stopped)
+    monkeypatch.setattr(checkpoint_file, "write_atomic_bytes", write)
+    again, whole = run(*words), run(*words, out="whole")
+    assert again.exit_code == whole.exit_code == 0
+    assert "going on after iteration 3" in again.stderr
+    for name in ("particles.star", "classes.mrcs", "iterations.csv"):
+        assert (project / "out" / name).read_bytes() == (project / "whole" / name).read_bytes(), name
