@@ -40,7 +40,6 @@ PATTERNS = {
 }
 SHADES = {
     "ramp": 1000 + 0.37 * ROWS + 1.1 * COLUMNS,
-    "bowl": ((ROWS - 100) ** 2 + (COLUMNS - 200) ** 2) / 200,
     "halves": np.where(COLUMNS < 180, 100, 160),
 }
 PARTLY = {"side": COLUMNS > 0.6 * 360, "middle": np.hypot(ROWS - 150, COLUMNS - 180) < 130}

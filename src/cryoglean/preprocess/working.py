@@ -13,7 +13,6 @@ from cryoglean.preprocess.borders import live_area
 from cryoglean.preprocess.exposure import cover_mask, cover_unexposed, exposed_blocks, spread_blocks
 from cryoglean.preprocess.normalise import bin_by_mean, standardise_locally
 from cryoglean.preprocess.robust import median_and_deviation
-from cryoglean.preprocess.shade import is_overwhelmed, without_shade
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,9 +44,6 @@ hand: noise of so many pixels rarely gets there."""
 OUTLIER_SIGMAS = 10.0
 """The same before, in robust standard deviations of the whole image: one hot pixel must not set its surroundings'
 standard deviation. Chosen by hand: beyond anything that protein or noise gives."""
-
-_MAX_SHADES = 4
-"""Times that a shade is taken away, less one. Resource: of a bowl each leaves a small part; what stays is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,17 +229,7 @@ def working_image(
 
 
 def standardised_image(exposed: ExposedImage, diameter_px: float) -> WorkingImage:
-    """Do the second half of `working_image`; 0 everywhere where noise is next to nothing beside shades or patterns."""
-    for _ in range(_MAX_SHADES):
-        found = _standardised(exposed, diameter_px)
-        if not is_overwhelmed(found.image, found.diameter_px, found.exposed):
-            return found
-        level = _without_outliers(without_shade(exposed.image, found.diameter_px))
-        exposed = replace(exposed, image=level)
-    return replace(found, image=torch.zeros_like(found.image))
-
-
-def _standardised(exposed: ExposedImage, diameter_px: float) -> WorkingImage:
+    """Do the second half of `working_image`."""
     diameter = diameter_px / exposed.bin_factor
     windows = (WINDOW_DIAMETERS * diameter, CONTRAST_WINDOW_DIAMETERS * diameter)
     level, contrast = standardise_locally(-exposed.image, *windows)
