@@ -67,7 +67,7 @@ class Found:
         """Mean of the finite ones, by particles."""
         counts = np.bincount(self.class_index, minlength=len(self.averages)) * np.isfinite(self.told_angstrom)
         return (
-            float(np.average(np.nan_to_num(self.told_angstrom, posinf=0), weights=counts)) if counts.any() else np.nan
+            float(np.average(np.nan_to_num(self.told_angstrom, posinf=0), weights=counts)) if counts.any() else math.nan
         )
 
 
@@ -112,8 +112,8 @@ def case(name: str, stack: Stack, folder: Path, given: argparse.Namespace) -> No
     for kind, found in runs.items():
         each = [sharpness(views, truth, one) for one in found]
         resolution, correlation, of_view = np.mean([tuple(vars(one).values()) for one in each], axis=0)
-        told = float(np.nanmean([one.told for one in found]))
-        row = (f"{told:.1f} Å", f"{resolution:.1f} Å", f"{correlation:.3f}", f"{of_view:.3f}")
+        told = f"{np.mean([one.told for one in found]):.1f} Å" if kind != "perfect" else ""
+        row = (told, f"{resolution:.1f} Å", f"{correlation:.3f}", f"{of_view:.3f}")
         print(f"| {name} | {stack.signal} | {kind} | {' | '.join(row)} |", flush=True)
         np.save(folder / f"{kind}.npy", found[0].averages)
 
@@ -174,20 +174,34 @@ def sharpness(views: Views, truth: Truth, found: Found) -> Sharpness:
 
 
 def laid_on(views: Views, view: int, average: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a view, turned and moved onto an average."""
-    best = max((onto(views, view, psi, average) for psi in np.arange(0, 360, TURNS_DEG)), key=lambda each: each[0])
+    """Return a view, turned and moved onto an average: by all detail as strong as it is, or alike, whichever fits."""
+    seen = np.fft.rfft2(masked(views.stack, average))
+    each = [_laid(views, view, spectrum) for spectrum in (seen, whitened(seen))]
+    return max(each, key=lambda there: float(ring_correlation(views, average, there)[1:].mean()))
+
+
+def _laid(views: Views, view: int, seen: NDArray[np.complex128]) -> NDArray[np.float32]:
+    best = max((onto(views, view, psi, seen) for psi in np.arange(0, 360, TURNS_DEG)), key=lambda each: each[0])
     for step in FINE_DEG:
-        best = max(best, onto(views, view, best[1] + step, average), key=lambda each: each[0])
+        best = max(best, onto(views, view, best[1] + step, seen), key=lambda each: each[0])
     _, psi, place = best
     return views.project(view, psi, place)
 
 
-def onto(views: Views, view: int, psi: float, average: NDArray[np.float32]) -> tuple[float, float, tuple[float, float]]:
+def whitened(spectrum: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return a spectrum with the same power on all rings."""
+    box = len(spectrum)
+    ring = np.hypot(np.fft.fftfreq(box, 1 / box)[:, None], np.fft.rfftfreq(box, 1 / box)).round().astype(int)
+    power = np.bincount(ring.ravel(), np.abs(spectrum).ravel() ** 2) / np.bincount(ring.ravel())
+    return spectrum / np.sqrt(power[ring] + 1e-12)
+
+
+def onto(views: Views, view: int, psi: float, seen: NDArray[np.complex128]) -> tuple[float, float, tuple[float, float]]:
     """Return how well a turned view correlates with an average where it does best, the turn, and the place (x, y)."""
     box = views.stack.box_px
     there = np.fft.rfft2(views.project(view, psi, (0.0, 0.0)))
     there[0, 0] = 0
-    map_ = np.fft.irfft2(np.fft.rfft2(masked(views.stack, average)) * there.conj(), s=(box, box))
+    map_ = np.fft.irfft2(seen * there.conj(), s=(box, box))
     y, x = np.unravel_index(int(map_.argmax()), map_.shape)
     rest = [peak(map_[(y + np.arange(-1, 2)) % box, x]), peak(map_[y, (x + np.arange(-1, 2)) % box])]
     dy, dx = (float((v + box // 2) % box - box // 2) + r for v, r in zip((y, x), rest, strict=True))
