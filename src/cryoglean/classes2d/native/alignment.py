@@ -10,8 +10,6 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cryoglean.classes2d.native.search import EStepResult
-
 
 @dataclass(frozen=True)
 class Alignment:
@@ -23,7 +21,7 @@ class Alignment:
         angle: (n,) radians, from x towards y, by which the average is turned.
         shift: (n, 2) pixels, y and x, by which the image is moved to the middle.
         likelihood: (n,) logarithm of how much likelier the image is with the classes than without.
-        correlation: (n,) normalised correlation with the class average.
+        correlation: (n,) normalised, weighted correlation with the class average, -1 to 1.
     """
 
     class_index: Tensor
@@ -44,7 +42,7 @@ class Alignment:
         """Return another with values of its own."""
         return Alignment(*(getattr(self, part.name).clone() for part in fields(self)))
 
-    def put(self, rows: Tensor, found: EStepResult, begin: Tensor) -> None:
+    def put(self, rows: Tensor, found: Alignment, begin: Tensor) -> None:
         """Take over what was found for some images, which stood at the shifts `begin`."""
         for part in fields(self):
             value = getattr(found, part.name)

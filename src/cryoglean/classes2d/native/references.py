@@ -61,7 +61,7 @@ class Sums:
         self.denominator += found.denominator
         self.mass += found.mass
         self.power += found.power
-        self.count += len(found.class_index)
+        self.count += len(found.alignment.class_index)
 
     @property
     def images_power(self) -> Tensor:
