@@ -5,15 +5,18 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 from tests.fields import f1_score
-from tests.jobs.test_pick import rejected, run
+from tests.jobs.test_pick import DIAMETER, rejected, run
 
 from cryoglean.io.coordinates import read_picks
+from cryoglean.pickers.auto.picker import AutoSettings
+from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from examples import with_slow
 from perturbations import jittered
 from shells import ShellField
 
 pytestmark = pytest.mark.numerical
 
+PICKERS = {"localpicker": LocalpickerSettings, "auto": AutoSettings}
 SHAPE = (300, 360)
 FIELD = {"height_px": 300, "width_px": 360, "particles": 16, "pixel_size_angstrom": 4}
 ROWS, COLUMNS = np.indices(SHAPE)
@@ -41,6 +44,13 @@ PATTERNS = {
 SHADES = {
     "ramp": 1000 + 0.37 * ROWS + 1.1 * COLUMNS,
     "halves": np.where(COLUMNS < 180, 100, 160),
+}
+# With noise of 1 or less: far from it a shade or a step is all there is; where it is flat there is next to none.
+STEEP = {
+    "bowl": ((ROWS - 100) ** 2 + (COLUMNS - 200) ** 2) / 200,
+    "dome": -((ROWS - 150) ** 2 + (COLUMNS - 140) ** 2) / 60,
+    "cone": np.hypot(ROWS - 150, COLUMNS - 180),
+    "step": 60.0 * (COLUMNS > 180),
 }
 PARTLY = {"side": COLUMNS > 0.6 * 360, "middle": np.hypot(ROWS - 150, COLUMNS - 180) < 130}
 
@@ -107,6 +117,18 @@ def test_noise_beside_a_shade_that_outweighs_it_spoils_no_other(good, kind, nois
     found = picks_in(tmp_path / "out")
     found.pop("m9")
     assert_alike(found, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.01, 0.3, 1])
+@pytest.mark.parametrize("kind", STEEP)
+@pytest.mark.parametrize("method", ["localpicker", "auto"])
+def test_what_outweighs_its_noise_teaches_nothing_and_is_not_picked_all_over(good, method, kind, noise, tmp_path):
+    images, alone = good
+    write(tmp_path / "a9.mrc", STEEP[kind] + noise * np.random.default_rng(7).normal(size=SHAPE))
+    run([tmp_path / "a9.mrc", images], tmp_path / "out", picker=PICKERS[method](diameter_angstrom=DIAMETER))
+    assert_alike(picks_in(tmp_path / "out"), alone)
+    assert len(read_picks(tmp_path / "out/picks/a9_autopick.star")) < min(map(len, alone.values()))
 
 
 @pytest.mark.slow

@@ -103,9 +103,8 @@ def run_fit_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progre
             rejected[file.key] = MicrographResult(file, reason=error.reason)
             raise
 
-    preparation = replace(
-        job.preparation(folder, known, progress), sample=partial(spread_sample, known, read, suits=job.teaches)
-    )
+    sample = partial(spread_sample, known, read, suits=job.teaches, is_usual=job.is_usual)
+    preparation = replace(job.preparation(folder, known, progress), sample=sample)
     prepared, digest = prepare_picker(folder, job, preparation, contrast)
     record = _write_record(folder, job, prepared, contrast, digest)
     folder.record_results(rejected.values())

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cryoglean.errors import SettingsError
 from cryoglean.io.digests import file_digest
 from cryoglean.io.mask_files import MaskFormat
-from cryoglean.jobs.grades import MAX_LEFT_OUT
+from cryoglean.jobs.grades import MAX_LEFT_OUT, MIN_QUIETEST
 from cryoglean.jobs.pick_one import PickTask
 from cryoglean.jobs.provenance import describe_provenance
 from cryoglean.jobs.sample import spread_sample
@@ -126,6 +126,14 @@ class PickJob(BaseModel):
         found = left_out(micrograph, self.picker.diameter_angstrom, torch.device(self.device))
         return float(((found > 0) & (found != Reason.masked)).mean()) <= MAX_LEFT_OUT
 
+    def is_usual(self, micrograph: Micrograph) -> bool:
+        """Tell whether a micrograph has about the same noise all over, as most have."""
+        import torch  # late: a job that is done needs none of it
+
+        from cryoglean.preprocess.left_out import quietest
+
+        return quietest(micrograph, self.picker.diameter_angstrom, torch.device(self.device)) >= MIN_QUIETEST
+
     def _learn_nothing(self, first: Sequence[MicrographFile]) -> Iterator[Micrograph]:  # noqa: ARG002 (none is read)
         raise SettingsError(f"--fit {self.fit} lacks what the picker learns: make it again with cryoglean fit")
 
@@ -142,7 +150,7 @@ class PickJob(BaseModel):
             settings=self.picker,
             given=self.given,
             files=files,
-            sample=partial(spread_sample, files, self.read, suits=self.teaches)
+            sample=partial(spread_sample, files, self.read, suits=self.teaches, is_usual=self.is_usual)
             if self.fit is None
             else self._learn_nothing,
             folder=folder.root,

@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from cryoglean.errors import MicrographError
+from cryoglean.micrograph import MicrographFile
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cryoglean.micrograph import MicrographFile
 
 Read = TypeVar("Read")
 
@@ -22,6 +22,7 @@ def spread_sample(
     first: Sequence[MicrographFile] = (),
     max_count: int = FIT_MICROGRAPHS,
     suits: Callable[[Read], bool] = lambda _: True,
+    is_usual: Callable[[Read], bool] = lambda _: True,
 ) -> Iterator[Read]:
     """Read micrographs spread evenly over a set, after some that come first; unusable ones give way to neighbours.
 
@@ -33,22 +34,34 @@ def spread_sample(
         first: files of the set to begin with.
         max_count: how many to read.
         suits: whether one that was read is worth it; the others are taken only where there is none.
+        is_usual: whether one that suits is like most of any set; the others are taken only where most are like them.
     """
-    in_order = sorted(files, key=lambda file: file.key)
-    stride, found = math.ceil(len(files) / max_count), 0
-    spread = (f for start in range(stride) for f in in_order[start::stride] if f not in first)
-    passed_over = []
-    for file in (*first, *spread):
+    found, passed_over, unusual = 0, list[MicrographFile](), list[MicrographFile]()
+    for file in _spread(files, first, max_count):
         try:
             micrograph = read(file)
         except MicrographError:
             continue
         if not suits(micrograph):
             passed_over.append(file)
-            continue
-        yield micrograph
-        found += 1
-        if found == max_count:
-            return
-    if not found:
+        elif not is_usual(micrograph):
+            unusual.append(file)
+        else:
+            yield micrograph
+            found += 1
+        if found == max_count or len(unusual) == found + max_count:
+            break
+    if len(unusual) > found:
+        yield from map(read, unusual[: max_count - found])
+    elif not found:
         yield from map(read, passed_over[:max_count])
+
+
+def _spread(
+    files: Sequence[MicrographFile], first: Sequence[MicrographFile], max_count: int
+) -> Iterator[MicrographFile]:
+    """Yield files after the first ones, those that are spread evenly over the set before their neighbours."""
+    in_order = sorted(files, key=lambda file: file.key)
+    stride = math.ceil(len(files) / max_count)
+    yield from first
+    yield from (f for start in range(stride) for f in in_order[start::stride] if f not in first)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cryoglean.micrograph import Micrograph
     from cryoglean.preprocess.working import WorkingImage
 
+_QUIETEST_SHARE = 0.05
+"""Share of a micrograph that is called its quietest places. Chosen by hand: noise alone gives them nearly the usual
+contrast, and a bowl's middle, or the flat part beside a step, is as large."""
+
 _PREPARED: WeakKeyDictionary[Micrograph, dict[tuple[float, torch.device | None], WorkingImage]] = WeakKeyDictionary()
 """Working images by diameter and device, as long as their micrograph is in memory. Resource: the picker, and what tells
 which parts are left out, need the same one."""
@@ -49,6 +53,22 @@ def clean_image(micrograph: Micrograph, diameter_angstrom: float, device: torch.
         diameter_px = diameter_angstrom / micrograph.pixel_size_angstrom
         known[key] = without_glaring(working_image(micrograph.image, diameter_px, device, micrograph.mask))
     return known[key]
+
+
+def quietest(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> float:
+    """Return the local contrast, a natural logarithm, of the quietest places among what is not left out.
+
+    Noise is everywhere: its contrast is about 0 all over. Where a shade or a step has made up most of the contrast,
+    places without it have far less.
+
+    Args:
+        micrograph: any size.
+        diameter_angstrom: particle diameter.
+        device: where to compute; the CPU by default.
+    """
+    clean = clean_image(micrograph, diameter_angstrom, device)
+    contrast = sampled(clean.contrast, clean.exposed)
+    return float(contrast.quantile(_QUIETEST_SHARE)) if len(contrast) else 0.0
 
 
 def unevenness(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> float:
