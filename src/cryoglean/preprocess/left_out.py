@@ -56,18 +56,23 @@ def clean_image(micrograph: Micrograph, diameter_angstrom: float, device: torch.
 
 
 def quietest(micrograph: Micrograph, diameter_angstrom: float, device: torch.device | None = None) -> float:
-    """Return the local contrast, a natural logarithm, of the quietest places among what is not left out.
-
-    Noise is everywhere: its contrast is about 0 all over. Where a shade or a step has made up most of the contrast,
-    places without it have far less.
+    """Return `quietest_contrast` of a micrograph.
 
     Args:
         micrograph: any size.
         diameter_angstrom: particle diameter.
         device: where to compute; the CPU by default.
     """
-    clean = clean_image(micrograph, diameter_angstrom, device)
-    contrast = sampled(clean.contrast, clean.exposed)
+    return quietest_contrast(clean_image(micrograph, diameter_angstrom, device))
+
+
+def quietest_contrast(working: WorkingImage) -> float:
+    """Return the local contrast, a natural logarithm, of the quietest places among what is not left out.
+
+    Noise is everywhere: its contrast is about 0 all over. Where a shade or a step has made up most of the contrast,
+    places without it have far less.
+    """
+    contrast = sampled(working.contrast, working.exposed)
     return float(contrast.quantile(_QUIETEST_SHARE)) if len(contrast) else 0.0
 
 

@@ -53,6 +53,29 @@ def test_the_size_of_round_particles_is_found(diameter):
     assert found.min_angstrom <= diameter <= found.max_angstrom
 
 
+def of_another_kind(kind, noise, shape=(512, 576)):
+    rows, columns = np.indices(shape)
+    shade = {
+        "bowl": ((rows - 100) ** 2 + (columns - 200) ** 2) / 200,
+        "dome": 5000 - ((rows - 250) ** 2 + (columns - 230) ** 2) / 60,
+        "ramp": 0.37 * rows + 1.1 * columns,
+        "amplifier": 60.0 * (columns > 288),
+    }[kind]
+    image = shade + noise * np.random.default_rng(1).standard_normal(shape)
+    return Micrograph(jittered(image.astype(np.float32)), 2.0, kind)
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize("noise", [0.05, 0.5])
+@pytest.mark.parametrize("kind", with_slow("bowl", slow=["dome", "ramp", "amplifier"]))
+@pytest.mark.parametrize("turned", [lambda given: given, negated], ids=["dark", "bright"])
+def test_one_of_another_kind_turns_neither_contrast_nor_size(turned, kind, noise):
+    some = [replace(each, image=jittered(each.image)) for each in turned(fields(3, particles=40))]
+    alone, beside = survey_micrographs(some), survey_micrographs([of_another_kind(kind, noise), *some])
+    assert beside.contrast is alone.contrast is not None
+    assert beside.size.diameter_angstrom == pytest.approx(alone.size.diameter_angstrom, rel=0.1)
+
+
 def rods(length_px, halo, width_px=24, count=36, seed=0):
     """A micrograph of dark rods in white noise, in all directions, some touch; with a halo, as defocus makes one."""
     random = np.random.default_rng(seed)

@@ -28,6 +28,7 @@ from cryoglean.pickers.localpicker.template_search import (
     evaluate_template,
     refine_template,
 )
+from cryoglean.preprocess.left_out import quietest_contrast
 from cryoglean.preprocess.working import ExposedImage, exposed_image, standardised_image
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from cryoglean.detect.peaks import Peaks
     from cryoglean.micrograph import Micrograph
+    from cryoglean.preprocess.working import WorkingImage
 
 _DISCS_ANGSTROM = (40.0, 1500.0)
 """Discs that are tried. Chosen by hand: from small proteins to viruses."""
@@ -63,6 +65,11 @@ wins in dirty ones."""
 _DECIDED_RATIO = 1.3
 """Ratio of the two contrasts' skewness from which the contrast is told. Chosen on simulated sets: dark protein reaches
 2 (hollow shells) or more."""
+
+_MIN_QUIETEST = -1.0
+"""Contrast of the quietest places, for all but the largest discs, below which a micrograph is left out where most are
+not so. Chosen by hand: shades and steps that outweigh noise reach -1 to -3.5, real micrographs and simulated ones, with
+much carbon in them, -0.75 at most."""
 
 _EXTENT_OVER_EDGE = (0.85, 1.7)
 """Longest extent of a particle over the diameter of the edge. Chosen on simulated sets: 1.1 to 1.25 for round particles
@@ -154,12 +161,17 @@ class MicrographSurvey(BaseModel):
 
 
 class _Surveyed(NamedTuple):
-    """A micrograph binned for the smallest disc, and its skewness by disc."""
+    """A micrograph binned for the smallest disc, its skewness by disc, and the contrast of its quietest places."""
 
     name: str
     exposed: ExposedImage
     pixel_size_angstrom: float
     by_disc: Mapping[float, FieldSkewness]
+    quietest: float
+
+    def contrast(self) -> Contrast | None:
+        """Return the contrast that it shows by itself; None where it shows none."""
+        return _contrast(*_by_sign([self], sorted(self.by_disc)))
 
 
 def survey_micrographs(
@@ -176,14 +188,14 @@ def survey_micrographs(
     with ThreadPoolExecutor(threads) as pool:
         some = iter(lambda: list(islice(left, threads)), [])
         seen = [each for few in some for each in pool.map(lambda micrograph: _surveyed(micrograph, device), few)]
+        alike = _alike(seen)
         discs = tuple(d for d in _DISCS if seen and all(d in each.by_disc for each in seen))
-        dark = tuple(Skewness.of([each.by_disc[d] for each in seen]) for d in discs)
-        bright = tuple(Skewness.of([each.by_disc[d].mirrored() for each in seen]) for d in discs)
+        dark, bright = _by_sign(alike, discs)
         contrast, size, goes_on = _contrast(dark, bright), None, False
         taken = bright if contrast is Contrast.bright else dark
         best = _most_skewed(taken)
         if best is not None:
-            size, goes_on = _size(seen, discs[best], contrast or Contrast.dark, pool)
+            size, goes_on = _size(alike, discs[best], contrast or Contrast.dark, pool)
     names = tuple(each.name for each in seen)
     return MicrographSurvey(
         discs_angstrom=discs,
@@ -196,6 +208,25 @@ def survey_micrographs(
     )
 
 
+def _by_sign(seen: Sequence[_Surveyed], discs: Sequence[float]) -> tuple[tuple[Skewness, ...], tuple[Skewness, ...]]:
+    """Return the skewness by disc if protein is dark, and if it is bright."""
+    dark = tuple(Skewness.of([each.by_disc[d] for each in seen]) for d in discs)
+    return dark, tuple(Skewness.of([each.by_disc[d].mirrored() for each in seen]) for d in discs)
+
+
+def _alike(seen: Sequence[_Surveyed]) -> Sequence[_Surveyed]:
+    """Return the micrographs but for a few that are of another kind: such as show the contrary, or shades and steps."""
+    shown = [each.contrast() for each in seen]
+    dark, bright = shown.count(Contrast.dark), shown.count(Contrast.bright)
+    contrary = None if dark == bright else Contrast.bright if dark > bright else Contrast.dark
+    alike = [
+        each
+        for each, contrast in zip(seen, shown, strict=True)
+        if each.quietest > _MIN_QUIETEST and (contrast is None or contrast is not contrary)
+    ]
+    return alike if len(alike) > len(seen) / 2 else seen
+
+
 def _surveyed(micrograph: Micrograph, device: torch.device | None) -> _Surveyed:
     pixel = micrograph.pixel_size_angstrom
     height, width = micrograph.shape
@@ -203,22 +234,23 @@ def _surveyed(micrograph: Micrograph, device: torch.device | None) -> _Surveyed:
     discs = [d for d in _DISCS if min_px * pixel <= d <= _WIDEST_SHARE * min(height, width) * pixel]
     first_px = discs[0] / pixel if discs else min_px
     exposed = finest = exposed_image(micrograph.image, first_px, device, _MIN_DISC_PX, micrograph.mask)
-    by_disc: dict[float, FieldSkewness] = {}
+    by_disc, quietest = dict[float, FieldSkewness](), list[float]()
     while discs:
         octave = [d for d in discs if d < 2 * _MIN_DISC_PX * exposed.bin_factor * pixel]
-        by_disc |= _octave(exposed, octave, pixel)
+        if octave:
+            working = standardised_image(exposed, octave[0] / _DISC_DIAMETERS / pixel)
+            by_disc |= _octave(working, octave, pixel * exposed.bin_factor)
+            quietest.append(quietest_contrast(working))
         discs, exposed = discs[len(octave) :], exposed.halved()
-    return _Surveyed(micrograph.name, finest, pixel, by_disc)
+    least = min(quietest[:-1], default=0.0)  # the largest discs have room for a few, which carbon alone may fill
+    return _Surveyed(micrograph.name, finest, pixel, by_disc, least)
 
 
-def _octave(exposed: ExposedImage, discs: Sequence[float], pixel_size_angstrom: float) -> dict[float, FieldSkewness]:
-    """Measure the skewness for discs whose sizes differ by two at most, in one working image."""
-    if not discs:
-        return {}
-    working = standardised_image(exposed, discs[0] / _DISC_DIAMETERS / pixel_size_angstrom)
+def _octave(working: WorkingImage, discs: Sequence[float], pixel_size_angstrom: float) -> dict[float, FieldSkewness]:
+    """Measure the skewness for discs whose sizes differ by two at most, in one working image of a pixel size."""
     field, found = FilteredMicrograph.of(working), dict[float, FieldSkewness]()
     for disc in discs:
-        diameter_px = disc / _DISC_DIAMETERS / pixel_size_angstrom / exposed.bin_factor
+        diameter_px = disc / _DISC_DIAMETERS / pixel_size_angstrom
         response = standardised_response(field, Template(_DISC_DIAMETERS * diameter_px / working.diameter_px))
         clipped = response.clamp(-_CLIPPED_HEIGHT, _CLIPPED_HEIGHT)
         found[disc] = field_skewness(clipped, diameter_px, working.exposed)
