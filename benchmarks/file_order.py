@@ -23,7 +23,11 @@ from loop_repeat import digest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from tiny_loop import DIAMETER, grow
 
-METHODS = {"Localpicker": [], "Cryo-EMMAE, shipped network": ["--method", "emmae", "--model", "pretrained"]}
+METHODS = {
+    "Auto": [],
+    "Localpicker": ["--method", "localpicker"],
+    "Cryo-EMMAE, shipped network": ["--method", "emmae", "--model", "pretrained"],
+}
 
 
 def main() -> None:

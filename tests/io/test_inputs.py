@@ -77,10 +77,26 @@ def test_equal_names_in_different_folders_get_keys_that_tell_them_apart():
     assert keys("p/grid1", "p/grid2") == ["grid1/a", "grid2/a", "grid2/b"]
 
 
-def test_equal_names_in_one_folder_are_refused_by_name():
-    make("f/a.mrc", "f/a.tif")
-    with pytest.raises(SettingsError, match=r"f/a\.mrc and f/a\.tif would both"):
-        find_micrographs([Path("f")])
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (["a.mrc", "a.tif", "b.tif"], ["a.mrc", "b.tif"]),
+        (["a.tif", "a.mrc.gz"], ["a.tif"]),
+        (["a.mrc", "a.mrc.bz2", "a.tiff"], ["a.mrc"]),
+    ],
+)
+def test_of_files_of_one_name_in_one_folder_the_first_format_is_taken_and_the_others_are_told(names, taken):
+    make(*(f"f/{name}" for name in names))
+    for inputs in ([Path("f")], [Path("f") / name for name in names]):
+        found = find_inputs(inputs)
+        assert sorted(file.path.name for file in found.files) == taken
+        assert sorted(each.path.name for each in found.left_out) == sorted({*names} - {*taken})
+
+
+def test_names_that_differ_by_the_case_of_their_suffix_are_kept_apart():
+    make("f/a.mrc", "f/a.MRC", "f/b.mrc", "g/a.mrc", "g/a.Mrc")
+    assert keys("f") == ["a.MRC", "a.mrc", "b"]
+    assert keys("f", "g") == ["f/a.MRC", "f/a.mrc", "f/b", "g/a.Mrc", "g/a.mrc"]
 
 
 def test_a_list_is_relative_to_the_working_folder_and_then_to_itself():
@@ -198,10 +214,15 @@ def test_micrographs_of_one_name_from_two_jobs_are_kept_apart():
     assert keys(path) == ["job001/Movies/a", "job002/Movies/a", "Movies/b"]
 
 
-def test_equal_keys_that_no_job_tells_apart_are_refused():
+def test_micrographs_of_one_name_from_jobs_of_one_number_are_kept_apart():
     path = star(micrographs=[{"rlnMicrographName": f"{name}/job001/a.mrc"} for name in ("Import", "MotionCorr")])
-    with pytest.raises(SettingsError, match=r"Import/job001/a\.mrc and MotionCorr/job001/a\.mrc"):
-        find_micrographs([path])
+    assert keys(path) == ["Import/job001/a", "MotionCorr/job001/a"]
+
+
+def test_a_micrograph_of_a_table_is_kept_apart_from_a_file_of_its_name():
+    make("elsewhere/a.mrc", "elsewhere/a.MRC")
+    path = star(micrographs=[{"rlnMicrographName": "Import/a.mrc"}])
+    assert len(set(keys(path, "elsewhere"))) == 3
 
 
 def test_remarks_behind_names_and_backslashes_in_a_list_are_understood():

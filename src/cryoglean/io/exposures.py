@@ -97,6 +97,10 @@ _VERSIONS = (
 _PLAIN, _MOVIE = 2, 6
 """Ranks of a name without an ending, and of a movie. Derived from `_VERSIONS`."""
 
+_FORMATS = (".mrc", ".tif", ".tiff")
+"""Suffixes in the order in which files of one name are taken; others, compressed ones among them, come last. Chosen by
+hand: what the program of the microscope or the one that summed the frames has written, before what was made of it."""
+
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -116,7 +120,7 @@ class _Image(NamedTuple):
     path: Path
     exposure: tuple[Path, str]
     by_product: Kind | None
-    rank: tuple[bool, int]
+    rank: tuple[bool, int, int]
 
 
 def choose_exposures(paths: Sequence[Path], *, is_strict: bool) -> tuple[list[Path], list[LeftOut]]:
@@ -128,8 +132,8 @@ def choose_exposures(paths: Sequence[Path], *, is_strict: bool) -> tuple[list[Pa
         is_strict: leave out by-products even where there is nothing else; otherwise the user has asked for them.
 
     Returns:
-        The files that are taken, in their order, and those that are not. Files of one exposure and equal version are
-        all taken: their names alone do not tell which is meant.
+        The files that are taken, in their order, and those that are not. Files of one exposure, equal version and
+        equal format are all taken: their names alone do not tell which is meant.
     """
     images = _in_folders(_with_by_products([_image(path) for path in paths]))
     if is_strict or any(image.by_product is None for image in images):
@@ -137,7 +141,7 @@ def choose_exposures(paths: Sequence[Path], *, is_strict: bool) -> tuple[list[Pa
         images = [image for image in images if image.by_product is None]
     else:
         left_out = []
-    best: dict[tuple[Path, str], tuple[bool, int]] = {}
+    best: dict[tuple[Path, str], tuple[bool, int, int]] = {}
     for image in images:
         best[image.exposure] = min(image.rank, best.get(image.exposure, image.rank))
     taken = [image.path for image in images if image.rank == best[image.exposure]]
@@ -214,7 +218,9 @@ def _image(path: Path) -> _Image:
         by_product, rank = by_product or kind, level if rank is None else rank
     folder, level = _version_of_folder(path.parent)
     ranks = [each for each in (rank, level, _PLAIN) if each is not None]
-    return _Image(path, (folder, own), by_product, (path.suffix.lower() in _PICTURES, ranks[0]))
+    suffix = path.suffix.lower()
+    form = _FORMATS.index(suffix) if suffix in _FORMATS else len(_FORMATS)
+    return _Image(path, (folder, own), by_product, (suffix in _PICTURES, ranks[0], form))
 
 
 def _version_of_folder(folder: Path) -> tuple[Path, int | None]:
@@ -238,7 +244,7 @@ def _ending(own: str) -> tuple[str, Kind | None, int | None] | None:
     return None
 
 
-def _worse(image: _Image, best: tuple[bool, int]) -> LeftOut:
+def _worse(image: _Image, best: tuple[bool, int, int]) -> LeftOut:
     if image.rank[0] and not best[0]:
         return LeftOut(image.path, _PREVIEW)
     return LeftOut(image.path, Kind("movie", "movies") if image.rank[1] == _MOVIE else _OTHER_VERSION)

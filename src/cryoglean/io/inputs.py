@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from glob import has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryoglean.errors import SettingsError
@@ -60,12 +60,12 @@ def find_inputs(inputs: Sequence[Path], pattern: str | None = None, *, recursive
 
     Returns:
         The micrographs, each file once, in the order of the inputs; folders are sorted by name. Keys: for a STAR file
-        RELION's rule (everything up to `jobNNN/` and the extension dropped), with the job's folder where two jobs have
-        a micrograph of one name; else the name without suffix where these
-        differ, or the path below the common folder.
+        RELION's rule (everything up to `jobNNN/` and the extension dropped), with the job's folder, or all folders,
+        where two jobs have a micrograph of one name; else the name without suffix where these differ, or the path below
+        the common folder. With the suffix where two files differ by that alone.
 
     Raises:
-        SettingsError: if an input is missing, nothing is found, or two micrographs would get the same key.
+        SettingsError: if an input is missing, nothing is found, or two micrographs would get the same key all the same.
         TableError: if a list or STAR file cannot be understood.
     """
     found: list[MicrographFile] = []
@@ -130,10 +130,17 @@ def _from_paths(paths: list[Path]) -> list[MicrographFile]:
     if len(set(keys)) < len(keys):
         common = Path(os.path.commonpath([path.parent for path in absolute]))
         keys = [(path.parent / image_stem(path.name)).relative_to(common).as_posix() for path in absolute]
+    counts = Counter(keys)
+    keys = [f"{key}{_suffix(path)}" if counts[key] > 1 else key for path, key in zip(paths, keys, strict=True)]
     names = _names(paths)
     return [
         MicrographFile(path, name, _checked_key(path, key)) for path, name, key in zip(paths, names, keys, strict=True)
     ]
+
+
+def _suffix(path: Path) -> str:
+    """Return what follows the stem of an image's name, as it is written."""
+    return path.name[len(image_stem(path.name)) :]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -164,15 +171,26 @@ def _each_once(files: list[MicrographFile]) -> list[MicrographFile]:
 
 
 def _apart(files: list[MicrographFile]) -> list[MicrographFile]:
-    """Give micrographs of two jobs that would have one key keys with the folder of the job."""
+    """Give micrographs that would have one key longer ones: with the folder of the job, or all folders, or a suffix."""
     files = _each_once(files)
-    counts = Counter(file.key for file in files)
-    return [file if counts[file.key] == 1 else replace(file, key=_job_key(file)) for file in files]
+    for longer in (_job_key, _folder_key, _full_key):
+        counts = Counter(file.key for file in files)
+        files = [file if counts[file.key] == 1 else replace(file, key=longer(file)) for file in files]
+    return files
 
 
 def _job_key(file: MicrographFile) -> str:
     job = _JOB.search(file.name)
     return f"{job[1]}/{file.key}" if job else file.key
+
+
+def _folder_key(file: MicrographFile) -> str:
+    folders = (part for part in PurePosixPath(file.name).parts[:-1] if part not in (*_NO_NAMES, "/"))
+    return "/".join((*folders, image_stem(PurePosixPath(file.name).name)))
+
+
+def _full_key(file: MicrographFile) -> str:
+    return _folder_key(file) + _suffix(file.path)
 
 
 def _refuse_equal_keys(files: list[MicrographFile]) -> None:
