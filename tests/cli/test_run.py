@@ -284,6 +284,8 @@ def test_too_few_for_two_classes_keeps_the_candidates(tmp_path):
     result = run(images, tmp_path / "run", "--start-from", coordinates)
     assert result.exit_code == 5
     assert "too few for two classes" in result.stderr
+    assert f"the accepted ones are the coordinates of {coordinates}" in result.stdout
+    assert "no picks yet" not in result.stdout
 
 
 @pytest.mark.slow

@@ -251,6 +251,15 @@ def _on_end(summary: LoopSummary) -> Finding:
     return Finding(Level.alarm, "rejected", summary.end.message)
 
 
+def _without_picks(summary: LoopSummary, out: Path) -> str:
+    from cryoglean.loop.state import read_run
+
+    given = read_run(out).state.settings.start_from
+    if given is not None and summary.end.outcome.leaves_picks:
+        return f"no picks were written: the accepted ones are the coordinates of {given}, for their micrographs alone"
+    return f"no picks yet: {out / 'run.json'} tells what was done"
+
+
 def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool) -> None:
     from cryoglean.cli.progress import echo_rejected, echo_verdict
     from cryoglean.jobs.grades import findings_on_grades
@@ -284,7 +293,7 @@ def _show(summary: LoopSummary, out: Path, report: Path | str, *, as_json: bool)
     if isinstance(report, Path):
         typer.echo(f"report, to be opened with a browser: {report}")
     if summary.picks is None:
-        typer.echo(f"no picks yet: {out / 'run.json'} tells what was done")
+        typer.echo(_without_picks(summary, out))
         echo_verdict(verdict)
         return
     typer.echo(f"{counted(total, 'pick')} in {counted(len(picked), 'micrograph')}: {out / 'picks'}")
