@@ -91,6 +91,16 @@ def test_done_is_done(folders, trained, done):
     assert any("done already" in line for line in said)
 
 
+def test_the_order_of_files_changes_nothing_not_even_what_is_done_already(folders, done):
+    before, names = (done / "weights.safetensors").read_bytes(), ("m2", "m0", "m1")
+    turned = [folders / f"images/{name}.mrc" for name in names]
+    _, said = run(folders, done, job(), images=turned)
+    assert any("done already" in line for line in said)
+    (done / "weights.safetensors").unlink()
+    run(folders, done, job(), images=turned)
+    assert (done / "weights.safetensors").read_bytes() == before
+
+
 def test_without_its_weights_it_is_done_again_to_the_same(folders, done):
     weights = done / "weights.safetensors"
     before = weights.read_bytes()

@@ -134,6 +134,7 @@ def run_train_job(
     known_negatives = [
         each if each.is_own else replace(each, orientation=found.orientation) for each in known_negatives
     ]
+    picked = sorted(picked, key=lambda each: each.file.key)  # what is learned depends on the set, not on its order
     folder = OutputFolder(out, "train", _RESULTS)
     usable, rejected = _read_all(job, picked, known_negatives)
     examples = "".join(f"{each.file.key} {each.digest()}\n" for each in (*picked, *known_negatives))
