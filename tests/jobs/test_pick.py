@@ -111,6 +111,16 @@ def test_a_run_goes_on_with_what_is_missing_and_ends_with_the_same_picks(images,
     assert contents(picked) == whole
 
 
+def test_what_a_killed_call_has_picked_is_graded_as_in_one_that_was_left_alone(images, picked):
+    grades, whole = (picked / "grades.csv").read_bytes(), contents(picked)
+    for name in ("grades.csv", "micrographs.csv", "autopick.star"):  # they are written at the end
+        (picked / name).unlink()
+    (picked / "picks/grid.1_autopick.star").unlink()
+    run([images], picked)
+    assert (picked / "grades.csv").read_bytes() == grades
+    assert contents(picked) == whole
+
+
 def test_a_damaged_file_of_picks_is_made_again(images, picked):
     whole = contents(picked)
     path = picked / "picks/grid.2_autopick.star"

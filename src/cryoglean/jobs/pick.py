@@ -24,7 +24,7 @@ from cryoglean.pickers.protocol import hidden_share_of
 from cryoglean.report.counts_picture import draw_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -102,8 +102,9 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
             prepared, summary.fit_digest = prepare_picker(folder, job, preparation, contrast)
             summary.fit, task = prepared.fit, replace(job.task(folder), fit=summary.fit_digest)
             files += [file for file in earlier if job.repick and task.done(file) is None]
-            looked_at = results.keys() | rejected_before
+            looked_at, graded = results.keys() | rejected_before, folder.grades().keys()
             done = [r for f in files if f.key not in looked_at and (r := task.done(f)) is not None]
+            done = [result for result in done if _is_graded(result, graded)]
             results |= {result.file.key: result for result in done}
             todo = [file for file in files if file.key not in results]
             picked = map_processes(partial(pick_one, task, prepared.picker), todo, job.cpus, progress.info)
@@ -122,6 +123,11 @@ def run_pick_job(files: Sequence[MicrographFile], job: PickJob, out: Path, progr
     if job.plots:
         draw_counts(folder.root / "counts.png", summary.counts)
     return summary
+
+
+def _is_graded(result: MicrographResult, graded: Collection[str]) -> bool:
+    """Tell whether a micrograph needs no second look: a call that was killed leaves picks, and nothing to grade by."""
+    return result.file.key in graded or not result.file.real_path.exists()
 
 
 def _write_lists(
