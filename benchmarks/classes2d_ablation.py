@@ -21,7 +21,7 @@ import numpy as np
 
 from classes2d_quality import judge, read_case
 from constants_decoys import moved
-from cryoglean.classes2d.native import classify, schedule, search, splits
+from cryoglean.classes2d.native import classify, joining, schedule, search, splits
 from cryoglean.classes2d.particle_set import ParticleSet
 from cryoglean.classes2d.settings import ClassifySettings
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CASES = ("sim-low", "sim-mid", "sim-high", "10146", "10146-noisy", "10017")
 MEASURES = ("bound", "automatic", "percent_per_resolution")
 VALUES: dict[str, tuple[ModuleType, tuple[float, ...]]] = {
+    "_MORE_CLASSES": (schedule, (1.0, 3.0, 4.0)),
+    "_IMAGES_OF_FIRST_CLASSES": (schedule, (10, 50)),
+    "_SMALL_SHARE": (joining, (0.0, 0.1)),
     "_SHIFT_SPREAD": (search, (0.1, 0.2, 0.25, 0.35, 0.5)),
     "_EMPTY_SHARE": (splits, (0.0, 0.03, 0.1)),
     "_RINGS_PER_ITERATION": (schedule, (1, 2, 5)),

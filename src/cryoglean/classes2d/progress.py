@@ -18,6 +18,7 @@ class Iteration:
         likelihood: logarithm of the likelihood of the images compared, or None where the engine does not know it.
         images: compared in it, or None where the engine does not say it.
         images_left: that the iterations to come compare, all together, or None.
+        classes: how many there are after it, where that is more than wanted; None otherwise.
     """
 
     number: int
@@ -28,3 +29,4 @@ class Iteration:
     likelihood: float | None = None
     images: int | None = None
     images_left: int | None = None
+    classes: int | None = None

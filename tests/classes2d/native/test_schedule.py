@@ -75,3 +75,17 @@ def test_images_are_drawn_anew_each_time_and_come_in_their_order():
     assert (one.diff() > 0).all()
     assert 7_000 < len(set(one.tolist()) & set(other.tolist())) < 9_000
     assert progress.chosen(20_000, 10, random).tolist() == list(range(20_000))
+
+
+@given(st.integers(1, 40), st.integers(10, 300_000), st.integers(1, 300))
+def test_there_are_more_classes_at_first_then_fewer_and_as_many_as_wanted_in_the_end(iterations, count, classes):
+    progress = Progression(geometry_of(), iterations)
+    before = progress.first_classes(count, classes)
+    assert classes <= before <= max(2 * classes, classes)
+    assert before == classes or before * 20 <= count
+    for _ in range(iterations):
+        left = progress.classes_after(count, classes)
+        assert classes <= left <= before
+        progress.advance(10)
+        before = left
+    assert before == classes

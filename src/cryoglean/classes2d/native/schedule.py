@@ -51,6 +51,14 @@ _FIRST_SUBSETS_SHARE, _SUBSETS_SHARE = 0.5, 0.8
 """Shares of the iterations that have the first subset, and any. Chosen by hand, near RELION's `--fast_subsets`, of
 which the last 5 of 25 iterations see all images."""
 
+_MORE_CLASSES, _IMAGES_OF_FIRST_CLASSES = 2.0, 20
+"""How many times as many classes as wanted there are at first, as long as each has so many images. Chosen on simulated
+sets (benchmarks/README.md, 2D classes): 3 and 4 make averages sharper still, and leave fewer classes for junk."""
+
+_JOINING_SHARES = (0.2, 0.6)
+"""Shares of the iterations between which classes that are alike are joined, until there are as many as wanted. Chosen
+on the same sets: up to 0.8 there is too little time to sort anew what was joined."""
+
 _SETTLING_SHARE = 0.1
 """Share of the iterations, at the start, in which no rings are added. Chosen by hand: averages of images at random say
 nothing yet of what is there."""
@@ -156,6 +164,27 @@ class Progression:
     def may_split(self) -> bool:
         """Whether classes may be split: what is new needs time to settle."""
         return self.number < math.floor(_SPLITTING_SHARE * self.iterations)
+
+    def first_classes(self, count: int, classes: int) -> int:
+        """Return how many classes a classification begins with.
+
+        Args:
+            count: images.
+            classes: how many are wanted.
+        """
+        fitting = self.images_of(0, count, classes) // _IMAGES_OF_FIRST_CLASSES
+        return max(min(round(_MORE_CLASSES * classes), fitting), classes)
+
+    def classes_after(self, count: int, classes: int) -> int:
+        """Return how many classes are left after this iteration: as many as at first, fewer by equal ratios, as wanted.
+
+        Args:
+            count: images.
+            classes: how many are wanted.
+        """
+        begin, end = (math.floor(share * self.iterations) for share in _JOINING_SHARES)
+        joined = min(max(self.number + 2 - begin, 0) / (end - begin + 1), 1.0)
+        return round(classes * math.pow(self.first_classes(count, classes) / classes, 1 - joined))
 
     def chosen(self, count: int, classes: int, random: torch.Generator) -> Tensor:
         """Return the images that are compared, in their order; which of them is drawn.

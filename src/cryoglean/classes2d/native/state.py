@@ -9,6 +9,8 @@ import torch
 
 from cryoglean.classes2d.classification import Classification
 from cryoglean.classes2d.native.alignment import Alignment
+from cryoglean.classes2d.native.in_turn import in_turn
+from cryoglean.classes2d.native.joining import join_alike
 from cryoglean.classes2d.native.polar import PolarGrid
 from cryoglean.classes2d.native.references import Averages, Sums, maximise, power, residual_noise, unfiltered
 from cryoglean.classes2d.native.results import assignments, class_results
@@ -108,9 +110,16 @@ class State:
         )
 
     @property
-    def classes(self) -> int:
-        """How many."""
+    def wanted(self) -> int:
+        """How many classes there are in the end."""
         return self.settings.classes_for(len(self.half))
+
+    @property
+    def classes(self) -> int:
+        """How many there are now."""
+        if self.averages is None:
+            return self.progress.first_classes(len(self.half), self.wanted)
+        return len(self.averages.filtered)
 
     @property
     def device(self) -> torch.device:
@@ -119,7 +128,7 @@ class State:
 
     def prepare(self, pool: ThreadPoolExecutor) -> None:
         """Choose the images of this iteration, and the rings that they are sampled on."""
-        self.rows = self.progress.chosen(len(self.half), self.classes, self.random)
+        self.rows = self.progress.chosen(len(self.half), self.wanted, self.random)
         rings = self.progress.kept_rings
         if self._polar is None or self._polar.rings != rings or self.progress.recentres:
             if self.progress.recentres:
@@ -150,7 +159,7 @@ class State:
             mass = torch.bincount(kind, minlength=self.classes).float()
             return numerator, denominator, mass, some.abs().square().mean(-1).sum(0)
 
-        parts = pool.map(added, [rows for rows, _ in self._batches()])
+        parts = in_turn(pool, added, [rows for rows, _ in self._batches()])
         first = next(parts)
         for part in parts:
             for total, more in zip(first, part, strict=True):
@@ -195,7 +204,7 @@ class State:
 
         sums, before, batches = Sums.empty(self.classes, polar), self.alignment.class_index, self._batches()
         alignment = self.alignment.copy()
-        for batch, found in zip(batches, pool.map(search, batches), strict=True):
+        for batch, found in zip(batches, in_turn(pool, search, batches), strict=True):
             sums.add(found)
             alignment.put(batch[0].to(self.device), found.alignment, self._begins(batch))
         self.alignment = alignment
@@ -210,13 +219,18 @@ class State:
 
     def _grid(self, polar: PolarGrid, *, is_global: bool) -> Grid:
         shifts, rings = self.progress.shifts(is_global=is_global).to(self.device), self.progress.rings
-        weights = polar.members[:rings] / self.noise[:rings]
-        return Grid(shifts, self.geometry.max_shift_px, rings, weights, fast_dtype(self.device))
+        return Grid(shifts, self.geometry.max_shift_px, rings, self._weights(polar), fast_dtype(self.device))
+
+    def _weights(self, polar: PolarGrid) -> Tensor:
+        """Return the weight of each ring that is compared: its Fourier pixels over the noise's variance."""
+        rings = self.progress.rings
+        return polar.members[:rings] / self.noise[:rings]
 
     def _learn(self, polar: PolarGrid, sums: Sums) -> None:
         """Make averages and noise of what was found, and see how fine the next iteration may look."""
         known = min(len(self.noise), polar.rings)
         noise = torch.cat([self.noise[:known], sums.images_power[known:]])
+        sums = self._joined(polar, sums)
         self.averages = maximise(polar, sums, noise, self.settings.regularisation)
         self.noise = residual_noise(polar, sums, self.averages)
         compared = self.rows.to(self.device)
@@ -229,6 +243,16 @@ class State:
         supported = reproducible_rings(self.averages.ring_correlation, polar.members)
         self.compared = self.progress.rings
         self.progress.advance(int(supported[large].max()) if bool(large.any()) else 0)
+
+    def _joined(self, polar: PolarGrid, sums: Sums) -> Sums:
+        """Join classes that are alike, if there are more than the schedule asks for, and rename those of the images."""
+        left = self.progress.classes_after(len(self.half), self.wanted)
+        if left >= self.classes:
+            return sums
+        joined, place = join_alike(polar, sums, self._weights(polar), left)
+        index = self.alignment.class_index
+        self.alignment = replace(self.alignment, class_index=torch.where(index < 0, index, place[index]))
+        return joined
 
     def saved(self) -> dict[str, Tensor]:
         """Return all that the next iterations depend on, besides the particles and the settings."""
@@ -285,7 +309,8 @@ class State:
             int((torch.bincount(found, minlength=self.classes) == 0).sum()),
             float(self.alignment.likelihood[self.rows.to(self.device)].double().sum()),
             len(self.rows),
-            sum(self.progress.images_of(each, len(self.half), self.classes) for each in ahead),
+            sum(self.progress.images_of(each, len(self.half), self.wanted) for each in ahead),
+            self.classes if self.classes > self.wanted else None,
         )
 
 
