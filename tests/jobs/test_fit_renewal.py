@@ -10,8 +10,9 @@ import mrcfile
 import numpy as np
 import pytest
 from tests.fields import noise_field
-from tests.jobs.test_pick import contents, run, write
+from tests.jobs.test_pick import DIAMETER, contents, run, write
 
+from cryoglean.errors import SettingsError
 from cryoglean.findings import Level
 from cryoglean.io.coordinates import read_picks
 from cryoglean.jobs import pick as pick_job
@@ -19,6 +20,8 @@ from cryoglean.jobs.fit_findings import findings_on_fits
 from cryoglean.jobs.fit_renewal import is_outdated
 from cryoglean.jobs.pick import PickSummary
 from cryoglean.jobs.pick_report import gather
+from cryoglean.pickers.auto.picker import AutoSettings
+from cryoglean.pickers.localpicker.picker import LocalpickerSettings
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 from cryoglean.report.pick_page import pick_page
 from examples import with_slow
@@ -249,3 +252,16 @@ def test_a_fit_that_is_to_be_kept_stays_as_it_is(many, tmp_path):
     before = learned(tmp_path)
     run(many[:3], tmp_path, is_stage=True)
     assert learned(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["{", "null", "[]", '{"a": 1}'])
+@pytest.mark.parametrize("settings", [LocalpickerSettings, AutoSettings])
+def test_what_was_learned_and_is_broken_is_told_and_passes_for_no_newer_fit(many, tmp_path, settings, content):
+    """Also where the picker has gone on from it, and needs it no more."""
+    picker, out = settings(diameter_angstrom=DIAMETER), tmp_path / "out"
+    run(many[:2], out, picker=picker)
+    (out / "localpicker.json").write_text(content)
+    before = contents(out), (out / "learned.json").read_bytes()
+    with pytest.raises(SettingsError, match=r"localpicker\.json"):
+        run(many[:2], out, picker=picker)
+    assert (contents(out), (out / "learned.json").read_bytes()) == before

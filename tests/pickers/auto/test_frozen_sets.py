@@ -32,12 +32,13 @@ class Frozen(NamedTuple):
 SETS = {
     "round": Frozen(("test:480kDa:O",), 40, 0.995, 106),
     "crowded": Frozen(("test:480kDa:D2",), 150, 0.993, 362, spacing=0.75),
-    "faint": Frozen(("test:90kDa",), 70, 0.915, 176, dose=15.0),
+    "faint": Frozen(("test:90kDa",), 70, 0.920, 187, dose=15.0),
     "two sizes": Frozen(("test:90kDa", "test:800kDa:D7"), 70, 0.970, 162),
     "dirty": Frozen(("test:480kDa:D2",), 40, 0.873, 88, nuisances=NUISANCES["some"]),
     "nothing": Frozen(("test:480kDa:O",), 0, 0.0, 0),
 }
-"""As found by the version that learned of smaller species."""
+"""As found by the version that learned of smaller species; "faint" since class averages begin with twice as many, with
+which F1 of five seeds is 0.909, and was 0.909."""
 
 F1_MARGIN, COUNT_MARGIN = 0.03, 0.05
 """What another processor, or another sample of class averages, may change."""

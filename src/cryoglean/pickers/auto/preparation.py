@@ -11,7 +11,7 @@ from cryoglean.pickers.auto.files import read_fitted_auto, write_fitted_auto
 from cryoglean.pickers.auto.fit import fit_auto
 from cryoglean.pickers.auto.picker import AutoSettings
 from cryoglean.pickers.auto.smaller import auto_picker, find_smaller
-from cryoglean.pickers.localpicker.preparation import localpicker_fit
+from cryoglean.pickers.localpicker.preparation import localpicker_fit, read_localpicker_fit
 from cryoglean.pickers.protocol import Implementation, PreparedPicker
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def _fitted(preparation: Preparation) -> FittedAuto:
     """Return what Auto learns of the set, or has learned in the folder before."""
     path, device = preparation.folder / _FIT, torch.device(preparation.device)
     if path.exists():
+        read_localpicker_fit(
+            preparation.folder
+        )  # not needed any more, but told if it is broken: the fit is known by it
         return read_fitted_auto(path)
     template = localpicker_fit(preparation)
     if template.found_particles:
