@@ -36,9 +36,7 @@ def _fitted(preparation: Preparation) -> FittedAuto:
     """Return what Auto learns of the set, or has learned in the folder before."""
     path, device = preparation.folder / _FIT, torch.device(preparation.device)
     if path.exists():
-        read_localpicker_fit(
-            preparation.folder
-        )  # not needed any more, but told if it is broken: the fit is known by it
+        read_localpicker_fit(preparation.folder)  # told if it is broken, as the fit is known by it, too
         return read_fitted_auto(path)
     template = localpicker_fit(preparation)
     if template.found_particles:
