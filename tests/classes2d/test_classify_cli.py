@@ -59,7 +59,8 @@ class StandIn:
         self.settings.append(settings)
         n, k = len(table.particles), settings.classes_for(len(table.particles))
         for number in range(1, settings.iterations + 1):
-            on_iteration(Iteration(number, settings.iterations, 20.0, 1 / number, 0))
+            more = 4 if number < 3 else None
+            on_iteration(Iteration(number, settings.iterations, 20.0, 1 / number, 0, classes=more))
         rng, index = np.random.default_rng(0), np.arange(n) % k
         placed = Assignments(index, np.zeros(n), np.zeros((n, 2)), np.ones(n), np.linspace(0, 1, n))
         averages = rng.normal(size=(k, 24, 24)).astype(np.float32)
@@ -90,6 +91,7 @@ def test_a_folder_of_particles_and_its_diameter_are_enough(project, engine):
     result = run()
     assert result.exit_code == 0
     assert engine.settings[0].diameter_angstrom == 80
+    assert "[2/25] still 4 classes, 20.0 A, 50.0 % changed class" in result.stderr
     assert "[25/25] 20.0 A, 4.0 % changed class" in result.stderr
     assert "phases stay as they are" in result.stderr
     assert "made up" in result.stderr

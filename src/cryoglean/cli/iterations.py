@@ -39,5 +39,5 @@ def summary(iteration: Iteration) -> str:
     """Return an iteration as a line."""
     detail = f"{iteration.resolution_angstrom:.1f} A" if math.isfinite(iteration.resolution_angstrom) else "no detail"
     empty = f", {iteration.empty} classes empty" if iteration.empty else ""
-    classes = f"{iteration.classes} classes still, " if iteration.classes else ""
+    classes = f"still {iteration.classes} classes, " if iteration.classes else ""
     return f"{classes}{detail}, {100 * iteration.changed:.1f} % changed class{empty}"

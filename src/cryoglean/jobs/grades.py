@@ -20,11 +20,6 @@ MAX_LEFT_OUT = 0.5
 """Share of a micrograph above which it is bad, and nothing is learned from it. Chosen by hand: more is left out of it
 than is left."""
 
-MIN_QUIETEST = -0.5
-"""Contrast of the quietest places below which a micrograph teaches nothing where most are not so. Chosen by hand: on
-real and simulated sets they reached -0.36, on carbon; beside bowls, ramps and steps that outweigh noise, and so spoil
-what is learned, -0.6 to -3.5."""
-
 _MUCH_LEFT_OUT = 0.2
 """The same above that of most, from which it is doubtful. Chosen by hand: dirt that takes a fifth is seldom alone."""
 

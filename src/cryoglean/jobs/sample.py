@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from cryoglean.errors import MicrographError
-from cryoglean.micrograph import MicrographFile
 from cryoglean.pickers.protocol import FIT_MICROGRAPHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cryoglean.micrograph import MicrographFile
 
 Read = TypeVar("Read")
 
@@ -36,7 +36,9 @@ def spread_sample(
         suits: whether one that was read is worth it; the others are taken only where there is none.
         is_usual: whether one that suits is like most of any set; the others are taken only where most are like them.
     """
-    found, passed_over, unusual = 0, list[MicrographFile](), list[MicrographFile]()
+    found = 0
+    passed_over: list[MicrographFile] = []
+    unusual: list[MicrographFile] = []
     for file in _spread(files, first, max_count):
         try:
             micrograph = read(file)

@@ -37,8 +37,8 @@ SETS = {
     "dirty": Frozen(("test:480kDa:D2",), 40, 0.873, 88, nuisances=NUISANCES["some"]),
     "nothing": Frozen(("test:480kDa:O",), 0, 0.0, 0),
 }
-"""As found by the version that learned of smaller species; "faint" since class averages begin with twice as many, with
-which F1 of five seeds is 0.909, and was 0.909."""
+"""As found by the version that learned of smaller species; "faint" by the one that begins with twice as many class
+averages: over five seeds its F1 was 0.909 before and after."""
 
 F1_MARGIN, COUNT_MARGIN = 0.03, 0.05
 """What another processor, or another sample of class averages, may change."""

@@ -52,8 +52,9 @@ _FIRST_SUBSETS_SHARE, _SUBSETS_SHARE = 0.5, 0.8
 which the last 5 of 25 iterations see all images."""
 
 _MORE_CLASSES, _IMAGES_OF_FIRST_CLASSES = 2.0, 20
-"""How many times as many classes as wanted there are at first, as long as each has so many images. Chosen on simulated
-sets (benchmarks/README.md, 2D classes): 3 and 4 make averages sharper still, and leave fewer classes for junk."""
+"""How many times as many classes as wanted there are at first, as long as each has so many images. Chosen on
+simulated sets (benchmarks/README.md, 2D classes): 3 and 4 make averages sharper still, and leave fewer classes for
+junk. The images were not varied: averages of fewer than 20 would be mostly noise."""
 
 _JOINING_SHARES = (0.2, 0.6)
 """Shares of the iterations between which classes that are alike are joined, until there are as many as wanted. Chosen
